@@ -1,0 +1,186 @@
+"""Accounts: users with roles, signed-in browsers, API keys, visitors.
+
+Passwords are argon2 hashes; tokens are random and stored as SHA-256 only. Knows nothing of HTTP: it turns a
+credential into an ``Identity``, and what an identity may do is decided by its role.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from bot.errors import NotSignedIn
+from bot.tables import ApiKey, LoginSession, User
+from knowledge.db import utc_now
+from knowledge.errors import Conflict, Invalid, NotFound
+
+if TYPE_CHECKING:
+    from pwdlib import PasswordHash
+    from sqlalchemy.orm import Session
+
+ROLES = ("curator", "admin")
+KEY_ROLES = ("program", *ROLES)
+SESSION_DAYS = 14
+MIN_PASSWORD = 10  # characters; NIST SP 800-63B asks for 8 at least
+MAX_PASSWORD = 1024  # hashing a book is an attack
+KEY_PREFIX = "errata_"
+_NAME = re.compile(r"[\w.@-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who asks. ``owner`` owns conversations; ``role``: visitor | program | curator | admin."""
+
+    owner: str
+    role: str
+    name: str
+
+    @property
+    def curates(self) -> bool:
+        return self.role in ROLES
+
+    @property
+    def administers(self) -> bool:
+        return self.role == "admin"
+
+
+def visitor(token: str) -> Identity:
+    """The holder of a visitor cookie."""
+    return Identity(f"visitor:{_sha256(token)[:32]}", "visitor", "visitor")
+
+
+def new_token() -> str:
+    return secrets.token_urlsafe(32)
+
+
+def add_user(session: Session, username: str, password: str, role: str) -> User:
+    """Creates an account. Raises Invalid, Conflict (the name is taken)."""
+    if not _NAME.fullmatch(username):
+        raise Invalid("A user name has 1 to 64 letters, digits or . @ _ -")
+    if role not in ROLES:
+        raise Invalid(f"A role is one of {', '.join(ROLES)}.")
+    _check_password(password)
+    if session.get(User, username) is not None:
+        raise Conflict(f"There is a user {username!r} already.")
+    user = User(username=username, role=role, password_hash=_hasher().hash(password))
+    session.add(user)
+    session.flush()
+    return user
+
+
+def set_password(session: Session, username: str, password: str) -> None:
+    """Changes a password and signs the user out everywhere. Raises Invalid, NotFound."""
+    user = session.get(User, username)
+    if user is None:
+        raise NotFound(f"There is no user {username!r}.")
+    _check_password(password)
+    user.password_hash = _hasher().hash(password)
+    session.execute(sa.delete(LoginSession).where(LoginSession.username == username))
+    session.flush()
+
+
+def users(session: Session) -> list[User]:
+    return list(session.scalars(sa.select(User).order_by(User.username)))
+
+
+def verify_password(session: Session, username: str, password: str) -> User:
+    """The user, if the password is right. Takes the same time for unknown names. Raises NotSignedIn."""
+    user = session.get(User, username) if _NAME.fullmatch(username) else None
+    stored = user.password_hash if user is not None else _decoy()
+    valid = len(password) <= MAX_PASSWORD and _hasher().verify(password, stored)
+    if user is None or not valid or user.disabled:
+        raise NotSignedIn("The user name or the password is wrong.")
+    return user
+
+
+def sign_in(session: Session, user: User) -> str:
+    """Opens a session; returns its token for the cookie."""
+    session.execute(sa.delete(LoginSession).where(LoginSession.expires_at < utc_now()))
+    token = new_token()
+    session.add(
+        LoginSession(
+            token_sha256=_sha256(token),
+            username=user.username,
+            expires_at=utc_now() + timedelta(days=SESSION_DAYS),
+        )
+    )
+    session.flush()
+    return token
+
+
+def sign_out(session: Session, token: str) -> None:
+    session.execute(sa.delete(LoginSession).where(LoginSession.token_sha256 == _sha256(token)))
+
+
+def signed_in(session: Session, token: str, *, now: datetime | None = None) -> Identity | None:
+    """Who holds this session token; None for an unknown, expired or disabled one."""
+    user = session.scalar(
+        sa.select(User)
+        .join(LoginSession, LoginSession.username == User.username)
+        .where(
+            LoginSession.token_sha256 == _sha256(token),
+            LoginSession.expires_at > (now or utc_now()),
+            sa.not_(User.disabled),
+        )
+    )
+    return Identity(f"user:{user.username}", user.role, user.username) if user else None
+
+
+def add_key(session: Session, name: str, role: str, *, created_by: str) -> tuple[ApiKey, str]:
+    """Creates an API key. The secret is returned once and never again. Raises Invalid."""
+    if role not in KEY_ROLES:
+        raise Invalid(f"A key's role is one of {', '.join(KEY_ROLES)}.")
+    if not name.strip() or len(name) > 200:
+        raise Invalid("A key needs a name of at most 200 characters.")
+    token = KEY_PREFIX + new_token()
+    key = ApiKey(name=name.strip(), role=role, token_sha256=_sha256(token), created_by=created_by)
+    session.add(key)
+    session.flush()
+    return key, token
+
+
+def revoke_key(session: Session, key_id: int) -> None:
+    key = session.get(ApiKey, key_id)
+    if key is None:
+        raise NotFound(f"There is no key {key_id}.")
+    key.revoked_at = utc_now()
+    session.flush()
+
+
+def keys(session: Session) -> list[ApiKey]:
+    return list(session.scalars(sa.select(ApiKey).order_by(ApiKey.id)))
+
+
+def by_key(session: Session, token: str) -> Identity | None:
+    """Who holds this API key; None for an unknown or revoked one."""
+    key = session.scalar(sa.select(ApiKey).where(ApiKey.token_sha256 == _sha256(token), ApiKey.revoked_at.is_(None)))
+    return Identity(f"key:{key.id}", key.role, f"key {key.name}") if key else None
+
+
+def _check_password(password: str) -> None:
+    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
+        raise Invalid(f"A password has {MIN_PASSWORD} to {MAX_PASSWORD} characters.")
+
+
+def _sha256(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+
+
+@cache
+def _hasher() -> PasswordHash:
+    from pwdlib import PasswordHash
+
+    return PasswordHash.recommended()
+
+
+@cache
+def _decoy() -> str:
+    """A hash that no password has, verified for unknown names so that they take as long as known ones."""
+    return _hasher().hash(new_token())

@@ -1,0 +1,320 @@
+"""THE path of a question: condense → curated match → search → evidence → prompt → model → citations verified.
+
+Nothing is stored here and nothing is known of the web: ``Answerer.answer`` tells what happens through ``emit`` and
+returns the outcome. The page, the command line, proofs and rechecks all take this path, so that what is proved is
+what people get.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from bot import citations, prompt, texts
+from bot.condense import Turn, condense
+from bot.evidence import Evidence
+from bot.prompt import NO_ANSWER, Message
+from knowledge import matching
+from knowledge.db import utc_now
+from retrieval.passage import Hit, Passage
+from retrieval.text import language_of
+
+if TYPE_CHECKING:
+    from knowledge.db import Database
+    from retrieval.search import Candidate, Searcher
+
+SEARCH_DEPTH = 8  # hits that a search gives; the prompt takes fewer, the page shows those of the prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A passage as the contract shows it; ``n`` is the number that citations use."""
+
+    n: int
+    passage_id: int
+    document_id: str
+    version: int
+    title: str
+    headings: tuple[str, ...]
+    url: str | None
+    passage: str
+    score: float
+    stages: Mapping[str, float]
+    curated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the answer will stand on. Goes out before the first token."""
+
+    sources: tuple[Source, ...]
+    knowledge_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Others are before us; ``position`` 1 is next."""
+
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    text: str
+
+
+Event = Found | Waiting | Token
+Emit = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question with all that bears on it. ``exclude_entries``: curated answers that the asker said are not theirs.
+    ``fresh``: do not repeat what the model wrote for the same prompt before."""
+
+    question: str
+    history: tuple[Turn, ...] = ()
+    language: str | None = None
+    filters: Mapping[str, str] = field(default_factory=dict)
+    exclude_entries: frozenset[int] = frozenset()
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The answer. ``status``: answered | curated | refused | stopped."""
+
+    status: str
+    answer: str
+    condensed_question: str
+    language: str
+    sources: tuple[Source, ...]
+    citations: tuple[int, ...]
+    confidence: float
+    knowledge_version: int
+    prompt: tuple[Message, ...] = ()
+    entry_id: int | None = None
+    correction_id: int | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a model wrote, whole."""
+
+    text: str
+    prompt_tokens: int
+    completion_tokens: int
+    stopped: bool = False
+
+
+class Writer(Protocol):
+    """A chat model with its queue and its memory (bot.llm.writer)."""
+
+    def write(
+        self,
+        messages: Sequence[Message],
+        *,
+        on_text: Callable[[str], None] = ...,
+        on_position: Callable[[int], None] = ...,
+        stop: threading.Event | None = None,
+        max_tokens: int | None = None,
+        fresh: bool = False,
+        background: bool = False,
+    ) -> Written: ...
+
+
+class Answerer:
+    """Answers questions from the knowledge of one moment."""
+
+    def __init__(
+        self, database: Database, searcher: Searcher, writer: Writer, evidence: Evidence, *, passages: int
+    ) -> None:
+        self._database = database
+        self._searcher = searcher
+        self._writer = writer
+        self._evidence = evidence
+        self._passages = passages
+
+    def answer(
+        self,
+        ask: Ask,
+        emit: Emit = lambda _event: None,
+        *,
+        stop: threading.Event | None = None,
+        candidate: Candidate | None = None,
+        curated: bool = True,
+        background: bool = False,
+    ) -> Outcome:
+        """Answers ``ask``. ``candidate``: on this trial state of the knowledge instead of the present one;
+        ``curated`` False: without the curated match, to see what retrieval alone does (proofs).
+        ``background``: people go first. Raises bot.llm.errors (engine down, queue full), retrieval errors."""
+        started = time.perf_counter()
+        stop = stop or threading.Event()
+        language = _language(ask)
+        condensed = self._condense(ask, language, stop, background)
+        if curated and candidate is None:
+            served = self._serve_curated(ask, condensed, language, emit, started)
+            if served is not None:
+                return served
+        result = self._searcher.search(condensed, SEARCH_DEPTH, filters=ask.filters or None, candidate=candidate)
+        chosen = prompt.choose(result.hits, language, self._passages)
+        sources = tuple(_source(n, hit) for n, hit in enumerate(chosen, start=1))
+        timings = {"retrieval": _since(started)}
+        emit(Found(sources, result.seq))
+        common: dict[str, Any] = {
+            "condensed_question": condensed,
+            "language": language,
+            "sources": sources,
+            "knowledge_version": result.seq,
+        }
+        if not chosen or not self._evidence.enough(condensed, result):
+            return _refused(common, timings, started)
+        messages = prompt.build(condensed, chosen, language)
+        stream = _Stream(emit, timings, started)
+        written = self._writer.write(
+            messages,
+            on_text=stream.take,
+            on_position=lambda position: emit(Waiting(position)),
+            stop=stop,
+            fresh=ask.fresh,
+            background=background,
+        )
+        timings["total"] = _since(started)
+        common |= {
+            "prompt": tuple(messages),
+            "prompt_tokens": written.prompt_tokens,
+            "completion_tokens": written.completion_tokens,
+        }
+        if is_refusal(written.text) and not written.stopped:
+            return _refused(common, timings, started)
+        texts_of_sources = [source.passage for source in sources]
+        answer, cited = citations.verify(written.text.replace(NO_ANSWER, ""), texts_of_sources)
+        return Outcome(
+            status="stopped" if written.stopped else "answered",
+            answer=answer,
+            citations=cited,
+            confidence=citations.support(answer, texts_of_sources, cited),
+            timings_ms=timings,
+            **common,
+        )
+
+    def _condense(self, ask: Ask, language: str, stop: threading.Event, background: bool) -> str:
+        def write(messages: Sequence[Message], *, max_tokens: int) -> str:
+            return self._writer.write(messages, stop=stop, max_tokens=max_tokens, background=background).text
+
+        return condense(ask.question, ask.history, language, write)
+
+    def _serve_curated(self, ask: Ask, condensed: str, language: str, emit: Emit, started: float) -> Outcome | None:
+        """The approved answer, verbatim and without a model, when this is the corrected question."""
+        with self._database.read() as session:
+            found = matching.match(session, condensed, now=utc_now(), excluded=ask.exclude_entries)
+            if found is None:
+                return None
+            seq = matching.knowledge_version(session)
+        source = Source(
+            n=1,
+            passage_id=0,
+            document_id=found.document_id,
+            version=found.document_version,
+            title=found.question,
+            headings=(),
+            url=None,
+            passage=found.answer,
+            score=1.0,
+            stages={"curated": 1.0},
+            curated=True,
+        )
+        timings = {"retrieval": _since(started)}
+        emit(Found((source,), seq))
+        timings["first_token"] = _since(started)
+        emit(Token(found.answer))
+        timings["total"] = _since(started)
+        return Outcome(
+            status="curated",
+            answer=found.answer,
+            condensed_question=condensed,
+            language=language,
+            sources=(source,),
+            citations=(1,),
+            confidence=1.0,
+            knowledge_version=seq,
+            entry_id=found.entry_id,
+            correction_id=found.correction_id,
+            timings_ms=timings,
+        )
+
+
+def is_refusal(text: str) -> bool:
+    """Whether the model wrote that the passages lack the answer: the sentinel, at the start or instead of a text."""
+    said = text.strip().strip("\"'`.。*[] ").upper().replace(" ", "_")
+    return not said or said.startswith(NO_ANSWER)
+
+
+class _Stream:
+    """Passes text on, but holds back a beginning that may still become the sentinel."""
+
+    def __init__(self, emit: Emit, timings: dict[str, float], started: float) -> None:
+        self._emit = emit
+        self._timings = timings
+        self._started = started
+        self._held = ""
+        self._open = False
+
+    def take(self, text: str) -> None:
+        self._timings.setdefault("first_token", _since(self._started))
+        if self._open:
+            self._emit(Token(text))
+            return
+        self._held += text
+        start = self._held.lstrip().lstrip("\"'`*[").upper()
+        if start and not NO_ANSWER.startswith(start[: len(NO_ANSWER)]):
+            self._open = True
+            self._emit(Token(self._held))
+
+
+def _refused(common: Mapping[str, Any], timings: dict[str, float], started: float) -> Outcome:
+    """A designed answer: what was looked for, and the nearest documents."""
+    language, condensed = common["language"], common["condensed_question"]
+    titles = list(dict.fromkeys(source.title for source in common["sources"] if source.title))[:3]
+    lines = [texts.text("server.refused.answer", language, question=condensed)]
+    if titles:
+        nearest = "\n".join(f"- {title}" for title in titles)
+        lines.append(texts.text("server.refused.nearest", language) + "\n" + nearest)
+    timings["total"] = _since(started)
+    return Outcome(
+        status="refused", answer="\n\n".join(lines), citations=(), confidence=0.0, timings_ms=timings, **common
+    )
+
+
+def _language(ask: Ask) -> str:
+    """The language to answer in: what was asked for, else that of the question."""
+    if ask.language:
+        return "zh" if ask.language.lower().startswith("zh") else "en"
+    return language_of(ask.question)
+
+
+def _source(n: int, hit: Hit) -> Source:
+    passage: Passage = hit.passage
+    return Source(
+        n=n,
+        passage_id=passage.id,
+        document_id=passage.document_id,
+        version=passage.version,
+        title=passage.title,
+        headings=passage.headings,
+        url=passage.url,
+        passage=passage.text,
+        score=round(hit.score, 6),
+        stages=dict(hit.stages),
+        curated=passage.erratum,
+    )
+
+
+def _since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 1)

@@ -1,0 +1,110 @@
+"""What commands share: settings read once, parts opened and closed, who acts, and where text goes.
+
+Heavy packages load inside the functions, so that ``errata --help`` answers at once. Tests hand in their own parts
+(``using``); nothing else replaces anything here.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rich.console import Console
+
+    from bot.settings import Settings
+    from bot.wiring import Parts
+
+    MakeParts = Callable[[Settings], Parts]
+
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+_make_parts: ContextVar[MakeParts | None] = ContextVar("make_parts", default=None)
+
+# Set where the user did not: libraries must not call home, draw their own progress bars or trace prompts.
+QUIET = {
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "TOKENIZERS_PARALLELISM": "false",
+    "LANGSMITH_TRACING": "false",
+    "LANGCHAIN_TRACING_V2": "false",
+}
+
+
+@contextmanager
+def using(make_parts: MakeParts | None) -> Iterator[None]:
+    """Inside the block commands get their parts from ``make_parts`` (None: the real ones)."""
+    token = _make_parts.set(make_parts)
+    try:
+        yield
+    finally:
+        _make_parts.reset(token)
+
+
+def settings(*, verbose: bool = False) -> Settings:
+    """The settings, with logging configured: warnings and worse, all that the settings ask for if ``verbose``.
+
+    Raises SettingsError.
+    """
+    from bot import logs
+    from bot.settings import read_settings
+
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    found = read_settings()
+    quiet = not verbose and found.log_level == "info"
+    logs.configure(form=found.log_format, level="warning" if quiet else found.log_level, text=found.log_text)
+    return found
+
+
+@contextmanager
+def open_parts(*, verbose: bool = False, offline: bool = True) -> Iterator[Parts]:
+    """The parts for one command, closed at its end. ``offline``: the model libraries may not ask the network."""
+    if offline:
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+        os.environ.setdefault("TRANSFORMERS_OFFLINE", "1")
+    found = settings(verbose=verbose)
+    make = _make_parts.get()
+    if make is None:
+        from bot.wiring import Parts
+
+        make = Parts
+    parts = make(found)
+    try:
+        yield parts
+    finally:
+        parts.close()
+
+
+def actor() -> str:
+    """Who a change made on the command line is recorded as: ``cli:<login name>``."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (OSError, KeyError):  # no login name, as in some containers
+        return "cli"
+
+
+def say(text: str = "", *, error: bool = False) -> None:
+    """A plain line for people: no markup, no wrapping. ``error`` lines go to standard error."""
+    stream = sys.stderr if error else sys.stdout
+    print(text.encode(stream.encoding or "utf-8", "replace").decode(stream.encoding or "utf-8"), file=stream, flush=True)
+
+
+def say_json(value: Any) -> None:
+    """A JSON document on standard output; dates become ISO texts."""
+    import json
+
+    say(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def console(*, error: bool = False) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=error, highlight=False, soft_wrap=True)

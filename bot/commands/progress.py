@@ -1,0 +1,91 @@
+"""Progress of work that takes over a second: a bar on a terminal, now and then a plain line elsewhere.
+
+Both go to standard error. Knows nothing of the work.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from bot.commands.context import console, say
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from rich.progress import Progress, TaskID
+
+LINE_SECONDS = 5.0  # between plain lines of one step
+
+
+class Steps:
+    """Shows one step at a time. ``unit``: what is counted ("bytes" are shown as megabytes).
+
+    Use as a context manager; ``update`` may be called as often as wanted, from the thread that opened it.
+    """
+
+    def __init__(self, *, unit: str = "") -> None:
+        self._unit = unit
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._label = ""
+        self._said = 0.0
+        self._last = ""
+
+    def __enter__(self) -> Steps:
+        screen = console(error=True)
+        if screen.is_terminal:
+            from rich import progress
+
+            amount: list[progress.ProgressColumn | str]
+            if self._unit == "bytes":
+                amount = [progress.DownloadColumn(), progress.TransferSpeedColumn(), progress.TimeRemainingColumn()]
+            else:
+                amount = [progress.MofNCompleteColumn(), progress.TimeElapsedColumn()]
+            self._bar = progress.Progress(
+                progress.SpinnerColumn(),
+                progress.TextColumn("{task.description}", markup=False),
+                progress.BarColumn(),
+                *amount,
+                console=screen,
+                transient=True,
+            )
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def update(self, label: str, done: int = 0, total: int = 0) -> None:
+        """How far the step called ``label`` is. ``total`` 0: not known."""
+        if self._bar is not None:
+            if self._task is None or label != self._label:
+                if self._task is not None:
+                    self._bar.remove_task(self._task)
+                self._task = self._bar.add_task(label, total=total or None)
+            self._bar.update(self._task, completed=done, total=total or None)
+        else:
+            now = time.monotonic()
+            if label != self._label or (now - self._said >= LINE_SECONDS):
+                line = label + self._amount(done, total)
+                if line != self._last:
+                    say(line, error=True)
+                self._said, self._last = now, line
+        self._label = label
+
+    def note(self, text: str) -> None:
+        """A line that stays, above the bar."""
+        if self._bar is not None:
+            self._bar.console.print(text, markup=False, highlight=False)
+        else:
+            say(text, error=True)
+
+    def _amount(self, done: int, total: int) -> str:
+        if not total:
+            return f": {done}" if done else " …"
+        if self._unit == "bytes":
+            return f": {done / 1e6:,.0f} of {total / 1e6:,.0f} MB"
+        return f": {done} of {total}{' ' + self._unit if self._unit else ''}"

@@ -1,0 +1,280 @@
+"""Conversations and their answers: who owns them, what was said, what became of it.
+
+An answer is stored before its first token (status ``running``) and once more when it is finished, stopped or
+failed, so that nothing is lost when a person leaves or the machine stops. Knows nothing of models or the web.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from bot.answer import Ask, Found, Outcome, Source
+from bot.condense import MAX_TURNS, Turn
+from bot.tables import Answer, Conversation, Feedback, Signal
+from knowledge.corrections import State
+from knowledge.db import utc_now
+from knowledge.errors import Invalid, NotFound
+from knowledge.tables import Correction, Entry
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+MAX_QUESTION = 4_000  # characters
+TITLE = 80  # characters of the first question
+NOT_MINE = "not_my_question"  # the signal that a curated answer was served to the wrong question
+
+
+def new_id() -> str:
+    """128 random bits: an id is also what keeps others from guessing it."""
+    return secrets.token_hex(16)
+
+
+def begin(session: Session, *, owner: str, question: str, conversation_id: str | None, model: str) -> Answer:
+    """Opens the conversation (a new one without id) and stores the question. Raises Invalid, NotFound."""
+    question = question.strip()
+    if not question:
+        raise Invalid("The question is empty.")
+    if len(question) > MAX_QUESTION:
+        raise Invalid(f"The question has {len(question):,} characters; at most {MAX_QUESTION:,}.")
+    if conversation_id is None:
+        conversation = Conversation(id=new_id(), owner=owner, title=" ".join(question.split())[:TITLE])
+        session.add(conversation)
+        session.flush()
+    else:
+        conversation = get(session, conversation_id, owner)
+    conversation.updated_at = utc_now()
+    answer = Answer(
+        id=new_id(),
+        conversation_id=conversation.id,
+        question=question,
+        condensed_question=question,
+        language="",
+        status="running",
+        model=model,
+        knowledge_version=0,
+    )
+    session.add(answer)
+    session.flush()
+    return answer
+
+
+def history(session: Session, conversation_id: str, *, before: str | None = None) -> tuple[Turn, ...]:
+    """The last finished turns, oldest first; ``before`` leaves out that answer and what came after it."""
+    query = sa.select(Answer).where(
+        Answer.conversation_id == conversation_id, Answer.status.in_(("answered", "curated", "refused", "stopped"))
+    )
+    if before is not None:
+        limit = session.get_one(Answer, before)
+        query = query.where(Answer.created_at < limit.created_at)
+    newest = session.scalars(query.order_by(Answer.created_at.desc()).limit(MAX_TURNS)).all()
+    return tuple(Turn(answer.condensed_question, answer.answer) for answer in reversed(newest))
+
+
+def not_mine(session: Session, conversation_id: str) -> frozenset[int]:
+    """The entries that this conversation's owner said are not about their question."""
+    query = (
+        sa.select(Answer.entry_id)
+        .join(Signal, Signal.answer_id == Answer.id)
+        .where(Answer.conversation_id == conversation_id, Signal.kind == NOT_MINE, Answer.entry_id.is_not(None))
+    )
+    return frozenset(entry for entry in session.scalars(query) if entry is not None)
+
+
+def found(session: Session, answer_id: str, event: Found) -> None:
+    """Stores the sources as soon as they are known."""
+    answer = session.get_one(Answer, answer_id)
+    answer.sources = [source_json(source) for source in event.sources]
+    answer.knowledge_version = event.knowledge_version
+
+
+def finish(session: Session, answer_id: str, outcome: Outcome) -> None:
+    answer = session.get_one(Answer, answer_id)
+    answer.status = outcome.status
+    answer.answer = outcome.answer
+    answer.condensed_question = outcome.condensed_question
+    answer.language = outcome.language
+    answer.sources = [source_json(source) for source in outcome.sources]
+    answer.citations = list(outcome.citations)
+    answer.confidence = outcome.confidence
+    answer.knowledge_version = outcome.knowledge_version
+    answer.prompt = [asdict(message) for message in outcome.prompt]
+    answer.entry_id = outcome.entry_id
+    answer.timings_ms = dict(outcome.timings_ms)
+    answer.prompt_tokens = outcome.prompt_tokens
+    answer.completion_tokens = outcome.completion_tokens
+
+
+def fail(session: Session, answer_id: str, text: str = "") -> None:
+    answer = session.get_one(Answer, answer_id)
+    answer.status, answer.answer = "failed", text
+
+
+def fail_interrupted(session: Session) -> int:
+    """On start: answers that were running when the machine stopped. Returns how many."""
+    done = session.execute(sa.update(Answer).where(Answer.status == "running").values(status="failed"))
+    return int(done.rowcount)  # type: ignore[attr-defined]
+
+
+def get(session: Session, conversation_id: str, owner: str) -> Conversation:
+    """The owner's conversation. Another's is as unknown as one that does not exist: NotFound."""
+    conversation = session.get(Conversation, conversation_id)
+    if conversation is None or conversation.owner != owner:
+        raise NotFound("There is no such conversation.")
+    return conversation
+
+
+def get_answer(session: Session, answer_id: str, owner: str) -> Answer:
+    """An answer of the owner's conversations. Raises NotFound."""
+    answer = session.get(Answer, answer_id)
+    if answer is None:
+        raise NotFound("There is no such answer.")
+    get(session, answer.conversation_id, owner)
+    return answer
+
+
+def listing(session: Session, owner: str, limit: int = 200) -> list[dict[str, Any]]:
+    """The owner's conversations, newest first, with whether an answer in them was corrected since."""
+    conversations = session.scalars(
+        sa.select(Conversation).where(Conversation.owner == owner).order_by(Conversation.updated_at.desc()).limit(limit)
+    ).all()
+    corrected = set(
+        session.scalars(
+            sa.select(Answer.conversation_id)
+            .join(Entry, sa.and_(Entry.correction_id == Answer.correction_id, Entry.live))
+            .where(Answer.conversation_id.in_([one.id for one in conversations]))
+        )
+    )
+    return [
+        {
+            "id": one.id,
+            "title": one.title,
+            "created_at": one.created_at,
+            "updated_at": one.updated_at,
+            "corrected": one.id in corrected,
+        }
+        for one in conversations
+    ]
+
+
+def transcript(session: Session, conversation: Conversation) -> dict[str, Any]:
+    """The conversation as its owner sees it, corrections of its answers included."""
+    answers = session.scalars(
+        sa.select(Answer).where(Answer.conversation_id == conversation.id).order_by(Answer.created_at)
+    ).all()
+    feedback = {
+        row.answer_id: row
+        for row in session.scalars(sa.select(Feedback).where(Feedback.answer_id.in_([one.id for one in answers])))
+    }
+    return {
+        "id": conversation.id,
+        "title": conversation.title,
+        "created_at": conversation.created_at,
+        "updated_at": conversation.updated_at,
+        "turns": [_turn(session, answer, feedback.get(answer.id)) for answer in answers],
+    }
+
+
+def rename(session: Session, conversation: Conversation, title: str) -> None:
+    title = " ".join(title.split())[:200]
+    if not title:
+        raise Invalid("The title is empty.")
+    conversation.title = title
+    session.flush()
+
+
+def delete(session: Session, conversation: Conversation) -> None:
+    """Deletes the conversation. Complaints about its answers keep their frozen copies."""
+    session.delete(conversation)
+    session.flush()
+
+
+def snapshot(answer: Answer) -> dict[str, Any]:
+    """The frozen copy that a complaint keeps."""
+    return {
+        "answer_id": answer.id,
+        "conversation_id": answer.conversation_id,
+        "question": answer.question,
+        "condensed_question": answer.condensed_question,
+        "language": answer.language,
+        "answer": answer.answer,
+        "status": answer.status,
+        "confidence": answer.confidence,
+        "sources": answer.sources,
+        "citations": answer.citations,
+        "model": answer.model,
+        "knowledge_version": answer.knowledge_version,
+        "prompt": answer.prompt,
+        "timings_ms": answer.timings_ms,
+        "answered_at": answer.created_at.isoformat(),
+    }
+
+
+def source_json(source: Source) -> dict[str, Any]:
+    return {**asdict(source), "headings": list(source.headings)}
+
+
+def _turn(session: Session, answer: Answer, feedback: Feedback | None) -> dict[str, Any]:
+    return {
+        "answer_id": answer.id,
+        "question": answer.question,
+        "condensed_question": answer.condensed_question,
+        "status": answer.status,
+        "answer": answer.answer,
+        "sources": answer.sources,
+        "citations": answer.citations,
+        "confidence": answer.confidence,
+        "created_at": answer.created_at,
+        "knowledge_version": answer.knowledge_version,
+        "feedback": feedback_json(feedback) if feedback else None,
+        "correction": _correction(session, answer),
+    }
+
+
+def feedback_json(feedback: Feedback) -> dict[str, Any]:
+    return {
+        "rating": feedback.rating,
+        "reasons": feedback.reasons,
+        "comment": feedback.comment,
+        "suggested_answer": feedback.suggested_answer,
+        "quote": feedback.quote,
+        "stars": feedback.stars,
+    }
+
+
+def _correction(session: Session, answer: Answer) -> dict[str, Any] | None:
+    """What the person who complained may know: whether it was corrected, and the new answer."""
+    if answer.correction_id is None:
+        return None
+    correction = session.get(Correction, answer.correction_id)
+    seen: set[int] = set()
+    while correction is not None and correction.state == State.MERGED and correction.merged_into not in seen:
+        seen.add(correction.id)
+        correction = session.get(Correction, correction.merged_into)
+    if correction is None:
+        return None
+    entry = session.scalar(sa.select(Entry).where(Entry.correction_id == correction.id, Entry.live))
+    newer = entry is not None and entry.created_at > answer.created_at
+    return {
+        "state": correction.state,
+        "corrected": newer,
+        "corrected_at": entry.created_at if entry and newer else None,
+        "answer": entry.answer if entry and newer else None,
+    }
+
+
+def ask_for(
+    session: Session, answer: Answer, *, language: str | None, filters: dict[str, str] | None, fresh: bool
+) -> Ask:
+    """The question with its conversation: history and the curated answers that do not apply to it."""
+    return Ask(
+        question=answer.question,
+        history=history(session, answer.conversation_id, before=answer.id),
+        language=language,
+        filters=filters or {},
+        exclude_entries=not_mine(session, answer.conversation_id),
+        fresh=fresh,
+    )

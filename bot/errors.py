@@ -1,0 +1,36 @@
+"""What can go wrong when we talk to people, as one tree (knowledge.errors has the other half).
+
+BotError
+├── NotSignedIn     who is asking? (401)
+├── Forbidden       we know who, and they may not (403)
+├── TooMany         too many attempts or questions; ``retry_after`` seconds (429 / 503)
+├── SettingsError   a setting is wrong; the message names it and says what it may be
+├── ModelError      the model store (bot.models.errors)
+└── EngineError     the chat engine (bot.llm.errors)
+"""
+
+from __future__ import annotations
+
+
+class BotError(Exception):
+    """Root of all."""
+
+
+class NotSignedIn(BotError):
+    """Nobody is signed in, or the password is wrong."""
+
+
+class Forbidden(BotError):
+    """Signed in, and not allowed."""
+
+
+class TooMany(BotError):
+    """Too many at once; try again after ``retry_after`` seconds."""
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class SettingsError(BotError):
+    """A setting is wrong; the message names it and says what it may be."""

@@ -1,0 +1,57 @@
+"""What operators can measure: the metrics of /metrics. Counts and times only, never text of people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+if TYPE_CHECKING:
+    from bot.answer import Outcome
+
+SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120)
+QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2)
+
+
+class Metrics:
+    """All metrics, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        registry = self.registry
+        self.requests = Counter("errata_requests", "HTTP requests", ("method", "route", "status"), registry=registry)
+        self.questions = Counter("errata_questions", "Questions asked", registry=registry)
+        self.answers = Counter("errata_answers", "Answers by status", ("status",), registry=registry)
+        self.ratings = Counter("errata_ratings", "Ratings by direction", ("rating",), registry=registry)
+        self.first_token = Histogram("errata_first_token_seconds", "Time to first token", buckets=SECONDS, registry=registry)
+        self.total = Histogram("errata_answer_seconds", "Time to a whole answer", buckets=SECONDS, registry=registry)
+        self.retrieval = Histogram("errata_retrieval_seconds", "Condensing and search", buckets=QUICK, registry=registry)
+        self.speed = Histogram(
+            "errata_tokens_per_second", "Tokens per second while writing", buckets=(1, 2, 5, 10, 20, 40, 80), registry=registry
+        )
+        self.tokens = Counter("errata_tokens", "Tokens read and written", ("kind",), registry=registry)
+        self.queue = Gauge("errata_queue_length", "Questions waiting for the chat model", registry=registry)
+        self.corrections = Gauge("errata_corrections", "Corrections by state", ("state",), registry=registry)
+        self.knowledge_version = Gauge("errata_knowledge_version", "Newest step of the knowledge log", registry=registry)
+        self.memory = Gauge("errata_memory_bytes", "Resident memory of the server", registry=registry)
+
+    def answered(self, outcome: Outcome) -> None:
+        """Counts a finished answer."""
+        timings = outcome.timings_ms
+        self.answers.labels(outcome.status).inc()
+        self.retrieval.observe(timings.get("retrieval", 0) / 1000)
+        self.total.observe(timings.get("total", 0) / 1000)
+        self.tokens.labels("prompt").inc(outcome.prompt_tokens)
+        self.tokens.labels("completion").inc(outcome.completion_tokens)
+        if "first_token" in timings:
+            self.first_token.observe(timings["first_token"] / 1000)
+            writing = (timings.get("total", 0) - timings["first_token"]) / 1000
+            if outcome.completion_tokens > 1 and writing > 0:
+                self.speed.observe((outcome.completion_tokens - 1) / writing)
+
+    def text(self) -> bytes:
+        """All metrics in Prometheus' text form."""
+        return generate_latest(self.registry)
+
+
+metrics = Metrics()

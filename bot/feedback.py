@@ -1,0 +1,154 @@
+"""What people say of answers, and how it reaches the queue.
+
+A thumb down always leads to a correction, new or merged; changing one's mind withdraws the complaint. An answer
+that had to be refused reports itself. Knows nothing of the web.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from bot import conversations
+from bot.tables import Answer, Feedback, Signal, Survey
+from knowledge import corrections
+from knowledge.corrections import Report
+from knowledge.db import utc_now
+from knowledge.errors import Invalid
+from knowledge.tables import Entry
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+MAX_TEXT = 10_000  # characters of a comment, suggestion or quote
+MAX_REASONS = 20
+SIGNALS = ("copied", "dwell", "regenerated", "source_opened", "stopped", conversations.NOT_MINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A rating with what goes with it."""
+
+    rating: str  # up | down
+    reasons: tuple[str, ...] = ()
+    comment: str | None = None
+    suggested_answer: str | None = None
+    quote: str | None = None
+    stars: int | None = None
+
+
+def rate(session: Session, answer: Answer, said: Said, *, who: str) -> Feedback:
+    """Stores the rating (again = replaces) and, for a *down*, reports it to the queue. Raises Invalid."""
+    _check(said)
+    if answer.status == "running":
+        raise Invalid("The answer is still being written. Rate it when it is finished.")
+    row = session.scalar(sa.select(Feedback).where(Feedback.answer_id == answer.id))
+    if row is None:
+        row = Feedback(answer_id=answer.id, rating=said.rating, who=who)
+        session.add(row)
+    row.rating, row.reasons, row.comment = said.rating, list(said.reasons), said.comment
+    row.suggested_answer, row.quote, row.stars, row.who = said.suggested_answer, said.quote, said.stars, who
+    row.created_at = utc_now()
+    if said.rating == "down":
+        correction = corrections.report(
+            session,
+            Report(
+                question=answer.condensed_question or answer.question,
+                snapshot=conversations.snapshot(answer),
+                origin="rated_down",
+                who=who,
+                answer_id=answer.id,
+                rating=said.rating,
+                reasons=said.reasons,
+                comment=said.comment,
+                suggested_answer=said.suggested_answer,
+                quote=said.quote,
+                stars=said.stars,
+            ),
+            correction_id=_published_by(session, answer),
+        )
+        row.correction_id = answer.correction_id = correction.id
+    elif answer.correction_id is not None:
+        corrections.withdraw(session, answer.id, who=who)
+        row.correction_id = None
+    session.flush()
+    return row
+
+
+def rate_elsewhere(session: Session, *, query: str, response: str, said: Said, user: str | None, who: str) -> Feedback:
+    """Feedback from another front end: the same queue. Raises Invalid."""
+    _check(said)
+    if not query.strip():
+        raise Invalid("query is empty.")
+    row = Feedback(answer_id=None, rating=said.rating, comment=said.comment, who=who)
+    session.add(row)
+    if said.rating == "down":
+        snapshot: dict[str, Any] = {
+            "question": query,
+            "condensed_question": query,
+            "answer": response,
+            "sources": [],
+            "user": user,
+        }
+        correction = corrections.report(
+            session,
+            Report(question=query, snapshot=snapshot, origin="api", who=who, rating=said.rating, comment=said.comment),
+        )
+        row.correction_id = correction.id
+    session.flush()
+    return row
+
+
+def report_unanswered(session: Session, answer_id: str) -> None:
+    """Puts a refused question into the queue as *unanswered*."""
+    answer = session.get_one(Answer, answer_id)
+    correction = corrections.report(
+        session,
+        Report(
+            question=answer.condensed_question or answer.question,
+            snapshot=conversations.snapshot(answer),
+            origin="unanswered",
+            who="system",
+            answer_id=answer.id,
+        ),
+    )
+    answer.correction_id = correction.id
+    session.flush()
+
+
+def signal(session: Session, answer: Answer, kind: str, value: float | None) -> None:
+    """Stores an implicit sign. Raises Invalid for an unknown kind."""
+    if kind not in SIGNALS:
+        raise Invalid(f"kind is one of {', '.join(SIGNALS)}; not {kind[:40]!r}.")
+    session.add(Signal(answer_id=answer.id, kind=kind, value=value))
+    session.flush()
+
+
+def survey(session: Session, conversation_id: str, stars: int, comment: str | None) -> None:
+    """Stars for a whole conversation; again = replaces. Raises Invalid."""
+    _check(Said("up", stars=stars, comment=comment))
+    session.merge(Survey(conversation_id=conversation_id, stars=stars, comment=comment, created_at=utc_now()))
+    session.flush()
+
+
+def _published_by(session: Session, answer: Answer) -> int | None:
+    """The correction whose published answer this is, for a complaint about a curated answer."""
+    if answer.entry_id is None:
+        return None
+    entry = session.get(Entry, answer.entry_id)
+    return entry.correction_id if entry else None
+
+
+def _check(said: Said) -> None:
+    if said.rating not in ("up", "down"):
+        raise Invalid('rating is "up" or "down".')
+    if len(said.reasons) > MAX_REASONS or any(len(reason) > 200 for reason in said.reasons):
+        raise Invalid(f"At most {MAX_REASONS} reasons of 200 characters.")
+    for name in ("comment", "suggested_answer", "quote"):
+        text = getattr(said, name)
+        if text is not None and len(text) > MAX_TEXT:
+            raise Invalid(f"{name} has {len(text):,} characters; at most {MAX_TEXT:,}.")
+    if said.stars is not None and not 1 <= said.stars <= 5:
+        raise Invalid("stars is a number from 1 to 5.")

@@ -1,0 +1,142 @@
+"""What the local engines share: a `BaseChatModel` that is written once, as a stream of small steps.
+
+Knows nothing about any concrete engine. A subclass says how to run one generation (`_steps`); from it come streaming, whole
+answers, stop events and the usage at the end.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from langchain_core.language_models.chat_models import BaseChatModel, generate_from_stream
+from langchain_core.messages import AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk
+
+from bot.llm.errors import Unsupported
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Iterator, Sequence
+
+    from langchain_core.callbacks import CallbackManagerForLLMRun
+    from langchain_core.messages import BaseMessage
+    from langchain_core.outputs import ChatResult
+
+OPTIONS = frozenset({"max_tokens", "temperature", "seed"})
+EXTRAS = frozenset({"response_format", "logprobs", "top_logprobs"})
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Some new text, its tokens' log-probabilities where asked for, and what is known so far of the counts (tokens)."""
+
+    text: str = ""
+    logprobs: tuple[dict[str, Any], ...] = ()
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    finish_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One generation."""
+
+    messages: Sequence[BaseMessage]
+    stop: tuple[str, ...]
+    max_tokens: int
+    temperature: float
+    seed: int
+    stop_event: threading.Event | None = None
+    response_format: dict[str, Any] | None = None
+    top_logprobs: int | None = None
+
+
+class LocalChatModel(BaseChatModel):
+    """A chat model in this process. `model` is the name that answers record."""
+
+    model: str
+    max_tokens: int = 512
+    temperature: float = 0.0
+    seed: int = 0
+
+    supports: ClassVar[frozenset[str]] = frozenset()
+    slots: int = 1  # generations at once
+
+    @abstractmethod
+    def _steps(self, request: Request) -> Iterator[Step]:
+        """Run one generation. Ends when it is finished, and soon after `request.stop_event` is set or the iterator is closed."""
+
+    def load(self) -> None:
+        """Load the model now, so that the first question does not wait for it. Raises CannotOpen."""
+
+    def close(self) -> None:
+        """Give the memory back. The model loads again when it is next used."""
+
+    @property
+    def _llm_type(self) -> str:
+        return type(self).__name__
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        return {"model": self.model, "max_tokens": self.max_tokens, "temperature": self.temperature, "seed": self.seed}
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002 LangChain reports tokens itself
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        request = self._request(messages, stop, kwargs)
+        prompt_tokens = completion_tokens = pieces = 0
+        reason: str | None = None
+        for step in self._steps(request):
+            prompt_tokens = step.prompt_tokens or prompt_tokens
+            completion_tokens = step.completion_tokens or completion_tokens
+            reason = step.finish_reason or reason
+            if step.text or step.logprobs:
+                pieces += 1
+                information = {"logprobs": {"content": list(step.logprobs)}} if step.logprobs else {}
+                yield ChatGenerationChunk(message=AIMessageChunk(content=step.text), generation_info=information)
+        completion_tokens = completion_tokens or pieces  # a stopped generation gives no counts: a piece is mostly a token
+        usage = {
+            "input_tokens": prompt_tokens,
+            "output_tokens": completion_tokens,
+            "total_tokens": prompt_tokens + completion_tokens,
+        }
+        yield ChatGenerationChunk(
+            message=AIMessageChunk(content="", usage_metadata=usage, chunk_position="last"),
+            generation_info={"finish_reason": reason or "stopped", "model_name": self.model},
+        )
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return generate_from_stream(self._stream(messages, stop, run_manager, **kwargs))
+
+    def _request(self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]) -> Request:
+        """The generation that the keyword arguments describe. Raises Unsupported."""
+        given = {name: value for name, value in options.items() if value is not None}
+        stop_event = given.pop("stop_event", None)
+        given.pop("stream", None)
+        if given.get("logprobs") is False:
+            del given["logprobs"]
+        refused = sorted(name for name in given if name not in OPTIONS and name not in (self.supports & EXTRAS))
+        if refused:
+            raise Unsupported(f"The engine of {self.model} does not know {', '.join(refused)}: leave it out.")
+        return Request(
+            messages=messages,
+            stop=tuple(stop or ()),
+            max_tokens=given.get("max_tokens", self.max_tokens),
+            temperature=given.get("temperature", self.temperature),
+            seed=given.get("seed", self.seed),
+            stop_event=stop_event,
+            response_format=given.get("response_format"),
+            top_logprobs=given.get("top_logprobs", 0) if given.get("logprobs") else None,
+        )

@@ -1,0 +1,51 @@
+"""The errors of the chat engines. Each message is written for the operator, and says what to do next.
+
+    EngineError (a BotError)
+    ├── CannotOpen       the model does not load
+    ├── PromptTooLong    the prompt does not fit the context; holds both lengths in tokens
+    ├── Unsupported      the engine cannot do what a keyword argument asks
+    ├── GenerationFailed the engine or the server broke off
+    ├── Busy             the queue is full; holds the seconds after which to try again
+    └── WaitCancelled    the one who waited has left
+"""
+
+from __future__ import annotations
+
+from bot.errors import BotError
+
+
+class EngineError(BotError):
+    """Anything that goes wrong between the prompt and the last token."""
+
+
+class CannotOpen(EngineError):
+    """The model does not load."""
+
+
+class PromptTooLong(EngineError):
+    """The prompt does not fit the model's context; lengths in tokens."""
+
+    def __init__(self, message: str, *, tokens: int, limit: int) -> None:
+        super().__init__(message)
+        self.tokens = tokens
+        self.limit = limit
+
+
+class Unsupported(EngineError):
+    """The engine cannot do what a keyword argument asks."""
+
+
+class GenerationFailed(EngineError):
+    """The engine or the server broke off."""
+
+
+class Busy(EngineError):
+    """The queue is full; try again after `retry_after` seconds."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"Too many questions are waiting: try again in {retry_after} seconds.")
+        self.retry_after = retry_after
+
+
+class WaitCancelled(EngineError):
+    """The one who waited has left."""

@@ -1,0 +1,183 @@
+"""A small engine without a model: it answers with the sentences of the given passages that fit the question best.
+
+Knows nothing about our prompts but this: the last user message holds passages, each beginning with a line `[n] title`, then a line
+that begins with `Question:` or `问题：`. Used to measure everything around a model in minutes, and on machines too small for one.
+When no sentence shares enough with the question it says NO_ANSWER, as the prompts ask of every model.
+
+A word counts more the fewer passages hold it. Chinese, Japanese and Korean text is compared by pairs of characters.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from langchain_core.messages import HumanMessage
+
+from bot.llm.engine import LocalChatModel, Request, Step
+from bot.llm.stopping import StopScanner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+NO_ANSWER: Final = "NO_ANSWER"
+ENOUGH: Final = 0.45  # share of the question's weight that the best sentence, with its title, must hold
+CLOSE: Final = 0.8  # further sentences, as a share of the best one's score
+MOST: Final = 3  # sentences in an answer
+TITLE: Final = 0.6  # what a word is worth in the title, or in the sentence before, when it is not in the sentence itself
+BEFORE: Final = 0.4
+
+_HEAD = re.compile(r"^\[(\d+)\][ \t]*(.*)$")
+_QUESTION = re.compile(r"^(?:Question|问题)[ \t]*[:：][ \t]*(.*)$", re.IGNORECASE)
+_SENTENCE = re.compile(r"[^.!?。！？；;\n]*(?:[.!?](?!\s|$)[^.!?。！？；;\n]*)*[.!?。！？；;]*[”’」』\")）]*")
+_WORD = re.compile(r"[a-z0-9]+|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
+_COMMON = frozenset(
+    "a an and are as at be been by can could did do does for from had has have how i if in into is it its many may me much my of on "
+    "or shall should so such that the their them there these they this those to was we were what when where which who whom "
+    "whose why will with would you your 什么 是什 哪里 哪个 哪些 多少 怎么 怎样 如何 为什 是否 可以 我们 你们 他们 一个 有没 没有 "
+    "几个 请问 吗 呢 的 了 是 在 有".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A numbered passage of the prompt."""
+
+    number: int
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A sentence that could be the answer. `place` is (passage, sentence), both from 0."""
+
+    score: float
+    place: tuple[int, int]
+    text: str
+
+
+class ExtractiveChat(LocalChatModel):
+    """Deterministic. Its tokens are words and single Chinese characters."""
+
+    slots: int = 8
+
+    def _steps(self, request: Request) -> Iterator[Step]:
+        prompt = "\n".join(message.text for message in request.messages)
+        last = next((m.text for m in reversed(request.messages) if isinstance(m, HumanMessage)), "")
+        yield Step(prompt_tokens=len(_pieces(prompt)))
+        scanner = StopScanner(request.stop)
+        count = 0
+        for piece in _pieces(answer(*read_prompt(last))):
+            if request.stop_event is not None and request.stop_event.is_set():
+                yield Step(completion_tokens=count, finish_reason="stopped")
+                return
+            if count >= request.max_tokens:
+                yield Step(text=scanner.flush(), completion_tokens=count, finish_reason="length")
+                return
+            count += 1
+            yield Step(text=scanner.feed(piece))
+            if scanner.stopped:
+                break
+        yield Step(text=scanner.flush(), completion_tokens=count, finish_reason="stop")
+
+
+def read_prompt(text: str) -> tuple[list[Passage], str]:
+    """(passages, question) of a user message. Without a question line the last line that is not empty is the question."""
+    passages: list[tuple[int, str, list[str]]] = []
+    question = ""
+    lines = text.splitlines()
+    for line in lines:
+        if asked := _QUESTION.match(line):
+            question = asked[1].strip()
+        elif head := _HEAD.match(line):
+            question = ""
+            passages.append((int(head[1]), head[2].strip(), []))
+        elif passages and not question:
+            passages[-1][2].append(line)
+    if not question:
+        question = next((line for line in reversed(lines) if line.strip()), "")
+    return [Passage(number, title, "\n".join(body).strip()) for number, title, body in passages], question
+
+
+def answer(passages: Sequence[Passage], question: str) -> str:
+    """The best sentences, each followed by its passage's number, or NO_ANSWER."""
+    asked = set(terms(question))
+    if not asked or not passages:
+        return NO_ANSWER
+    holding = Counter(term for passage in passages for term in asked & set(terms(f"{passage.title} {passage.text}")))
+    weights = {term: math.log(1 + (len(passages) + 1) / (holding[term] + 0.5)) for term in asked}
+    candidates = sorted(_candidates(passages, question, weights), key=lambda candidate: (-candidate.score, candidate.place))
+    if not candidates or candidates[0].score < ENOUGH:
+        return NO_ANSWER
+    chosen = [candidate for candidate in candidates[:MOST] if candidate.score >= CLOSE * candidates[0].score]
+    chosen.sort(key=lambda candidate: (candidate.place[0] != candidates[0].place[0], candidate.place))
+    return " ".join(f"{candidate.text} [{passages[candidate.place[0]].number}]" for candidate in chosen)
+
+
+def _candidates(passages: Sequence[Passage], question: str, weights: dict[str, float]) -> Iterator[Candidate]:
+    """Every sentence with its score: the share of the question's weight that it holds, with help of its surroundings.
+
+    A sentence that is itself a question is never an answer; the sentence after it inherits its words in full, because that is how
+    lists of questions and answers are written.
+    """
+    total = sum(weights.values())
+    same = "".join(_WORD.findall(question.lower()))
+    for row, passage in enumerate(passages):
+        title = set(terms(passage.title))
+        before: set[str] = set()
+        asking = False
+        for column, sentence in enumerate(split_sentences(passage.text)):
+            own = set(terms(sentence))
+            if sentence.endswith(("?", "？")) or "".join(_WORD.findall(sentence.lower())) == same:
+                before, asking = own, True
+                continue
+            share = 0.0
+            for term, weight in weights.items():
+                if term in own or (asking and term in before):
+                    share += weight
+                elif term in title:
+                    share += TITLE * weight
+                elif term in before:
+                    share += BEFORE * weight
+            yield Candidate(share / total, (row, column), sentence)
+            before, asking = own, False
+
+
+def split_sentences(text: str) -> list[str]:
+    """Sentences and lines, without list marks and empty ones."""
+    found = []
+    for line in text.splitlines():
+        for match in _SENTENCE.findall(line.strip().lstrip("#*->•| \t")):
+            sentence = match.strip()
+            if _WORD.search(sentence.lower()):
+                found.append(sentence)
+    return found
+
+
+def terms(text: str) -> list[str]:
+    """Words without an English plural or past ending, and pairs of characters of Chinese, Japanese and Korean runs."""
+    found: list[str] = []
+    for run in _WORD.findall(text.lower()):
+        if run[0].isascii():
+            found.append(_stem(run))
+        elif len(run) == 1:
+            found.append(run)
+        else:
+            found.extend(run[at : at + 2] for at in range(len(run) - 1))
+    return [term for term in found if term not in _COMMON]
+
+
+def _stem(word: str) -> str:
+    for ending in ("ing", "ed", "es", "s"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word[: -len(ending)]
+    return word
+
+
+def _pieces(text: str) -> list[str]:
+    """The text in the pieces that a stream shows: words with their space, single characters elsewhere."""
+    return re.findall(r"\s*[a-zA-Z0-9_]+|\s*[^\sa-zA-Z0-9_]|\s+$", text)

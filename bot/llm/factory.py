@@ -1,0 +1,56 @@
+"""Choose the engine for a model that the store has resolved.
+
+Knows nothing about settings: options come as arguments, and each engine takes the ones that mean something to it. The engines'
+modules, and with them LangChain, load only when one is opened.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bot.llm.errors import CannotOpen
+
+if TYPE_CHECKING:
+    from bot.llm.engine import LocalChatModel
+    from bot.models.spec import ResolvedModel
+
+
+def open_chat_model(
+    resolved: ResolvedModel,
+    *,
+    context: int = 4096,
+    slots: int | None = None,
+    threads: int | None = None,
+    max_tokens: int = 512,
+    temperature: float = 0.0,
+    seed: int = 0,
+    device: str = "auto",
+    api_key: str | None = None,
+    timeout: float = 120.0,
+) -> LocalChatModel:
+    """The chat model. Loads nothing yet (see its `load`).
+
+    `context` is tokens per generation; `slots` generations at once (None = the engine's own default); `timeout` seconds of silence.
+    """
+    common = {"model": resolved.name, "max_tokens": max_tokens, "temperature": temperature, "seed": seed}
+    if resolved.kind != "chat":
+        raise CannotOpen(f"{resolved.name} is an embedding model: name a chat model.")
+    if resolved.engine == "extractive":
+        from bot.llm.extractive import ExtractiveChat
+
+        return ExtractiveChat(**common)
+    if resolved.engine == "remote":
+        from bot.llm.remote import RemoteChat
+
+        assert resolved.base_url is not None
+        secret = {"api_key": api_key} if api_key else {}
+        sized = {"slots": slots} if slots else {}
+        return RemoteChat(base_url=resolved.base_url, timeout=timeout, **secret, **sized, **common)
+    assert resolved.path is not None
+    if resolved.engine == "llamacpp":
+        from bot.llm.llamacpp import LlamaCppChat
+
+        return LlamaCppChat(path=resolved.path, context=context, slots=slots or 2, threads=threads, **common)
+    from bot.llm.transformers import TransformersChat
+
+    return TransformersChat(path=resolved.path, device=device, context=context, **common)

@@ -1,0 +1,177 @@
+"""Who may generate now: a fair queue in front of an engine.
+
+Knows nothing about engines, prompts or the web. `slots` generations run at once; others wait in the order in which they came and
+are told their position (1 = next). People go first: those who enter with `background=True` (a proof, a recheck) wait for them, but every
+PATIENCE-th place goes to the background where both wait, so that it is never starved. Past `limit` waiting people the next one is
+refused with the number of seconds after which trying again makes sense; the background has a limit of the same size.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import deque
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from bot.llm.errors import Busy, WaitCancelled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PATIENCE: Final = 4
+POLL_SECONDS: Final = 0.1  # how soon a waiter's own `cancelled` event is noticed
+FIRST_GUESS_SECONDS: Final = 10.0  # length of a generation before any was measured
+SMOOTHING: Final = 0.3
+
+
+class _Ticket:
+    """One who waits."""
+
+    __slots__ = ("admitted",)
+
+    def __init__(self) -> None:
+        self.admitted = False
+
+
+class Gate:
+    """Thread-safe. `clock` is a parameter for tests."""
+
+    def __init__(self, slots: int, limit: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+        if slots < 1 or limit < 0:
+            raise ValueError("A gate needs at least one slot and a limit of 0 or more.")
+        self.slots = slots
+        self.limit = limit
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._people: deque[_Ticket] = deque()
+        self._background: deque[_Ticket] = deque()
+        self._running = 0
+        self._turn = 0  # people admitted since the background last was, while it waited
+        self._seconds = FIRST_GUESS_SECONDS
+
+    @property
+    def running(self) -> int:
+        """Generations under way."""
+        with self._changed:
+            return self._running
+
+    @property
+    def waiting(self) -> int:
+        """People and background work in the queue."""
+        with self._changed:
+            return len(self._people) + len(self._background)
+
+    def check(self) -> None:
+        """Raises Busy if a person who entered now would be refused: asked before a stream begins, when refusing is easy."""
+        with self._changed:
+            if self._running >= self.slots and len(self._people) >= self.limit:
+                raise Busy(self._retry_after(len(self._people) + 1))
+
+    @contextmanager
+    def enter(
+        self,
+        *,
+        on_position: Callable[[int], None] | None = None,
+        cancelled: threading.Event | None = None,
+        background: bool = False,
+    ) -> Iterator[None]:
+        """Wait for a slot and hold it for the `with` block.
+
+        `on_position` is called in this thread, with each new position, only if there is a wait. Raises Busy at once past the limit, and
+        WaitCancelled soon after `cancelled` is set.
+        """
+        ticket = self._join(background=background)
+        try:
+            self._wait(ticket, on_position, cancelled)
+        except BaseException:
+            self._leave(ticket)
+            raise
+        began = self._clock()
+        try:
+            yield
+        finally:
+            self._release(self._clock() - began)
+
+    def _join(self, *, background: bool) -> _Ticket:
+        ticket = _Ticket()
+        with self._changed:
+            line = self._background if background else self._people
+            line.append(ticket)
+            self._admit()
+            if not ticket.admitted and len(line) > self.limit:
+                line.remove(ticket)
+                raise Busy(self._retry_after(len(line)))
+        return ticket
+
+    def _wait(
+        self, ticket: _Ticket, on_position: Callable[[int], None] | None, cancelled: threading.Event | None
+    ) -> None:
+        told = 0
+        while True:
+            with self._changed:
+                if not ticket.admitted and (position := self._position(ticket)) == told:
+                    self._changed.wait(POLL_SECONDS)
+                    position = 0 if ticket.admitted else self._position(ticket)
+                if cancelled is not None and cancelled.is_set():
+                    raise WaitCancelled("The one who asked has left.")
+                if ticket.admitted:
+                    return
+            if position != told:
+                told = position
+                if on_position is not None:
+                    on_position(position)
+
+    def _leave(self, ticket: _Ticket) -> None:
+        """Give the place back, whether it was still in the queue or already admitted."""
+        with self._changed:
+            if ticket.admitted:
+                self._running -= 1
+                self._admit()
+            else:
+                for line in (self._people, self._background):
+                    if ticket in line:
+                        line.remove(ticket)
+            self._changed.notify_all()
+
+    def _release(self, seconds: float) -> None:
+        with self._changed:
+            self._running -= 1
+            self._seconds += SMOOTHING * (seconds - self._seconds)
+            self._admit()
+            self._changed.notify_all()
+
+    def _admit(self) -> None:
+        """Fill the free slots."""
+        while self._running < self.slots and (self._people or self._background):
+            line, self._turn = self._next(len(self._people), len(self._background), self._turn)
+            chosen = (self._people if line else self._background).popleft()
+            chosen.admitted = True
+            self._running += 1
+
+    @staticmethod
+    def _next(people: int, background: int, turn: int) -> tuple[bool, int]:
+        """(whether a person is next, the turn after that)."""
+        if not background:
+            return True, 0
+        if not people or turn >= PATIENCE - 1:
+            return False, 0
+        return True, turn + 1
+
+    def _position(self, ticket: _Ticket) -> int:
+        """1 = next. Follows the order in which places will be given if nobody else comes."""
+        people, background, turn = len(self._people), len(self._background), self._turn
+        mine_is_person = ticket in self._people
+        mine = (self._people if mine_is_person else self._background).index(ticket)
+        position = passed_people = passed_background = 0
+        while True:
+            person, turn = self._next(people - passed_people, background - passed_background, turn)
+            position += 1
+            if person == mine_is_person and (passed_people if person else passed_background) == mine:
+                return position
+            passed_people += person
+            passed_background += not person
+
+    def _retry_after(self, ahead: int) -> int:
+        return max(1, math.ceil(self._seconds * (ahead + 1) / self.slots))

@@ -1,0 +1,155 @@
+"""GGUF models through llama.cpp, in this process (the wheel `xllamacpp`).
+
+Knows nothing about where the file came from. llama.cpp's own server object keeps `slots` generations going at once, each with
+`context` tokens, and reuses the part of a prompt that a slot has computed before: a stable beginning is nearly free.
+
+Decisions, with what they cost:
+- The server object insists on listening somewhere. It gets a Unix socket in a private folder, removed as soon as it is up, so that nothing
+  can connect; where there are none (Windows), a loopback port with a random key.
+- llama.cpp notices that nobody wants a generation only between batches, so a batch is BATCH tokens: a stop during the reading of
+  the prompt takes a few seconds at most, on a slow machine.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import tempfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from langchain_core.messages import convert_to_openai_messages
+from pydantic import PrivateAttr
+
+from bot.llm.engine import LocalChatModel, Request, Step
+from bot.llm.errors import CannotOpen, GenerationFailed, PromptTooLong
+from bot.llm.pump import pump
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+BATCH: Final = 256
+PROMPT_CACHE_MIB: Final = 256  # prompts of other conversations that are kept in memory; llama.cpp's own default is 8 GiB
+
+
+class LlamaCppChat(LocalChatModel):
+    """A GGUF chat model. `threads` None = one per core. Thread-safe; loads on first use, in two to five seconds from a warm disk."""
+
+    path: Path
+    context: int = 4096
+    slots: int = 2
+    threads: int | None = None
+
+    supports: ClassVar[frozenset[str]] = frozenset({"response_format", "logprobs", "top_logprobs"})
+
+    _lock: Any = PrivateAttr(default_factory=threading.Lock)
+    _server: Any = PrivateAttr(default=None)
+
+    def load(self) -> None:
+        self._opened()
+
+    def close(self) -> None:
+        with self._lock:
+            self._server = None
+
+    def _steps(self, request: Request) -> Iterator[Step]:
+        server = self._opened()
+        body = self._body(request)
+
+        def produce(emit: Callable[[dict[str, Any]], bool]) -> None:
+            server.handle_chat_completions(body, lambda chunk: not emit(chunk))
+
+        for chunk in pump(produce, stop=request.stop_event):
+            yield self._step(chunk)
+
+    def _body(self, request: Request) -> dict[str, Any]:
+        """The request in the OpenAI form, which is llama.cpp's too."""
+        body: dict[str, Any] = {
+            "messages": convert_to_openai_messages(list(request.messages)),
+            "max_tokens": request.max_tokens,
+            "temperature": request.temperature,
+            "seed": request.seed,
+            "cache_prompt": True,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "return_progress": True,  # a chunk after each batch of the prompt: the moments at which it can be stopped
+        }
+        if request.stop:
+            body["stop"] = list(request.stop)
+        if request.response_format is not None:
+            body["response_format"] = request.response_format
+        if request.top_logprobs is not None:
+            body["logprobs"] = True
+            body["top_logprobs"] = request.top_logprobs
+        return body
+
+    def _step(self, chunk: dict[str, Any]) -> Step:
+        if "error" in chunk:
+            raise self._failure(chunk["error"])
+        usage = chunk.get("usage") or {}
+        progress = chunk.get("prompt_progress") or {}
+        choices = chunk.get("choices") or [{}]
+        logprobs = (choices[0].get("logprobs") or {}).get("content") or ()
+        return Step(
+            text=(choices[0].get("delta") or {}).get("content") or "",
+            logprobs=tuple(logprobs),
+            prompt_tokens=usage.get("prompt_tokens") or progress.get("total"),
+            completion_tokens=usage.get("completion_tokens"),
+            finish_reason=choices[0].get("finish_reason"),
+        )
+
+    def _failure(self, error: dict[str, Any]) -> Exception:
+        if error.get("type") == "exceed_context_size_error":
+            tokens, limit = int(error.get("n_prompt_tokens", 0)), int(error.get("n_ctx", self.context))
+            return PromptTooLong(
+                f"The prompt has {tokens} tokens and {self.model} takes {limit}: give it fewer or shorter passages, "
+                "or raise the context setting.",
+                tokens=tokens,
+                limit=limit,
+            )
+        return GenerationFailed(f"{self.model} broke off: {error.get('message', error)}")
+
+    def _opened(self) -> Any:
+        with self._lock:
+            if self._server is None:
+                self._server = _open(self.path, self.context, self.slots, self.threads)
+            return self._server
+
+
+def _open(path: Path, context: int, slots: int, threads: int | None) -> Any:
+    """A running llama.cpp server object. Raises CannotOpen."""
+    import os
+    import sys
+
+    import xllamacpp
+
+    if not path.is_file():
+        raise CannotOpen(f"There is no model file at {path}: run `errata models pull`.")
+    with path.open("rb") as opened:
+        if opened.read(4) != b"GGUF":
+            raise CannotOpen(f"{path} is no GGUF file: run `errata models verify`, or give another file.")
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = str(path)
+    parameters.n_ctx = context * slots
+    parameters.n_parallel = slots
+    parameters.n_batch = BATCH
+    parameters.cache_ram_mib = PROMPT_CACHE_MIB
+    cores = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else threads or os.cpu_count() or 2
+    parameters.cpuparams.n_threads = cores
+    parameters.cpuparams_batch.n_threads = cores
+    parameters.verbosity = -1  # llama.cpp writes to stderr by itself; errors come back to us as values
+    parameters.endpoint_slots = False
+    parameters.ui = False
+    parameters.api_keys = [secrets.token_urlsafe(32)]
+    folder = tempfile.mkdtemp(prefix="errata-")
+    if sys.platform != "win32":
+        parameters.hostnames = [str(Path(folder) / "llama.sock")]
+    try:
+        return xllamacpp.Server(parameters)
+    except Exception as error:
+        raise CannotOpen(
+            f"llama.cpp cannot open {path} ({error}). Is there enough memory? `errata models verify` checks the file."
+        ) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

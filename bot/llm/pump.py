@@ -1,0 +1,69 @@
+"""Turn a blocking producer with a callback into an iterator that can be stopped from either side.
+
+Knows nothing about models. The producer runs in a thread of its own and hands its items over through a bounded queue, so a slow
+reader slows it down; when the reader closes the iterator or sets the event, the producer's next hand-over tells it to stop.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+Item = TypeVar("Item")
+Emit: TypeAlias = "Callable[[Item], bool]"
+SIZE: Final = 64
+POLL_SECONDS: Final = 0.05  # how soon an event that was set, or a reader that left, is noticed
+
+
+class _End:
+    """The producer has returned, or failed with `error`."""
+
+    def __init__(self, error: BaseException | None) -> None:
+        self.error = error
+
+
+def pump(
+    produce: Callable[[Callable[[Item], bool]], None], *, stop: threading.Event | None = None, size: int = SIZE
+) -> Iterator[Item]:
+    """The items that `produce(emit)` emits. `emit` returns False when nothing more is wanted: the producer should then return.
+
+    The iterator ends without an error once `stop` is set. An exception of the producer comes out of the iterator.
+    """
+    items: queue.Queue[Item | _End] = queue.Queue(maxsize=size)
+    unwanted = threading.Event()
+
+    def put(item: Item | _End) -> bool:
+        while not unwanted.is_set():
+            try:
+                items.put(item, timeout=POLL_SECONDS)
+            except queue.Full:
+                continue
+            return not unwanted.is_set()
+        return False
+
+    def run() -> None:
+        try:
+            produce(put)
+        except BaseException as error:  # noqa: BLE001 it goes to the reader
+            put(_End(error))
+        else:
+            put(_End(None))
+
+    threading.Thread(target=run, name="generation", daemon=True).start()
+    try:
+        while stop is None or not stop.is_set():
+            try:
+                item = items.get(timeout=POLL_SECONDS)
+            except queue.Empty:
+                continue
+            if isinstance(item, _End):
+                if item.error is not None:
+                    raise item.error
+                return
+            yield item
+    finally:
+        unwanted.set()

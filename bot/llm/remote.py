@@ -1,0 +1,124 @@
+"""Any server that speaks the OpenAI protocol (Ollama, vLLM, llama.cpp's server, a hosted service), through LangChain's own client.
+
+Knows nothing about which server it is. The client streams; closing the stream closes the connection, which tells the server to stop.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import PrivateAttr, SecretStr
+
+from bot.llm.engine import LocalChatModel, Request, Step
+from bot.llm.errors import EngineError, GenerationFailed, PromptTooLong
+from bot.llm.pump import pump
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from langchain_core.messages import AIMessageChunk
+
+NO_KEY = "none"  # the client insists on a key; servers on one's own machine ask for none
+
+
+class RemoteChat(LocalChatModel):
+    """A model behind `base_url` (which ends in the protocol's version, mostly /v1). `slots` is how many questions it is sent at once.
+
+    `timeout` is the longest silence in seconds, the reading of the prompt included.
+    """
+
+    base_url: str
+    api_key: SecretStr | None = None
+    timeout: float = 120.0
+    slots: int = 8
+
+    supports: ClassVar[frozenset[str]] = frozenset({"response_format", "logprobs", "top_logprobs"})
+
+    _lock: Any = PrivateAttr(default_factory=threading.Lock)
+    _client: Any = PrivateAttr(default=None)
+
+    def _steps(self, request: Request) -> Iterator[Step]:
+        client = self._opened()
+        options = self._options(request)
+
+        def produce(emit: Callable[[AIMessageChunk], bool]) -> None:
+            stream = client.stream(list(request.messages), **options)
+            try:
+                for chunk in stream:
+                    if not emit(chunk):
+                        return
+            finally:
+                stream.close()
+
+        try:
+            for chunk in pump(produce, stop=request.stop_event):
+                yield _step(chunk)
+        except EngineError:
+            raise
+        except Exception as error:
+            raise self._failure(error) from error
+
+    def _options(self, request: Request) -> dict[str, Any]:
+        options: dict[str, Any] = {
+            "max_tokens": request.max_tokens,
+            "temperature": request.temperature,
+            "seed": request.seed,
+        }
+        if request.stop:
+            options["stop"] = list(request.stop)
+        if request.response_format is not None:
+            options["response_format"] = request.response_format
+        if request.top_logprobs is not None:
+            options["logprobs"] = True
+            options["top_logprobs"] = request.top_logprobs
+        return options
+
+    def _opened(self) -> Any:
+        from langchain.chat_models import init_chat_model
+
+        with self._lock:
+            if self._client is None:
+                key = self.api_key.get_secret_value() if self.api_key else NO_KEY
+                self._client = init_chat_model(
+                    self.model,
+                    model_provider="openai",
+                    base_url=self.base_url,
+                    api_key=key,
+                    timeout=self.timeout,
+                    max_retries=1,
+                    stream_usage=True,
+                    use_responses_api=False,
+                )
+            return self._client
+
+    def _failure(self, error: Exception) -> EngineError:
+        """The client's error in words that say what to do."""
+        from openai import APIConnectionError, APIStatusError, APITimeoutError, AuthenticationError, NotFoundError
+
+        where = f"The model server at {self.base_url}"
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if isinstance(error, APITimeoutError):
+            return GenerationFailed(f"{where} was silent for more than {self.timeout:.0f} s: is it overloaded?")
+        if isinstance(error, APIConnectionError):
+            return GenerationFailed(f"{where} cannot be reached ({said}): is it running, and is the address right?")
+        if isinstance(error, AuthenticationError):
+            return GenerationFailed(f"{where} refuses the key: check the model server's key setting.")
+        if isinstance(error, NotFoundError):
+            return GenerationFailed(f"{where} does not know the model {self.model} ({said}): check the name after the #.")
+        if isinstance(error, APIStatusError) and error.status_code == 400 and "context" in said.lower():
+            return PromptTooLong(f"{where} refuses the prompt as too long ({said}).", tokens=0, limit=0)
+        return GenerationFailed(f"{where} broke off: {said}")
+
+
+def _step(chunk: AIMessageChunk) -> Step:
+    usage = chunk.usage_metadata
+    metadata = chunk.response_metadata
+    logprobs = (metadata.get("logprobs") or {}).get("content") or ()
+    return Step(
+        text=chunk.text if isinstance(chunk.text, str) else "",
+        logprobs=tuple(logprobs),
+        prompt_tokens=usage["input_tokens"] if usage else None,
+        completion_tokens=usage["output_tokens"] if usage else None,
+        finish_reason=metadata.get("finish_reason"),
+    )

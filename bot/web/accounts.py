@@ -1,0 +1,129 @@
+"""Routes of accounts: signing in and out, users, API keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+
+from bot import accounts
+from bot.accounts import Identity
+from bot.errors import NotSignedIn
+from bot.web.security import (
+    SESSION_COOKIE,
+    Admin,
+    Flood,
+    MaybeIdentity,
+    PartsDep,
+    address,
+    clear_cookie,
+    cookie_name,
+    set_cookie,
+)
+
+router = APIRouter(prefix="/api", tags=["accounts"])
+
+
+class LoginBody(BaseModel):
+    username: str = Field(max_length=200)
+    password: str = Field(max_length=accounts.MAX_PASSWORD)
+
+
+class UserBody(BaseModel):
+    username: str = Field(max_length=64)
+    password: str = Field(max_length=accounts.MAX_PASSWORD)
+    role: str = Field("curator", max_length=16)
+
+
+class KeyBody(BaseModel):
+    name: str = Field(max_length=200)
+    role: str = Field("program", max_length=16)
+
+
+@router.get("/session")
+def who(identity: MaybeIdentity) -> dict[str, Any]:
+    """Who is signed in, if anybody."""
+    return {"user": _user(identity) if identity and identity.role != "visitor" else None}
+
+
+@router.post("/session")
+def sign_in(body: LoginBody, request: Request, response: Response, parts: PartsDep) -> dict[str, Any]:
+    """Signs in. A few wrong passwords from one address or for one name make it wait."""
+    logins: Flood = request.app.state.logins
+    keys = (f"from {address(request)}", f"for {body.username.lower()[:64]}")
+    for key in keys:
+        logins.check(key)
+    try:
+        with parts.database.read() as session:
+            user = accounts.verify_password(session, body.username, body.password)
+    except NotSignedIn:
+        for key in keys:
+            logins.count(key)
+        raise
+    with parts.database.write() as session:
+        token = accounts.sign_in(session, user)
+    set_cookie(request, response, SESSION_COOKIE, token, accounts.SESSION_DAYS)
+    return {"user": {"username": user.username, "role": user.role}}
+
+
+@router.delete("/session", status_code=204)
+def sign_out(request: Request, response: Response, parts: PartsDep) -> None:
+    token = request.cookies.get(cookie_name(request, SESSION_COOKIE), "")
+    with parts.database.write() as session:
+        accounts.sign_out(session, token)
+    clear_cookie(request, response, SESSION_COOKIE)
+
+
+@router.get("/users")
+def list_users(_identity: Admin, parts: PartsDep) -> dict[str, Any]:
+    with parts.database.read() as session:
+        return {
+            "users": [
+                {"username": u.username, "role": u.role, "disabled": u.disabled, "created_at": u.created_at}
+                for u in accounts.users(session)
+            ]
+        }
+
+
+@router.post("/users", status_code=201)
+def add_user(body: UserBody, _identity: Admin, parts: PartsDep) -> dict[str, Any]:
+    with parts.database.write() as session:
+        user = accounts.add_user(session, body.username, body.password, body.role)
+        return {"username": user.username, "role": user.role}
+
+
+@router.get("/keys")
+def list_keys(_identity: Admin, parts: PartsDep) -> dict[str, Any]:
+    with parts.database.read() as session:
+        return {
+            "keys": [
+                {
+                    "id": key.id,
+                    "name": key.name,
+                    "role": key.role,
+                    "created_by": key.created_by,
+                    "created_at": key.created_at,
+                    "revoked_at": key.revoked_at,
+                }
+                for key in accounts.keys(session)
+            ]
+        }
+
+
+@router.post("/keys", status_code=201)
+def add_key(body: KeyBody, identity: Admin, parts: PartsDep) -> dict[str, Any]:
+    """Creates a key; its secret is shown this once."""
+    with parts.database.write() as session:
+        key, token = accounts.add_key(session, body.name, body.role, created_by=identity.name)
+        return {"id": key.id, "name": key.name, "role": key.role, "key": token}
+
+
+@router.delete("/keys/{key_id}", status_code=204)
+def revoke_key(key_id: int, _identity: Admin, parts: PartsDep) -> None:
+    with parts.database.write() as session:
+        accounts.revoke_key(session, key_id)
+
+
+def _user(identity: Identity) -> dict[str, str]:
+    return {"username": identity.name, "role": identity.role}

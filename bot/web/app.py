@@ -1,0 +1,92 @@
+"""The application: routes, errors, guards and what happens at start and stop, around the parts it is given."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+import bot
+from bot.events import metrics
+from bot.web import accounts, chat, curate, documents, pages, problems
+from bot.web.security import Flood, Guard
+from bot.wiring import Parts
+
+log = structlog.get_logger()
+
+LOGINS = 8  # wrong passwords from one address or for one name …
+LOGIN_SECONDS = 300.0  # … within this time
+STOP_SECONDS = 20.0  # how long answers may take to be stored when the server stops
+
+
+def create_app(parts: Parts) -> FastAPI:
+    """The whole server. It starts the worker and closes the parts at its end."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        recovered = await run_in_threadpool(parts.recover)
+        log.info("recovered", **recovered)
+        parts.worker.start()
+        yield
+        if not await run_in_threadpool(parts.turns.stop_all, STOP_SECONDS):
+            log.warning("turns_unfinished")
+        await run_in_threadpool(parts.close)
+
+    settings = parts.settings
+    app = FastAPI(title="Errata", version=bot.__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.parts = parts
+    app.state.flood = Flood(settings.questions_per_minute, 60.0)
+    app.state.logins = Flood(LOGINS, LOGIN_SECONDS)
+    problems.install(app)
+    for module in (chat, curate, documents, accounts, pages):
+        app.include_router(module.router)
+    app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
+    app.add_middleware(GZipMiddleware, minimum_size=1000)
+    app.add_middleware(
+        Guard,
+        host=settings.host,
+        public_url=settings.public_url,
+        upload_bytes=settings.upload_mb * 1_000_000,
+    )
+    app.add_middleware(Observe)
+    return app
+
+
+class Observe:
+    """Gives every request an id, a log line and its place in the metrics. Never logs bodies or queries."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = uuid.uuid4().hex[:16]
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        started = time.perf_counter()
+        status = 500
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        finally:
+            route = getattr(scope.get("route"), "path", "unmatched")
+            metrics.requests.labels(scope["method"], route, status).inc()
+            milliseconds = round((time.perf_counter() - started) * 1000, 1)
+            log.info("request", method=scope["method"], route=route, status=status, ms=milliseconds)

@@ -1,0 +1,243 @@
+"""Routes of people who chat: asking, conversations, feedback."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import asdict
+from typing import Any, Literal
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+
+from bot import conversations, feedback
+from bot.accounts import Identity
+from bot.answer import Found, Outcome, Token, Waiting
+from bot.errors import TooMany
+from bot.events import metrics
+from bot.feedback import Said
+from bot.turn import Begun, Failed, Finished, TurnEvent
+from bot.web import problems, sse
+from bot.web.security import Asker, Flood, PartsDep, Program, Visitor, address
+from bot.wiring import Parts
+
+router = APIRouter(prefix="/api", tags=["chat"])
+MOST_TURNS = 200  # turns under way at once, each a thread; the engine's own queue is far shorter
+
+
+class ChatBody(BaseModel):
+    question: str = Field(min_length=1, max_length=conversations.MAX_QUESTION)
+    conversation_id: str | None = Field(None, max_length=64)
+    stream: bool = True
+    language: str | None = Field(None, max_length=16)
+    regenerate: str | None = Field(None, max_length=64)
+    filters: dict[str, str] | None = Field(None, max_length=10)
+
+
+class FeedbackBody(BaseModel):
+    rating: Literal["up", "down"]
+    reasons: list[str] = Field(default_factory=list, max_length=feedback.MAX_REASONS)
+    comment: str | None = None
+    suggested_answer: str | None = None
+    quote: str | None = None
+    stars: int | None = None
+
+
+class SignalBody(BaseModel):
+    kind: str = Field(max_length=32)
+    value: float | None = None
+
+
+class ElsewhereBody(BaseModel):
+    query: str = Field(min_length=1, max_length=conversations.MAX_QUESTION)
+    response: str = Field(max_length=feedback.MAX_TEXT * 10)
+    rating: Literal["up", "down"]
+    user_id: str | None = Field(None, max_length=200)
+    comment: str | None = None
+
+
+class SurveyBody(BaseModel):
+    stars: int
+    comment: str | None = None
+
+
+class TitleBody(BaseModel):
+    title: str = Field(min_length=1, max_length=1000)
+
+
+@router.post("/chat", response_model=None)
+def chat(body: ChatBody, request: Request, response: Response, identity: Asker, parts: PartsDep) -> Any:
+    """Asks a question: server-sent events, or with ``stream: false`` one object."""
+    flood: Flood = request.app.state.flood
+    key = identity.owner if identity.role != "visitor" else address(request)
+    if identity.role != "program":
+        flood.check(key)
+        flood.count(key)
+    if parts.turns.running >= MOST_TURNS:
+        raise TooMany("Too many questions at once. Please try again in a moment.", retry_after=5)
+    parts.gate.check()
+    begun = parts.turns.begin(
+        owner=identity.owner,
+        question=body.question,
+        conversation_id=body.conversation_id,
+        language=body.language,
+        filters=body.filters,
+        fresh=body.regenerate is not None,
+    )
+    metrics.questions.inc()
+    cookies = {"set-cookie": response.headers["set-cookie"]} if "set-cookie" in response.headers else {}
+    if not body.stream:
+        return JSONResponse(problems.plain(_whole(parts, begun)), headers=cookies)
+
+    def work(send: sse.Send) -> None:
+        opened = threading.Event()
+
+        def pass_on(event: TurnEvent) -> None:
+            if isinstance(event, Found):
+                send("meta", {**_ids(begun), "knowledge_version": event.knowledge_version})
+                opened.set()
+                send("sources", {"sources": _sources(event)})
+            elif isinstance(event, Waiting):
+                send("queue", {"position": event.position})
+            elif isinstance(event, Token):
+                send("token", {"text": event.text})
+            elif isinstance(event, Finished):
+                send("done", _done(begun, event.outcome))
+            elif isinstance(event, Failed):
+                if not opened.is_set():
+                    send("meta", {**_ids(begun), "knowledge_version": 0})
+                send("error", problems.summary(event.error))
+
+        parts.turns.run(begun, pass_on)
+
+    return sse.response(work, on_leave=lambda: parts.turns.stop(begun.answer_id), headers=cookies)
+
+
+@router.post("/answers/{answer_id}/stop", status_code=204)
+def stop(answer_id: str, identity: Visitor, parts: PartsDep) -> None:
+    """Stops writing an answer; what is there is kept."""
+    with parts.database.read() as session:
+        conversations.get_answer(session, answer_id, identity.owner)
+    parts.turns.stop(answer_id)
+
+
+@router.post("/answers/{answer_id}/feedback", status_code=201)
+def rate(answer_id: str, body: FeedbackBody, identity: Visitor, parts: PartsDep) -> dict[str, Any]:
+    """Rates an answer; again replaces."""
+    with parts.database.write() as session:
+        answer = conversations.get_answer(session, answer_id, identity.owner)
+        row = feedback.rate(session, answer, _said(body), who=_who(identity))
+        metrics.ratings.labels(body.rating).inc()
+        return {"feedback_id": row.id, "correction_id": row.correction_id}
+
+
+@router.post("/answers/{answer_id}/signals", status_code=204)
+def signal(answer_id: str, body: SignalBody, identity: Visitor, parts: PartsDep) -> None:
+    """Notes what somebody did with an answer."""
+    with parts.database.write() as session:
+        answer = conversations.get_answer(session, answer_id, identity.owner)
+        feedback.signal(session, answer, body.kind, body.value)
+
+
+@router.post("/feedback", status_code=201)
+def rate_elsewhere(body: ElsewhereBody, identity: Program, parts: PartsDep) -> dict[str, Any]:
+    """Feedback from another front end."""
+    with parts.database.write() as session:
+        row = feedback.rate_elsewhere(
+            session,
+            query=body.query,
+            response=body.response,
+            said=Said(body.rating, comment=body.comment),
+            user=body.user_id,
+            who=identity.name,
+        )
+        metrics.ratings.labels(body.rating).inc()
+        return {"feedback_id": row.id, "correction_id": row.correction_id}
+
+
+@router.get("/conversations")
+def list_conversations(identity: Visitor, parts: PartsDep) -> dict[str, Any]:
+    with parts.database.read() as session:
+        return {"conversations": conversations.listing(session, identity.owner)}
+
+
+@router.get("/conversations/{conversation_id}")
+def get_conversation(conversation_id: str, identity: Visitor, parts: PartsDep) -> dict[str, Any]:
+    with parts.database.read() as session:
+        return conversations.transcript(session, conversations.get(session, conversation_id, identity.owner))
+
+
+@router.patch("/conversations/{conversation_id}")
+def rename_conversation(conversation_id: str, body: TitleBody, identity: Visitor, parts: PartsDep) -> dict[str, Any]:
+    with parts.database.write() as session:
+        conversation = conversations.get(session, conversation_id, identity.owner)
+        conversations.rename(session, conversation, body.title)
+        return {"id": conversation.id, "title": conversation.title}
+
+
+@router.delete("/conversations/{conversation_id}", status_code=204)
+def delete_conversation(conversation_id: str, identity: Visitor, parts: PartsDep) -> None:
+    with parts.database.write() as session:
+        conversations.delete(session, conversations.get(session, conversation_id, identity.owner))
+
+
+@router.post("/conversations/{conversation_id}/survey", status_code=201)
+def survey(conversation_id: str, body: SurveyBody, identity: Visitor, parts: PartsDep) -> dict[str, Any]:
+    with parts.database.write() as session:
+        conversations.get(session, conversation_id, identity.owner)
+        feedback.survey(session, conversation_id, body.stars, body.comment)
+        return {"conversation_id": conversation_id, "stars": body.stars}
+
+
+def _whole(parts: Parts, begun: Begun) -> dict[str, Any]:
+    """The turn at once: meta, sources and done as one object. Raises what went wrong."""
+    last: list[TurnEvent] = []
+    parts.turns.run(begun, lambda event: last.__setitem__(slice(None), [event]))
+    event = last[0]
+    if isinstance(event, Failed):
+        raise event.error
+    assert isinstance(event, Finished)
+    outcome = event.outcome
+    return {
+        **_ids(begun),
+        "knowledge_version": outcome.knowledge_version,
+        "sources": _sources(outcome),
+        **_done(begun, outcome),
+    }
+
+
+def _ids(begun: Begun) -> dict[str, Any]:
+    return {"conversation_id": begun.conversation_id, "answer_id": begun.answer_id}
+
+
+def _sources(event: Found | Outcome) -> list[dict[str, Any]]:
+    return [asdict(source) for source in event.sources]
+
+
+def _done(begun: Begun, outcome: Outcome) -> dict[str, Any]:
+    metrics.answered(outcome)
+    timings = dict(outcome.timings_ms)
+    return {
+        "answer_id": begun.answer_id,
+        "status": outcome.status,
+        "answer": outcome.answer,
+        "condensed_question": outcome.condensed_question,
+        "confidence": outcome.confidence,
+        "citations": list(outcome.citations),
+        "timings_ms": {
+            "retrieval": timings.get("retrieval"),
+            "first_token": timings.get("first_token", timings.get("total")),
+            "total": timings.get("total"),
+        },
+        "prompt_tokens": outcome.prompt_tokens,
+        "completion_tokens": outcome.completion_tokens,
+    }
+
+
+def _said(body: FeedbackBody) -> Said:
+    return Said(body.rating, tuple(body.reasons), body.comment, body.suggested_answer, body.quote, body.stars)
+
+
+def _who(identity: Identity) -> str:
+    """How a complaint names who made it: visitors stay anonymous."""
+    return "visitor" if identity.role == "visitor" else identity.name

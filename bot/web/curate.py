@@ -1,0 +1,114 @@
+"""Routes of curators: the queue, drafts, proofs, decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from bot.accounts import Identity
+from bot.errors import Forbidden
+from bot.web.security import Curator, PartsDep
+from bot.wiring import Parts
+from knowledge import items
+from knowledge.errors import Invalid
+
+router = APIRouter(prefix="/api/corrections", tags=["corrections"])
+
+
+class EditBody(BaseModel):
+    document_id: str
+    version: int
+    find: str
+    replace: str
+
+
+class SupersedesBody(BaseModel):
+    document_id: str
+    passage: str | None = None
+
+
+class DraftBody(BaseModel):
+    """What is left out stays as it is."""
+
+    answer: str | None = None
+    question: str | None = None
+    paraphrases: list[str] | None = None
+    negatives: list[str] | None = None
+    edits: list[EditBody] | None = None
+    supersedes: list[SupersedesBody] | None = None
+    kind: str | None = None
+    valid_until: str | None = None
+    revision: int | None = None
+
+
+class ActionBody(BaseModel):
+    reason: str | None = None
+    revision: int | None = None
+    override: bool = False
+
+
+class MergeBody(BaseModel):
+    ids: list[int] = Field(min_length=2, max_length=200)
+
+
+@router.get("")
+def queue(
+    _identity: Curator,
+    parts: PartsDep,
+    state: str | None = None,
+    priority: str | None = None,
+    q: str | None = None,
+    limit: int = 50,
+    offset: int = 0,
+) -> dict[str, Any]:
+    with parts.database.read() as session:
+        return items.listing(session, state=state, priority=priority, q=q, limit=limit, offset=offset)
+
+
+@router.post("/merge")
+def merge(body: MergeBody, identity: Curator, parts: PartsDep) -> dict[str, Any]:
+    return parts.curation.merge(body.ids, actor=identity.name)
+
+
+@router.get("/{correction_id}")
+def one(correction_id: int, _identity: Curator, parts: PartsDep) -> dict[str, Any]:
+    return parts.curation.item(correction_id)
+
+
+@router.put("/{correction_id}/draft")
+def draft(correction_id: int, body: DraftBody, identity: Curator, parts: PartsDep) -> dict[str, Any]:
+    changes = body.model_dump(exclude_unset=True, exclude={"revision"})
+    return parts.curation.draft(correction_id, changes, actor=identity.name, revision=body.revision)
+
+
+@router.post("/{correction_id}/{action}")
+def act(
+    correction_id: int, action: str, identity: Curator, parts: PartsDep, body: ActionBody | None = None
+) -> dict[str, Any]:
+    """claim, prove, approve, reject, reopen, rollback."""
+    return _act(parts, identity, correction_id, action, body or ActionBody())
+
+
+def _act(parts: Parts, identity: Identity, correction_id: int, action: str, body: ActionBody) -> dict[str, Any]:
+    curation = parts.curation
+    said: dict[str, Any] = {"actor": identity.name, "reason": body.reason, "revision": body.revision}
+    if action == "approve":
+        if body.override and not identity.administers:
+            raise Forbidden("Only an administrator may approve in spite of a regression.")
+        result = curation.approve(correction_id, override=body.override, **said)
+        parts.worker.wake()
+        return result
+    steps: dict[str, Callable[..., dict[str, Any]]] = {
+        "claim": curation.claim,
+        "reject": curation.reject,
+        "reopen": curation.reopen,
+        "rollback": curation.rollback,
+    }
+    if action == "prove":
+        return curation.prove(correction_id)
+    if action not in steps:
+        raise Invalid(f"An action is one of approve, prove, {', '.join(steps)}; not {action[:40]!r}.")
+    return steps[action](correction_id, **said)

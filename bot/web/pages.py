@@ -1,0 +1,82 @@
+"""Routes of the pages and of those who watch the server: /, /curate, /login, catalogues, health, metrics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import psutil
+import sqlalchemy as sa
+from fastapi import APIRouter, Response
+from fastapi.responses import FileResponse, JSONResponse
+
+from bot import texts
+from bot.events import metrics
+from bot.web.problems import problem
+from bot.web.security import PartsDep
+from knowledge.errors import NotFound
+from knowledge.log import head
+from knowledge.tables import Correction
+
+router = APIRouter(include_in_schema=False)
+PAGES = Path(__file__).parent / "pages"
+STATIC = Path(__file__).parent / "static"
+FRESH = {"Cache-Control": "no-cache"}  # pages are asked for each time; an ETag makes that cheap
+
+
+@router.get("/")
+def chat_page() -> FileResponse:
+    return FileResponse(PAGES / "chat.html", headers=FRESH)
+
+
+@router.get("/curate")
+def curate_page() -> FileResponse:
+    return FileResponse(PAGES / "curate.html", headers=FRESH)
+
+
+@router.get("/login")
+def login_page() -> FileResponse:
+    return FileResponse(PAGES / "login.html", headers=FRESH)
+
+
+@router.get("/static/locales/{locale}.json")
+def locale(locale: str) -> JSONResponse:
+    """The words of the pages; the server's own stay here."""
+    try:
+        words = texts.catalogue(locale)
+    except KeyError:
+        raise NotFound(f"There is no catalogue {locale[:20]!r}.") from None
+    return JSONResponse({k: v for k, v in words.items() if not k.startswith("server.")}, headers=FRESH)
+
+
+@router.get("/healthz")
+def alive() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz", response_model=None)
+def ready(parts: PartsDep) -> Any:
+    """Whether questions can be answered; 503 says why not."""
+    try:
+        with parts.database.read() as session:
+            newest = head(session)
+        index = parts.searcher.refresh()
+        model = parts.chat_name
+    except Exception as error:  # noqa: BLE001 - whatever it is, the one who asks must be told that we are not ready
+        return problem(503, f"Not ready: {error}", headers={"Retry-After": "5"})
+    if index.seq != newest:
+        return problem(503, f"Not ready: the index is at {index.seq}, the knowledge at {newest}.")
+    return {"status": "ready", "knowledge_version": newest, "passages": len(index), "model": model}
+
+
+@router.get("/metrics")
+def prometheus(parts: PartsDep) -> Response:
+    with parts.database.read() as session:
+        states = session.execute(sa.select(Correction.state, sa.func.count()).group_by(Correction.state)).tuples().all()
+        metrics.knowledge_version.set(head(session))
+    for state, count in states:
+        metrics.corrections.labels(state).set(count)
+    metrics.queue.set(parts.gate.waiting)
+    metrics.memory.set(psutil.Process().memory_info().rss)
+    return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -1,0 +1,98 @@
+/**
+ * The state of the chat page, and nothing else: every other chat module reads and writes these signals.
+ * Knows nothing about the server or the screen.
+ */
+import { computed, signal } from "../html.js";
+
+/**
+ * `waiting` for the server, `queued` behind others, `searching` passages are there, `streaming` words arrive; then one
+ * of the server's final states, or `busy` (503, counting down), `lost` (the connection broke), `error` (it said no).
+ * @typedef {"waiting" | "queued" | "searching" | "streaming" | "answered" | "curated" | "refused" | "stopped" | "failed" | "busy" | "lost" | "error"} TurnStatus
+ */
+
+/**
+ * @typedef {object} Feedback
+ * @property {"up" | "down"} rating
+ * @property {string[]} [reasons]
+ * @property {string | null} [comment]
+ * @property {string | null} [suggested_answer]
+ * @property {string | null} [quote]
+ */
+
+/**
+ * @typedef {object} Turn
+ * @property {string} key stable for the life of the page
+ * @property {string} question
+ * @property {string | null} [condensed] the question as it was understood with its history
+ * @property {string | null} answerId
+ * @property {TurnStatus} status
+ * @property {string} text
+ * @property {import("../answer.js").Source[]} sources
+ * @property {number[]} citations
+ * @property {number | null} [position] in the queue, 1 = next
+ * @property {number} [retryAt] milliseconds since the epoch
+ * @property {string} [problem] what the reader is told
+ * @property {boolean} [login] only people with an account may ask here
+ * @property {Feedback | null} feedback
+ * @property {{corrected?: boolean, corrected_at?: string | null, state?: string, answer?: string | null} | null} correction
+ * @property {string | null} [regenerate] the answer whose question this asks again
+ * @property {boolean} [asked] in this visit, not fetched from the server
+ */
+
+/** @typedef {import("../vendor/signals.js").Signal<Turn>} TurnSignal */
+/** @typedef {{id: string, title: string, created_at?: string, updated_at?: string, corrected?: boolean}} Conversation */
+
+/** @type {import("../vendor/signals.js").Signal<Conversation[]>} */
+export const conversations = signal([]);
+/** Conversations that are deleted here but not yet on the server, because that can still be undone. */
+export const hidden = signal(/** @type {ReadonlySet<string>} */ (new Set()));
+/** @type {import("../vendor/signals.js").Signal<string | null>} */
+export const conversationId = signal(null);
+/** @type {import("../vendor/signals.js").Signal<TurnSignal[]>} */
+export const turns = signal([]);
+/** `idle`, `loading` a stored conversation, or `missing`: it is not there or not ours. */
+export const loading = signal(/** @type {"idle" | "loading" | "missing" | "failed"} */ ("idle"));
+/** What is typed and not yet asked. */
+export const typed = signal("");
+/** The passage that the panel shows. @type {import("../vendor/signals.js").Signal<{source: import("../answer.js").Source, sources: import("../answer.js").Source[], button: HTMLElement | null} | null>} */
+export const panel = signal(null);
+/** The list of conversations is open (narrow screens). */
+export const drawer = signal(false);
+export const helpOpen = signal(false);
+/** Read out by screen readers: short states, and each finished answer once. */
+export const announcement = signal("");
+
+/** @type {ReadonlySet<TurnStatus>} */
+const RUNNING = new Set(["waiting", "queued", "searching", "streaming"]);
+/** @type {ReadonlySet<TurnStatus>} */
+const FINAL = new Set(["answered", "curated", "refused", "stopped", "failed"]);
+
+/** The turn that is being answered, if any. */
+export const running = computed(() => turns.value.find((turn) => RUNNING.has(turn.value.status)) ?? null);
+
+/** @param {TurnStatus} status */
+export const isRunning = (status) => RUNNING.has(status);
+/** @param {TurnStatus} status */
+export const isFinal = (status) => FINAL.has(status);
+
+let lastKey = 0;
+
+/**
+ * @param {Partial<Turn> & {question: string}} values
+ * @returns {TurnSignal}
+ */
+export function newTurn(values) {
+  lastKey += 1;
+  return signal({
+    key: `turn-${lastKey}`, answerId: null, status: "waiting", text: "", sources: [], citations: [],
+    feedback: null, correction: null, ...values,
+  });
+}
+
+/**
+ * @param {TurnSignal} turn
+ * @param {Partial<Turn>} changes
+ */
+export function update(turn, changes) {
+  turn.value = { ...turn.value, ...changes };
+}

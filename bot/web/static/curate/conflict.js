@@ -1,0 +1,37 @@
+/** Somebody else was faster: who, what they did, how the texts differ, and the two ways on. */
+import { html } from "../html.js";
+import { languageOf, t } from "../i18n.js";
+import { Diff } from "./diff.js";
+import { History } from "./history.js";
+import { formOf, keepMine, takeTheirs } from "./item.js";
+import { conflict, item, setAside } from "./store.js";
+
+export function Conflict() {
+  const clash = conflict.value;
+  if (!clash) return null;
+  const seen = item.value?.history?.length ?? 0;
+  const news = (clash.theirs.history ?? []).slice(seen);
+  const theirs = formOf(clash.theirs);
+  const sameAnswer = theirs.answer === clash.mine.answer;
+  return html`<div class="notice notice-erratum conflict" role="alert">
+    <p><strong>${t("conflict.title")}</strong> ${clash.detail}</p>
+    ${news.length > 0 && html`<${History} entries=${news} />`}
+    ${!sameAnswer && html`<div><p class="hint">${t("conflict.difference")}</p><${Diff} before=${theirs.answer} after=${clash.mine.answer} /></div>`}
+    <p class="buttons">
+      <button type="button" class="button" onClick=${takeTheirs}>${t("conflict.take_theirs")}</button>
+      <button type="button" class="button" onClick=${keepMine}>${t("conflict.keep_mine")}</button>
+    </p>
+    <p class="hint">${t("conflict.nothing_lost")}</p>
+  </div>`;
+}
+
+/** One's own text, after somebody else's was loaded. */
+export function SetAside() {
+  const text = setAside.value;
+  if (!text) return null;
+  return html`<details class="notice" open>
+    <summary>${t("conflict.set_aside")}</summary>
+    <textarea rows="6" readonly lang=${languageOf(text.answer)} aria-label=${t("conflict.set_aside")} value=${text.answer}></textarea>
+    <p><button type="button" class="link-button" onClick=${() => { setAside.value = null; }}>${t("ui.close")}</button></p>
+  </details>`;
+}

@@ -1,0 +1,71 @@
+/** The passage behind a citation: a side panel on wide screens, a sheet from below on a phone. */
+import { html, useEffect, useRef } from "./html.js";
+import { formatNumber, languageOf, t } from "./i18n.js";
+import { safeLink } from "./render.js";
+import { IconButton } from "./ui.js";
+
+/** @typedef {import("./answer.js").Source} Source */
+
+/**
+ * What a passage is: its document, version and address. Used wherever a source is named.
+ * @param {{source: Source}} props
+ */
+export function SourceLine({ source }) {
+  return html`<span class="source-line">
+    <span class="source-title" lang=${languageOf(source.title)}>${source.title || source.document_id}</span>
+    ${source.version != null && html`<span class="source-version">${t("source.version", { version: source.version })}</span>`}
+    ${source.curated && html`<span class="mark mark-erratum">${t("source.corrected")}</span>`}
+  </span>`;
+}
+
+/**
+ * The words of a passage, as plain text.
+ * @param {{text: string | null | undefined}} props
+ */
+export function PassageText({ text }) {
+  return html`<div class="passage-text" lang=${languageOf(text)}>${text || t("source.no_text")}</div>`;
+}
+
+/**
+ * @param {object} props
+ * @param {Source} props.source the passage shown
+ * @param {readonly Source[]} props.sources its neighbours, for stepping
+ * @param {(source: Source) => void} props.onSelect
+ * @param {() => void} props.onClose
+ */
+export function PassagePanel({ source, sources, onSelect, onClose }) {
+  const box = useRef(/** @type {HTMLElement | null} */ (null));
+  useEffect(() => box.current?.focus(), [source]);
+  const at = sources.findIndex((item) => item.n === source.n);
+  const link = safeLink(source.url);
+  const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
+    if (event.key === "Escape") {
+      event.stopPropagation();
+      onClose();
+    }
+  };
+  return html`<aside class="passage-panel" ref=${box} tabindex="-1" aria-label=${t("source.panel", { n: source.n })} onKeyDown=${onKeyDown}>
+    <header class="passage-head">
+      <span class="passage-number" aria-hidden="true">${source.n}</span>
+      <h2 lang=${languageOf(source.title)}>${source.title || source.document_id}</h2>
+      <${IconButton} name="close" label=${t("ui.close")} onClick=${onClose} />
+    </header>
+    <p class="passage-facts">
+      ${source.curated && html`<span class="mark mark-erratum">${t("source.corrected")}</span>`}
+      ${source.version != null && html`<span>${t("source.version", { version: source.version })}</span>`}
+      ${source.score != null && html`<span>${t("source.score", { score: formatNumber(source.score) })}</span>`}
+    </p>
+    ${source.headings?.length ? html`<p class="passage-headings" lang=${languageOf(source.headings.join(""))}>${source.headings.join(" › ")}</p>` : null}
+    <div class="passage-scroll" tabindex="0"><${PassageText} text=${source.passage} /></div>
+    <footer class="passage-foot">
+      ${link
+        ? html`<a href=${link} target="_blank" rel="noopener noreferrer nofollow">${t("source.open")}</a>`
+        : html`<span class="muted">${t("source.local")}</span>`}
+      ${sources.length > 1 && html`<span class="passage-steps">
+        <${IconButton} name="left" label=${t("source.previous")} disabled=${at <= 0} onClick=${() => onSelect(sources[at - 1])} />
+        <span>${t("source.position", { at: at + 1, of: sources.length })}</span>
+        <${IconButton} name="right" label=${t("source.next")} disabled=${at < 0 || at >= sources.length - 1} onClick=${() => onSelect(sources[at + 1])} />
+      </span>`}
+    </footer>
+  </aside>`;
+}

@@ -1,0 +1,234 @@
+/**
+ * The one renderer and the one sanitiser: streamed answers, stored answers and the curator's preview all pass here.
+ * Markdown (marked) → HTML → DOMPurify → a fragment whose links are hardened and whose `[n]` are citation buttons.
+ *
+ * What can never come out, whatever goes in: scripts, styles, event handlers, forms, frames, images (a picture in an
+ * answer would tell its host who reads what), relative links, and any scheme but http, https and mailto.
+ * Raw HTML is shown as the text that it is, but for a few attribute-free inline tags.
+ *
+ * Knows nothing about Preact, the server or the catalogues.
+ */
+import { Marked } from "./vendor/marked.js";
+import DOMPurify from "./vendor/purify.js";
+
+/** Longer texts are shown plain: Markdown parsers are not linear on hostile input. About 40 printed pages. */
+export const MARKDOWN_LIMIT = 100_000;
+/** Deeper nesting of quotes or lists is nothing that an answer needs, and costs the parser a stack. */
+const NESTING_LIMIT = 40;
+
+const INLINE_HTML = /^<(?:br|\/?(?:sub|sup|kbd|mark|b|i|em|strong|u|s|del|ins))\s*\/?>$/i;
+const ALLOWED_TAGS = [
+  "p", "br", "hr", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "pre", "code", "em", "strong", "b", "i",
+  "u", "s", "del", "ins", "sub", "sup", "kbd", "mark", "a", "table", "thead", "tbody", "tr", "th", "td", "#text",
+];
+const SAFE_LINK = /^(?:https?:\/\/|mailto:)[^\s]/i;
+const CITATION = /\[(\d{1,3}(?:\s*[,，、]\s*\d{1,3})*)\]|【(\d{1,3})】/g;
+
+/** @param {string} text */
+export function escapeHtml(text) {
+  return text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
+}
+
+/**
+ * @param {string | null | undefined} href
+ * @returns {string | null} the address when a reader may be sent there, else null
+ */
+export function safeLink(href) {
+  const address = (href ?? "").trim();
+  if (!SAFE_LINK.test(address)) return null;
+  try {
+    const url = new URL(address);
+    return ["http:", "https:", "mailto:"].includes(url.protocol) ? url.href : null;
+  } catch {
+    return null;
+  }
+}
+
+const marked = new Marked({
+  gfm: true,
+  breaks: false,
+  async: false,
+  tokenizer: {
+    // "[1]: text" is a footnote that a model wrote, never a link definition that would turn every [1] into a link.
+    def() {
+      return undefined;
+    },
+  },
+  renderer: {
+    html({ text, block }) {
+      if (INLINE_HTML.test(text.trim())) return text;
+      return block ? `<p>${escapeHtml(text.trim())}</p>` : escapeHtml(text);
+    },
+    image({ href, text }) {
+      const link = safeLink(href);
+      const words = escapeHtml(text || link || "");
+      return link ? `<a href="${escapeHtml(link)}">${words}</a>` : words;
+    },
+    link({ href, tokens }) {
+      const link = safeLink(href);
+      const words = this.parser.parseInline(tokens);
+      return link ? `<a href="${escapeHtml(link)}">${words}</a>` : words;
+    },
+    heading({ tokens, depth }) {
+      const level = Math.min(depth + 2, 6);
+      return `<h${level}>${this.parser.parseInline(tokens)}</h${level}>\n`;
+    },
+    checkbox({ checked }) {
+      return checked ? "☑ " : "☐ ";
+    },
+  },
+});
+
+/**
+ * @typedef {object} RenderOptions
+ * @property {readonly number[]} [citations] the numbers that become buttons; others stay text
+ * @property {(n: number) => string} [citationLabel] the accessible name of a citation button
+ * @property {boolean} [streaming] the text is not complete: an unfinished citation at its end is held back
+ */
+
+/**
+ * @param {string | null | undefined} text Markdown of any origin
+ * @param {RenderOptions} [options]
+ * @returns {DocumentFragment} safe to insert
+ */
+export function render(text, options = {}) {
+  let source = String(text ?? "");
+  if (options.streaming) source = source.replace(/(?:\[[\d\s,，、]*|【\d*)$/, "");
+  const fragment = purify(toHtml(source));
+  hardenLinks(fragment);
+  addCitations(fragment, options);
+  return fragment;
+}
+
+/** @param {string} source */
+function toHtml(source) {
+  if (source.length > MARKDOWN_LIMIT || tooDeep(source)) return plain(source);
+  try {
+    return /** @type {string} */ (marked.parse(source));
+  } catch {
+    return plain(source); // the parser gave up (its stack, an unknown construct): the words still count
+  }
+}
+
+/** @param {string} source */
+function plain(source) {
+  return source
+    .split(/\n{2,}/)
+    .map((part) => `<p>${escapeHtml(part).replace(/\n/g, "<br>")}</p>`)
+    .join("");
+}
+
+/** @param {string} source */
+function tooDeep(source) {
+  for (const line of source.split("\n")) {
+    const lead = /^(?:\s|>|[-+*](?=\s)|\d{1,9}[.)](?=\s))*/.exec(line)?.[0] ?? "";
+    if (lead.replace(/\s/g, "").length > NESTING_LIMIT || lead.length > NESTING_LIMIT * 8) return true;
+    if (/[[\]]{200}|[*_~]{400}/.test(line)) return true;
+  }
+  return false;
+}
+
+/** @param {string} html */
+function purify(html) {
+  return /** @type {DocumentFragment} */ (
+    /** @type {unknown} */ (
+      DOMPurify.sanitize(html, {
+        ALLOWED_TAGS,
+        ALLOWED_ATTR: ["href", "start", "align"],
+        ALLOWED_URI_REGEXP: SAFE_LINK,
+        ALLOW_DATA_ATTR: false,
+        ALLOW_ARIA_ATTR: false,
+        RETURN_DOM_FRAGMENT: true,
+      })
+    )
+  );
+}
+
+/** @param {DocumentFragment} fragment */
+function hardenLinks(fragment) {
+  for (const anchor of fragment.querySelectorAll("a")) {
+    const link = safeLink(anchor.getAttribute("href"));
+    if (!link) {
+      anchor.replaceWith(...anchor.childNodes);
+      continue;
+    }
+    anchor.setAttribute("href", link);
+    anchor.setAttribute("target", "_blank");
+    anchor.setAttribute("rel", "noopener noreferrer nofollow");
+  }
+}
+
+/**
+ * @param {DocumentFragment} fragment
+ * @param {RenderOptions} options
+ */
+function addCitations(fragment, { citations = [], citationLabel = String }) {
+  if (citations.length === 0) return;
+  const known = new Set(citations);
+  const walker = document.createTreeWalker(fragment, NodeFilter.SHOW_TEXT);
+  /** @type {Text[]} */
+  const texts = [];
+  while (walker.nextNode()) {
+    const node = /** @type {Text} */ (walker.currentNode);
+    if (!node.parentElement?.closest("code, pre, a")) texts.push(node);
+  }
+  for (const node of texts) {
+    const pieces = withButtons(node.data, known, citationLabel);
+    if (pieces) node.replaceWith(...pieces);
+  }
+}
+
+/**
+ * @param {string} text
+ * @param {Set<number>} known
+ * @param {(n: number) => string} name
+ * @returns {(string | HTMLElement)[] | null} null when the text cites nothing
+ */
+function withButtons(text, known, name) {
+  const pieces = [];
+  let end = 0;
+  for (const match of text.matchAll(CITATION)) {
+    const numbers = (match[1] ?? match[2]).split(/[,，、]/).map((part) => Number.parseInt(part, 10));
+    if (!numbers.every((n) => known.has(n))) continue;
+    pieces.push(text.slice(end, match.index).replace(/[ \t]+$/, ""));
+    for (const n of numbers) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "cite";
+      button.dataset.n = String(n);
+      button.setAttribute("aria-label", name(n));
+      button.textContent = String(n);
+      pieces.push(button);
+    }
+    end = match.index + match[0].length;
+  }
+  if (pieces.length === 0) return null;
+  pieces.push(text.slice(end));
+  return pieces;
+}
+
+/**
+ * Makes `container` show `fragment`, leaving the leading blocks that did not change in place, so that a selection or
+ * a focused citation in an earlier paragraph survives the next token.
+ * @param {Element} container
+ * @param {DocumentFragment} fragment
+ */
+export function patch(container, fragment) {
+  const next = [...fragment.childNodes];
+  const old = [...container.childNodes];
+  let same = 0;
+  while (same < next.length && same < old.length && old[same].isEqualNode(next[same])) same += 1;
+  for (const node of old.slice(same)) node.remove();
+  container.append(...next.slice(same));
+}
+
+/**
+ * The words of an answer without markup and citations, for the clipboard and for announcements.
+ * @param {string | null | undefined} text
+ */
+export function plainText(text) {
+  const box = document.createElement("div");
+  box.append(render(text));
+  for (const block of box.querySelectorAll("p, li, h3, h4, h5, h6, tr, pre, blockquote")) block.append("\n");
+  return (box.textContent ?? "").replace(new RegExp(`[ \\t]*(?:${CITATION.source})`, "g"), "").replace(/[ \t]+\n/g, "\n").replace(/\n{3,}/g, "\n\n").trim();
+}

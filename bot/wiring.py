@@ -1,0 +1,196 @@
+"""Where the parts are joined: the only place that knows which implementation stands behind which protocol.
+
+``Parts`` builds each part when it is first asked for, so that ``errata user add`` opens a database and nothing else.
+Web, worker, commands, scripts and tests all start here; tests hand in a small chat model and embedder.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from bot.errors import BotError
+from bot.settings import Settings
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+    from bot.answer import Answerer
+    from bot.llm.gate import Gate
+    from bot.llm.writer import ChatWriter
+    from bot.models.spec import ResolvedModel
+    from bot.models.store import ModelStore
+    from bot.turn import Turns
+    from bot.worker import Handler, Worker
+    from knowledge.curation import Curation
+    from knowledge.db import Database
+    from knowledge.log import LogSource
+    from retrieval.embed import Embedder
+    from retrieval.search import Searcher
+
+
+class Parts:
+    """The parts of one running Errata. Close it when done."""
+
+    def __init__(
+        self, settings: Settings, *, embedder: Embedder | None = None, chat: BaseChatModel | None = None
+    ) -> None:
+        self.settings = settings
+        self._given_embedder = embedder
+        self._given_chat = chat
+        self._building = threading.RLock()
+
+    @cached_property
+    def database(self) -> Database:
+        from knowledge.db import open_database
+
+        try:
+            return open_database(self.settings.database)
+        except OSError as error:
+            raise BotError(
+                f"The data folder {self.settings.data} cannot be written ({error.strerror}). Set ERRATA_DATA to a "
+                "folder that this user may write."
+            ) from error
+
+    @cached_property
+    def store(self) -> ModelStore:
+        from bot.models.fetch import Sources
+        from bot.models.store import ModelStore
+
+        sources = Sources(hub=self.settings.models_hub, mirror=self.settings.models_mirror)
+        return ModelStore(self.settings.models, sources=sources)
+
+    @cached_property
+    def chat_model(self) -> ResolvedModel:
+        """Which chat model is in use. Raises ModelError when it is not in the store."""
+        return self.store.resolve(self.settings.chat_model, "chat")
+
+    @property
+    def chat_name(self) -> str:
+        """The chat model's name, as answers record it."""
+        return "given" if self._given_chat is not None else self.chat_model.name
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        if self._given_embedder is not None:
+            return self._given_embedder
+        from retrieval.embed import SentenceTransformerEmbedder
+
+        resolved = self.store.resolve(self.settings.embedding_model, "embedding")
+        assert resolved.path is not None
+        return SentenceTransformerEmbedder(
+            resolved.path, fingerprint=resolved.fingerprint, threads=self.settings.threads or None
+        )
+
+    @cached_property
+    def source(self) -> LogSource:
+        from knowledge.log import LogSource
+
+        return LogSource(self.database, self.embedder.fingerprint)
+
+    @cached_property
+    def searcher(self) -> Searcher:
+        from retrieval.search import Searcher
+        from retrieval.snapshot import Snapshots
+
+        return Searcher(self.source, self.embedder, snapshots=Snapshots(self.settings.snapshots))
+
+    @cached_property
+    def chat(self) -> BaseChatModel:
+        if self._given_chat is not None:
+            return self._given_chat
+        from bot.llm.factory import open_chat_model
+
+        key = self.settings.chat_api_key
+        return open_chat_model(
+            self.chat_model,
+            threads=self.settings.threads or os.cpu_count() or 1,
+            slots=self.settings.parallel,
+            context=self.settings.context_tokens,
+            max_tokens=self.settings.answer_tokens,
+            api_key=key.get_secret_value() if key else None,
+        )
+
+    @cached_property
+    def gate(self) -> Gate:
+        from bot.llm.gate import Gate
+
+        return Gate(self.settings.parallel, self.settings.queue)
+
+    @cached_property
+    def writer(self) -> ChatWriter:
+        from bot.llm.writer import ChatWriter
+
+        return ChatWriter(
+            self.chat, self.gate, self.database, model=self.chat_name, max_tokens=self.settings.answer_tokens
+        )
+
+    @cached_property
+    def answerer(self) -> Answerer:
+        from bot.answer import Answerer
+        from bot.evidence import evidence_for
+
+        return Answerer(
+            self.database,
+            self.searcher,
+            self.writer,
+            evidence_for(self.settings.embedding_model if self._given_embedder is None else "given"),
+            passages=self.settings.passages,
+        )
+
+    @cached_property
+    def turns(self) -> Turns:
+        from bot.turn import Turns
+
+        return Turns(self.database, self.answerer, model=self.chat_name)
+
+    @cached_property
+    def curation(self) -> Curation:
+        from knowledge.curation import Curation
+
+        return Curation(self.database, self.searcher, self.embedder)
+
+    @cached_property
+    def worker(self) -> Worker:
+        from bot.worker import Worker
+
+        return Worker(self.database, self._handlers())
+
+    def _handlers(self) -> dict[str, Handler]:
+        from bot.recheck import recheck
+        from knowledge.ingest import ingest_uploads
+        from knowledge.publish import RECHECK
+
+        def do_recheck(payload: dict[str, Any], _report: object) -> None:
+            recheck(
+                self.database,
+                self.answerer,
+                self.searcher,
+                correction_id=payload["correction_id"],
+                entry_id=payload["entry_id"],
+            )
+
+        def do_ingest(payload: dict[str, Any], report: Any) -> dict[str, Any]:
+            return ingest_uploads(self.database, self.embedder, payload, report=report)
+
+        return {RECHECK: do_recheck, "ingest": do_ingest}
+
+    def recover(self) -> dict[str, int]:
+        """On start of the server: closes what was interrupted. Returns counts by kind."""
+        from bot import conversations
+
+        with self.database.write() as session:
+            answers = conversations.fail_interrupted(session)
+        return {"answers": answers, "proofs": self.curation.fail_interrupted()}
+
+    def close(self) -> None:
+        """Waits for what runs in the background and closes the database."""
+        built = self.__dict__
+        if "worker" in built:
+            self.worker.stop(timeout=10)
+        if "searcher" in built:
+            self.searcher.close()
+        if "database" in built:
+            self.database.close()

@@ -1,0 +1,91 @@
+"""Documents as curators see them: the list, one document with its versions, as plain JSON values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from knowledge.errors import NotFound
+from knowledge.tables import Document, DocumentVersion, PassageRow
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+MAX_LIMIT = 500
+
+
+def listing(session: Session, *, q: str | None = None, limit: int = 50, offset: int = 0) -> dict[str, Any]:
+    """Documents by id; ``q`` looks into ids and titles."""
+    wanted: list[sa.ColumnElement[bool]] = []
+    if q:
+        pattern = "%" + q.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+        wanted.append(sa.or_(Document.title.like(pattern, escape="\\"), Document.id.like(pattern, escape="\\")))
+    rows = session.scalars(
+        sa.select(Document)
+        .where(*wanted)
+        .order_by(Document.id)
+        .limit(max(1, min(limit, MAX_LIMIT)))
+        .offset(max(0, offset))
+    ).all()
+    passages = dict(
+        session.execute(
+            sa.select(PassageRow.document_id, sa.func.count())
+            .where(PassageRow.live, PassageRow.document_id.in_([row.id for row in rows]))
+            .group_by(PassageRow.document_id)
+        )
+        .tuples()
+        .all()
+    )
+    return {
+        "documents": [_line(row, passages.get(row.id, 0)) for row in rows],
+        "total": session.scalar(sa.select(sa.func.count()).select_from(Document).where(*wanted)) or 0,
+    }
+
+
+def document(session: Session, document_id: str, *, version: int | None = None) -> dict[str, Any]:
+    """A document: its present text, or that of ``version``, and all versions. Raises NotFound."""
+    row = session.get(Document, document_id)
+    shown = session.get(DocumentVersion, (document_id, version or (row.current_version if row else 0) or 0))
+    if row is None or shown is None:
+        raise NotFound(f"There is no document {document_id!r}" + (f" with version {version}." if version else "."))
+    versions = session.scalars(
+        sa.select(DocumentVersion).where(DocumentVersion.document_id == document_id).order_by(DocumentVersion.version)
+    )
+    live = session.scalar(
+        sa.select(sa.func.count()).select_from(PassageRow).where(PassageRow.document_id == document_id, PassageRow.live)
+    )
+    return {
+        **_line(row, live or 0),
+        "title": shown.title,
+        "version": shown.version,
+        "current_version": row.current_version,
+        "text": shown.text,
+        "url": shown.url,
+        "metadata": shown.details,
+        "versions": [
+            {
+                "version": one.version,
+                "created_at": one.created_at,
+                "actor": one.actor,
+                "reason": one.reason,
+                "kind": "edit" if one.edits else row.kind,
+                "correction_id": one.correction_id,
+            }
+            for one in versions
+        ],
+    }
+
+
+def _line(row: Document, passages: int) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "title": row.title,
+        "source": row.source,
+        "language": row.language,
+        "version": row.current_version,
+        "kind": row.kind,
+        "retired": row.retired_at is not None,
+        "updated_at": row.updated_at,
+        "passages": passages,
+    }

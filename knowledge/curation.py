@@ -1,0 +1,220 @@
+"""The curator's desk: every action on a correction, each in its transaction. Used by the page, the API and the
+command line alike. Joins corrections, drafts, proof and publish; knows nothing of the web or of chat models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from knowledge import corrections, drafts, proof, publish
+from knowledge.corrections import State
+from knowledge.db import utc_now
+from knowledge.errors import Invalid, NotAllowed, ProofRunning, Regression, Stale
+from knowledge.items import item
+from knowledge.tables import Proof
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from knowledge.db import Database
+    from retrieval.embed import Embedder
+    from retrieval.search import Searcher
+
+MAX_REASON = 4_000
+
+
+class Curation:
+    """Actions return the item as it is afterwards (knowledge.items). All raise NotFound and Conflict kinds."""
+
+    def __init__(self, database: Database, searcher: Searcher, embedder: Embedder) -> None:
+        self._database = database
+        self._searcher = searcher
+        self._embedder = embedder
+
+    def item(self, correction_id: int) -> dict[str, Any]:
+        with self._database.read() as session:
+            return item(session, corrections.get(session, correction_id))
+
+    def draft(
+        self, correction_id: int, changes: Mapping[str, Any], *, actor: str, revision: int | None = None
+    ) -> dict[str, Any]:
+        """Writes the draft; what ``changes`` leave out stays. Raises Invalid for input that cannot be used."""
+        with self._database.write() as session:
+            correction = corrections.get(session, correction_id)
+            draft = drafts.revise(correction.draft, changes, question=correction.question)
+            corrections.advance(
+                session,
+                correction,
+                "draft",
+                actor=actor,
+                revision=revision,
+                changes={"draft": draft.to_json(), "kind": draft.kind},
+            )
+            return item(session, correction)
+
+    def prove(self, correction_id: int) -> dict[str, Any]:
+        """Replays the present draft on a candidate and stores the report; changes nothing that readers see.
+
+        Raises ProofRunning, and what ``publish.prepare`` raises.
+        """
+        with self._database.read() as session:
+            publication = publish.prepare(session, corrections.get(session, correction_id), self._embedder)
+        self._prove(publication)
+        return self.item(correction_id)
+
+    def approve(
+        self,
+        correction_id: int,
+        *,
+        actor: str,
+        reason: str | None = None,
+        revision: int | None = None,
+        override: bool = False,
+    ) -> dict[str, Any]:
+        """Publishes the draft if its proof finds no regression; proves it first where that was not done.
+
+        ``override``: publish in spite of a regression (administrators, with a reason, on the record).
+        """
+        if override and not (reason or "").strip():
+            raise Invalid("Approving in spite of a regression needs a reason.")
+        with self._database.read() as session:
+            correction = corrections.get(session, correction_id)
+            if revision is not None and correction.revision != revision:
+                raise Stale(
+                    f"Correction {correction_id} was changed meanwhile; it is {correction.state} now. Reload it.",
+                    revision=correction.revision,
+                    state=correction.state,
+                )
+            if (State(correction.state), "approve") not in corrections.TRANSITIONS and correction.state != State.QUEUED:
+                raise NotAllowed(f"Correction {correction_id} is {correction.state}: it cannot be approved.")
+            publication = publish.prepare(session, correction, self._embedder)
+            report = self._report(session, publication)
+        if report is None:
+            report = self._prove(publication)
+        if report["verdict"] == "regressed" and not override:
+            broken = [one["question"] for one in report["items"] if one["outcome"] == "regressed"]
+            raise Regression(
+                f"Approving would break {len(broken)} answer(s) that are right now: {'; '.join(broken)[:600]}. "
+                "Change the draft, or let an administrator override this with a reason."
+            )
+        with self._database.write() as session:
+            publish.approve(session, publication, fingerprint=self._embedder.fingerprint, actor=actor, reason=reason)
+            return item(session, corrections.get(session, correction_id))
+
+    def reject(
+        self, correction_id: int, *, actor: str, reason: str | None, revision: int | None = None
+    ) -> dict[str, Any]:
+        """Decides that nothing is to be corrected. The reason is required."""
+        if not (reason or "").strip():
+            raise Invalid("Rejecting needs a reason.")
+        return self._step(correction_id, "reject", actor, reason, revision)
+
+    def reopen(
+        self, correction_id: int, *, actor: str, reason: str | None = None, revision: int | None = None
+    ) -> dict[str, Any]:
+        return self._step(correction_id, "reopen", actor, reason, revision)
+
+    def claim(
+        self, correction_id: int, *, actor: str, reason: str | None = None, revision: int | None = None
+    ) -> dict[str, Any]:
+        """Says who works on it; nobody is kept out by it."""
+        return self._step(correction_id, "claim", actor, reason, revision, {"claimed_by": actor})
+
+    def rollback(
+        self, correction_id: int, *, actor: str, reason: str | None = None, revision: int | None = None
+    ) -> dict[str, Any]:
+        """Takes the publication back; readers see the state before it with the next question."""
+        with self._database.read() as session:
+            correction = corrections.get(session, correction_id)
+            plans = publish.prepare_rollback(session, correction, self._embedder)
+        with self._database.write() as session:
+            correction = corrections.get(session, correction_id)
+            publish.rollback(
+                session,
+                correction,
+                plans,
+                fingerprint=self._embedder.fingerprint,
+                actor=actor,
+                reason=_reason(reason),
+                revision=revision,
+            )
+            return item(session, correction)
+
+    def merge(self, ids: Sequence[int], *, actor: str) -> dict[str, Any]:
+        """Makes one item of several; the first keeps the complaints of all."""
+        with self._database.write() as session:
+            return item(session, corrections.merge(session, ids, actor=actor))
+
+    def fail_interrupted(self) -> int:
+        """On start: proofs that were running when the machine stopped. Returns how many."""
+        with self._database.write() as session:
+            done = session.execute(
+                sa.update(Proof).where(Proof.state == "running").values(state="failed", finished_at=utc_now())
+            )
+            return int(done.rowcount)  # type: ignore[attr-defined]
+
+    def _step(
+        self,
+        correction_id: int,
+        action: str,
+        actor: str,
+        reason: str | None,
+        revision: int | None,
+        changes: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        with self._database.write() as session:
+            correction = corrections.get(session, correction_id)
+            corrections.advance(
+                session, correction, action, actor=actor, reason=_reason(reason), revision=revision, changes=changes
+            )
+            return item(session, correction)
+
+    def _report(self, session: Session, publication: publish.Publication) -> Mapping[str, Any] | None:
+        """The finished proof of this very draft. Raises ProofRunning."""
+        latest = session.scalar(
+            sa.select(Proof)
+            .where(Proof.correction_id == publication.correction_id, Proof.revision == publication.revision)
+            .order_by(Proof.id.desc())
+            .limit(1)
+        )
+        if latest is not None and latest.state == "running":
+            raise ProofRunning("A proof of this draft is running. Approve again when it is finished.")
+        return latest.report if latest is not None and latest.state == "done" else None
+
+    def _prove(self, publication: publish.Publication) -> Mapping[str, Any]:
+        try:
+            with self._database.write() as session:
+                row = Proof(
+                    correction_id=publication.correction_id, revision=publication.revision, state="running", report={}
+                )
+                session.add(row)
+                session.flush()
+                proof_id = row.id
+        except IntegrityError:  # one_running_proof_per_correction
+            raise ProofRunning("A proof of this correction is running already. Wait for it.") from None
+        report: Mapping[str, Any] | None = None
+        try:
+            with self._database.read() as session:
+                report = proof.prove(session, publication, self._searcher, self._embedder)
+        finally:
+            with self._database.write() as session:
+                session.execute(
+                    sa.update(Proof)
+                    .where(Proof.id == proof_id)
+                    .values(
+                        state="done" if report is not None else "failed",
+                        report=dict(report or {}),
+                        finished_at=utc_now(),
+                    )
+                )
+        return report
+
+
+def _reason(reason: str | None) -> str | None:
+    if reason is not None and len(reason) > MAX_REASON:
+        raise Invalid(f"A reason has at most {MAX_REASON:,} characters.")
+    return reason

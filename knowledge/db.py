@@ -1,0 +1,138 @@
+"""The database: one engine, read and write transactions, migrations. Every dialect difference stands here.
+
+SQLite: WAL, ``synchronous=FULL``, foreign keys on, writers begin IMMEDIATE so that two of them queue
+instead of failing half-way. The driver is pysqlite3 (SQLite 3.53.4): the SQLite 3.40 that Python 3.11
+often links can lose commits when two connections write and checkpoint (fixed in 3.51.3).
+Knows nothing about documents or corrections.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.orm import DeclarativeBase, Session
+
+BUSY_TIMEOUT_MS = 30_000  # a writer waits this long for another; compactions and ingests hold the lock for far less
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class UTCDateTime(sa.types.TypeDecorator[datetime]):
+    """An aware datetime in UTC; SQLite would drop the zone silently."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError("a datetime without a zone cannot be stored")
+        return value.astimezone(UTC).replace(tzinfo=None) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value else None
+
+
+class Base(DeclarativeBase):
+    """The tables of all packages share one metadata, so that one migration history covers them."""
+
+    metadata = sa.MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: UTCDateTime, dict[str, Any]: sa.JSON, list[Any]: sa.JSON}  # noqa: RUF012
+
+
+class Database:
+    """``read()`` and ``write()`` give a session that is one transaction; ``write()`` commits when the block
+    ends without an error and rolls back otherwise. Sessions are never shared between threads."""
+
+    def __init__(self, url: str) -> None:
+        self.url = sa.engine.make_url(url)
+        options: dict[str, Any] = {}
+        if self.url.get_backend_name() == "sqlite":
+            import pysqlite3.dbapi2 as sqlite
+
+            options = {"module": sqlite, "connect_args": {"timeout": BUSY_TIMEOUT_MS / 1000}}
+        self.engine = sa.create_engine(self.url, **options)
+        if self.url.get_backend_name() == "sqlite":
+            event.listen(self.engine, "connect", _prepare_sqlite)
+            event.listen(self.engine, "begin", _begin_sqlite)
+        self._writer = self.engine.execution_options(errata_write=True)
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Session]:
+        """A consistent view of one moment."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[Session]:
+        with Session(self._writer, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def migrate(self) -> None:
+        """Brings the schema to the newest revision; several processes may call it at once."""
+        from alembic import command
+        from alembic.config import Config
+
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        with self._writer.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def library(self) -> str:
+        """The database library in use, for ``errata doctor``: e.g. ``SQLite 3.53.4``."""
+        with self.engine.connect() as connection:
+            if self.engine.dialect.name == "sqlite":
+                return f"SQLite {connection.exec_driver_sql('select sqlite_version()').scalar_one()}"
+            return str(connection.exec_driver_sql("select version()").scalar_one())
+
+    def integrity(self) -> str:
+        """``ok``, or what SQLite finds damaged."""
+        if self.engine.dialect.name != "sqlite":
+            return "ok"
+        with self.engine.connect() as connection:
+            return str(connection.exec_driver_sql("pragma quick_check(1)").scalar_one())
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def open_database(path: Path) -> Database:
+    """Opens (and creates or upgrades) the SQLite database at ``path``."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.touch(mode=0o600, exist_ok=True)
+    database = Database(f"sqlite:///{path}")
+    database.migrate()
+    return database
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # SQLAlchemy's "begin" event below opens transactions, not the driver
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+        "foreign_keys=ON",
+        "trusted_schema=OFF",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    writing = connection.get_execution_options().get("errata_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")

@@ -1,0 +1,190 @@
+"""Files into documents: incremental, each file ending indexed, unchanged or rejected with its reason.
+
+A document's id is its path below the folder that was given (``handbook/en/asking.md``), with ``#key`` for a row
+of a table or a line of JSONL. A file with several documents that now has fewer retires the others only on
+``prune``, like a file that is gone. One bad file stops nothing; an interrupted run goes on where it stopped,
+because what is unchanged costs only its reading.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from knowledge import put
+from knowledge.documents import Content
+from knowledge.errors import Invalid, KnowledgeError
+from knowledge.load import FoundFile, LoadedDocument, find_files, load
+from knowledge.put import NewDocument
+from knowledge.tables import Document
+
+if TYPE_CHECKING:
+    from knowledge.db import Database
+    from retrieval.embed import Embedder
+
+BATCH_CHARACTERS = 60_000  # of text per transaction: some seconds of embedding, so that progress is seen
+BATCH_DOCUMENTS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class FileResult:
+    """What became of a file."""
+
+    name: str
+    state: str  # indexed | unchanged | rejected | skipped | retired
+    documents: int = 0
+    document_id: str | None = None
+    version: int | None = None
+    reason: str | None = None
+
+
+@dataclass(slots=True)
+class IngestReport:
+    """What became of all files."""
+
+    files: list[FileResult] = field(default_factory=list)
+
+    def count(self, state: str) -> int:
+        return sum(one.state == state for one in self.files)
+
+
+def ingest(
+    database: Database,
+    embedder: Embedder,
+    paths: Sequence[Path],
+    *,
+    actor: str,
+    source: str | None = None,
+    prune: bool = False,
+    on_file: Callable[[FileResult], None] = lambda _result: None,
+) -> IngestReport:
+    """Ingests files and folders. ``source`` names the collection (default: the folder's or file's name).
+
+    ``prune`` retires the documents of these collections whose file or row is gone. Raises Invalid for a path
+    that does not exist.
+    """
+    report = IngestReport()
+    kept: dict[str, set[str]] = {}
+    whole: set[str] = set()  # collections of which a folder was given: of a single file nothing else is known
+
+    def note(result: FileResult) -> None:
+        report.files.append(result)
+        on_file(result)
+
+    for path in paths:
+        if not path.exists():
+            raise Invalid(f"There is no file or folder {path}.")
+        root = source or _name(path)
+        present = kept.setdefault(root, set())
+        if path.is_dir():
+            whole.add(root)
+        for found in find_files([path]):
+            for result in _file(database, embedder, found, root, present, actor):
+                note(result)
+    if prune:
+        for root, present in kept.items():
+            for result in _prune(database, root, present, actor) if root in whole else ():
+                note(result)
+    return report
+
+
+def ingest_uploads(
+    database: Database, embedder: Embedder, payload: dict[str, Any], *, report: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
+    """The job of an upload: ``payload`` has ``folder`` (removed at the end), ``files`` (names) and ``actor``."""
+    folder = Path(payload["folder"])
+    names: list[tuple[str, str]] = payload["files"]
+    results: list[FileResult] = []
+    progress: dict[str, Any] = {}
+    for done, (stored, name) in enumerate(names):
+        present: set[str] = set()
+        found = FoundFile(path=folder / stored, root=folder, relative=name)
+        results += _file(database, embedder, found, "upload", present, payload["actor"])
+        progress = {"total": len(names), "done": done + 1, "files": [asdict(one) for one in results]}
+        report(progress)
+    shutil.rmtree(folder, ignore_errors=True)
+    return progress
+
+
+def _file(
+    database: Database, embedder: Embedder, found: FoundFile, root: str, present: set[str], actor: str
+) -> Iterator[FileResult]:
+    name = found.relative
+    if found.skipped:
+        yield FileResult(name, "skipped", reason=found.skipped)
+        return
+    document_id = f"{root}/{name}" if name else root
+    present.add(document_id)  # a file that cannot be read today must not lose what it gave yesterday
+    try:
+        loaded = load(found.path, name=name)
+        new = [_new(document_id, name, one, root) for one in loaded]
+        present.update(one.id for one in new)
+        stored = [
+            result for batch in _batches(new) for result in put.put(database, embedder, batch, actor=actor, reason=None)
+        ]
+    except KnowledgeError as error:
+        present.update(_known(database, document_id))
+        yield FileResult(name, "rejected", reason=str(error))
+        return
+    changed = sum(one.changed for one in stored)
+    yield FileResult(
+        name,
+        "indexed" if changed else "unchanged",
+        documents=len(stored),
+        document_id=stored[0].id if stored else None,
+        version=stored[0].version if stored else None,
+    )
+
+
+def _new(document_id: str, name: str, loaded: LoadedDocument, root: str) -> NewDocument:
+    own_id = f"{document_id}#{loaded.key}" if loaded.key else document_id
+    title = loaded.title or Path(name).stem
+    return NewDocument(
+        id=own_id,
+        content=Content(title, loaded.text, loaded.url, dict(loaded.metadata)),
+        source=root,
+        language=loaded.language,
+    )
+
+
+def _batches(new: Iterable[NewDocument]) -> Iterator[list[NewDocument]]:
+    batch: list[NewDocument] = []
+    size = 0
+    for one in new:
+        if batch and (size + len(one.content.text) > BATCH_CHARACTERS or len(batch) >= BATCH_DOCUMENTS):
+            yield batch
+            batch, size = [], 0
+        batch.append(one)
+        size += len(one.content.text)
+    if batch:
+        yield batch
+
+
+def _known(database: Database, document_id: str) -> list[str]:
+    """The ids of the documents that a file gave before."""
+    prefix = document_id.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    with database.read() as session:
+        return list(session.scalars(sa.select(Document.id).where(Document.id.like(f"{prefix}#%", escape="\\"))))
+
+
+def _prune(database: Database, root: str, present: set[str], actor: str) -> Iterator[FileResult]:
+    with database.read() as session:
+        standing = session.scalars(
+            sa.select(Document.id)
+            .where(Document.source == root, Document.kind == "source", Document.retired_at.is_(None))
+            .order_by(Document.id)
+        ).all()
+    for document_id in standing:
+        if document_id not in present:
+            put.remove(database, document_id, actor=actor, reason="its file is gone")
+            yield FileResult(document_id, "retired", documents=1, document_id=document_id)
+
+
+def _name(path: Path) -> str:
+    resolved = path.resolve()
+    return resolved.name if resolved.is_dir() else resolved.parent.name or "files"

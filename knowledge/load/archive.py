@@ -1,0 +1,82 @@
+"""Is this ZIP safe to unpack? Asked before any reader of DOCX or XLSX sees it. Unpacks only the start of XML members.
+
+The sizes in a ZIP's directory may lie, but not upwards for readers that stop there, as Python's does; the others run
+into the memory limit.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from xml.parsers import expat
+
+from knowledge.load.errors import Damaged, Protected, TooLarge, Unsupported
+from knowledge.load.values import Limits
+
+RATIO_FROM_BYTES = 1_000_000  # smaller members may be packed as well as they like
+PROLOG_BYTES = 65_536  # an office program's first element stands within the first kilobyte
+_OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+
+
+def check(data: bytes, limits: Limits, *, kind: str) -> None:
+    """Raises Unsupported, Protected, Damaged or TooLarge unless the content is a harmless package of XML."""
+    if data.startswith(_OLD_OFFICE):
+        if "EncryptedPackage".encode("utf-16-le") in data:
+            raise Protected("The file is protected by a password. Save it without one.")
+        raise Unsupported(f"The file is of the old Office format. Save it as {kind}.")
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as package:
+            members = package.infolist()
+            _check_sizes(members, limits)
+            for member in members:
+                if member.filename.lower().endswith((".xml", ".rels")):
+                    _check_prolog(package, member)
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, OSError, ValueError, NotImplementedError) as error:
+        raise Damaged(f"The file is no {kind} or is damaged ({error}). Save it anew.") from None
+
+
+def _check_sizes(members: list[zipfile.ZipInfo], limits: Limits) -> None:
+    if len(members) > limits.members:
+        raise TooLarge(f"The file holds {len(members):,} parts; the limit is {limits.members:,}.")
+    unpacked = sum(member.file_size for member in members)
+    if unpacked > limits.unpacked_bytes:
+        raise TooLarge(
+            f"The file unpacks to {unpacked / 1e6:,.0f} MB; the limit is {limits.unpacked_bytes / 1e6:,.0f} MB."
+            " Split it into smaller files."
+        )
+    for member in members:
+        if member.flag_bits & 0x1:
+            raise Protected("The file is protected by a password. Save it without one.")
+        if member.file_size > max(RATIO_FROM_BYTES, limits.unpacked_ratio * member.compress_size):
+            raise TooLarge(
+                "A part of the file unpacks to more than"
+                f" {limits.unpacked_ratio} times its size: this is how files are built that choke their readers."
+            )
+
+
+class _Enough(Exception):  # noqa: N818: no error but the way out of expat
+    """The first element has come."""
+
+
+def _check_prolog(package: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
+    """Office files declare no document type. Entities, inner or outer, can only be declared in one."""
+    parser = expat.ParserCreate()
+    parser.StartDoctypeDeclHandler = _refuse
+    parser.StartElementHandler = _stop
+    with package.open(member) as part:
+        start = part.read(PROLOG_BYTES)
+    try:
+        parser.Parse(start, len(start) < PROLOG_BYTES)
+    except _Enough:
+        return
+    except expat.ExpatError as error:
+        raise Damaged(f"A part of the file is no XML ({error}). Save it anew from the program that made it.") from None
+    raise Damaged("A part of the file begins with nothing that an office program writes.")
+
+
+def _refuse(*_declaration: object) -> None:
+    raise Damaged("The file declares XML entities, which no office program does. It is not opened.")
+
+
+def _stop(*_element: object) -> None:
+    raise _Enough

@@ -1,0 +1,44 @@
+"""DOCX, by way of the HTML that mammoth makes of it. Pictures are not read."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any
+
+from knowledge.load import archive, render
+from knowledge.load.values import Limits, LoadedDocument
+
+# mammoth knows the styles by their English names, which Word writes in every language; some other programs do not.
+STYLES = """
+p[style-name='Title'] => h1:fresh
+p[style-name='Subtitle'] => p:fresh
+p[style-name='标题'] => h1:fresh
+p[style-name='标题 1'] => h1:fresh
+p[style-name='标题 2'] => h2:fresh
+p[style-name='标题 3'] => h3:fresh
+p[style-name='标题 4'] => h4:fresh
+p[style-name='Code'] => pre:separator('\n')
+p[style-name='HTML Preformatted'] => pre:separator('\n')
+"""
+
+
+def parse(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
+    """One document; its title is the first heading, or the file's name without the suffix."""
+    import mammoth
+
+    archive.check(data, limits, kind="DOCX")
+    result = mammoth.convert_to_html(
+        io.BytesIO(data),
+        style_map=STYLES,
+        include_embedded_style_map=False,
+        convert_image=_no_image,
+        external_file_access=False,
+    )
+    tree = render.tree(f"<html><body>{result.value}</body></html>")
+    yield LoadedDocument("", render.first_heading(tree) or PurePosixPath(name).stem, render.markdown(tree))
+
+
+def _no_image(_image: Any, *_context: Any) -> list[Any]:
+    return []

@@ -1,0 +1,85 @@
+"""JSON Lines, and JSON with an array of documents. What an object's fields mean stands in ``records``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from knowledge.load.errors import Damaged
+from knowledge.load.records import Records, role
+from knowledge.load.text import decode
+from knowledge.load.values import Limits, LoadedDocument
+
+EXAMPLE = '{"id": "returns", "title": "Returns", "text": "You can return …", "url": "https://…", "language": "en"}'
+_WRAPPERS = ("documents", "data", "items", "records")
+
+
+def parse(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
+    """One document for each object. A line or object that is none is an error that says which."""
+    text = decode(data)
+    if PurePosixPath(name).suffix.lower() == ".json":
+        objects = _objects(text)
+    else:
+        objects = _lines(text)
+    records = Records()
+    for place, number, value in objects:
+        document = records.document(_fields(value, place), place, f"row-{number}")
+        if document is None:
+            raise Damaged(f"There is no text on {place}: an object needs text, content or answer, as in {EXAMPLE}")
+        yield document
+
+
+def _lines(text: str) -> Iterator[tuple[str, int, Any]]:
+    for number, row in enumerate(text.split("\n"), start=1):  # no splitlines(): U+2028 may stand inside a string
+        if row.strip():
+            place = f"line {number:,}"
+            yield place, number, _value(row, place)
+
+
+def _objects(text: str) -> Iterator[tuple[str, int, Any]]:
+    whole = _value(text, "the first line")
+    if isinstance(whole, dict):
+        whole = next((whole[key] for key in _WRAPPERS if isinstance(whole.get(key), list)), [whole])
+    if not isinstance(whole, list):
+        raise Damaged(f'The file must hold an array of documents or {{"documents": […]}}, each as {EXAMPLE}')
+    for number, value in enumerate(whole, start=1):
+        yield f"object {number:,}", number, value
+
+
+def _value(text: str, place: str) -> Any:
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise Damaged(f"The JSON on {place} is nested too deeply.") from None
+    except json.JSONDecodeError as error:
+        where = place if error.lineno == 1 else f"line {error.lineno:,}"
+        raise Damaged(f"There is no valid JSON on {where}, at character {error.colno:,}: {error.msg}.") from None
+    except ValueError as error:  # a number of thousands of digits
+        raise Damaged(f"The JSON on {place} cannot be read: {error}.") from None
+
+
+def _fields(value: Any, place: str) -> Mapping[str, str]:
+    """The object's fields as strings. ``metadata`` is flattened into them; nulls are left out."""
+    if not isinstance(value, dict):
+        raise Damaged(f"There is no JSON object on {place}, but {type(value).__name__}. Expected {EXAMPLE}")
+    metadata = value.get("metadata")
+    flat = {**metadata, **value} if isinstance(metadata, dict) else value
+    return {
+        name: _string(one, "\n\n" if role(name) else ", ")
+        for name, one in flat.items()
+        if one is not None and not (name == "metadata" and isinstance(one, dict))
+    }
+
+
+def _string(value: Any, between: str) -> str:
+    match value:
+        case str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case list() if all(isinstance(one, str) for one in value):
+            return between.join(value)
+        case _:
+            return json.dumps(value, ensure_ascii=False)

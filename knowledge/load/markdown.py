@@ -1,0 +1,96 @@
+"""Markdown: front matter is read, the rest stays word for word, save that underlined headings become ``#`` headings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from knowledge.load.text import decode
+from knowledge.load.tidy import language, web_address
+from knowledge.load.values import Limits, LoadedDocument
+
+_FRONT = re.compile(r"\A\s*---[ \t]*\n(.{0,20000}?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
+_FIELD = re.compile(r"([A-Za-z_][\w-]*)[ \t]*:(?:[ \t]+(.*)|[ \t]*)$")
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
+_HEADING = re.compile(r" {0,3}#{1,6}[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*$")
+_UNDERLINE = re.compile(r" {0,3}(=+|-{2,})[ \t]*$")
+_NO_PARAGRAPH = re.compile(r"\s*$| {4}|\t| {0,3}(?:[#>|]|[-*+][ \t]|\d+[.)][ \t]|[-*_=]{2,}[ \t]*$)")
+_URLS = ("url", "source_url", "canonical_url", "canonical", "permalink", "source", "link")
+
+
+def parse(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
+    """One document. Front matter gives title, url, language and metadata; without a title, the first heading does."""
+    text = decode(data).replace("\r\n", "\n").replace("\r", "\n")
+    fields, text = front_matter(text)
+    text, first = with_headings(text)
+    title = fields.pop("title", "") or first or PurePosixPath(name).stem
+    said = fields.pop("language", "") or fields.pop("lang", "")
+    url = next((fields.pop(key) for key in _URLS if web_address(fields.get(key))), None)
+    yield LoadedDocument("", title, text, language(said), url, fields)
+
+
+def front_matter(text: str) -> tuple[dict[str, str], str]:
+    """The simple fields between two ``---`` lines at the start, and the text after them. Lists become "a, b"."""
+    match = _FRONT.match(text)
+    if not match or not _FIELD.match(next((row for row in match[1].split("\n") if row.strip()), "")):
+        return {}, text  # a rule and not front matter
+    fields: dict[str, str] = {}
+    current = ""
+    for row in match[1].split("\n"):
+        if field := _FIELD.match(row):
+            current = field[1].lower()
+            fields[current] = _scalar(field[2] or "")
+        elif current and (item := row.strip().removeprefix("- ").strip()) and not item.startswith("#"):
+            fields[current] = f"{fields[current]}, {_scalar(item)}" if fields[current] else _scalar(item)
+    return fields, text[match.end() :]
+
+
+def with_headings(text: str) -> tuple[str, str]:
+    """The text with every heading as ``#`` heading, and what the first one says, without its marks."""
+    written: list[str] = []
+    first, fence, paragraph = "", "", 0  # paragraph: how many lines of one stand before this line
+    for row in text.split("\n"):
+        opened, fence = fence, _fence_after(fence, row)
+        if opened or fence:
+            written.append(row)
+            paragraph = 0
+            continue
+        underline = _UNDERLINE.match(row)
+        if underline and paragraph == 1:
+            written[-1] = f"{'#' if underline[1][0] == '=' else '##'} {written[-1].strip()}"
+            first = first or plain(written[-1].lstrip("# "))
+            paragraph = 0
+            continue
+        if heading := _HEADING.match(row):
+            first = first or plain(heading[1])
+        written.append(row)
+        paragraph = 0 if _NO_PARAGRAPH.match(row) else paragraph + 1
+    return "\n".join(written), first
+
+
+def plain(heading: str) -> str:
+    """What a heading says, without pictures, link targets, emphasis and anchors."""
+    heading = re.sub(r"!\[[^\]]{0,500}\]\([^)]{0,2000}\)|\{#[^}]{0,200}\}", "", heading)
+    heading = re.sub(r"\[([^\]]{0,500})\]\([^)]{0,2000}\)", r"\1", heading)
+    return re.sub(r"[*`]|(?<!\w)_+|_+(?!\w)", "", heading).strip()
+
+
+def _fence_after(fence: str, row: str) -> str:
+    """The code fence that is open after this row, "" for none."""
+    match = _FENCE.match(row)
+    if not match:
+        return fence
+    marks, rest = match[1], match[2]
+    if not fence:
+        return "" if marks[0] == "`" and "`" in rest else marks
+    return "" if marks[0] == fence[0] and len(marks) >= len(fence) and not rest.strip() else fence
+
+
+def _scalar(value: str) -> str:
+    value = value.strip()
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+        return value[1:-1].replace('\\"', '"')
+    if value.startswith("[") and value.endswith("]"):
+        return ", ".join(_scalar(item) for item in value[1:-1].split(",") if item.strip())
+    return "" if value in {"|", ">", "|-", ">-", "~", "null"} else value

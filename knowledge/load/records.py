@@ -1,0 +1,104 @@
+"""A row of a table or an object of a JSON file becomes a document, by the names of its fields.
+
+Names are recognised in English and Chinese, in any case. Knows nothing about where the fields come from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+
+from knowledge.load.errors import Damaged
+from knowledge.load.tidy import KEY_CHARACTERS, language, line, web_address
+from knowledge.load.values import LoadedDocument
+
+_NAMES: Mapping[str, tuple[str, ...]] = {
+    "id": ("id", "key", "doc_id", "document_id", "编号", "編號", "序号"),
+    "title": ("title", "subject", "heading", "标题", "標題", "主题"),
+    "question": ("question", "query", "q", "问题", "問題", "提问", "标准问", "标准问题"),
+    "answer": ("answer", "a", "response", "reply", "答案", "回答", "答复", "回复", "解答"),
+    "text": ("text", "content", "body", "passage", "正文", "内容", "內容", "文本"),
+    "url": ("url", "source_url", "link", "链接", "網址", "网址", "鏈接"),
+    "language": ("language", "lang", "语言", "語言"),
+}
+_ROLE = {name: role for role, names in _NAMES.items() for name in names}
+TITLE_FROM_TEXT = 80  # characters
+
+
+def role(name: str) -> str | None:
+    """What a field is for (``id``, ``title``, ``question``, ``answer``, ``text``, ``url``, ``language``), or None."""
+    return _ROLE.get(re.sub(r"[\s-]+", "_", unicodedata.normalize("NFKC", name).strip().lower()))
+
+
+def is_record(names: Iterable[str]) -> bool:
+    """Whether fields of these names make a document each: they have a text, or an answer to something."""
+    roles = {role(name) for name in names}
+    return "text" in roles or ("answer" in roles and bool({"question", "title"} & roles))
+
+
+class Records:
+    """Makes the documents of one file and keeps their keys apart."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, str] = {}  # key → where it was given
+
+    def document(self, fields: Mapping[str, str], place: str, fallback: str) -> LoadedDocument | None:
+        """The document of these fields, or None if all that would be its text is blank.
+
+        ``place`` ("line 3") is for messages, ``fallback`` ("row-3") the key of a document that has nothing better.
+        Raises Damaged for an id that is used twice or is no id.
+        """
+        known, others = _sorted_out(fields)
+        title, question = known.get("title", ""), known.get("question", "")
+        body = "\n\n".join(known[part] for part in ("answer", "text") if part in known)
+        if not body:
+            return None
+        text = f"{question}\n\n{body}" if title and question and question != title else body
+        url = known.get("url")
+        if url and not web_address(url):
+            others.setdefault("url", url)
+        return LoadedDocument(
+            key=self._key(known, place, fallback),
+            title=title or question or line(body)[:TITLE_FROM_TEXT],
+            text=text,
+            language=language(known.get("language")),
+            url=web_address(url),
+            metadata=others,
+        )
+
+    def _key(self, known: Mapping[str, str], place: str, fallback: str) -> str:
+        if given := known.get("id"):
+            key = line(given)
+            if not key or len(key) > KEY_CHARACTERS:
+                raise Damaged(f"The id on {place} must have 1 to {KEY_CHARACTERS} characters.")
+            if key in self._places:
+                raise Damaged(f"The id {key!r} on {place} was used on {self._places[key]} already. Make ids unique.")
+            self._places[key] = place
+            return key
+        # An address, question or title outlives insertions above it, which a row's number does not.
+        name = known.get("url") or known.get("question") or known.get("title")
+        key = "h-" + hashlib.sha256(line(name).encode()).hexdigest()[:16] if name else fallback
+        unique, count = key, 1
+        while unique in self._places:
+            count += 1
+            unique = f"{key}-{count}"
+        self._places[unique] = place
+        return unique
+
+
+def _sorted_out(fields: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """(values by role, the rest by name), blank ones left out; the first field of a role has it."""
+    known: dict[str, str] = {}
+    others: dict[str, str] = {}
+    for name, value in fields.items():
+        value = value.strip()
+        if not value:
+            continue
+        what = role(name)
+        if what is None or what in known:
+            others[name] = value
+        else:
+            known[what] = value
+    return known, others

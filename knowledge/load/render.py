@@ -1,0 +1,264 @@
+"""An HTML tree becomes plain text in Markdown's manner. Used for web pages and for DOCX.
+
+Knows nothing about which part of a page matters; ``html`` finds that.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+from knowledge.load import tables
+
+Element: TypeAlias = Any  # lxml has no types of its own
+
+DEEPEST = 120  # levels of elements; below, only the text counts. Pages for people stay below 50
+LINKS_KEPT = 2  # in one paragraph: "fill in the form (link)" keeps its target; a page of links would be all targets
+
+BLOCKS = frozenset({
+    "address", "article", "aside", "blockquote", "body", "center", "dd", "details", "dialog", "div", "dl", "dt",
+    "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hgroup", "hr",
+    "html", "legend", "li", "main", "menu", "nav", "ol", "p", "pre", "section", "summary", "table", "tbody", "td",
+    "tfoot", "th", "thead", "tr", "ul",
+})  # fmt: skip
+SILENT = frozenset({
+    "applet", "audio", "base", "button", "canvas", "datalist", "embed", "frame", "frameset", "head", "iframe", "img",
+    "input", "link", "map", "math", "meta", "noframes", "noscript", "object", "option", "picture", "script", "select",
+    "source", "style", "svg", "template", "textarea", "title", "track", "video",
+})  # fmt: skip
+_HEADINGS = {f"h{level}": level for level in range(1, 7)}
+_WIDE = r"[\u3000-\u303f\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]"
+_WIDE_BREAK = re.compile(f"(?<={_WIDE})[ \t]*\n[ \t]*(?={_WIDE})")
+_SPACES = re.compile(r"[ \t\r\n\f\xa0]+")
+_BREAK = "\x01"  # stands for <br> until white space has been folded; no document contains it
+
+
+def tree(html: str) -> Element:
+    """The parsed document. Nothing is loaded from anywhere. Raises ValueError for what lxml cannot make a tree of."""
+    import lxml.html
+
+    parser = lxml.html.HTMLParser(
+        encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True, huge_tree=False, recover=True
+    )
+    # A NUL ends the text for libxml2; the mark for <br> must not come from outside.
+    data = re.sub("[\x00\x01]", "", html).encode("utf-8", "replace")
+    try:
+        return lxml.html.document_fromstring(data, parser=parser)
+    except lxml.etree.LxmlError as error:
+        raise ValueError(f"no HTML: {error}") from None
+
+
+def markdown(element: Element) -> str:
+    """The text below an element: headings, paragraphs, lists, tables and code, an empty line between blocks."""
+    return "\n\n".join(_Writer(element).blocks(element, 0))
+
+
+def first_heading(root: Element) -> str:
+    """What the first heading says, those of level 1 first; "" without headings."""
+    for path in (".//h1", ".//h2|.//h3"):
+        for heading in root.xpath(path):
+            if said := " ".join("".join(heading.itertext()).split()):
+                return said
+    return ""
+
+
+def text_of(element: Element) -> str:
+    """The text as a reader sees it, on one line."""
+    return " ".join(" ".join(piece for piece in _texts(element)).split())
+
+
+def _texts(element: Element) -> Iterator[str]:
+    stack = [iter([element])]
+    while stack:
+        one = next(stack[-1], None)
+        if one is None:
+            stack.pop()
+        elif isinstance(one, str):
+            yield one
+        elif isinstance(one.tag, str) and one.tag not in SILENT:
+            stack.append(_content(one))
+
+
+def _content(element: Element) -> Iterator[Any]:
+    if element.text:
+        yield element.text
+    for child in element:
+        yield child
+        if child.tail:
+            yield child.tail
+
+
+class _Run:
+    """The inline text of one block, with the targets of its links held back until their number is known."""
+
+    def __init__(self) -> None:
+        self._pieces: list[tuple[str, str]] = []  # (text, target or "")
+
+    def add(self, text: str, target: str = "") -> None:
+        self._pieces.append((text, target))
+
+    def take(self) -> str:
+        """The text so far as one paragraph; the run is empty after."""
+        links = sum(1 for text, target in self._pieces if target and text.strip())
+        keep = links <= LINKS_KEPT
+        text = "".join(_linked(text, target) if keep and target else text for text, target in self._pieces)
+        self._pieces.clear()
+        text = _SPACES.sub(" ", _WIDE_BREAK.sub("", text))
+        lines = (line.strip() for line in text.split(_BREAK))
+        return re.sub("\n{3,}", "\n\n", "\n".join(lines)).strip()
+
+
+class _Writer:
+    def __init__(self, root: Element) -> None:
+        # Elements that hold a block somewhere below. The set keeps lxml's proxies alive, so that identity means something.
+        self._holders: set[Element] = set()
+        for block in root.iter(*BLOCKS):
+            above = block.getparent()
+            while above is not None and above not in self._holders:
+                self._holders.add(above)
+                above = above.getparent()
+
+    def blocks(self, element: Element, depth: int) -> list[str]:
+        """The blocks below an element, in order."""
+        if depth > DEEPEST:
+            return [said] if (said := text_of(element)) else []
+        written: list[str] = []
+        run = _Run()
+        for child in _content(element):
+            if isinstance(child, str):
+                run.add(child)
+            elif not isinstance(child.tag, str) or child.tag in SILENT:
+                continue
+            elif child.tag in BLOCKS or child in self._holders:
+                _flush(run, written)
+                written += self._block(child, depth + 1)
+            else:
+                self._inline(child, run, depth + 1)
+        _flush(run, written)
+        return written
+
+    def _block(self, element: Element, depth: int) -> list[str]:
+        tag = element.tag
+        if tag in _HEADINGS:
+            said = " ".join(" ".join(self.blocks(element, depth)).split()).lstrip("\\# ")
+            return [f"{'#' * _HEADINGS[tag]} {said}"] if said else []
+        if tag in {"ul", "ol", "menu"}:
+            items = self._items(element, depth)
+            return ["\n".join(items)] if items else []
+        if tag == "pre":
+            return _code("".join(element.itertext()))
+        if tag == "table":
+            return self._table(element, depth)
+        inner = self.blocks(element, depth)
+        if tag == "blockquote" and inner:
+            return ["\n".join(f"> {row}".rstrip() for row in "\n\n".join(inner).split("\n"))]
+        return inner
+
+    def _items(self, element: Element, depth: int) -> list[str]:
+        """The lines of a list; what an item holds beside its first paragraph stands indented below it."""
+        lines: list[str] = []
+        number = _number(element.get("start"), 1)
+        for child in element:
+            if not isinstance(child.tag, str) or child.tag in SILENT:
+                continue
+            if child.tag != "li":  # a list directly in a list, as some editors write it
+                inner, marker = self._block(child, depth + 1), ""
+            else:
+                number = _number(child.get("value"), number)
+                inner, marker = self.blocks(child, depth + 1), f"{number}. " if element.tag == "ol" else "- "
+                number += 1
+            indent = " " * (len(marker) or 2)
+            body = "\n".join(inner).split("\n") if inner else []
+            for at, row in enumerate(body):
+                lines.append((marker if at == 0 and marker else indent if row else "") + row)
+        return lines
+
+    def _table(self, table: Element, depth: int) -> list[str]:
+        rows = [row for row in table.iter("tr") if _owner(row, "table") is table]
+        caption = [said for one in table.findall("caption") if (said := text_of(one))]
+        cells = [[cell for cell in row if cell.tag in {"td", "th"}] for row in rows]
+        if not _is_data(table, cells):  # a table for the page's layout
+            return caption + [block for row in cells for cell in row for block in self.blocks(cell, depth)]
+        texts = [self._row(row, depth) for row in cells]
+        if len(texts) == 1:
+            return [*caption, tables.markdown(texts[0], [])]
+        written = tables.markdown(texts[0], texts[1:])
+        return [*caption, written] if written else caption
+
+    def _row(self, cells: list[Element], depth: int) -> list[str]:
+        """The texts of a row's cells; one that spans columns leaves the others blank."""
+        row: list[str] = []
+        for cell in cells:
+            row.append(" ".join(" ".join(self.blocks(cell, depth)).split()))
+            row += [""] * min(_number(cell.get("colspan"), 1) - 1, 50)
+        return row
+
+    def _inline(self, element: Element, run: _Run, depth: int) -> None:
+        tag = element.tag
+        if tag == "br":
+            run.add(_BREAK)
+        elif depth > DEEPEST:
+            run.add(text_of(element))
+        elif tag in {"code", "kbd", "samp", "tt"} and (said := text_of(element)):
+            run.add(f"`{said}`" if "`" not in said else said)
+        elif tag == "a":
+            said = text_of(element)
+            if said not in {"¶", "#", "§", "🔗"}:  # what a heading is linked to itself with
+                lead, tail = _edges("".join(element.itertext()))
+                run.add(f"{lead}{said}{tail}", _target(element, said))
+        elif tag in {"sup", "sub"} and text_of(element).isdigit() and not element.xpath(".//a"):
+            run.add(("^" if tag == "sup" else "_") + text_of(element))
+        else:
+            for child in _content(element):
+                if isinstance(child, str):
+                    run.add(child)
+                elif isinstance(child.tag, str) and child.tag not in SILENT:
+                    self._inline(child, run, depth + 1)
+
+
+def _flush(run: _Run, written: list[str]) -> None:
+    if said := run.take():
+        written.append(re.sub(r"^(?=#{1,6}\s|```|~~~)", r"\\", said))  # a paragraph, whatever it begins with
+
+
+def _linked(text: str, target: str) -> str:
+    said = text.strip()
+    if not said or said == target:
+        return text
+    lead, tail = _edges(text)
+    return f"{lead}[{said}]({target}){tail}"
+
+
+def _edges(text: str) -> tuple[str, str]:
+    """The white space before and after a text."""
+    return text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :] if text.strip() else ""
+
+
+def _target(link: Element, said: str) -> str:
+    """An absolute address worth keeping; a relative one leads nowhere from here."""
+    href = (link.get("href") or "").strip()
+    worth = re.match(r"(?:https?://|mailto:)[^\s()<>]{3,500}$", href, re.IGNORECASE)
+    plain = href.removeprefix("mailto:").split("?")[0]
+    return href if worth and plain != said else ""
+
+
+def _code(text: str) -> list[str]:
+    text = text.replace("\r\n", "\n").strip("\n")
+    if not text.strip():
+        return []
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    return [f"{fence}\n{text}\n{fence}"]
+
+
+def _is_data(table: Element, cells: list[list[Element]]) -> bool:
+    nested = table.xpath("boolean(.//table or .//h1 or .//h2 or .//h3 or .//pre)")
+    return not nested and any(len(row) > 1 for row in cells)
+
+
+def _owner(element: Element, tag: str) -> Element | None:
+    return next(element.iterancestors(tag), None)
+
+
+def _number(value: str | None, otherwise: int) -> int:
+    return int(value) if value and re.fullmatch("[0-9]{1,6}", value) else otherwise

@@ -1,0 +1,262 @@
+"""Runs the reading process: starts it, hands it open files, bounds what it may take and say, ends it.
+
+Knows nothing about formats. Opens the file and lets the child have the descriptor, so that the child needs no path.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+
+from knowledge.load import wire
+from knowledge.load.errors import CannotStart, Damaged, Empty, LoadError, TimedOut, TooLarge, Unsupported
+from knowledge.load.values import SUFFIXES, Limits, LoadedDocument
+
+START_SECONDS = 60.0  # a cold disk under load has needed 10
+FILES_PER_CHILD = 500  # then a fresh one: what leaks, leaks no further
+RECEIVE_BYTES = 1 << 20
+
+
+def load(path: Path, *, limits: Limits | None = None, name: str | None = None) -> list[LoadedDocument]:
+    """The documents of one file, read in a process of its own. For many files, keep a Loader.
+
+    ``name`` is what the file is called where it comes from (an upload has another name on disk): its suffix says the
+    format, its stem is the title where the content has none. Raises LoadError.
+    """
+    with Loader(limits) as loader:
+        return loader.load(path, name=name)
+
+
+class Loader:
+    """Reads files one after another in a child process that it starts when needed and replaces when it dies.
+
+    Threads may share it; they wait for each other. Use it in a ``with`` block, or call ``close``.
+    """
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
+        self._lock = threading.Lock()
+        self._child: _Child | None = None
+
+    def __enter__(self) -> Loader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the child. The Loader stays usable: the next file starts another."""
+        with self._lock:
+            self._end()
+
+    def load(self, path: Path, *, name: str | None = None) -> list[LoadedDocument]:
+        """The documents of one file. Raises LoadError; CannotStart means that no file can be read."""
+        name = _base_name(name if name is not None else path.name)
+        if (suffix := Path(name).suffix.lower()) not in SUFFIXES:
+            known = ", ".join(sorted(SUFFIXES))
+            raise Unsupported(f"Files of type {suffix or '(no suffix)'} cannot be read. These can: {known}.")
+        file = _open(path, self.limits)
+        try:
+            with self._lock:
+                return self._ask(file, name)
+        finally:
+            os.close(file)
+
+    def _ask(self, file: int, name: str) -> list[LoadedDocument]:
+        if self._child is None:
+            self._child = _Child()
+        try:
+            documents, retire = self._child.ask(file, name, self.limits)
+        except BaseException:  # a timeout, nonsense, Ctrl-C: whatever it is, the child is in the middle of something
+            self._end()
+            raise
+        if isinstance(documents, LoadError):
+            raise documents
+        if retire or self._child.files >= FILES_PER_CHILD:
+            self._end()
+        return documents
+
+    def _end(self) -> None:
+        if self._child is not None:
+            self._child.end()
+            self._child = None
+
+
+class _Child:
+    """One reading process and the socket to it. Raises CannotStart."""
+
+    def __init__(self) -> None:
+        self.files = 0
+        self._folder = tempfile.TemporaryDirectory(prefix="errata-load-", ignore_cleanup_errors=True)
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._buffer = bytearray()
+        try:
+            self._process = subprocess.Popen(  # noqa: S603: our own interpreter and module
+                [sys.executable, "-s", "-P", "-m", "knowledge.load.child", str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                cwd=self._folder.name,
+                env=_environment(self._folder.name),
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,  # a group of its own, to be killed whole; Ctrl-C is the parent's affair
+            )
+        except OSError as error:
+            self._socket.close()
+            self._folder.cleanup()
+            raise CannotStart(f"The process that reads files could not be started: {error}.") from error
+        finally:
+            theirs.close()
+        try:
+            self._receive_line(time.monotonic() + START_SECONDS, 1_000)
+        except (LoadError, EOFError, OSError):
+            reason = self._complaint()
+            self.end()
+            raise CannotStart(
+                f"The process that reads files did not come up: {reason}. Run errata doctor; if it finds nothing,"
+                " install Errata anew."
+            ) from None
+
+    def ask(self, file: int, name: str, limits: Limits) -> tuple[list[LoadedDocument] | LoadError, bool]:
+        """The child's answer and whether it wants to be replaced. After any exception it must be ended."""
+        self.files += 1
+        deadline = time.monotonic() + limits.seconds
+        documents: list[LoadedDocument] = []
+        room = limits.text_characters
+        try:
+            self._socket.settimeout(limits.seconds)
+            socket.send_fds(self._socket, [wire.request(name, limits)], [file])
+            while True:
+                answer = wire.read_answer(self._receive_line(deadline, wire.line_bytes(limits)))
+                if isinstance(answer, LoadError):
+                    return answer, False
+                if isinstance(answer, bool):
+                    return documents, answer
+                documents.append(answer)
+                room -= len(answer.text)
+                if room < 0 or len(documents) > limits.documents:
+                    raise TooLarge("The file gives more text than the limits allow. Split it into several files.")
+        except TimeoutError:
+            raise TimedOut(
+                f"Reading the file took more than {limits.seconds:g} seconds. It is very large or built to take long:"
+                " split it, or save it anew from the program that made it."
+            ) from None
+        except (EOFError, OSError):
+            raise self._obituary(limits) from None
+
+    def end(self) -> None:
+        """Kills the process group and waits; never raises."""
+        self._socket.close()
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        if self._process.stderr is not None:
+            self._process.stderr.close()
+        self._folder.cleanup()
+
+    def _receive_line(self, deadline: float, most: int) -> bytes:
+        """One line. Raises TimeoutError, EOFError when the child is gone, Damaged when the line has no end."""
+        searched = 0
+        while (end := self._buffer.find(b"\n", searched)) < 0:
+            searched = len(self._buffer)
+            if searched > most:
+                raise Damaged("The file upset its reader, which answered without end. Save the document anew.")
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                raise TimeoutError
+            self._socket.settimeout(remaining)
+            received = self._socket.recv(RECEIVE_BYTES)
+            if not received:
+                raise EOFError
+            self._buffer += received
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        return line
+
+    def _obituary(self, limits: Limits) -> LoadError:
+        """Why the child died, as far as its exit status tells."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=5)
+        status = self._process.returncode
+        if status == -signal.SIGXCPU:
+            return TimedOut(f"Reading the file took more than {limits.seconds:g} seconds of processor time. Split it.")
+        cause = f"by signal {signal.Signals(-status).name}" if status and status < 0 else f"with status {status}"
+        return Damaged(
+            f"The file made its reader stop ({cause}). It is damaged, or needs more than the"
+            f" {limits.memory_bytes // 1_000_000:,} MB of memory that reading may take."
+            " Save it anew from the program that made it, or split it."
+        )
+
+    def _complaint(self) -> str:
+        """The last line that a child wrote which did not come up."""
+        self._socket.close()
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        assert self._process.stderr is not None
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stderr, selectors.EVENT_READ)
+            written = self._process.stderr.read(20_000) if selector.select(timeout=5) else b""
+        lines = written.decode("utf-8", "replace").strip().splitlines()
+        return lines[-1][:300] if lines else "it said nothing"
+
+
+def _environment(home: str) -> dict[str, str]:
+    """What an interpreter needs, and nothing that the server's environment holds (keys, proxies, paths)."""
+    environment = {
+        "PYTHONPATH": str(Path(__file__).parents[2]),  # where this package is imported from
+        "PYTHONUTF8": "1",
+        "PYTHONHASHSEED": "0",  # the same file gives the same documents
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "LC_ALL": "C.UTF-8",
+        "HOME": home,
+    }
+    kept = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")  # an interpreter in an unusual place
+    return environment | {name: os.environ[name] for name in kept if name in os.environ}
+
+
+def _base_name(name: str) -> str:
+    """The last part of a name that came from outside, whichever system it was written on."""
+    return PurePosixPath(name.replace("\\", "/").replace("\x00", "")).name[-255:]
+
+
+def _open(path: Path, limits: Limits) -> int:
+    """A descriptor of a regular file of a bearable size. Devices and pipes are not even opened; a link is not
+    followed (``find_files`` has resolved those that may be). Raises Unsupported, TooLarge, Empty."""
+    try:
+        mode = path.lstat().st_mode
+        if stat.S_ISLNK(mode):
+            raise Unsupported("This is a symbolic link. Name the file that it points to.")
+        if not stat.S_ISREG(mode):
+            raise Unsupported("This is not a regular file but a folder, device, pipe or socket.")
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise Unsupported(f"The file cannot be opened: {reason}.") from error
+    try:
+        found = os.fstat(file)
+        if not stat.S_ISREG(found.st_mode):  # it was replaced since the look above
+            raise Unsupported("This is not a regular file but a folder, device, pipe or socket.")
+        if found.st_size > limits.file_bytes:
+            raise TooLarge(
+                f"The file has {found.st_size / 1e6:,.1f} MB; the limit is {limits.file_bytes / 1e6:,.1f} MB."
+                " Split it into smaller files."
+            )
+        if found.st_size == 0:
+            raise Empty("The file is empty.")
+    except BaseException:
+        os.close(file)
+        raise
+    return file

@@ -1,0 +1,144 @@
+"""Bytes become text: which encoding is this? Knows nothing about formats.
+
+Order: byte order mark; UTF-8 without a fault; what the document declares; Chinese (GB18030 or Big5) by where its
+bytes lie; anything else by charset-normalizer. Guessers alone take a short GB18030 file for Korean or Cyrillic: the
+Chinese test comes first because Chinese and English are what the product is for.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+
+from knowledge.load.errors import Unsupported
+
+SAMPLE_BYTES = 200_000
+CHINESE_SHARE = 0.85  # of all two-byte characters; real text has above 0.97 in its own encoding, below 0.75 in the other
+UTF8_FAULTS = 0.001  # of all characters: a good file with a few broken ones, not another encoding
+CONTROLS = 0.01  # of all characters; text has none but newline, tab and page break
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_OTHER_FILES = (
+    (b"%PDF", "a PDF"),
+    (b"PK\x03\x04", "a DOCX, XLSX or ZIP file"),
+    (b"\xd0\xcf\x11\xe0", "an old Office file (DOC, XLS)"),
+    (b"\x89PNG", "a picture"),
+    (b"\xff\xd8\xff", "a picture"),
+    (b"GIF8", "a picture"),
+    (b"\x1f\x8b", "a compressed file"),
+    (b"7z\xbc\xaf", "a compressed file"),
+    (b"Rar!", "a compressed file"),
+    (b"\x7fELF", "a program"),
+    (b"SQLite format 3", "a database"),
+)
+# Where else a text may come from. charset-normalizer knows 90 more, and finds them in short files.
+_GUESSES = ["cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1255", "cp1256", "shift_jis", "euc_jp",
+            "cp949", "big5", "gb18030"]  # fmt: skip
+
+_PAIR = re.compile(rb"[\x81-\xfe][\x40-\x7e\x80-\xfe]|[\x80-\xff]")
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+
+
+def decode(data: bytes, *, declared: str | None = None) -> str:
+    """The text of a file. ``declared`` is the encoding that the document itself names.
+
+    Raises Unsupported when the bytes are no text, or in no encoding that can be told.
+    """
+    for start, what in _OTHER_FILES:
+        if data.startswith(start):
+            raise Unsupported(f"The file is not text but {what}. Give it the suffix of what it is.")
+    text = _marked(data) or _unmarked(data, declared)
+    if len(_CONTROL.findall(text)) > CONTROLS * len(text):
+        raise Unsupported("The file is not text: it is full of control characters.")
+    return text
+
+
+def _marked(data: bytes) -> str:
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            return data.decode(encoding, "replace")
+    return ""
+
+
+def _unmarked(data: bytes, declared: str | None) -> str:
+    if wide := _utf16(data):
+        return data.decode(wide, "replace")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        pass
+    for encoding in (_python_name(declared), _chinese(data)):
+        if encoding and (text := _strict(data, encoding)):
+            return text
+    lenient = data.decode("utf-8", "replace")
+    faults = lenient.count("\ufffd")
+    several = len(lenient) - len(re.findall("[\x00-\x7f]", lenient)) - faults
+    if faults <= max(1, UTF8_FAULTS * len(lenient)) and several > 20 * faults:
+        return lenient
+    return _guess(data)
+
+
+def _utf16(data: bytes) -> str:
+    """UTF-16 without its mark, as some Windows programs write it: every other byte of Western text is zero."""
+    sample = data[:SAMPLE_BYTES]
+    even, odd = sample[::2].count(0), sample[1::2].count(0)
+    if odd > 0.4 * len(sample) / 2 and even == 0:
+        return "utf-16-le"
+    return "utf-16-be" if even > 0.4 * len(sample) / 2 and odd == 0 else ""
+
+
+def _python_name(declared: str | None) -> str:
+    """The codec for a declared encoding; GB 2312 and GBK are what GB18030 began as, and files say them of it."""
+    name = (declared or "").strip().lower()
+    try:
+        name = codecs.lookup(name).name if name else ""
+    except (LookupError, ValueError):
+        return ""
+    text_only = name.startswith(("gb", "big5", "cp", "iso8859", "koi8", "shift", "euc", "utf", "mac", "hz"))
+    return {"gb2312": "gb18030", "gbk": "gb18030"}.get(name, name) if text_only else ""
+
+
+def _chinese(data: bytes) -> str:
+    """"gb18030" or "big5hkscs" if the characters lie where the common ones of that encoding are, else ""."""
+    pairs = [pair for pair in _PAIR.findall(data[:SAMPLE_BYTES]) if len(pair) == 2]
+    if not pairs:
+        return ""
+    simplified = sum(_common_gb(pair[0], pair[1]) for pair in pairs)
+    traditional = sum(_common_big5(pair[0], pair[1]) for pair in pairs)
+    # Korean in EUC-KR lies within the common zone of GB 2312, in its first half only; Chinese uses the whole.
+    korean = len(pairs) >= 20 and not any(0xC9 <= pair[0] <= 0xD7 for pair in pairs)
+    best, encoding = (traditional, "big5hkscs") if traditional > simplified else (simplified, "gb18030")
+    enough = best >= CHINESE_SHARE * len(pairs)
+    return encoding if enough and not (korean and encoding == "gb18030") else ""
+
+
+def _common_gb(lead: int, trail: int) -> bool:
+    """GB 2312 level 1 (3,755 characters, 99.7 % of running text) and its punctuation and full-width forms."""
+    return trail >= 0xA1 and (0xB0 <= lead <= 0xD7 or 0xA1 <= lead <= 0xA3)
+
+
+def _common_big5(lead: int, trail: int) -> bool:
+    """Big5 level 1 (5,401 characters) and its punctuation."""
+    return 0xA1 <= lead <= 0xC6 and (trail <= 0x7E or trail >= 0xA1)
+
+
+def _strict(data: bytes, encoding: str) -> str:
+    try:
+        return data.decode(encoding)
+    except (UnicodeError, LookupError):
+        return ""
+
+
+def _guess(data: bytes) -> str:
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(data[:SAMPLE_BYTES], cp_isolation=_GUESSES).best()
+    if best is None:
+        raise Unsupported("The file is not text, or in an encoding that cannot be told. Save it as UTF-8.")
+    return data.decode(best.encoding, "replace")

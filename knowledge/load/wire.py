@@ -1,0 +1,78 @@
+"""The messages between parent and child: one JSON object a line. Knows nothing about processes or formats.
+
+    child → parent   {"ready": true}
+    parent → child   {"name", "limits"}, and the open file as a descriptor beside it
+    child → parent   {"document": {…}} for each, then {"done": true, "retire": bool} or {"error": kind, "message": …}
+
+The parent trusts nothing that comes back: a child that a file has taken over may say anything.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from knowledge.load.errors import BY_KIND, Damaged, LoadError
+from knowledge.load.values import Limits, LoadedDocument
+
+MESSAGE_CHARACTERS = 1_000
+SLACK_BYTES = 1_000_000  # of a line beside its text: title, address and metadata, which tidy() keeps far below it
+
+
+def encode(message: dict[str, Any]) -> bytes:
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
+
+
+def request(name: str, limits: Limits) -> bytes:
+    return encode({"name": name, "limits": asdict(limits)})
+
+
+def read_request(line: bytes) -> tuple[str, Limits]:
+    message = json.loads(line)
+    return message["name"], Limits(**message["limits"])
+
+
+def document(one: LoadedDocument) -> bytes:
+    return encode({"document": asdict(one)})
+
+
+def error(one: LoadError) -> bytes:
+    return encode({"error": one.kind, "message": str(one)[:MESSAGE_CHARACTERS]})
+
+
+def line_bytes(limits: Limits) -> int:
+    """The longest line that an honest child sends: a character takes at most 4 bytes, escaped or not."""
+    return 4 * limits.document_characters + SLACK_BYTES
+
+
+def read_answer(line: bytes) -> LoadedDocument | LoadError | bool:
+    """A document, why there is none, or the end: True when the child asks to be replaced.
+
+    Raises Damaged for anything that an honest child does not say.
+    """
+    try:
+        message = json.loads(line)
+        if "document" in message:
+            return _document(message["document"])
+        if "error" in message:
+            return BY_KIND.get(message["error"], Damaged)(_text(message["message"])[:MESSAGE_CHARACTERS])
+        if message.get("done") is True:
+            return message.get("retire") is True
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        pass
+    raise Damaged("The file upset its reader, which answered nonsense. Save the document anew and try again.")
+
+
+def _document(fields: dict[str, Any]) -> LoadedDocument:
+    optional = [None if fields[name] is None else _text(fields[name]) for name in ("language", "url")]
+    metadata = {_text(name): _text(value) for name, value in dict(fields["metadata"]).items()}
+    return LoadedDocument(_text(fields["key"]), _text(fields["title"]), _text(fields["text"]), *optional, metadata)
+
+
+def _text(value: Any) -> str:
+    """The string, if it is one that a database can store."""
+    if not isinstance(value, str) or "\x00" in value:
+        raise TypeError
+    value.encode("utf-8")  # a lone surrogate raises UnicodeEncodeError, a ValueError
+    return value

@@ -1,0 +1,311 @@
+"""The tables of what we hold true: documents, passages, the log; corrections, entries, their parts; jobs.
+
+The log is the truth about the order of things: the index at ``seq`` N follows from ``log_changes`` up to N.
+``passages.live`` is the same fact for N = newest, kept in the same transaction (knowledge.documents.settle
+is the only writer of both). Rules that the database can hold stand here as constraints, named in words.
+Tables of people and conversations live in bot.tables.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from knowledge.db import Base, utc_now
+
+
+class Document(Base):
+    """A document under its stable id. ``current_version`` is what readers see (null: never settled),
+    ``base_version`` the version that came from its source, without edits by corrections."""
+
+    __tablename__ = "documents"
+
+    id: Mapped[str] = mapped_column(sa.String(512), primary_key=True)
+    kind: Mapped[str] = mapped_column(sa.String(16))  # source | erratum
+    title: Mapped[str]
+    source: Mapped[str] = mapped_column(sa.String(1024), index=True)  # the collection it was ingested with
+    language: Mapped[str] = mapped_column(sa.String(16), index=True)
+    base_version: Mapped[int | None]
+    current_version: Mapped[int | None]
+    retired_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    updated_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class DocumentVersion(Base):
+    """One text of a document, never changed once written. ``base_version`` + ``edits`` (ids, ascending) say how
+    it was composed; the same composition is the same version, which is what makes a rollback exact."""
+
+    __tablename__ = "document_versions"
+    __table_args__ = (sa.Index("one_version_per_composition", "document_id", "base_version", "edits", unique=True),)
+
+    document_id: Mapped[str] = mapped_column(sa.ForeignKey("documents.id"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    base_version: Mapped[int]
+    edits: Mapped[str] = mapped_column(default="")  # "3,17"
+    title: Mapped[str]
+    text: Mapped[str]
+    sha256: Mapped[str] = mapped_column(sa.String(64))  # of title, text, url and details: unchanged means nothing to do
+    url: Mapped[str | None]
+    details: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    actor: Mapped[str]
+    reason: Mapped[str | None]
+    correction_id: Mapped[int | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class PassageRow(Base):
+    """A chunk of a document version. ``live``: readers can find it now."""
+
+    __tablename__ = "passages"
+    __table_args__ = (
+        sa.UniqueConstraint("document_id", "version", "position"),
+        sa.ForeignKeyConstraint(
+            ["document_id", "version"], ["document_versions.document_id", "document_versions.version"]
+        ),
+        sa.Index("live_passages", "live", "id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    document_id: Mapped[str] = mapped_column(sa.String(512))
+    version: Mapped[int]
+    position: Mapped[int]
+    headings: Mapped[list[Any]] = mapped_column(default=list)
+    text: Mapped[str]
+    sha256: Mapped[str] = mapped_column(
+        sa.String(64), index=True
+    )  # of the indexed text: equal text is not embedded twice
+    language: Mapped[str] = mapped_column(sa.String(16))
+    live: Mapped[bool] = mapped_column(default=False)
+
+
+class Embedding(Base):
+    """The unit vector (float32, little endian) of a passage under one model fingerprint."""
+
+    __tablename__ = "embeddings"
+
+    passage_id: Mapped[int] = mapped_column(sa.ForeignKey("passages.id", ondelete="CASCADE"), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(sa.String(128), primary_key=True)
+    vector: Mapped[bytes]
+
+
+class LogEntry(Base):
+    """One step of the knowledge. Its changes are all that readers see of it."""
+
+    __tablename__ = "log"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    action: Mapped[str] = mapped_column(sa.String(32))  # put | retire | restore | approve | rollback
+    actor: Mapped[str]
+    document_id: Mapped[str | None]
+    correction_id: Mapped[int | None]
+    reason: Mapped[str | None]
+    at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class LogChange(Base):
+    __tablename__ = "log_changes"
+
+    seq: Mapped[int] = mapped_column(sa.ForeignKey("log.seq"), primary_key=True)
+    passage_id: Mapped[int] = mapped_column(sa.ForeignKey("passages.id"), primary_key=True)
+    added: Mapped[bool]  # false: hidden
+
+
+class Correction(Base):
+    """A complaint on its way to being an erratum. Written only by knowledge.corrections.advance."""
+
+    __tablename__ = "corrections"
+    __table_args__ = (
+        sa.Index(
+            "one_open_correction_per_question",
+            "cluster",
+            unique=True,
+            sqlite_where=sa.text("state NOT IN ('rejected', 'merged', 'rolled_back')"),
+            postgresql_where=sa.text("state NOT IN ('rejected', 'merged', 'rolled_back')"),
+        ),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    state: Mapped[str] = mapped_column(sa.String(16), index=True)
+    revision: Mapped[int] = mapped_column(default=1)
+    origin: Mapped[str] = mapped_column(sa.String(16))
+    priority: Mapped[str] = mapped_column(sa.String(16), default="normal")
+    cluster: Mapped[str]  # the normalised question: complaints about the same question are one item
+    question: Mapped[str]
+    language: Mapped[str] = mapped_column(sa.String(16))
+    kind: Mapped[str | None]
+    draft: Mapped[dict[str, Any] | None]
+    recheck: Mapped[dict[str, Any] | None]
+    merged_into: Mapped[int | None]
+    claimed_by: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    updated_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class CorrectionEvent(Base):
+    """Who did what to a correction, when, and why."""
+
+    __tablename__ = "correction_events"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    correction_id: Mapped[int] = mapped_column(sa.ForeignKey("corrections.id"), index=True)
+    action: Mapped[str] = mapped_column(sa.String(32))
+    from_state: Mapped[str | None]
+    to_state: Mapped[str]
+    actor: Mapped[str]
+    reason: Mapped[str | None]
+    at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class Complaint(Base):
+    """What was reported, frozen: the answer as it was given and what the person said about it."""
+
+    __tablename__ = "complaints"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    correction_id: Mapped[int] = mapped_column(sa.ForeignKey("corrections.id"), index=True)
+    answer_id: Mapped[str | None] = mapped_column(sa.String(64), index=True)
+    question: Mapped[str]  # condensed: understandable without its conversation
+    snapshot: Mapped[dict[str, Any]]
+    rating: Mapped[str | None]
+    reasons: Mapped[list[Any]] = mapped_column(default=list)
+    comment: Mapped[str | None]
+    suggested_answer: Mapped[str | None]
+    quote: Mapped[str | None]
+    stars: Mapped[int | None]
+    who: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class Entry(Base):
+    """What an approval published: the corrected answer under its questions, and where it stands as a document."""
+
+    __tablename__ = "entries"
+    __table_args__ = (
+        sa.Index(
+            "one_live_entry_per_correction",
+            "correction_id",
+            unique=True,
+            sqlite_where=sa.text("live"),
+            postgresql_where=sa.text("live"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    correction_id: Mapped[int] = mapped_column(sa.ForeignKey("corrections.id"), index=True)
+    revision: Mapped[int]  # of the correction whose draft this was
+    question: Mapped[str]
+    answer: Mapped[str]
+    language: Mapped[str] = mapped_column(sa.String(16))
+    kind: Mapped[str | None]
+    document_id: Mapped[str] = mapped_column(sa.ForeignKey("documents.id"))
+    document_version: Mapped[int]
+    seq: Mapped[int | None] = mapped_column(sa.ForeignKey("log.seq"))  # known once the log entry is written
+    live: Mapped[bool] = mapped_column(default=True)
+    valid_until: Mapped[datetime | None]
+    actor: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class EntryQuestion(Base):
+    """A way to ask for an entry, or (negative) a question that looks like it and is not."""
+
+    __tablename__ = "entry_questions"
+    __table_args__ = (
+        sa.UniqueConstraint("entry_id", "role", "normalised"),
+        sa.CheckConstraint("role IN ('canonical', 'paraphrase', 'negative')", name="known_role"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    entry_id: Mapped[int] = mapped_column(sa.ForeignKey("entries.id"), index=True)
+    role: Mapped[str] = mapped_column(sa.String(16))
+    text: Mapped[str]
+    normalised: Mapped[str] = mapped_column(index=True)
+
+
+class Edit(Base):
+    """Words of a source document replaced by an entry; ``active`` while the entry is live and the words occur."""
+
+    __tablename__ = "edits"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    entry_id: Mapped[int] = mapped_column(sa.ForeignKey("entries.id"), index=True)
+    document_id: Mapped[str] = mapped_column(sa.ForeignKey("documents.id"), index=True)
+    version: Mapped[int]  # the version that the curator saw
+    find: Mapped[str]
+    replace: Mapped[str]
+    active: Mapped[bool] = mapped_column(default=True)
+
+
+class Supersession(Base):
+    """A document (passage null), or every passage of it with this very text, hidden by an entry."""
+
+    __tablename__ = "supersessions"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    entry_id: Mapped[int] = mapped_column(sa.ForeignKey("entries.id"), index=True)
+    document_id: Mapped[str] = mapped_column(sa.ForeignKey("documents.id"), index=True)
+    passage: Mapped[str | None]
+    active: Mapped[bool] = mapped_column(default=True)
+
+
+class Proof(Base):
+    """A replay of questions on a candidate; at most one runs per correction."""
+
+    __tablename__ = "proofs"
+    __table_args__ = (
+        sa.Index(
+            "one_running_proof_per_correction",
+            "correction_id",
+            unique=True,
+            sqlite_where=sa.text("state = 'running'"),
+            postgresql_where=sa.text("state = 'running'"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    correction_id: Mapped[int] = mapped_column(sa.ForeignKey("corrections.id"), index=True)
+    revision: Mapped[int]
+    state: Mapped[str] = mapped_column(sa.String(16))  # running | done | failed
+    report: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    started_at: Mapped[datetime] = mapped_column(default=utc_now)
+    finished_at: Mapped[datetime | None]
+
+
+class Golden(Base):
+    """A question whose right answer is known: every approval adds its own. Inactive once rolled back."""
+
+    __tablename__ = "golden"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    entry_id: Mapped[int] = mapped_column(sa.ForeignKey("entries.id"), index=True)
+    question: Mapped[str]
+    answer: Mapped[str]
+    document_id: Mapped[str]
+    active: Mapped[bool] = mapped_column(default=True)
+
+
+class Job(Base):
+    """Work for the worker, written in the transaction that makes it necessary."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (sa.Index("waiting_jobs", "state", "run_after"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(sa.String(32))
+    payload: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    state: Mapped[str] = mapped_column(sa.String(16), default="queued")  # queued | running | done | failed
+    attempts: Mapped[int] = mapped_column(default=0)
+    progress: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    error: Mapped[str | None]
+    created_by: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    run_after: Mapped[datetime] = mapped_column(default=utc_now)
+    heartbeat_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]

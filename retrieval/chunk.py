@@ -1,0 +1,218 @@
+"""A document's text to chunks that can be found, shown and cited on their own.
+
+Knows nothing about files, ids or models. Text is Markdown or plain text; ``#`` headings outside code fences make
+sections, and a chunk never spans two sections, so that its heading path says what it is about.
+
+What holds for every chunk: its text is a stretch of the document's own text (line ends as ``\\n``), so that words
+to be replaced are found in both; it is not blank; and the chunks with their headings have every character of the
+document that is not white space, in order (with an overlap, some of them twice). A heading with nothing below
+becomes a chunk itself. Time is linear in the length of the text, also for one line without any space.
+
+Size is counted in UTF-8 bytes, which measures English and Chinese alike: multilingual-e5-small's tokeniser takes about
+4.2 bytes of English and 4.6 bytes of Chinese for a token, and a Chinese text has a third of the characters of its
+English translation. 900 bytes are about 900 English or 300 Chinese characters, 200 tokens: a few paragraphs,
+of which five fit into a small model's prompt, well below the embedding model's 512 tokens.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from langchain_text_splitters import RecursiveCharacterTextSplitter
+
+SIZE = 900
+
+_HEADING = re.compile(r" {0,3}(#{1,6})(?=[ \t]|$)")
+_LONGEST_HEADING = 300  # characters; each chunk repeats its headings, so that a longer line is text and not a heading
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})([^\n]*)")
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
+
+# Where to cut, best first. Each match stays with the text before it.
+_CUTS = [
+    r"\n[ \t]*\n\s*",  # between paragraphs
+    r"\n(?=[ \t]*(?:[-*+•|>]|\d{1,3}[.)、]))",  # before a list item, table row or quotation
+    r"[。！？!?…]+[”’」』）】\"')]*\s*|\.[\"')\]]*\s+",  # after a sentence
+    r"\n",
+    r"[；;：]\s*|:\s+",
+    r"[，、]\s*|,\s+",
+    r"\s+",
+    "",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """``position`` counts from 0 in the document; ``headings`` are those above, outermost first."""
+
+    position: int
+    headings: tuple[str, ...]
+    text: str
+
+
+def chunk(text: str, *, size: int = SIZE, overlap: int = 0) -> list[Chunk]:
+    """Chunks of at most ``size`` UTF-8 bytes each, in document order.
+
+    Code fences and tables stay whole where they fit; other text is cut between paragraphs, list items, sentences,
+    lines, clauses and words, in this order of preference. With ``overlap``, a chunk begins with up to that many
+    bytes of whole sentences from the end of the one before in its section; it comes on top of ``size``.
+    Raises ``ValueError`` for a size below 16 or an overlap that is not smaller than the size.
+    """
+    if size < 16:
+        raise ValueError(f"a chunk size of {size} is too small to hold text")
+    if not 0 <= overlap < size:
+        raise ValueError(f"an overlap of {overlap} does not fit a chunk size of {size}")
+    chunks: list[Chunk] = []
+    for headings, body in _sections(text.replace("\r\n", "\n").replace("\r", "\n")):
+        for piece in _packed(body, size, overlap):
+            chunks.append(Chunk(len(chunks), headings, piece))
+    return chunks
+
+
+def _sections(text: str) -> Iterator[tuple[tuple[str, ...], str]]:
+    """(heading path, body) of each section; a heading that has nothing below comes as a body of its own."""
+    path: list[tuple[int, str]] = []
+    body: list[str] = []
+    childless = ""  # the heading line that nothing stands below yet
+    fence = ""
+    for line in text.split("\n"):
+        heading = None if fence or len(line) > _LONGEST_HEADING else _HEADING.match(line)
+        if heading is None:
+            fence = _fence_after(fence, line)
+            body.append(line)
+            continue
+        level = len(heading[1])
+        if _has_text(body):
+            yield _names(path), "\n".join(body)
+        elif childless and level <= path[-1][0]:
+            yield _names(path[:-1]), childless
+        if _has_text(body) or (path and level <= path[-1][0]):
+            childless = ""
+        body = []
+        while path and path[-1][0] >= level:
+            path.pop()
+        if title := _title(line[heading.end() :]):
+            path.append((level, title))
+            childless = line
+    if _has_text(body):
+        yield _names(path), "\n".join(body)
+    elif childless:
+        yield _names(path[:-1]), childless
+
+
+def _has_text(lines: list[str]) -> bool:
+    return any(line and not line.isspace() for line in lines)
+
+
+def _names(path: list[tuple[int, str]]) -> tuple[str, ...]:
+    return tuple(name for _, name in path)
+
+
+def _title(rest: str) -> str:
+    """What a heading says, without the closing marks that some writers set."""
+    title = rest.strip()
+    bare = title.rstrip("#")
+    return bare.rstrip() if not bare or bare[-1].isspace() else title
+
+
+def _fence_after(fence: str, line: str) -> str:
+    """The code fence that is open after this line, "" for none."""
+    match = _FENCE.match(line)
+    if not match:
+        return fence
+    marks, rest = match[1], match[2]
+    if not fence:
+        return "" if marks[0] == "`" and "`" in rest else marks
+    closes = marks[0] == fence[0] and len(marks) >= len(fence) and not rest.strip()
+    return "" if closes else fence
+
+
+def _packed(body: str, size: int, overlap: int) -> Iterator[str]:
+    """Neighbouring pieces put together while they fit; every piece is a stretch of ``body``."""
+    current, length = "", 0
+    before = ""
+    for piece in _pieces(body, size):
+        weight = _bytes(piece)
+        if current.strip() and length + weight > size:
+            yield (_tail(before, overlap) + current).strip()
+            before, current, length = current, "", 0
+        current, length = current + piece, length + weight
+    if current.strip():
+        yield (_tail(before, overlap) + current).strip()
+
+
+def _pieces(body: str, size: int) -> Iterator[str]:
+    """The body cut into stretches that fit ``size``: whole code fences and tables where they do, and sentences."""
+    for block, whole in _blocks(body):
+        if whole and _bytes(block.strip()) <= size:
+            yield block
+        elif whole:
+            yield from _by_line(block, size)
+        else:
+            yield from _splitter(size).split_text(block)
+
+
+def _blocks(body: str) -> Iterator[tuple[str, bool]]:
+    """(stretch, whole): code fences and tables are to be kept whole, the text between them is not."""
+    start = position = 0
+    kind = "text"
+    fence = ""
+    for line in _LINE.findall(body):
+        opened, fence = fence, _fence_after(fence, line.rstrip("\n"))
+        now = "code" if opened or fence else "table" if _is_table_line(line.strip()) else "text"
+        if (now != kind or (fence and not opened)) and position > start:
+            yield body[start:position], kind != "text"
+            start = position
+        kind = now
+        position += len(line)
+    if position > start:
+        yield body[start:position], kind != "text"
+
+
+def _is_table_line(line: str) -> bool:
+    return len(line) > 1 and line.startswith("|") and line.endswith("|")
+
+
+def _by_line(block: str, size: int) -> Iterator[str]:
+    for line in _LINE.findall(block):
+        if _bytes(line) <= size:
+            yield line
+        else:
+            yield from _splitter(size).split_text(line)
+
+
+@lru_cache(maxsize=8)
+def _splitter(size: int) -> RecursiveCharacterTextSplitter:
+    """Cuts at the best place that makes pieces fit, and loses nothing: the pieces put together are the text."""
+    from langchain_text_splitters import RecursiveCharacterTextSplitter
+
+    return RecursiveCharacterTextSplitter(
+        separators=_CUTS,
+        is_separator_regex=True,
+        keep_separator="end",
+        strip_whitespace=False,
+        chunk_size=size,
+        chunk_overlap=0,
+        length_function=_bytes,
+    )
+
+
+def _tail(text: str, overlap: int) -> str:
+    """Whole sentences from the end of a chunk, at most ``overlap`` bytes of them."""
+    if not overlap or not text:
+        return ""
+    start = len(text)
+    for match in re.finditer(_CUTS[2] + r"|\n", text):
+        if match.end() < len(text) and _bytes(text[match.end() :]) <= overlap:
+            start = match.end()
+            break
+    return text[start:]
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

@@ -1,0 +1,156 @@
+"""Text to unit vectors: the protocol, and a SentenceTransformer behind it.
+
+Knows nothing about passages, indexes or where models come from. A vector is float32 of length 1, so that an inner
+product is a cosine. A question and a passage are embedded with different prompts where the model was trained so.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from retrieval.errors import EmbedderError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from sentence_transformers import SentenceTransformer
+
+
+class Embedder(Protocol):
+    """What retrieval needs of an embedding model. Every method may be called from several threads at once."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever vectors would differ: model, weights, prompts, pooling."""
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector. Reading it loads no model."""
+
+    def passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Unit rows (len(texts), dimension), in the order of the texts."""
+
+    def query(self, text: str) -> NDArray[np.float32]:
+        """A unit vector (dimension,)."""
+
+
+class SentenceTransformerEmbedder:
+    """A SentenceTransformer folder on disk, loaded on first use and never fetched from anywhere.
+
+    ``query_prompt`` and ``passage_prompt`` are put before each text (the defaults are those of the E5 family). Text
+    past the model's own limit, 512 tokens for multilingual-e5-small, does not count. ``threads`` caps the processor
+    threads of torch, for the whole process; None leaves torch's choice, one per core. Raises ``EmbedderError``.
+
+    A question waits for the tokeniser only, never for a running batch of passages: tokenisers are not
+    thread-safe, torch's forward pass is.
+    """
+
+    def __init__(
+        self,
+        folder: Path | str,
+        *,
+        fingerprint: str,
+        query_prompt: str = "query: ",
+        passage_prompt: str = "passage: ",
+        batch_size: int = 32,
+        threads: int | None = None,
+    ) -> None:
+        self.fingerprint = fingerprint
+        self._folder = Path(folder)
+        self._query_prompt = query_prompt
+        self._passage_prompt = passage_prompt
+        self._batch_size = batch_size
+        self._threads = threads
+        self._loading = threading.Lock()
+        self._tokenising = threading.Lock()
+        self._model: SentenceTransformer | None = None
+        self._dimension: int | None = None
+
+    @property
+    def dimension(self) -> int:
+        """From the folder's configuration, without loading the model."""
+        if self._dimension is None:
+            self._dimension = _dimension_of(self._folder)
+        return self._dimension
+
+    def passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        result = np.empty((len(texts), self.dimension), dtype=np.float32)
+        # Texts of like length share a batch, so that little time goes into padding.
+        by_length = sorted(range(len(texts)), key=lambda position: len(texts[position]))
+        for start in range(0, len(by_length), self._batch_size):
+            batch = by_length[start : start + self._batch_size]
+            result[batch] = self._embed([self._passage_prompt + texts[position] for position in batch])
+        return result
+
+    def query(self, text: str) -> NDArray[np.float32]:
+        vector: NDArray[np.float32] = self._embed([self._query_prompt + text])[0]
+        return vector
+
+    def load(self) -> None:
+        """Loads the model now instead of at the first question."""
+        self._loaded()
+
+    def _embed(self, texts: list[str]) -> NDArray[np.float32]:
+        import torch
+
+        model = self._loaded()
+        printable = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]  # tokenisers refuse surrogates
+        with self._tokenising:
+            features = model.preprocess(printable)
+        features = {name: value.to(model.device) if hasattr(value, "to") else value for name, value in features.items()}
+        with torch.inference_mode():
+            raw = model(features)["sentence_embedding"].to("cpu", torch.float32).numpy()
+        return _unit_rows(raw, self.dimension)
+
+    def _loaded(self) -> SentenceTransformer:
+        if self._model is None:
+            with self._loading:
+                if self._model is None:
+                    self._model = self._load()
+        return self._model
+
+    def _load(self) -> SentenceTransformer:
+        if not self._folder.is_dir():
+            raise EmbedderError(f"The embedding model's folder {self._folder} is not there. Run: errata models pull")
+        import torch
+        from sentence_transformers import SentenceTransformer
+
+        if self._threads is not None:
+            torch.set_num_threads(self._threads)
+        try:
+            model = SentenceTransformer(str(self._folder), local_files_only=True)
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise EmbedderError(
+                f"The embedding model in {self._folder} does not load ({error}). Run: errata models verify"
+            ) from error
+        return model.eval()
+
+
+def _unit_rows(raw: NDArray[np.float32], dimension: int) -> NDArray[np.float32]:
+    if raw.ndim != 2 or raw.shape[1] != dimension:
+        raise EmbedderError(f"The embedding model gave vectors of shape {raw.shape}, not (n, {dimension}).")
+    lengths = np.linalg.norm(raw.astype(np.float64), axis=1, keepdims=True)
+    if not np.all(np.isfinite(lengths)) or not np.all(lengths > 0):
+        raise EmbedderError("The embedding model gave a vector without direction. Run: errata models verify")
+    return np.asarray(raw / lengths, dtype=np.float32)
+
+
+def _dimension_of(folder: Path) -> int:
+    """Length of the vectors that a SentenceTransformer folder gives: of its last dense layer, else its pooling,
+    else the transformer itself."""
+    dense, pooling = (sorted(folder.glob(f"*_{layer}/config.json"), reverse=True) for layer in ("Dense", "Pooling"))
+    for file in (*dense, *pooling, folder / "config.json"):
+        try:
+            values = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        for key in ("out_features", "word_embedding_dimension", "embedding_dimension", "hidden_size", "dim"):
+            if isinstance(values, dict) and isinstance(values.get(key), int):
+                return int(values[key])
+    raise EmbedderError(f"No vector length stands in the embedding model's folder {folder}. Run: errata models pull")

@@ -1,0 +1,150 @@
+"""Keeps an index in step with a log: restored or built at first, then one step at a time.
+
+Knows the log only as a ``Source``; knows nothing about questions, ranking or SQL.
+
+Readers take a reference to the newest index and never wait for its upkeep. Whoever finds the log ahead applies its
+new steps, under a lock, in O(steps + overlay). One background thread folds the overlay into a new sealed part when
+it has grown, applies what came meanwhile, swaps the result in, and writes it down as a snapshot.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Protocol
+
+from retrieval.errors import ChangeError
+from retrieval.index import Index
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from retrieval.passage import Change, Passage, Row
+    from retrieval.snapshot import Snapshots
+
+_log = logging.getLogger(__name__)
+
+
+class Source(Protocol):
+    """The log of the knowledge base, as retrieval reads it. Called from several threads."""
+
+    def head(self) -> int:
+        """The newest sequence number, 0 for an empty log; cheap, asked before each search."""
+
+    def rows(self) -> tuple[int, Iterable[Row]]:
+        """All live rows at one sequence number, streamed."""
+
+    def changes(self, after: int) -> Sequence[Change]:
+        """The steps after a sequence number, oldest first."""
+
+    def passages(self, ids: Sequence[int]) -> Mapping[int, Passage]:
+        """Passages by id, hidden ones too."""
+
+    def select(self, *, language: str | None, filters: Mapping[str, str]) -> frozenset[int] | None:
+        """Ids of the passages in a language and with these properties; None if every passage qualifies."""
+
+
+class Follower:
+    """The newest index of a source. ``refresh`` and ``close`` may be called from several threads."""
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        fingerprint: str,
+        dimension: int,
+        snapshots: Snapshots | None = None,
+        compact_after: int = 2000,
+    ) -> None:
+        self._source = source
+        self._fingerprint = fingerprint
+        self._dimension = dimension
+        self._snapshots = snapshots
+        self._compact_after = compact_after
+        self._writing = threading.Lock()  # held by whoever replaces self._index
+        self._index: Index | None = None
+        self._upkeep: threading.Thread | None = None
+
+    def refresh(self) -> Index:
+        """The index at the newest step of the log. The first call restores a snapshot or builds the index."""
+        index = self._index
+        if index is not None and index.seq == self._source.head():
+            return index
+        with self._writing:
+            index = self._index
+            if index is None:
+                restored = self._restored()
+                index = self._caught_up(restored or self._built())
+                unsaved = restored is None and self._snapshots is not None
+            else:
+                index = self._caught_up(index)
+                unsaved = False
+            self._index = index
+            if unsaved or index.overlay > self._compact_after:
+                self._start_upkeep()
+            return index
+
+    def close(self) -> None:
+        """Waits for upkeep that is under way."""
+        with self._writing:
+            upkeep = self._upkeep
+        if upkeep is not None:
+            upkeep.join()
+
+    def _restored(self) -> Index | None:
+        index = self._snapshots.load_newest(self._fingerprint) if self._snapshots else None
+        if index is None or index.dimension != self._dimension:
+            return None
+        if index.seq > self._source.head():
+            _log.warning("the snapshot at step %d is ahead of the log; the index is built anew", index.seq)
+            return None
+        return index
+
+    def _built(self) -> Index:
+        seq, rows = self._source.rows()
+        return Index.build(rows, seq=seq, fingerprint=self._fingerprint, dimension=self._dimension)
+
+    def _caught_up(self, index: Index) -> Index:
+        """The index at the newest step. A log that does not fit it, as after restoring an older database, leads
+        to an index built from the source's rows: what stands in the source is right."""
+        try:
+            caught_up = index.apply(*self._source.changes(index.seq))
+            if caught_up.seq <= self._source.head():
+                return caught_up
+            _log.warning("the log ends before step %d of the index; the index is built anew", caught_up.seq)
+        except ChangeError as error:
+            _log.warning("the log does not fit the index (%s); the index is built anew", error)
+        return self._built()
+
+    def _start_upkeep(self) -> None:
+        """Called with the lock held. Not a daemon: the process ends after the snapshot, not in its midst."""
+        if self._upkeep is None or not self._upkeep.is_alive():
+            self._upkeep = threading.Thread(target=self._keep_up, name="retrieval-upkeep")
+            self._upkeep.start()
+
+    def _keep_up(self) -> None:
+        try:
+            while (folded := self._fold()) is not None:
+                if self._snapshots:
+                    self._snapshots.save(folded)
+                with self._writing:
+                    if self._index is None or self._index.overlay <= self._compact_after:
+                        return
+        except Exception:  # noqa: BLE001 (a source may raise anything, and searching must go on)
+            # The index stays as it is; the next step of the log that finds it too large starts upkeep again.
+            _log.exception("the index could not be compacted or its snapshot not written")
+
+    def _fold(self) -> Index | None:
+        """Swaps a compacted index in and returns it as it was before newer steps; None if the index was rebuilt
+        meanwhile and the work is void."""
+        base = self._index
+        if base is None:
+            return None
+        folded = base.compacted()
+        with self._writing:
+            newest = self._index
+            if newest is None or newest.sealed is not base.sealed:
+                return None
+            meanwhile = (change for change in self._source.changes(base.seq) if change.seq <= newest.seq)
+            self._index = folded.apply(*meanwhile)
+        return folded

@@ -1,0 +1,26 @@
+"""Several rankings into one. Knows nothing about what is ranked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Cormack, Clarke and Büttcher (SIGIR 2009) chose 60 and found the result insensitive to it.
+RANK_CONSTANT = 60
+
+
+def fuse(rankings: Sequence[tuple[float, Sequence[int]]], *, constant: int = RANK_CONSTANT) -> list[tuple[int, float]]:
+    """Weighted reciprocal rank fusion: (weight, ids best first) each, to (id, score) best first, ties by id.
+
+    The score of an id is the sum of ``weight / (constant + rank)`` over the rankings that have it, with ranks from 1,
+    divided by what an id on top of every ranking would get: between 0 and 1, the same scale for any weights.
+    """
+    best = sum(weight / (constant + 1) for weight, _ in rankings)
+    scores: dict[int, float] = {}
+    for weight, ids in rankings:
+        for rank, id_ in enumerate(ids, start=1):
+            scores[id_] = scores.get(id_, 0.0) + weight / (constant + rank)
+    fused = [(id_, round(score / best, 6)) for id_, score in scores.items()]
+    return sorted(fused, key=lambda item: (-item[1], item[0]))

@@ -1,0 +1,171 @@
+"""BM25 over a sealed inverted index and an overlay of fresh passages. Knows tokens and ordinals, not ids or texts.
+
+Decision: our own BM25 over numpy arrays instead of tantivy or another engine. A knowledge base is corrected, proved on
+candidates and rolled back, and each of these must rank exactly as an index built afresh from the same passages would.
+Engines count deleted passages in the document frequencies until segments merge, so that scores depend on history; and
+they have no index "as it is, but with these hidden and those added" that nobody else sees. Here the number of
+passages N, the document frequency of each term and the average length are those of the live set at every moment.
+Cost: a query touches every posting of its terms, in numpy. Millions of passages would want block-max pruning.
+
+The sealed part (compressed sparse rows: for each term the ordinals that have it, and how often) is canonical: terms in
+code point order, ordinals ascending. So one set of passages has one form, however it came about. The overlay is
+a mapping of each fresh passage to its term counts, which a query scans; it stays small, because compaction folds it in.
+
+A score is a sum of float64 in a fixed order, term by term, by the same formula for sealed and fresh passages.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from bisect import bisect_left
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+# The values of Lucene, Elasticsearch and the BEIR baselines. K1: how soon a repeated term stops counting. B: how much
+# a long passage is held back; chunks are of like size, so that little hangs on it.
+K1 = 1.2
+B = 0.75
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Terms:
+    """A passage as BM25 sees it: how often it has each term, and its length in tokens."""
+
+    counts: Mapping[str, int]
+    length: int
+
+    @classmethod
+    def of(cls, tokens: Sequence[str]) -> Terms:
+        return cls(Counter(tokens), len(tokens))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SealedKeywords:
+    """An immutable inverted index of n passages, known by their ordinals 0 … n - 1.
+
+    ``terms`` in code point order; the postings of term t are ``ordinals[starts[t]:starts[t + 1]]``, ascending, with
+    ``counts`` beside them. ``lengths`` (n,) are the passages' lengths in tokens.
+    """
+
+    terms: list[str]
+    starts: NDArray[np.int64]
+    ordinals: NDArray[np.int32]
+    counts: NDArray[np.int32]
+    lengths: NDArray[np.int32]
+
+    @classmethod
+    def build(cls, passages: Iterable[Terms]) -> SealedKeywords:
+        """From the passages in the order of their ordinals."""
+        numbers: dict[str, int] = {}
+        numbered, counts, sizes, lengths = array("i"), array("i"), array("i"), array("i")
+        for passage in passages:
+            for term, count in passage.counts.items():
+                numbered.append(numbers.setdefault(term, len(numbers)))
+                counts.append(count)
+            sizes.append(len(passage.counts))
+            lengths.append(passage.length)
+        terms = sorted(numbers)
+        place = np.empty(len(terms), dtype=np.int32)
+        place[[numbers[term] for term in terms]] = np.arange(len(terms), dtype=np.int32)
+        rows = place[np.frombuffer(numbered, dtype=np.int32)] if len(numbered) else np.empty(0, dtype=np.int32)
+        ordinals = np.repeat(np.arange(len(sizes), dtype=np.int32), np.array(sizes, dtype=np.int32))
+        return cls._sorted(terms, rows, ordinals, np.array(counts, dtype=np.int32), np.array(lengths, dtype=np.int32))
+
+    @classmethod
+    def _sorted(
+        cls,
+        terms: list[str],
+        rows: NDArray[np.int32],
+        ordinals: NDArray[np.int32],
+        counts: NDArray[np.int32],
+        lengths: NDArray[np.int32],
+    ) -> SealedKeywords:
+        """From postings (row of ``terms``, ordinal, count) in any order."""
+        order = np.lexsort((ordinals, rows))
+        starts = np.zeros(len(terms) + 1, dtype=np.int64)
+        np.cumsum(np.bincount(rows, minlength=len(terms)), out=starts[1:])
+        return cls(terms, starts, ordinals[order], counts[order], lengths)
+
+    def merged(self, new_ordinal: NDArray[np.int32], fresh: Mapping[int, Terms], size: int) -> SealedKeywords:
+        """With each ordinal renumbered to ``new_ordinal`` (n,), -1 for those that go, and fresh passages added under
+        their new ordinals; ``size`` passages in all. The same as building it from those passages."""
+        moved = new_ordinal[self.ordinals]
+        kept = moved >= 0
+        old_rows = np.repeat(np.arange(len(self.terms), dtype=np.int32), np.diff(self.starts))[kept]
+        used = np.bincount(old_rows, minlength=len(self.terms)) > 0
+        terms = sorted(
+            {term for term, alive in zip(self.terms, used.tolist(), strict=True) if alive}.union(
+                *(passage.counts for passage in fresh.values())
+            )
+        )
+        row_of = {term: row for row, term in enumerate(terms)}
+        renumbered = np.array([row_of.get(term, -1) for term in self.terms], dtype=np.int32)
+        lengths = np.zeros(size, dtype=np.int32)
+        lengths[new_ordinal[new_ordinal >= 0]] = self.lengths[new_ordinal >= 0]
+        rows, ordinals, counts = array("i"), array("i"), array("i")
+        for ordinal, passage in fresh.items():
+            lengths[ordinal] = passage.length
+            for term, count in passage.counts.items():
+                rows.append(row_of[term])
+                ordinals.append(ordinal)
+                counts.append(count)
+        return self._sorted(
+            terms,
+            np.concatenate((renumbered[old_rows], np.array(rows, dtype=np.int32))),
+            np.concatenate((moved[kept], np.array(ordinals, dtype=np.int32))),
+            np.concatenate((self.counts[kept], np.array(counts, dtype=np.int32))),
+            lengths,
+        )
+
+    def postings(self, term: str) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """(ordinals that have the term, how often each has it)."""
+        row = bisect_left(self.terms, term)
+        if row == len(self.terms) or self.terms[row] != term:
+            return self.ordinals[:0], self.counts[:0]
+        stretch = slice(self.starts[row], self.starts[row + 1])
+        return self.ordinals[stretch], self.counts[stretch]
+
+
+def bm25(
+    query: Sequence[str], sealed: SealedKeywords, live: NDArray[np.bool_] | None, fresh: Sequence[Terms], total: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """BM25 scores of all live passages that share a token with the query, in no particular order.
+
+    ``live`` is a mask over the sealed ordinals (None: all); ``total`` is the sum of the lengths of all live passages.
+    Returns places (m,) and scores (m,): a place below ``len(sealed.lengths)`` is an ordinal, the rest number the
+    fresh passages. A token that stands twice in the query counts twice.
+    """
+    size = len(sealed.lengths)
+    documents = (size if live is None else int(np.count_nonzero(live))) + len(fresh)
+    average = total / documents if documents and total else 1.0
+    all_places: list[NDArray[np.int64]] = []
+    all_weights: list[NDArray[np.float64]] = []
+    for term, repeats in sorted(Counter(query).items()):
+        ordinals, counts = sealed.postings(term)
+        if live is not None:
+            alive = live[ordinals]
+            ordinals, counts = ordinals[alive], counts[alive]
+        having = [(size + number, passage) for number, passage in enumerate(fresh) if term in passage.counts]
+        places = np.concatenate((ordinals, [place for place, _ in having])).astype(np.int64)
+        if not len(places):
+            continue
+        frequency = np.concatenate((counts, [passage.counts[term] for _, passage in having])).astype(np.float64)
+        lengths = np.concatenate((sealed.lengths[ordinals], [passage.length for _, passage in having]))
+        rarity = math.log(1 + (documents - len(places) + 0.5) / (len(places) + 0.5))
+        held_back = K1 * (1 - B + B * (lengths / average))
+        all_places.append(places)
+        all_weights.append((repeats * rarity * (K1 + 1)) * (frequency / (frequency + held_back)))
+    if not all_places:
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float64)
+    scores = np.bincount(np.concatenate(all_places), weights=np.concatenate(all_weights), minlength=size)
+    found = np.flatnonzero(scores).astype(np.int64)
+    return found, np.asarray(scores[found], dtype=np.float64)

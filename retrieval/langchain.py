@@ -1,0 +1,60 @@
+"""A LangChain face: our search as a ``BaseRetriever``, for chains and graphs that others build.
+
+Knows LangChain and a ``Searcher``; nothing in this product imports it, so that LangChain is loaded only where it is
+used. There is no ``VectorStore`` face: such a store writes, and what is written here goes through the knowledge log.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from langchain_core.documents import Document
+from langchain_core.retrievers import BaseRetriever
+from pydantic import ConfigDict, Field
+
+from retrieval.search import Searcher  # noqa: TC001 (pydantic reads the annotation at run time)
+
+if TYPE_CHECKING:
+    from langchain_core.callbacks import CallbackManagerForRetrieverRun
+
+    from retrieval.passage import Hit
+
+
+class ErrataRetriever(BaseRetriever):
+    """The ``k`` best passages for a question, at the newest state of the knowledge.
+
+    Each document's metadata has ``passage_id``, ``document_id``, ``version``, ``title``, ``headings``, ``url``,
+    ``language``, ``erratum``, ``score``, ``stages`` and ``knowledge_version``.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    searcher: Searcher
+    k: int = Field(default=5, ge=1)
+    language: str | None = None
+    filters: dict[str, str] = Field(default_factory=dict)
+
+    def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
+        result = self.searcher.search(query, self.k, language=self.language, filters=self.filters)
+        return [_document(hit, result.seq) for hit in result.hits]
+
+
+def _document(hit: Hit, seq: int) -> Document:
+    passage = hit.passage
+    return Document(
+        id=str(passage.id),
+        page_content=passage.text,
+        metadata={
+            "passage_id": passage.id,
+            "document_id": passage.document_id,
+            "version": passage.version,
+            "title": passage.title,
+            "headings": list(passage.headings),
+            "url": passage.url,
+            "language": passage.language,
+            "erratum": passage.erratum,
+            "score": hit.score,
+            "stages": dict(hit.stages),
+            "knowledge_version": seq,
+        },
+    )

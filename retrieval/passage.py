@@ -1,0 +1,72 @@
+"""The values that retrieval passes around: a passage, a row of the index, a change to it, a hit.
+
+Knows nothing about files, databases or models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vector = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A stretch of one version of one document, as it is shown, cited and put into the prompt.
+
+    ``id`` is a stable int64 given by the knowledge log; passages of a draft that is only being
+    proved carry negative ids. ``position`` counts the passages of a document version from 0.
+    """
+
+    id: int
+    document_id: str
+    version: int
+    position: int
+    title: str
+    headings: tuple[str, ...]
+    text: str
+    language: str
+    url: str | None = None
+    erratum: bool = False
+
+    @property
+    def indexed_text(self) -> str:
+        """What is embedded and tokenised: title and heading path give the text its context."""
+        lead = " › ".join(dict.fromkeys(part for part in (self.title, *self.headings) if part))
+        return f"{lead}\n{self.text}" if lead else self.text
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Row:
+    """What an index keeps of a passage: its id, the text to tokenise, its unit vector (dimension,)."""
+
+    id: int
+    text: str
+    vector: Vector
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Change:
+    """One step of the knowledge log: the index at ``seq`` is the index at ``seq - 1`` with ``hidden`` ids
+    gone and ``added`` rows present. The two never share an id."""
+
+    seq: int
+    added: tuple[Row, ...] = ()
+    hidden: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage that a search found. ``score`` orders the hits; ``stages`` tells how it came about:
+    ``dense`` (cosine), ``dense_rank``, ``keyword`` (BM25), ``keyword_rank``, ``fused``. A stage that did
+    not find the passage is absent."""
+
+    passage: Passage
+    score: float
+    stages: Mapping[str, float] = field(default_factory=dict)

@@ -1,0 +1,226 @@
+"""One search for everybody: by meaning and by words, at the newest state of the log, with its reasons.
+
+Knows an index, an embedder and a ``Source``; knows nothing about SQL, documents, prompts or people.
+
+Decision: the two rankings are fused by rank, dense counting more. Ranks need no calibration between models and
+languages; but equal weights fall below the dense ranking alone on question-and-answer collections, where
+words of the question mislead. Cost: how *much* better a hit is than the next one does not count.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from retrieval.follow import Follower, Source
+from retrieval.fuse import fuse
+from retrieval.index import digest
+from retrieval.passage import Change, Hit, Row
+from retrieval.text import tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from retrieval.embed import Embedder
+    from retrieval.index import Index
+    from retrieval.passage import Passage
+    from retrieval.snapshot import Snapshots
+
+__all__ = ["Candidate", "Check", "SearchResult", "Searcher", "Source"]
+
+_log = logging.getLogger(__name__)
+
+DEPTH = 50  # how many passages each ranking contributes
+DENSE_WEIGHT = 1.0
+KEYWORD_WEIGHT = 0.5
+# An erratum this near (in cosine) to the best passage is taken to be about the same thing as it.
+ERRATUM_MARGIN = 0.02
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """The knowledge as it would be: an index that nobody else sees, and its passages that the source does not have."""
+
+    index: Index
+    passages: Mapping[int, Passage]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """``hits`` best first, found at ``seq``; ``best_dense`` is the highest cosine of any passage, 0.0 if none."""
+
+    hits: tuple[Hit, ...]
+    seq: int
+    embed_ms: float
+    search_ms: float
+    best_dense: float
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What an index has and its source does not: ids that are missing, surplus, or have another text."""
+
+    seq: int
+    passages: int
+    missing: tuple[int, ...]
+    surplus: tuple[int, ...]
+    different: tuple[int, ...]
+
+    @property
+    def ok(self) -> bool:
+        return not (self.missing or self.surplus or self.different)
+
+
+class Searcher:
+    """Hybrid search over a source, always at the newest step of its log. Safe to call from several threads.
+
+    ``compact_after`` is how many fresh and hidden rows the index carries before they are folded in, in the background.
+    Raises ``ChangeError`` never: a log that does not fit the index leads to a rebuild from the source's rows.
+    """
+
+    def __init__(
+        self, source: Source, embedder: Embedder, *, snapshots: Snapshots | None = None, compact_after: int = 2000
+    ) -> None:
+        self._source = source
+        self._embedder = embedder
+        self._follower = Follower(
+            source,
+            fingerprint=embedder.fingerprint,
+            dimension=embedder.dimension,
+            snapshots=snapshots,
+            compact_after=compact_after,
+        )
+
+    def refresh(self) -> Index:
+        """The index at the newest step of the log. The first call restores a snapshot or builds the index."""
+        return self._follower.refresh()
+
+    def search(
+        self,
+        query: str,
+        k: int = 5,
+        *,
+        language: str | None = None,
+        filters: Mapping[str, str] | None = None,
+        candidate: Candidate | None = None,
+    ) -> SearchResult:
+        """The k best passages for a question, at the newest state of the log or on a candidate.
+
+        ``language`` and ``filters`` restrict what can be found; a candidate's own passages are held to the language
+        only. A question without a letter or digit finds nothing. Raises ``ValueError`` for k below 1.
+        """
+        if k < 1:
+            raise ValueError(f"a search for {k} passages finds nothing")
+        index = candidate.index if candidate else self.refresh()
+        started = time.perf_counter()
+        words = tokens(query)
+        if not words or not len(index):
+            return SearchResult((), index.seq, 0.0, _milliseconds(started), 0.0)
+        vector = self._embedder.query(query)
+        embed_ms = _milliseconds(started)
+        started = time.perf_counter()
+        allowed = self._allowed(language, filters, candidate)
+        depth = max(DEPTH, 2 * k)
+        dense = index.dense(vector, depth, allowed=allowed)
+        keyword = index.keyword(words, depth, allowed=allowed)
+        hits = self._ranked(dense, keyword, k, candidate)
+        best_dense = dense[0][1] if dense else 0.0
+        return SearchResult(hits, index.seq, embed_ms, _milliseconds(started), best_dense)
+
+    def candidate(self, *, hide: Iterable[int], add: Sequence[Passage]) -> Candidate:
+        """The newest index with passages hidden (those not live are ignored) and others added, embedded here.
+
+        Added passages carry negative ids, which no passage of the source has. Others see nothing of it.
+        """
+        if any(passage.id >= 0 for passage in add):
+            raise ValueError("the passages of a candidate carry negative ids")
+        index = self.refresh()
+        vectors = self._embedder.passages([passage.indexed_text for passage in add])
+        rows = tuple(
+            Row(passage.id, passage.indexed_text, vector) for passage, vector in zip(add, vectors, strict=True)
+        )
+        hidden = frozenset(id_ for id_ in hide if id_ in index)
+        changed = index.apply(Change(seq=index.seq, added=rows, hidden=hidden))
+        return Candidate(changed, {passage.id: passage for passage in add})
+
+    def check(self) -> Check:
+        """Compares every id and text of the index with the source's live rows, at one sequence number.
+
+        Reads every row of the source: for readiness at start and for ``errata doctor``, not for each request.
+        """
+        index = self.refresh()
+        seq, rows = self._source.rows()
+        expected = {row.id: row.text for row in rows}
+        index = index.apply(*(change for change in self._source.changes(index.seq) if change.seq <= seq))
+        found = index.digests()
+        return Check(
+            seq=seq,
+            passages=len(found),
+            missing=tuple(sorted(expected.keys() - found.keys())),
+            surplus=tuple(sorted(found.keys() - expected.keys())),
+            different=tuple(
+                sorted(id_ for id_ in expected.keys() & found.keys() if digest(expected[id_]) != found[id_])
+            ),
+        )
+
+    def close(self) -> None:
+        """Waits for a compaction or snapshot that is under way."""
+        self._follower.close()
+
+    def _allowed(
+        self, language: str | None, filters: Mapping[str, str] | None, candidate: Candidate | None
+    ) -> frozenset[int] | None:
+        if language is None and not filters:
+            return None
+        allowed = self._source.select(language=language, filters=filters or {})
+        if allowed is None or candidate is None:
+            return allowed
+        own = candidate.passages.values()
+        return allowed | {passage.id for passage in own if language is None or passage.language == language}
+
+    def _ranked(
+        self, dense: list[tuple[int, float]], keyword: list[tuple[int, float]], k: int, candidate: Candidate | None
+    ) -> tuple[Hit, ...]:
+        fused = fuse([(DENSE_WEIGHT, [id_ for id_, _ in dense]), (KEYWORD_WEIGHT, [id_ for id_, _ in keyword])])
+        stages: dict[int, dict[str, float]] = {id_: {} for id_, _ in fused}
+        for name, ranking in (("dense", dense), ("keyword", keyword)):
+            for rank, (id_, score) in enumerate(ranking, start=1):
+                stages[id_] |= {name: score, f"{name}_rank": float(rank)}
+        # An erratum further down may be about to come first, so that everything near the best is looked at.
+        near = {id_ for id_, score in dense if score >= dense[0][1] - ERRATUM_MARGIN}
+        chosen = [(id_, score) for rank, (id_, score) in enumerate(fused) if rank < k or id_ in near]
+        passages = self._passages([id_ for id_, _ in chosen], candidate)
+        hits = [Hit(passages[id_], score, {**stages[id_], "fused": score}) for id_, score in chosen if id_ in passages]
+        return tuple(errata_first(hits)[:k])
+
+    def _passages(self, ids: list[int], candidate: Candidate | None) -> Mapping[int, Passage]:
+        own = candidate.passages if candidate else {}
+        wanted = [id_ for id_ in ids if id_ not in own]
+        found = {**self._source.passages(wanted), **own}
+        if missing := [id_ for id_ in wanted if id_ not in found]:
+            _log.error("passages %s are in the index but not in the database; run: errata doctor", missing)
+        return found
+
+
+def errata_first(hits: Sequence[Hit], margin: float = ERRATUM_MARGIN) -> list[Hit]:
+    """An erratum outranks the passages that it may be correcting.
+
+    The rule: an erratum whose cosine is within ``margin`` of the best cosine among the hits comes before every hit
+    that is no erratum; within both groups the order stays. Its score rises by 1, above any fused score, so that scores
+    still order the hits, and it carries the stage ``erratum``. An erratum found by words only stays where it is.
+    """
+    best = max((hit.stages["dense"] for hit in hits if "dense" in hit.stages), default=0.0)
+    first: list[Hit] = []
+    rest: list[Hit] = []
+    for hit in hits:
+        if hit.passage.erratum and hit.stages.get("dense", -2.0) >= best - margin:
+            first.append(Hit(hit.passage, hit.score + 1.0, {**hit.stages, "erratum": 1.0}))
+        else:
+            rest.append(hit)
+    return first + rest
+
+
+def _milliseconds(started: float) -> float:
+    return (time.perf_counter() - started) * 1000

@@ -1,0 +1,148 @@
+"""Text as retrieval sees it: one normal form, its language, and its search tokens.
+
+Knows nothing about documents, indexes or models. Every function takes any ``str``, lone surrogates and control
+characters included, and runs in time linear in its length.
+
+Tokens are made so that what people type meets what documents say:
+
+* Chinese is segmented by rjieba in search mode (``知识库`` gives ``知识`` and ``知识库``), after traditional characters
+  became simplified ones.
+* An identifier is kept whole and in parts: ``tidb-lightning`` gives ``tidb-lightning``, ``tidb``, ``lightning``.
+* A version is found with and without its ``v`` and its last number: ``v5.4.0`` gives ``v5.4.0``, ``5.4.0``, ``5.4``.
+* Scripts without spaces that rjieba does not know (kana, hangul, Thai …) give pairs of characters.
+* There is no list of stop words: BM25 already gives them next to no weight, and ``not`` or ``没有`` carry meaning.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+from importlib.metadata import version
+from typing import NamedTuple
+
+_HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_PAIRED = "\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\uac00-\ud7a3"
+_LETTER = rf"[^\W_{_HAN}{_PAIRED}]"
+
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]+")
+_INVISIBLE = re.compile("[\u00ad\u034f\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff]+")
+# Normalisation sorts a run of combining marks by insertion, in quadratic time; no script stacks anywhere near thirty.
+_MARKS = re.compile(r"[^\w\s\x00-\x7f]{30}")
+_THOUSANDS = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3})+(?![\d,])")
+
+_WORD = rf"{_LETTER}+(?:['’]{_LETTER}+)?"
+_TOKEN = re.compile(rf"([{_HAN}]+)|([{_PAIRED}]+)|({_WORD}(?:[._/-]{_WORD})*(?:\+\+|\#)?)")
+_PART = re.compile(rf"v?\d+(?:\.\d+)+(?!{_LETTER})|{_WORD}")
+_VERSION = re.compile(r"v?(\d+(?:\.\d+)+)")
+_LONGEST = 64  # characters of a token; what is longer is encoded data that nobody types
+
+_CJK_LETTERS = re.compile(f"[{_HAN}\u3040-\u30ff]")
+_LATIN_WORDS = re.compile(r"[A-Za-z\u00c0-\u024f]+")
+# Words that make the grammar of an English sentence and do not stand in Chinese sentences as names or code.
+_ENGLISH_GRAMMAR = frozenset(
+    "a an are can did do does how i is it my of should the to was what when where which who why you".split()  # noqa: SIM905
+)
+
+TOKENS_VERSION = 1  # raise it when tokens() changes, so that snapshots with the old tokens are not used
+
+
+class _Simplifier(NamedTuple):
+    characters: dict[int, str]
+    phrases: dict[str, str]
+    phrase: re.Pattern[str]
+    marked: frozenset[str]  # a text without any of these is simplified already
+
+
+@lru_cache(maxsize=1)
+def _simplifier() -> _Simplifier:
+    """OpenCC's dictionaries for traditional to simplified Chinese, applied by our own linear code: OpenCC's Python
+    port copies the rest of the text at every match, so that one long line would take quadratic time."""
+    from opencc import OpenCC
+
+    phrases, characters = (table for _, _, table in OpenCC("t2s").dict_cache.values())
+    phrases = {source: target.split(" ")[0] for source, target in phrases.items()}
+    characters = {source: target.split(" ")[0] for source, target in characters.items()}
+    longest_first = sorted(phrases, key=lambda phrase: (-len(phrase), phrase))
+    changed = {source for source, target in characters.items() if source != target}
+    outside = {phrase[0] for phrase in phrases if changed.isdisjoint(phrase)}
+    return _Simplifier(
+        characters={ord(source): target for source, target in characters.items()},
+        phrases=phrases,
+        phrase=re.compile("(" + "|".join(map(re.escape, longest_first)) + ")"),
+        marked=frozenset(changed | outside),
+    )
+
+
+def _simplified(text: str) -> str:
+    simplifier = _simplifier()
+    if simplifier.marked.isdisjoint(text):
+        return text
+    pieces = simplifier.phrase.split(text)
+    pieces[::2] = [piece.translate(simplifier.characters) for piece in pieces[::2]]
+    pieces[1::2] = [simplifier.phrases[piece] for piece in pieces[1::2]]
+    return "".join(pieces)
+
+
+def normalise(text: str) -> str:
+    """The form in which texts are compared: NFKC, lower case, simplified Chinese, single spaces, all printable."""
+    if not text.isascii():
+        text = _INVISIBLE.sub("", text)
+        text = _MARKS.sub(r"\g<0> ", text)
+        text = unicodedata.normalize("NFKC", text)
+    text = _UNPRINTABLE.sub(" ", text).lower()
+    if not text.isascii():
+        text = _simplified(text)
+    return " ".join(text.split())
+
+
+def language_of(text: str) -> str:
+    """``"zh"`` or ``"en"``, by what the text's grammar is written in.
+
+    Chinese sentences about software are full of English names, so that a Han character or kana weighs as much as
+    an English word; an English sentence that quotes Chinese shows itself by its small words.
+    """
+    chinese = len(_CJK_LETTERS.findall(text))
+    if not chinese:
+        return "en"
+    words = _LATIN_WORDS.findall(text)
+    grammar = sum(1 for word in words if word.lower() in _ENGLISH_GRAMMAR)
+    return "zh" if chinese > 2 * grammar and chinese * 2 > len(words) - grammar else "en"
+
+
+def tokens(text: str) -> list[str]:
+    """Search tokens of a text or a question, in order, with repeats. No token has white space in it."""
+    from rjieba import cut_for_search
+
+    text = _THOUSANDS.sub(lambda number: number[0].replace(",", ""), normalise(text))
+    found: list[str] = []
+    for han, paired, word in _TOKEN.findall(text):
+        if word:
+            found.extend(_forms(word))
+        elif han:
+            found.extend(cut_for_search(han))
+        else:
+            found.extend(paired[start : start + 2] for start in range(max(1, len(paired) - 1)))
+    return [token[:_LONGEST] for token in found]
+
+
+def _forms(word: str) -> list[str]:
+    """A word, number or identifier whole, then its parts where it has several."""
+    parts = _PART.findall(word)
+    forms = [_without_possessive(word)] if len(parts) == 1 else [word, *map(_without_possessive, parts)]
+    for part in parts:
+        if match := _VERSION.fullmatch(part):
+            number = match[1]
+            forms.extend(form for form in (number, number.rpartition(".")[0]) if form != part and "." in form)
+    return forms
+
+
+def _without_possessive(word: str) -> str:
+    return word[:-2] if word.endswith(("'s", "’s")) else word
+
+
+@lru_cache(maxsize=1)
+def tokens_fingerprint() -> str:
+    """Changes whenever ``tokens`` may give something else for the same text."""
+    libraries = (f"{name}-{version(name)}" for name in ("rjieba", "opencc-python-reimplemented"))
+    return "/".join((f"tokens-{TOKENS_VERSION}", *libraries, f"unicode-{unicodedata.unidata_version}"))

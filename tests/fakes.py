@@ -1,0 +1,129 @@
+"""Small real implementations for tests: they do what the large ones do, in a few lines and without files.
+
+Knows the packages' protocols; is no mock of our own code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from retrieval.passage import Change, Passage, Row
+from retrieval.text import normalise, tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+
+class HashingEmbedder:
+    """Embeds a text by hashing its tokens and character trigrams: texts that share words or spellings are near.
+
+    Deterministic on every machine. ``embedded`` counts the texts embedded so far.
+    """
+
+    def __init__(self, *, fingerprint: str = "hashing-1", dimension: int = 64) -> None:
+        self.fingerprint = fingerprint
+        self.dimension = dimension
+        self.embedded = 0
+        self._counting = threading.Lock()
+
+    def passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        with self._counting:
+            self.embedded += len(texts)
+        rows = [self._vector(text) for text in texts]
+        return np.stack(rows) if rows else np.empty((0, self.dimension), dtype=np.float32)
+
+    def query(self, text: str) -> NDArray[np.float32]:
+        vector: NDArray[np.float32] = self.passages([text])[0]
+        return vector
+
+    def _vector(self, text: str) -> NDArray[np.float32]:
+        whole = normalise(text)
+        features = [(token, 1.0) for token in tokens(text)]
+        features += [(whole[start : start + 3], 0.5) for start in range(len(whole) - 2)]
+        vector = np.zeros(self.dimension)
+        for feature, weight in features or [("", 1.0)]:
+            hashed = int.from_bytes(
+                hashlib.blake2b(feature.encode("utf-8", "replace"), digest_size=8).digest(), "little"
+            )
+            vector[hashed % self.dimension] += weight if hashed >> 63 else -weight
+        length = float(np.linalg.norm(vector))
+        if length == 0:
+            vector[0], length = 1.0, 1.0
+        return (vector / length).astype(np.float32)
+
+
+class MemorySource:
+    """The log of a knowledge base in memory: what ``retrieval.search.Source`` asks for.
+
+    ``add`` and ``hide`` append to the log and return the new sequence number. Passages are never forgotten.
+    """
+
+    def __init__(self, embedder: HashingEmbedder | None = None) -> None:
+        self.embedder = embedder or HashingEmbedder()
+        self._passages: dict[int, Passage] = {}
+        self._rows: dict[int, Row] = {}
+        self._live: set[int] = set()
+        self._log: list[Change] = []
+        self._lock = threading.RLock()
+
+    def add(self, *passages: Passage, hide: Iterable[int] = ()) -> int:
+        """One step of the log: passages appear (again, if they were hidden), others are hidden."""
+        with self._lock:
+            for passage in passages:
+                self._passages[passage.id] = passage
+                vector = self.embedder.passages([passage.indexed_text])[0]
+                self._rows[passage.id] = Row(passage.id, passage.indexed_text, vector)
+            added = tuple(self._rows[passage.id] for passage in passages)
+            change = Change(seq=self.head() + 1, added=added, hidden=frozenset(hide))
+            self._live = (self._live - change.hidden) | {row.id for row in added}
+            self._log.append(change)
+            return change.seq
+
+    def hide(self, *ids: int) -> int:
+        return self.add(hide=ids)
+
+    def head(self) -> int:
+        return len(self._log)
+
+    def rows(self) -> tuple[int, Iterator[Row]]:
+        with self._lock:
+            return self.head(), iter([self._rows[id_] for id_ in sorted(self._live)])
+
+    def changes(self, after: int) -> Sequence[Change]:
+        with self._lock:
+            return self._log[after:]
+
+    def passages(self, ids: Sequence[int]) -> Mapping[int, Passage]:
+        return {id_: self._passages[id_] for id_ in ids if id_ in self._passages}
+
+    def select(self, *, language: str | None, filters: Mapping[str, str]) -> frozenset[int] | None:
+        """``filters`` compare attributes of the passage, such as ``document_id``."""
+        if language is None and not filters:
+            return None
+        wanted = {**filters, **({"language": language} if language else {})}
+        return frozenset(
+            id_
+            for id_, passage in self._passages.items()
+            if all(str(getattr(passage, name, None)) == value for name, value in wanted.items())
+        )
+
+
+def passage(id_: int, text: str, *, title: str = "", language: str = "en", erratum: bool = False) -> Passage:
+    """A passage of its own document, for tests that care for little more than its text."""
+    return Passage(
+        id=id_,
+        document_id=f"document-{id_}",
+        version=1,
+        position=0,
+        title=title,
+        headings=(),
+        text=text,
+        language=language,
+        erratum=erratum,
+    )

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from retrieval.langchain import ErrataRetriever
+from retrieval.search import Searcher
+from tests.fakes import MemorySource, passage
+
+
+def test_retriever_gives_documents_with_their_reasons() -> None:
+    source = MemorySource()
+    source.add(passage(1, "how to bake bread", title="Bread"), passage(2, "数据导入", language="zh"))
+    retriever = ErrataRetriever(searcher=Searcher(source, source.embedder), k=1)
+    (document,) = retriever.invoke("bread")
+    assert (document.id, document.page_content) == ("1", "how to bake bread")
+    assert {
+        name: document.metadata[name] for name in ("document_id", "title", "url", "knowledge_version", "score")
+    } == {
+        "document_id": "document-1",
+        "title": "Bread",
+        "url": None,
+        "knowledge_version": 1,
+        "score": 1.0,
+    }
+    assert sorted(document.metadata["stages"]) == ["dense", "dense_rank", "fused", "keyword", "keyword_rank"]
+
+
+def test_retriever_restricts_to_a_language() -> None:
+    source = MemorySource()
+    source.add(passage(1, "how to bake bread"), passage(2, "数据导入", language="zh"))
+    retriever = ErrataRetriever(searcher=Searcher(source, source.embedder), language="zh")
+    assert [document.id for document in retriever.invoke("bread")] == ["2"]

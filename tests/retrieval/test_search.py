@@ -1,0 +1,259 @@
+from __future__ import annotations
+
+import logging
+import threading
+
+import pytest
+
+from retrieval.passage import Hit
+from retrieval.search import Check, Searcher, errata_first
+from tests.fakes import HashingEmbedder, MemorySource, passage
+
+
+def knowledge(*, hide: int | None = None) -> tuple[MemorySource, Searcher]:
+    source = MemorySource()
+    source.add(
+        passage(1, "how to bake bread in an oven", title="Bread"),
+        passage(2, "the opening hours of the shop are nine to five"),
+        passage(3, "如何把数据导入 TiDB", language="zh"),
+        passage(4, "tidb-lightning imports data quickly"),
+    )
+    if hide is not None:
+        source.hide(hide)
+    return source, Searcher(source, source.embedder)
+
+
+def ids(searcher: Searcher, query: str, **options: object) -> list[int]:
+    return [hit.passage.id for hit in searcher.search(query, **options).hits]  # type: ignore[arg-type]
+
+
+def test_search_finds_by_words_and_by_meaning() -> None:
+    _, searcher = knowledge()
+    assert [ids(searcher, query)[0] for query in ("baking bread", "opening hours", "导入数据", "lightning")] == [
+        1,
+        2,
+        3,
+        4,
+    ]
+
+
+def test_search_hits_carry_the_score_of_each_stage() -> None:
+    _, searcher = knowledge()
+    result = searcher.search("opening hours", 4)
+    first, last = result.hits[0], result.hits[-1]
+    assert (first.passage.id, sorted(first.stages)) == (
+        2,
+        ["dense", "dense_rank", "fused", "keyword", "keyword_rank"],
+    )
+    assert (first.stages["dense_rank"], first.stages["keyword_rank"], first.score) == (1.0, 1.0, 1.0)
+    assert sorted(last.stages) == ["dense", "dense_rank", "fused"]
+    assert [hit.score for hit in result.hits] == sorted((hit.score for hit in result.hits), reverse=True)
+    assert (result.seq, result.best_dense) == (1, first.stages["dense"])
+    assert result.embed_ms > 0
+    assert result.search_ms > 0
+
+
+def test_search_sees_each_step_of_the_log_at_once() -> None:
+    source, searcher = knowledge()
+    assert ids(searcher, "opening hours")[0] == 2
+    source.add(passage(5, "the opening hours of the shop are ten to six"), hide=[2])
+    result = searcher.search("opening hours")
+    assert (result.hits[0].passage.id, result.seq) == (5, 2)
+    assert 2 not in [hit.passage.id for hit in result.hits]
+    source.add(passage(2, "the opening hours of the shop are nine to five"), hide=[5])
+    assert searcher.search("opening hours").hits == knowledge()[1].search("opening hours").hits
+
+
+@pytest.mark.parametrize("query", ["", "  \n", "🚀 … !", "\ud800", "\x00"])
+def test_search_for_nothing_finds_nothing(query: str) -> None:
+    source, searcher = knowledge()
+    before = source.embedder.embedded
+    result = searcher.search(query)
+    assert (result.hits, result.best_dense, result.seq) == ((), 0.0, 1)
+    assert source.embedder.embedded == before
+
+
+def test_search_of_an_empty_knowledge_base_finds_nothing() -> None:
+    source = MemorySource()
+    result = Searcher(source, source.embedder).search("anything")
+    assert (result.hits, result.best_dense, result.seq) == ((), 0.0, 0)
+
+
+def test_search_of_a_knowledge_base_that_was_emptied_finds_nothing() -> None:
+    source = MemorySource()
+    searcher = Searcher(source, source.embedder)
+    source.add(passage(1, "anything"))
+    assert ids(searcher, "anything") == [1]
+    source.hide(1)
+    assert ids(searcher, "anything") == []
+
+
+def test_search_returns_at_most_k_hits() -> None:
+    _, searcher = knowledge()
+    assert [len(searcher.search("data", k).hits) for k in (1, 2, 10)] == [1, 2, 4]
+
+
+def test_search_refuses_k_below_one() -> None:
+    with pytest.raises(ValueError, match="finds nothing"):
+        knowledge()[1].search("bread", 0)
+
+
+def test_search_in_a_language_finds_no_other() -> None:
+    _, searcher = knowledge()
+    assert ids(searcher, "导入数据 TiDB", language="zh") == [3]
+    assert sorted(ids(searcher, "导入数据 TiDB", language="en")) == [1, 2, 4]
+
+
+def test_search_with_filters_finds_no_other() -> None:
+    _, searcher = knowledge()
+    assert ids(searcher, "bread", filters={"document_id": "document-4"}) == [4]
+    assert ids(searcher, "bread", filters={"document_id": "none"}) == []
+
+
+def test_candidate_is_seen_by_its_holder_only() -> None:
+    source, searcher = knowledge()
+    draft = passage(-1, "the opening hours of the shop are ten to six", erratum=True)
+    candidate = searcher.candidate(hide=[2, 999], add=[draft])
+    inside = searcher.search("opening hours", candidate=candidate)
+    assert (inside.hits[0].passage, inside.seq) == (draft, 1)
+    assert 2 not in [hit.passage.id for hit in inside.hits]
+    assert ids(searcher, "opening hours")[0] == 2
+    assert (source.head(), searcher.check().ok) == (1, True)
+
+
+def test_candidate_stays_as_it_is_while_the_log_moves_on() -> None:
+    source, searcher = knowledge()
+    candidate = searcher.candidate(hide=[1], add=[])
+    source.hide(2)
+    assert sorted(ids(searcher, "shop bread", candidate=candidate)) == [2, 3, 4]
+    assert sorted(ids(searcher, "shop bread")) == [1, 3, 4]
+
+
+def test_candidate_equals_the_published_state() -> None:
+    source, searcher = knowledge()
+    text = "the opening hours of the shop are ten to six"
+    candidate = searcher.candidate(hide=[2], add=[passage(-1, text)])
+    before = searcher.search("opening hours", candidate=candidate)
+    source.add(passage(5, text), hide=[2])
+    after = searcher.search("opening hours")
+    assert [(hit.passage.text, hit.score, hit.stages) for hit in before.hits] == [
+        (hit.passage.text, hit.score, hit.stages) for hit in after.hits
+    ]
+
+
+def test_candidate_passages_are_held_to_the_language() -> None:
+    _, searcher = knowledge()
+    added = [passage(-1, "bread draft"), passage(-2, "面包 bread", language="zh")]
+    candidate = searcher.candidate(hide=[], add=added)
+    assert sorted(ids(searcher, "bread", language="zh", candidate=candidate)) == [-2, 3]
+
+
+def test_candidate_refuses_ids_of_the_source() -> None:
+    with pytest.raises(ValueError, match="negative"):
+        knowledge()[1].candidate(hide=[], add=[passage(1, "x")])
+
+
+def hit(id_: int, score: float, dense: float | None, *, erratum: bool = False) -> Hit:
+    return Hit(passage(id_, "x", erratum=erratum), score, {} if dense is None else {"dense": dense})
+
+
+def test_errata_first_moves_an_erratum_that_is_near_the_best() -> None:
+    hits = [
+        hit(1, 0.9, 0.80),
+        hit(2, 0.8, 0.79, erratum=True),
+        hit(3, 0.7, 0.60, erratum=True),
+        hit(4, 0.6, None, erratum=True),
+    ]
+    ranked = errata_first(hits, margin=0.05)
+    assert [(one.passage.id, one.score, "erratum" in one.stages) for one in ranked] == [
+        (2, 1.8, True),
+        (1, 0.9, False),
+        (3, 0.7, False),
+        (4, 0.6, False),
+    ]
+
+
+def test_errata_first_without_errata_changes_nothing() -> None:
+    hits = [hit(1, 0.9, None), hit(2, 0.8, 0.5)]
+    assert errata_first(hits) == hits
+    assert errata_first([]) == []
+
+
+def test_search_puts_an_erratum_before_the_passage_that_it_corrects() -> None:
+    source, searcher = knowledge()
+    text = "the opening hours of the shop are nine to five"
+    source.add(*(passage(10 + number, text) for number in range(8)))
+    assert ids(searcher, text, k=3) == [2, 10, 11]
+    source.add(passage(30, text, erratum=True))
+    result = searcher.search(text, 3)
+    assert [found.passage.id for found in result.hits] == [30, 2, 10]
+    assert ["erratum" in found.stages for found in result.hits] == [True, False, False]
+
+
+def test_passage_that_the_source_lost_is_left_out_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    source, searcher = knowledge()
+    searcher.refresh()
+    del source._passages[2]
+    with caplog.at_level(logging.ERROR):
+        assert 2 not in ids(searcher, "opening hours")
+    assert ["errata doctor" in message for message in caplog.messages] == [True]
+
+
+def test_check_of_a_sound_index_is_ok() -> None:
+    source, searcher = knowledge(hide=4)
+    searcher.refresh()
+    source.add(passage(6, "later"))
+    assert searcher.check() == Check(seq=3, passages=4, missing=(), surplus=(), different=())
+    assert searcher.check().ok
+
+
+def test_check_names_every_difference() -> None:
+    source, searcher = knowledge()
+    searcher.refresh()
+    source._live = {1, 3, 4, 5}
+    source._rows[5] = source._rows[1]
+    source._rows = {id_: type(row)(id_, row.text, row.vector) for id_, row in source._rows.items()}
+    changed = source._rows[3]
+    source._rows[3] = type(changed)(3, "another text", changed.vector)
+    check = searcher.check()
+    assert (check.missing, check.surplus, check.different, check.ok) == ((5,), (2,), (3,), False)
+
+
+def test_search_from_many_threads_is_consistent() -> None:
+    source = MemorySource()
+    searcher = Searcher(source, source.embedder, compact_after=5)
+    source.add(passage(0, "the answer is number 0"))
+    failures: list[object] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        while not done.is_set():
+            result = searcher.search("the answer")
+            if [found.passage.id for found in result.hits] != [result.seq - 1]:
+                failures.append(result)
+
+    askers = [threading.Thread(target=ask) for _ in range(4)]
+    for asker in askers:
+        asker.start()
+    for number in range(1, 40):
+        source.add(passage(number, f"the answer is number {number}"), hide=[number - 1])
+    done.set()
+    for asker in askers:
+        asker.join()
+    searcher.close()
+    assert failures == []
+
+
+def test_results_do_not_depend_on_compaction() -> None:
+    source = MemorySource()
+    eager, lazy = Searcher(source, source.embedder, compact_after=1), Searcher(source, HashingEmbedder())
+    for number in range(30):
+        source.add(
+            passage(number, f"passage {number} about topic {number % 4}"), hide=[number - 3] if number % 5 == 4 else []
+        )
+        eager.refresh()
+        lazy.refresh()
+    eager.close()
+    assert [eager.search(f"topic {topic}", 20).hits for topic in range(4)] == [
+        lazy.search(f"topic {topic}", 20).hits for topic in range(4)
+    ]
