@@ -173,8 +173,8 @@ class Answerer:
             "sources": sources,
             "knowledge_version": result.seq,
         }
-        if not chosen or not self._evidence.enough(condensed, result):
-            return _refused(common, timings, started)
+        if not self._evidence.enough(condensed, result):
+            return _refused("no_evidence" if chosen else "no_documents", common, timings, started)
         messages = prompt.build(condensed, chosen, language)
         stream = _Stream(emit, timings, started)
         written = self._writer.write(
@@ -192,7 +192,7 @@ class Answerer:
             "completion_tokens": written.completion_tokens,
         }
         if is_refusal(written.text) and not written.stopped:
-            return _refused(common, timings, started)
+            return _refused("model", common, timings, started)
         texts_of_sources = [source.passage for source in sources]
         answer, cited = citations.verify(written.text.replace(NO_ANSWER, ""), texts_of_sources)
         return Outcome(
@@ -278,18 +278,11 @@ class _Stream:
             self._emit(Token(self._held))
 
 
-def _refused(common: Mapping[str, Any], timings: dict[str, float], started: float) -> Outcome:
-    """A designed answer: what was looked for, and the nearest documents."""
-    language, condensed = common["language"], common["condensed_question"]
-    titles = list(dict.fromkeys(source.title for source in common["sources"] if source.title))[:3]
-    lines = [texts.text("server.refused.answer", language, question=condensed)]
-    if titles:
-        nearest = "\n".join(f"- {title}" for title in titles)
-        lines.append(texts.text("server.refused.nearest", language) + "\n" + nearest)
+def _refused(reason: str, common: Mapping[str, Any], timings: dict[str, float], started: float) -> Outcome:
+    """A designed answer: it says why; what was looked for and the nearest documents go with it as fields."""
     timings["total"] = _since(started)
-    return Outcome(
-        status="refused", answer="\n\n".join(lines), citations=(), confidence=0.0, timings_ms=timings, **common
-    )
+    answer = texts.text(f"server.refused.{reason}", common["language"])
+    return Outcome(status="refused", answer=answer, citations=(), confidence=0.0, timings_ms=timings, **common)
 
 
 def _language(ask: Ask) -> str:

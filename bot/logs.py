@@ -1,7 +1,8 @@
 """Structured log lines: one configuration for our own events (structlog) and those of libraries (stdlib logging).
 
 A line has a time, a level, an event name and values; ``request_id`` and whatever else is bound to structlog's context
-variables stand on every line written while they are bound, on those of libraries too. Two rules are kept here and not at each call:
+variables stand on every line written while they are bound, on those of libraries too.
+Two rules are kept here and not at each call:
 
 * no secrets: values under names such as password, token, cookie or key are masked;
 * no words of people: values under names such as question, answer or text are left out, unless ``text`` is on.
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -41,14 +42,26 @@ WORDS = frozenset(
 )
 COUNTS = frozenset({"id", "ids", "count", "length", "characters", "tokens", "ms", "seconds", "kind", "state", "status"})
 MASK = "***"
-NOISY = ("httpx", "httpcore", "httpx2", "httpcore2", "urllib3", "filelock", "asyncio", "alembic", "sentence_transformers")
+NOISY = (
+    "uvicorn",
+    "uvicorn.error",
+    "faiss",
+    "httpx",
+    "httpcore",
+    "httpx2",
+    "httpcore2",
+    "urllib3",
+    "filelock",
+    "asyncio",
+    "alembic",
+    "sentence_transformers",
+)
 
 
 def configure(*, form: str = "console", level: str = "info", text: bool = False, stream: TextIO | None = None) -> None:
     """Sends every log line of the process to ``stream`` (standard error). ``form``: console | json; ``level``: debug |
     info | warning | error; ``text``: whether words of people may stand in it. May be called again."""
     number = logging.getLevelNamesMapping()[level.upper()]
-    out = stream or sys.stderr
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -68,11 +81,14 @@ def configure(*, form: str = "console", level: str = "info", text: bool = False,
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(out)
+    handler = logging.StreamHandler(stream) if stream else _StandardError()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderer(form, out)],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_renderer(form, coloured=(stream or sys.stderr).isatty()),
+            ],
         )
     )
     root = logging.getLogger()
@@ -86,20 +102,31 @@ def configure(*, form: str = "console", level: str = "info", text: bool = False,
         library = logging.getLogger(name)
         library.handlers.clear()
         library.propagate = True
-    logging.getLogger("uvicorn.access").disabled = True  # paths can hold words of people; requests are logged by the app
+    # Paths can hold words of people; bot.web.app logs requests without them.
+    logging.getLogger("uvicorn.access").disabled = True
     for name in NOISY:
         logging.getLogger(name).setLevel(max(number, logging.WARNING) if level != "debug" else logging.INFO)
     logging.captureWarnings(capture=True)
 
 
-def _renderer(form: str, out: TextIO) -> list[Processor]:
+class _StandardError(logging.StreamHandler["TextIO"]):
+    """Writes to what standard error is at that moment."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        return sys.stderr
+
+
+def _renderer(form: str, *, coloured: bool) -> list[Processor]:
     if form == "json":
         return [
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
         ]
-    colours = out.isatty()
-    return [structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)]
+    return [structlog.dev.ConsoleRenderer(colors=coloured, exception_formatter=structlog.dev.plain_traceback)]
 
 
 def _discreet(text: bool) -> Processor:

@@ -50,13 +50,12 @@ def recheck(database: Database, answerer: Answerer, searcher: Searcher, *, corre
                 .order_by(EntryQuestion.id)
             )
         )
-        hidden = set(
-            session.execute(
-                sa.select(Supersession.document_id, Supersession.passage).where(
-                    Supersession.entry_id == entry_id, Supersession.active
-                )
-            ).tuples()
+        superseded = session.execute(
+            sa.select(Supersession.document_id, Supersession.passage).where(
+                Supersession.entry_id == entry_id, Supersession.active
+            )
         )
+        hidden = {(document_id, passage) for document_id, passage in superseded}
     findings = [_ask(answerer, searcher, entry, question, hidden) for question in questions]
     wrong = [finding for finding in findings if finding.reason]
     with database.write() as session:

@@ -34,7 +34,6 @@ def listing(session: Session, *, q: str | None = None, limit: int = 50, offset: 
             .where(PassageRow.live, PassageRow.document_id.in_([row.id for row in rows]))
             .group_by(PassageRow.document_id)
         )
-        .tuples()
         .all()
     )
     return {

@@ -98,28 +98,26 @@ class Report:
 def report(session: Session, complaint: Report, *, correction_id: int | None = None) -> Correction:
     """Puts a complaint into the queue: a new correction, or the open one about the same question.
 
-    A complaint about a published correction reopens it. The same answer reported again replaces its complaint.
+    A complaint about what a published correction says now reopens it; one about an answer that was given before
+    is answered by it already and only joins it. The same answer reported again replaces its complaint.
     ``correction_id`` names the published correction whose answer was complained about, if it was one.
     """
     question = complaint.question.strip()[:MAX_QUESTION]
-    cluster = key(question)
-    correction = session.get(Correction, correction_id) if correction_id is not None else None
-    if correction is None or correction.state in CLOSED:
-        correction = session.scalar(
-            sa.select(Correction).where(Correction.cluster == cluster, Correction.state.not_in(CLOSED))
-        )
+    correction = _open_one(session, correction_id, key(question)) or _withdrawn(session, complaint.answer_id)
     if correction is None:
         correction = Correction(
             state=State.QUEUED,
             origin=complaint.origin,
-            cluster=cluster,
+            cluster=key(question),
             question=question,
             language=language_of(question),
         )
         session.add(correction)
         session.flush()
         _record(session, correction, "report", None, complaint.who, complaint.comment)
-    elif correction.state in (State.APPROVED, State.VERIFIED) and complaint.rating == "down":
+    elif State(correction.state) is State.REJECTED:
+        advance(session, correction, "reopen", actor=complaint.who, reason="complained about again after all")
+    elif correction.state in (State.APPROVED, State.VERIFIED) and not _is_answered(session, correction, complaint):
         advance(
             session, correction, "reopen", actor=complaint.who, reason=complaint.comment or "complained about again"
         )
@@ -128,6 +126,8 @@ def report(session: Session, complaint: Report, *, correction_id: int | None = N
             sa.delete(Complaint).where(
                 Complaint.answer_id == complaint.answer_id,
                 Complaint.correction_id == correction.id,
+                # what the system reported stays when a person rates the same answer
+                Complaint.rating.is_(None) if complaint.rating is None else Complaint.rating.is_not(None),
             )
         )
     session.add(
@@ -202,10 +202,15 @@ def advance(
         raise NotAllowed(f"Correction {correction.id} cannot {action}. {refusal}")
     if state in CLOSED:
         _refuse_if_question_is_open(session, correction)
+    values = dict(changes or {})
+    if action == "reopen":
+        values.setdefault(
+            "recheck", None
+        )  # what was found, or is being looked for, is about a decision that is no more
     done = session.execute(
         sa.update(Correction)
         .where(Correction.id == correction.id, Correction.revision == correction.revision, Correction.state == state)
-        .values(state=target, revision=Correction.revision + 1, updated_at=utc_now(), **(changes or {}))
+        .values(state=target, revision=Correction.revision + 1, updated_at=utc_now(), **values)
         .execution_options(synchronize_session=False)
     )
     if done.rowcount != 1:  # type: ignore[attr-defined]
@@ -217,7 +222,8 @@ def advance(
 
 def get(session: Session, correction_id: int) -> Correction:
     """The correction; raises NotFound."""
-    correction = session.get(Correction, correction_id, populate_existing=True)
+    known = 0 < correction_id < 1 << 63  # a larger number would not even fit into the question
+    correction = session.get(Correction, correction_id, populate_existing=True) if known else None
     if correction is None:
         raise NotFound(f"There is no correction {correction_id}.")
     return correction
@@ -233,12 +239,16 @@ def live_entry(session: Session, correction_id: int) -> Entry | None:
 
 
 def merge(session: Session, ids: Sequence[int], *, actor: str) -> Correction:
-    """Moves the complaints of all into the first. Raises Invalid for fewer than two, NotAllowed, NotFound."""
+    """Moves the complaints of all into the first. A published one comes back to the queue by that: it is to answer
+    more questions than it was approved for. Raises Invalid for fewer than two, NotAllowed, NotFound."""
     if len(set(ids)) < 2:
         raise Invalid("Merging needs at least two corrections.")
     first, *others = [get(session, i) for i in dict.fromkeys(ids)]
     if first.state in CLOSED:
         raise NotAllowed(f"Correction {first.id} is {first.state}. Reopen it first, or merge into an open one.")
+    if first.state in (State.APPROVED, State.VERIFIED):
+        names = ", ".join(str(other.id) for other in others)
+        advance(session, first, "reopen", actor=actor, reason=f"merged with {names}")
     for other in others:
         advance(session, other, "merge", actor=actor, reason=f"into {first.id}", changes={"merged_into": first.id})
         session.execute(sa.update(Complaint).where(Complaint.correction_id == other.id).values(correction_id=first.id))
@@ -255,6 +265,41 @@ def merge(session: Session, ids: Sequence[int], *, actor: str) -> Correction:
 def note(session: Session, correction: Correction, action: str, *, actor: str, reason: str | None) -> None:
     """A line of history that changes no state (e.g. ``source_changed`` found while it was open anyway)."""
     _record(session, correction, action, State(correction.state), actor, reason)
+
+
+def _open_one(session: Session, correction_id: int | None, cluster: str) -> Correction | None:
+    """The open correction that a complaint belongs to: the one that is named, else the one about this question, else
+    the one that a correction about this question was merged into."""
+    named = session.get(Correction, correction_id) if correction_id is not None else None
+    if named is not None and named.state not in CLOSED:
+        return named
+    same = sa.select(Correction).where(Correction.cluster == cluster)
+    found = session.scalar(same.where(Correction.state.not_in(CLOSED)))
+    if found is None:
+        found = session.scalar(same.where(Correction.state == State.MERGED).order_by(Correction.id.desc()).limit(1))
+    while found is not None and found.state == State.MERGED:
+        found = session.get(Correction, found.merged_into)
+    return found if found is not None and found.state not in CLOSED else None
+
+
+def _withdrawn(session: Session, answer_id: str | None) -> Correction | None:
+    """The correction that left the queue when the person who complained about this answer withdrew it."""
+    if answer_id is None:
+        return None
+    return session.scalar(
+        sa.select(Correction)
+        .join(Complaint, Complaint.correction_id == Correction.id)
+        .where(Complaint.answer_id == answer_id, Complaint.rating == "up", Correction.state == State.REJECTED)
+        .order_by(Correction.id.desc())
+        .limit(1)
+    )
+
+
+def _is_answered(session: Session, correction: Correction, complaint: Report) -> bool:
+    """Whether the answer that is complained about was given before the correction was published."""
+    entry = live_entry(session, correction.id)
+    given = complaint.snapshot.get("knowledge_version")
+    return entry is not None and entry.seq is not None and isinstance(given, int) and given < entry.seq
 
 
 def _record(

@@ -5,6 +5,7 @@ command line alike. Joins corrections, drafts, proof and publish; knows nothing 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from retrieval.search import Searcher
 
 MAX_REASON = 4_000
+PROOF_LIMIT = timedelta(minutes=10)  # a proof takes seconds: one that runs for longer lost its process
 
 
 class Curation:
@@ -75,11 +77,13 @@ class Curation:
         revision: int | None = None,
         override: bool = False,
     ) -> dict[str, Any]:
-        """Publishes the draft if its proof finds no regression; proves it first where that was not done.
+        """Publishes the draft if its proof finds no regression; proves it first where that was not done, or was done
+        on an older state of the knowledge.
 
         ``override``: publish in spite of a regression (administrators, with a reason, on the record).
         """
-        if override and not (reason or "").strip():
+        said = _reason(reason)
+        if override and not (said or "").strip():
             raise Invalid("Approving in spite of a regression needs a reason.")
         with self._database.read() as session:
             correction = corrections.get(session, correction_id)
@@ -95,14 +99,16 @@ class Curation:
             report = self._report(session, publication)
         if report is None:
             report = self._prove(publication)
-        if report["verdict"] == "regressed" and not override:
-            broken = [one["question"] for one in report["items"] if one["outcome"] == "regressed"]
+        broken = [one["question"] for one in report["items"] if one["outcome"] == "regressed"]
+        if broken and not override:
             raise Regression(
                 f"Approving would break {len(broken)} answer(s) that are right now: {'; '.join(broken)[:600]}. "
                 "Change the draft, or let an administrator override this with a reason."
             )
+        if broken:
+            said = f"in spite of {len(broken)} regression(s): {said}"
         with self._database.write() as session:
-            publish.approve(session, publication, fingerprint=self._embedder.fingerprint, actor=actor, reason=reason)
+            publish.approve(session, publication, fingerprint=self._embedder.fingerprint, actor=actor, reason=said)
             return item(session, corrections.get(session, correction_id))
 
     def reject(
@@ -152,10 +158,7 @@ class Curation:
     def fail_interrupted(self) -> int:
         """On start: proofs that were running when the machine stopped. Returns how many."""
         with self._database.write() as session:
-            done = session.execute(
-                sa.update(Proof).where(Proof.state == "running").values(state="failed", finished_at=utc_now())
-            )
-            return int(done.rowcount)  # type: ignore[attr-defined]
+            return _fail_running(session, sa.true())
 
     def _step(
         self,
@@ -174,20 +177,23 @@ class Curation:
             return item(session, correction)
 
     def _report(self, session: Session, publication: publish.Publication) -> Mapping[str, Any] | None:
-        """The finished proof of this very draft. Raises ProofRunning."""
+        """The finished proof of this very draft on the present knowledge. Raises ProofRunning."""
         latest = session.scalar(
             sa.select(Proof)
             .where(Proof.correction_id == publication.correction_id, Proof.revision == publication.revision)
             .order_by(Proof.id.desc())
             .limit(1)
         )
-        if latest is not None and latest.state == "running":
+        if latest is None:
+            return None
+        if latest.state == "running" and latest.started_at > utc_now() - PROOF_LIMIT:
             raise ProofRunning("A proof of this draft is running. Approve again when it is finished.")
-        return latest.report if latest is not None and latest.state == "done" else None
+        return latest.report if latest.state == "done" and latest.report["seq"] == publication.seq else None
 
     def _prove(self, publication: publish.Publication) -> Mapping[str, Any]:
         try:
             with self._database.write() as session:
+                _fail_running(session, Proof.started_at <= utc_now() - PROOF_LIMIT)
                 row = Proof(
                     correction_id=publication.correction_id, revision=publication.revision, state="running", report={}
                 )
@@ -212,6 +218,12 @@ class Curation:
                     )
                 )
         return report
+
+
+def _fail_running(session: Session, which: sa.ColumnElement[bool]) -> int:
+    """Ends proofs that no longer run. Returns how many."""
+    ended = sa.update(Proof).where(Proof.state == "running", which).values(state="failed", finished_at=utc_now())
+    return int(session.execute(ended).rowcount)  # type: ignore[attr-defined]
 
 
 def _reason(reason: str | None) -> str | None:

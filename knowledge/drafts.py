@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from knowledge.errors import Invalid
-from retrieval.text import normalise
+from knowledge.matching import key
 
 MAX_ANSWER = 50_000  # characters
 MAX_QUESTION = 4_000
@@ -71,18 +71,23 @@ def from_json(stored: Mapping[str, Any]) -> Draft:
 
 
 def revise(current: Mapping[str, Any] | None, changes: Mapping[str, Any], *, question: str) -> Draft:
-    """The draft after ``changes``: what they leave out (or give as None for the text fields) stays as it is.
+    """The draft after ``changes``: what they leave out stays as it is. None takes back ``kind`` and ``valid_until``,
+    and counts as left out for all else.
 
     Raises Invalid with a message that names the field.
     """
-    merged: dict[str, Any] = {"question": question, **(current or {}), **changes}
+    given = {name: value for name, value in changes.items() if value is not None or name in ("kind", "valid_until")}
+    merged: dict[str, Any] = {"question": question, **(current or {}), **given}
     answer = _text(merged.get("answer"), "answer", MAX_ANSWER)
-    asked = _text(merged.get("question") or question, "question", MAX_QUESTION)
+    asked = _text(merged["question"], "question", MAX_QUESTION)
+    if not key(asked):
+        raise Invalid("question must have a word in it, else nobody can ask it.")
     paraphrases = _questions(merged.get("paraphrases"), "paraphrases")
     negatives = _questions(merged.get("negatives"), "negatives")
-    both = {normalise(asked), *map(normalise, paraphrases)} & set(map(normalise, negatives))
-    if both:
-        raise Invalid(f"The same question cannot be asked for and excluded: {sorted(both)[0]!r}.")
+    excluded = {key(text) for text in negatives}
+    for text in (asked, *paraphrases):
+        if key(text) in excluded:
+            raise Invalid(f"The same question cannot be asked for and excluded: {text[:80]!r}.")
     kind = merged.get("kind") or None
     if kind is not None and kind not in KINDS:
         raise Invalid(f"kind is one of {', '.join(KINDS)}; not {str(kind)[:40]!r}.")
@@ -102,11 +107,16 @@ def revise(current: Mapping[str, Any] | None, changes: Mapping[str, Any], *, que
 def _text(value: Any, name: str, limit: int) -> str:
     if not isinstance(value, str) or not value.strip():
         raise Invalid(f"{name} must be a text that is not empty.")
+    return _characters(value, name, limit).strip()
+
+
+def _characters(value: str, name: str, limit: int) -> str:
+    """The text with plain line ends, as documents have them."""
     if len(value) > limit:
         raise Invalid(f"{name} has {len(value):,} characters; at most {limit:,}.")
-    if any("\ud800" <= character <= "\udfff" for character in value) or "\x00" in value:
+    if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
         raise Invalid(f"{name} contains a character that is none (a lone surrogate or NUL).")
-    return value.strip()
+    return value.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _list(value: Any, name: str) -> list[Any]:
@@ -119,20 +129,20 @@ def _list(value: Any, name: str) -> list[Any]:
 
 def _questions(value: Any, name: str) -> tuple[str, ...]:
     texts = [_text(one, name, MAX_QUESTION) for one in _list(value, name)]
-    return tuple({normalise(text): text for text in reversed(texts)}.values())[::-1]
+    return tuple({key(text): text for text in reversed(texts)}.values())[::-1]
 
 
 def _edit(value: Any) -> DraftEdit:
-    if not isinstance(value, Mapping) or not isinstance(value.get("version"), int):
+    version = value.get("version") if isinstance(value, Mapping) else None
+    if not isinstance(version, int) or not 0 < version < 1 << 31:
         raise Invalid("An edit is {document_id, version, find, replace}, version being a number.")
     find, replacement = value.get("find"), value.get("replace")
     if not isinstance(find, str) or not find.strip() or not isinstance(replacement, str):
         raise Invalid("An edit needs the words to find; what replaces them may be empty.")
+    find, replacement = _characters(find, "find", MAX_ANSWER), _characters(replacement, "replace", MAX_ANSWER)
     if find == replacement:
         raise Invalid(f"An edit replaces {find[:60]!r} by itself.")
-    if len(find) + len(replacement) > MAX_ANSWER:
-        raise Invalid(f"An edit has more than {MAX_ANSWER:,} characters.")
-    return DraftEdit(_text(value.get("document_id"), "document_id", 512), value["version"], find, replacement)
+    return DraftEdit(_text(value.get("document_id"), "document_id", 512), version, find, replacement)
 
 
 def _supersession(value: Any) -> DraftSupersession:
@@ -141,14 +151,16 @@ def _supersession(value: Any) -> DraftSupersession:
     passage = value.get("passage")
     if passage is not None and (not isinstance(passage, str) or not passage.strip()):
         raise Invalid("passage is the text of a passage, or left out for the whole document.")
+    if passage is not None:
+        passage = _characters(passage, "passage", MAX_ANSWER)
     return DraftSupersession(_text(value.get("document_id"), "document_id", 512), passage)
 
 
 def _moment(value: Any) -> datetime:
     try:
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise Invalid(
             f"valid_until is a date like 2027-01-31 or 2027-01-31T12:00:00+08:00, not {str(value)[:40]!r}."
         ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

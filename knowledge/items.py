@@ -62,7 +62,7 @@ def listing(
     ):
         complaints.setdefault(complaint.correction_id, []).append(complaint)
     live = set(session.scalars(sa.select(Entry.correction_id).where(Entry.live, Entry.correction_id.in_(ids))))
-    counts = session.execute(sa.select(Correction.state, sa.func.count()).group_by(Correction.state)).tuples().all()
+    counts = session.execute(sa.select(Correction.state, sa.func.count()).group_by(Correction.state)).all()
     return {
         "items": [_line(row, complaints.get(row.id, []), row.id in live) for row in rows],
         "total": session.scalar(sa.select(sa.func.count()).select_from(Correction).where(*wanted)) or 0,

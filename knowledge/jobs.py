@@ -30,16 +30,26 @@ def enqueue(session: Session, kind: str, payload: dict[str, Any], *, actor: str)
 
 
 def get(session: Session, job_id: int) -> Job:
-    job = session.get(Job, job_id, populate_existing=True)
+    known = 0 < job_id < 1 << 63  # a larger number would not even fit into the question
+    job = session.get(Job, job_id, populate_existing=True) if known else None
     if job is None:
         raise NotFound(f"There is no job {job_id}.")
     return job
 
 
 def claim(session: Session, *, now: datetime | None = None) -> Job | None:
-    """Takes the oldest waiting (or abandoned) job, or None. Another worker being first is a normal outcome."""
+    """Takes the oldest waiting (or abandoned) job, or None. Another worker being first is a normal outcome.
+
+    A job that was abandoned ``MAX_ATTEMPTS`` times fails: it may be what ends the workers.
+    """
     now = now or utc_now()
     abandoned = sa.and_(Job.state == "running", Job.heartbeat_at < now - timedelta(seconds=HEARTBEAT_SECONDS))
+    session.execute(
+        sa.update(Job)
+        .where(abandoned, Job.attempts >= MAX_ATTEMPTS)
+        .values(state="failed", error=f"The worker ended {MAX_ATTEMPTS} times while doing this.", finished_at=now)
+        .execution_options(synchronize_session=False)
+    )
     free = sa.or_(sa.and_(Job.state == "queued", Job.run_after <= now), abandoned)
     for job in session.scalars(sa.select(Job).where(free).order_by(Job.id).limit(10)):
         taken = session.execute(
@@ -54,33 +64,34 @@ def claim(session: Session, *, now: datetime | None = None) -> Job | None:
     return None
 
 
-def beat(session: Session, job: Job, progress: dict[str, Any] | None = None) -> None:
-    """Says that the worker is alive, and how far it is."""
+def beat(session: Session, job: Job, progress: dict[str, Any] | None = None) -> bool:
+    """Says that the worker is alive, and how far it is. False when the job is not this worker's any more."""
     values: dict[str, Any] = {"heartbeat_at": utc_now()}
     if progress is not None:
         values["progress"] = progress
-    session.execute(sa.update(Job).where(Job.id == job.id, Job.attempts == job.attempts).values(**values))
+    return _write(session, job, values)
 
 
-def finish(session: Session, job: Job, progress: dict[str, Any] | None = None) -> None:
+def finish(session: Session, job: Job, progress: dict[str, Any] | None = None) -> bool:
+    """The job is done. False when it is not this worker's any more: cancelled, or taken up by another."""
     values: dict[str, Any] = {"state": "done", "finished_at": utc_now(), "error": None}
     if progress is not None:
         values["progress"] = progress
-    session.execute(sa.update(Job).where(Job.id == job.id, Job.attempts == job.attempts).values(**values))
+    return _write(session, job, values)
 
 
-def fail(session: Session, job: Job, error: str) -> None:
-    """Tries again later (with growing pauses) or gives up after ``MAX_ATTEMPTS``."""
+def fail(session: Session, job: Job, error: str) -> bool:
+    """Tries again later (with growing pauses) or gives up after ``MAX_ATTEMPTS``. False as in ``finish``."""
     again = job.attempts < MAX_ATTEMPTS
-    session.execute(
-        sa.update(Job)
-        .where(Job.id == job.id, Job.attempts == job.attempts)
-        .values(
-            state="queued" if again else "failed",
-            error=error[:2000],
-            run_after=utc_now() + timedelta(seconds=5 * 4**job.attempts),
-            finished_at=None if again else utc_now(),
-        )
+    return _write(
+        session,
+        job,
+        {
+            "state": "queued" if again else "failed",
+            "error": error[:2000],
+            "run_after": utc_now() + timedelta(seconds=5 * 4**job.attempts),
+            "finished_at": None if again else utc_now(),
+        },
     )
 
 
@@ -93,3 +104,14 @@ def cancel(session: Session, kind: str, key: str, value: Any) -> int:
             count += 1
     session.flush()
     return count
+
+
+def _write(session: Session, job: Job, values: dict[str, Any]) -> bool:
+    """Writes to a job that still runs under this claim."""
+    done = session.execute(
+        sa.update(Job)
+        .where(Job.id == job.id, Job.attempts == job.attempts, Job.state == "running")
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
+    return done.rowcount == 1  # type: ignore[attr-defined, no-any-return]

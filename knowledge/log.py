@@ -72,10 +72,13 @@ class LogSource:
     def select(self, *, language: str | None, filters: Mapping[str, str]) -> frozenset[int] | None:
         """The ids of live passages in a language and of documents whose details match; None means all.
 
-        ``filters`` keys: ``document_id``, ``source``, ``kind``, or any key of a document's metadata.
+        ``filters`` keys: ``document_id``, ``source``, ``kind``, or any key of a document's metadata; a key that a
+        path into JSON cannot name (quotation marks, backslashes, control characters) matches nothing.
         """
         if language is None and not filters:
             return None
+        if any(not key.isprintable() or '"' in key or "\\" in key for key in filters):
+            return frozenset()
         query = (
             sa.select(PassageRow.id)
             .join(Document, Document.id == PassageRow.document_id)
@@ -126,7 +129,7 @@ class LogSource:
                     sa.select(Embedding.passage_id, Embedding.vector).where(
                         Embedding.passage_id.in_(batch), Embedding.fingerprint == self._fingerprint
                     )
-                ).tuples().all()
+                ).all()
             )
             for passage in load_passages(session, batch):
                 blob = vectors.get(passage.id)

@@ -7,12 +7,15 @@ a question in other words finds the erratum through retrieval, like any document
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
+from sqlalchemy.orm import aliased
 
 from knowledge.log import head
 from knowledge.tables import Entry, EntryQuestion
@@ -20,6 +23,11 @@ from retrieval.text import normalise
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
+
+_HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_HAN_SPACE = re.compile(f"(?<=[{_HAN}]) | (?=[{_HAN}])")
+_POWER = re.compile("(?<=[0-9])(?=[\u2070\u00b9\u00b2\u00b3\u2074-\u207f])")  # NFKC would make 52 of 5²
+_DOTS = re.compile(r"\.{2,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +43,34 @@ class Match:
 
 
 def key(question: str) -> str:
-    """The form under which questions are compared: normalised, without punctuation and white space at the ends
-    of words. Symbols (+, %, €) and digits stay: "C" is not "C++"."""
-    kept = "".join(
-        " " if unicodedata.category(character).startswith("P") and character not in "#%&*@\\/-_." else character
-        for character in normalise(question)
+    """The form under which questions are compared: normalised, without the marks that make no difference.
+
+    Symbols, signs and digits stay, and so does punctuation between digits: "C" is not "C++", -5 not 5, 1.5 not 15.
+    White space beside Chinese characters goes, because it means nothing there.
+    """
+    text = _DOTS.sub(" ", normalise(_POWER.sub("^", question)))
+    text = _HAN_SPACE.sub("", " ".join(_without(text, _is_bracket).split()))
+    words = (word.rstrip(".") for word in _without(text, _is_mark).split())
+    return " ".join(word for word in words if word not in ("", "-"))
+
+
+def _without(text: str, unwanted: Callable[[str], bool]) -> str:
+    """The text with spaces for the unwanted characters; those between digits stay."""
+    return "".join(
+        " "
+        if unwanted(one) and not (text[place - 1 : place].isdigit() and text[place + 1 : place + 2].isdigit())
+        else one
+        for place, one in enumerate(text)
     )
-    words = (word.strip(".-_") for word in kept.split())
-    return " ".join(word for word in words if word)
+
+
+def _is_bracket(character: str) -> bool:
+    return character in "\"'`" or unicodedata.category(character) in ("Ps", "Pe", "Pi", "Pf")
+
+
+def _is_mark(character: str) -> bool:
+    """Marks that set words apart. What is not here stays: %, ‰, §, #, &, @, / and more mean something."""
+    return character in ",;:!?¿¡·•、。؟،" or (character != "-" and unicodedata.category(character) == "Pd")
 
 
 def match(session: Session, question: str, *, now: datetime, excluded: frozenset[int] = frozenset()) -> Match | None:
@@ -50,9 +78,10 @@ def match(session: Session, question: str, *, now: datetime, excluded: frozenset
     wanted = key(question)
     if not wanted:
         return None
+    other = aliased(EntryQuestion)
     negative = (
-        sa.select(EntryQuestion.id)
-        .where(EntryQuestion.entry_id == Entry.id, EntryQuestion.role == "negative", EntryQuestion.normalised == wanted)
+        sa.select(other.id)
+        .where(other.entry_id == Entry.id, other.role == "negative", other.normalised == wanted)
         .exists()
     )
     entry = session.scalar(

@@ -19,7 +19,8 @@ import numpy as np
 import sqlalchemy as sa
 
 from knowledge import matching
-from knowledge.publish import Publication
+from knowledge.db import utc_now
+from knowledge.publication import Publication
 from knowledge.tables import Complaint, Entry, Golden
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ class Graded:
 
 
 def prove(session: Session, publication: Publication, searcher: Searcher, embedder: Embedder) -> dict[str, Any]:
-    """Replays and reports: ``{verdict, items}``; verdict: fixed | not_fixed | regressed."""
-    candidate = searcher.candidate(hide=publication.hidden, add=publication.passages())
+    """Replays and reports: ``{verdict, items, seq}``; verdict: fixed | not_fixed | regressed; seq: of the log."""
+    candidate = searcher.candidate(hide=publication.hidden, add=publication.shown)
     served = {matching.key(q) for q in (publication.draft.question, *publication.asked, *publication.draft.paraphrases)}
     served -= {matching.key(q) for q in publication.draft.negatives}
     frozen = _frozen(session, publication.correction_id)
@@ -56,7 +57,7 @@ def prove(session: Session, publication: Publication, searcher: Searcher, embedd
         items.append(_graded(graded, publication, served, searcher, candidate))
     outcomes = {item["outcome"] for item in items}
     verdict = "regressed" if "regressed" in outcomes else "not_fixed" if "not_fixed" in outcomes else "fixed"
-    return {"verdict": verdict, "items": items}
+    return {"verdict": verdict, "items": items, "seq": publication.seq}
 
 
 def _asked(publication: Publication) -> list[tuple[str, str]]:
@@ -101,37 +102,45 @@ def _graded(
     searcher: Searcher,
     candidate: Candidate,
 ) -> dict[str, Any]:
+    """*regressed*: the question would be answered by this correction instead of its own, or its document was found
+    and would be no longer."""
     before = searcher.search(graded.question, DEPTH).hits
     after = searcher.search(graded.question, DEPTH, candidate=candidate).hits
     stolen = matching.key(graded.question) in served
-    was_right = any(hit.passage.document_id == graded.document_id for hit in before)
-    is_right = not stolen and any(hit.passage.document_id == graded.document_id for hit in after)
+    was_found = any(hit.passage.document_id == graded.document_id for hit in before)
+    is_found = any(hit.passage.document_id == graded.document_id for hit in after)
     same = [hit.passage.text for hit in before] == [hit.passage.text for hit in after]
     return {
         "role": "golden",
         "question": graded.question,
         "before": {
-            "status": "retrieved" if was_right else "not_found",
+            "status": "retrieved" if was_found else "not_found",
             "answer": graded.answer,
             "sources": _sources(before),
         },
         "after": {
-            "status": "curated" if stolen else "retrieved" if is_right else "not_found",
+            "status": "curated" if stolen else "retrieved" if is_found else "not_found",
             "answer": publication.draft.answer if stolen else graded.answer,
             "sources": _sources(after),
         },
-        "outcome": "regressed" if was_right and not is_right else "same" if same else "changed",
+        "outcome": "regressed" if stolen or (was_found and not is_found) else "same" if same else "changed",
     }
 
 
 def _golden(session: Session, publication: Publication) -> list[Graded]:
+    """The golden questions of other corrections that hold now."""
     rows = session.execute(
         sa.select(Golden.question, Golden.answer, Golden.document_id)
         .join(Entry, Entry.id == Golden.entry_id)
-        .where(Golden.active, Entry.live, Entry.correction_id != publication.correction_id)
+        .where(
+            Golden.active,
+            Entry.live,
+            Entry.correction_id != publication.correction_id,
+            sa.or_(Entry.valid_until.is_(None), Entry.valid_until > utc_now()),
+        )
         .order_by(Golden.id)
     )
-    return [Graded(*row) for row in rows.tuples()]
+    return [Graded(*row) for row in rows]
 
 
 def _nearest(golden: Sequence[Graded], question: str, embedder: Embedder) -> list[Graded]:

@@ -1,119 +1,36 @@
 """Writing a correction back, and taking it back: each is ONE transaction.
 
-``prepare`` reads what the draft asks for and embeds the new texts (slow, no transaction). ``approve`` then
-writes, together or not at all: the state, the erratum document's version, the edited versions of source
-documents, what is superseded, the entry with its questions, the golden question, the log entry that every index
-follows, and the recheck job. ``rollback`` undoes exactly that. Knows nothing of proofs: the caller decides.
+``prepare`` (knowledge.publication) reads what the draft asks for and embeds the new texts: slow, and no writer waits
+for it. ``approve`` then writes, together or not at all: the state, the erratum document's version, the edited versions
+of source documents, what is superseded, the entry with its questions, the golden question, the log entry that every
+index follows, and the recheck job. ``rollback`` undoes exactly that. Knows nothing of proofs: the caller decides.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from knowledge import corrections, documents, jobs, matching
+from knowledge import affected, corrections, documents, jobs, matching
 from knowledge.db import utc_now
-from knowledge.documents import Content, Plan, Replacement
-from knowledge.drafts import Draft, DraftEdit, from_json
-from knowledge.errors import Conflict, Invalid, NotAllowed, Stale
+from knowledge.errors import NotAllowed, Stale
 from knowledge.log import head
-from knowledge.tables import (
-    Complaint,
-    Correction,
-    Document,
-    Edit,
-    Entry,
-    EntryQuestion,
-    Golden,
-    PassageRow,
-    Supersession,
-)
+from knowledge.publication import Publication, active_edits, erratum_id, plan_sources, prepare
+from knowledge.tables import Correction, Document, Edit, Entry, EntryQuestion, Golden, Supersession
 from retrieval.text import language_of
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from knowledge.documents import Plan
+    from knowledge.drafts import Draft
     from retrieval.embed import Embedder
-    from retrieval.passage import Passage
+
+__all__ = ["RECHECK", "Publication", "approve", "erratum_id", "prepare", "prepare_rollback", "rollback"]
 
 RECHECK = "recheck"  # the kind of the job that asks the corrected question again
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Publication:
-    """All that an approval of this draft will write; also what a proof tries out on a candidate."""
-
-    correction_id: int
-    revision: int  # of the correction that was prepared; approval refuses another
-    draft: Draft
-    asked: tuple[str, ...]  # the complaints' own questions: each must be answered by the entry
-    erratum: Plan
-    edited: tuple[Plan, ...]
-    edits: tuple[tuple[DraftEdit, ...], ...]  # the new edits of each plan in ``edited``
-    replaced_entry: int | None  # the entry that stands now, when a reopened correction is published anew
-    hidden: frozenset[int]  # live passages that readers will no longer see
-
-    def passages(self) -> list[Passage]:
-        """The new passages, with negative ids, as a candidate shows them."""
-        found: list[Passage] = []
-        superseded = {(one.document_id, one.passage) for one in self.draft.supersedes}
-        for plan in (self.erratum, *self.edited):
-            if (plan.document_id, None) in superseded:
-                continue
-            for passage in plan.passages(first_id=-1 - len(found)):
-                if (plan.document_id, passage.text) not in superseded:
-                    found.append(passage)
-        return found
-
-
-def erratum_id(correction_id: int) -> str:
-    """The id of the document that a correction publishes."""
-    return f"erratum-{correction_id}"
-
-
-def prepare(session: Session, correction: Correction, embedder: Embedder) -> Publication:
-    """Reads what approving the present draft would write.
-
-    Raises NotAllowed (no draft), Invalid (an edit does not fit), Stale (a document changed since the curator saw it).
-    """
-    if not correction.draft:
-        raise NotAllowed(f"Correction {correction.id} has no draft. Write the corrected answer first.")
-    draft = from_json(correction.draft)
-    standing = corrections.live_entry(session, correction.id)
-    old = _active_edits(session, standing)
-    new: dict[str, list[DraftEdit]] = {one.document_id: [] for one in old}
-    for edit in draft.edits:
-        _check_edit(session, correction, edit, {one.document_id for one in old})
-        new.setdefault(edit.document_id, []).append(edit)
-    _check_supersessions(session, correction, draft)
-    base = Content(draft.question, draft.answer, None, {"correction": str(correction.id)})
-    plans = [
-        documents.plan(session, erratum_id(correction.id), base=base, kind="erratum", source="errata"),
-        *(
-            documents.plan(
-                session,
-                document_id,
-                add=[Replacement(edit.find, edit.replace) for edit in edits],
-                drop=[one.id for one in old if one.document_id == document_id],
-            )
-            for document_id, edits in new.items()
-        ),
-    ]
-    erratum, *edited = documents.embed(session, plans, embedder)
-    return Publication(
-        correction_id=correction.id,
-        revision=correction.revision,
-        draft=draft,
-        asked=_asked(session, correction),
-        erratum=erratum,
-        edited=tuple(edited),
-        edits=tuple(tuple(edits) for edits in new.values()),
-        replaced_entry=standing.id if standing else None,
-        hidden=_hidden(session, draft, [erratum.document_id, *new]),
-    )
 
 
 def approve(
@@ -131,6 +48,8 @@ def approve(
         revision=publication.revision,
         changes={"recheck": {"state": "pending"}, "claimed_by": None, "kind": draft.kind},
     )
+    if any(documents.see(session, document_id) != seen for document_id, seen in publication.seen.items()):
+        raise Stale("A document that this correction supersedes was changed meanwhile. Look at it again.")
     standing = corrections.live_entry(session, correction.id)
     touched = _deactivate(session, standing) if standing else []
     version = documents.install(
@@ -173,6 +92,7 @@ def approve(
             correction_id=correction.id,
         )
         touched.append(plan.document_id)
+    _tell_others(session, publication.edited, correction)
     for one in draft.supersedes:
         session.add(Supersession(entry_id=entry.id, document_id=one.document_id, passage=one.passage))
         touched.append(one.document_id)
@@ -202,24 +122,7 @@ def prepare_rollback(session: Session, correction: Correction, embedder: Embedde
     entry = corrections.live_entry(session, correction.id)
     if entry is None:
         raise NotAllowed(f"Correction {correction.id} is {correction.state}: nothing of it is published.")
-    edits = _active_edits(session, entry)
-    plans = []
-    for document_id in dict.fromkeys(edit.document_id for edit in edits):
-        document = session.get_one(Document, document_id)
-        if document.retired_at is not None:
-            continue  # nobody reads it; should it return, it is composed without these edits
-        drop = [edit.id for edit in edits if edit.document_id == document_id]
-        plan = documents.plan(session, document_id, drop=drop)
-        if plan.broken:
-            owners = session.scalars(
-                sa.select(Entry.correction_id).join(Edit, Edit.entry_id == Entry.id).where(Edit.id.in_(plan.broken))
-            )
-            names = ", ".join(str(owner) for owner in sorted(set(owners)))
-            raise Conflict(
-                f"Correction {names} changed words that this one wrote in {document_id!r}. Roll it back first."
-            )
-        plans.append(plan)
-    return documents.embed(session, plans, embedder)
+    return documents.embed(session, plan_sources(session, active_edits(session, entry), {}), embedder)
 
 
 def rollback(
@@ -238,17 +141,15 @@ def rollback(
     )
     entry = corrections.live_entry(session, correction.id)
     assert entry is not None  # advance refuses a rollback of what is not live
-    touched = _deactivate(session, entry)
-    if {plan.document_id for plan in plans} != {
-        document_id
-        for document_id in session.scalars(sa.select(Edit.document_id).where(Edit.entry_id == entry.id))
-        if session.get_one(Document, document_id).retired_at is None and document_id in touched
-    }:
+    edited = {edit.document_id for edit in active_edits(session, entry)}
+    if {plan.document_id for plan in plans} != {one for one in edited if not documents.see(session, one).retired}:
         raise Stale("The documents of this correction changed meanwhile. Try again.")
+    touched = _deactivate(session, entry)
     for plan in plans:
         documents.install(
             session, plan, fingerprint=fingerprint, actor=actor, reason=reason, correction_id=correction.id
         )
+    _tell_others(session, plans, correction)
     erratum = session.get_one(Document, entry.document_id)
     erratum.retired_at = utc_now()
     session.flush()
@@ -267,7 +168,7 @@ def rollback(
 
 def _deactivate(session: Session, entry: Entry) -> list[str]:
     """Ends an entry: it no longer matches, edits or hides. Returns the source documents that this touches."""
-    touched = [edit.document_id for edit in _active_edits(session, entry)]
+    touched = [edit.document_id for edit in active_edits(session, entry)]
     touched += session.scalars(
         sa.select(Supersession.document_id).where(Supersession.entry_id == entry.id, Supersession.active)
     )
@@ -278,17 +179,11 @@ def _deactivate(session: Session, entry: Entry) -> list[str]:
     return touched
 
 
-def _active_edits(session: Session, entry: Entry | None) -> list[Edit]:
-    if entry is None:
-        return []
-    return list(session.scalars(sa.select(Edit).where(Edit.entry_id == entry.id, Edit.active).order_by(Edit.id)))
-
-
-def _asked(session: Session, correction: Correction) -> tuple[str, ...]:
-    complaints = session.scalars(
-        sa.select(Complaint.question).where(Complaint.correction_id == correction.id).order_by(Complaint.id)
-    )
-    return tuple(dict.fromkeys((correction.question, *complaints)))
+def _tell_others(session: Session, plans: Sequence[Plan], correction: Correction) -> None:
+    """Reopens other corrections whose superseded passages these new texts no longer have."""
+    for plan in plans:
+        owners = affected.by_new_text(session, plan) - {correction.id}
+        affected.reopen(session, owners, f"correction {correction.id} changed the source: {plan.document_id}")
 
 
 def _add_questions(session: Session, entry: Entry, draft: Draft, asked: Sequence[str]) -> None:
@@ -305,42 +200,3 @@ def _add_questions(session: Session, entry: Entry, draft: Draft, asked: Sequence
                 seen.add(form)
                 session.add(EntryQuestion(entry_id=entry.id, role=role, text=text, normalised=form))
     session.flush()
-
-
-def _check_edit(session: Session, correction: Correction, edit: DraftEdit, own: set[str]) -> None:
-    document = session.get(Document, edit.document_id, populate_existing=True)
-    if document is None or document.retired_at is not None:
-        raise Invalid(f"There is no document {edit.document_id!r} to edit.")
-    if document.id == erratum_id(correction.id):
-        raise Invalid("The erratum itself is changed by changing the answer.")
-    if edit.version != document.current_version and edit.document_id not in own:
-        raise Stale(
-            f"Document {edit.document_id!r} is at version {document.current_version}; the edit was made on version "
-            f"{edit.version}. Look at the new text and make the edit again."
-        )
-
-
-def _check_supersessions(session: Session, correction: Correction, draft: Draft) -> None:
-    for one in draft.supersedes:
-        document = session.get(Document, one.document_id)
-        if document is None:
-            raise Invalid(f"There is no document {one.document_id!r} to supersede.")
-        if one.document_id == erratum_id(correction.id):
-            raise Invalid("A correction cannot supersede itself.")
-        if one.passage is not None and not session.scalar(
-            sa.select(PassageRow.id)
-            .where(PassageRow.document_id == one.document_id, PassageRow.text == one.passage)
-            .limit(1)
-        ):
-            raise Invalid(f"Document {one.document_id!r} has no passage {one.passage[:60]!r}.")
-
-
-def _hidden(session: Session, draft: Draft, replaced: Sequence[str]) -> frozenset[int]:
-    """Live passages of documents that get a new version, and of what is superseded."""
-    gone = set(session.scalars(sa.select(PassageRow.id).where(PassageRow.live, PassageRow.document_id.in_(replaced))))
-    for one in draft.supersedes:
-        query = sa.select(PassageRow.id).where(PassageRow.live, PassageRow.document_id == one.document_id)
-        if one.passage is not None:
-            query = query.where(PassageRow.text == one.passage)
-        gone |= set(session.scalars(query))
-    return frozenset(gone)

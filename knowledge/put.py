@@ -6,16 +6,14 @@ passage the new text no longer has goes back to the queue ("source changed"); it
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
-from knowledge import corrections, documents
-from knowledge.corrections import State
-from knowledge.errors import Stale
-from knowledge.tables import Document, Edit, Entry, Supersession
+from knowledge import affected, documents
+from knowledge.errors import Invalid, Stale
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
     from knowledge.documents import Content, Plan
     from retrieval.embed import Embedder
 
+_ERRATUM = re.compile(r"erratum-\d+")  # knowledge.publish.erratum_id
 ATTEMPTS = 5  # how often a plan is made anew when others keep changing the same document
 
 
@@ -51,8 +50,12 @@ def put(
 ) -> list[Stored]:
     """Stores the documents, searchable when it returns; all of them or, on an error, none.
 
-    Raises Invalid (bounds, bad characters), Stale (somebody kept changing the same documents).
+    Raises Invalid (bounds, bad characters, an id given twice), Stale (somebody kept changing the same documents).
     """
+    for one, times in Counter(one.id for one in new).items():
+        refuse_erratum(one)
+        if times > 1:
+            raise Invalid(f"Document {one!r} is given twice: which of the two texts holds?")
     for attempt in range(ATTEMPTS):
         with database.read() as session:
             plans = [
@@ -70,56 +73,31 @@ def put(
 
 
 def remove(database: Database, document_id: str, *, actor: str, reason: str | None = None) -> int | None:
-    """Retires a document. Raises NotFound. Returns the log's seq."""
+    """Retires a document. Raises NotFound, Invalid (an erratum). Returns the log's seq."""
+    refuse_erratum(document_id)
     with database.write() as session:
+        owners = affected.by_edits(session, documents.see(session, document_id).edits)
         seq = documents.retire(session, document_id, actor=actor, reason=reason)
-        _reopen_owners(session, document_id, lambda _edit: True, lambda _passage: False, "the source was removed")
+        affected.reopen(session, owners, f"the source was removed: {document_id}")
         return seq
+
+
+def refuse_erratum(document_id: str) -> None:
+    """The documents that corrections publish change with their corrections only. Raises Invalid."""
+    if _ERRATUM.fullmatch(document_id):
+        raise Invalid(f"{document_id!r} is the name of a correction's erratum: change or roll back the correction.")
 
 
 def _store(session: Session, a_plan: Plan, fingerprint: str, actor: str, reason: str | None) -> Stored:
     if a_plan.unchanged:
-        now = documents.see(session, a_plan.document_id)
-        if now != a_plan.seen:
+        if documents.see(session, a_plan.document_id) != a_plan.seen:
             raise Stale(f"Document {a_plan.document_id!r} was changed meanwhile.")
-        document = session.get_one(Document, a_plan.document_id)
-        assert document.base_version is not None
-        return Stored(a_plan.document_id, document.current_version or document.base_version, changed=False)
+        assert a_plan.seen.current_version is not None
+        return Stored(a_plan.document_id, a_plan.seen.current_version, changed=False)
     version = documents.install(session, a_plan, fingerprint=fingerprint, actor=actor, reason=reason)
     documents.settle(
         session, [a_plan.document_id], action="put", actor=actor, document_id=a_plan.document_id, reason=reason
     )
-    if a_plan.base is not None and a_plan.seen.base_version is not None:
-        present = {piece.text for piece in a_plan.pieces}
-        _reopen_owners(
-            session,
-            a_plan.document_id,
-            lambda edit: edit.id in a_plan.broken,
-            lambda passage: passage is None or passage not in present,
-            "the source changed",
-        )
+    owners = affected.by_new_text(session, a_plan)
+    affected.reopen(session, owners, f"the source changed: {a_plan.document_id}")
     return Stored(a_plan.document_id, version, changed=True)
-
-
-def _reopen_owners(session: Session, document_id: str, edit_hit, passage_hit, why: str) -> None:  # type: ignore[no-untyped-def]
-    """Sends the live corrections whose edits or supersessions of this document are hit back to the queue."""
-    edits = session.execute(
-        sa.select(Edit, Entry.correction_id)
-        .join(Entry, Entry.id == Edit.entry_id)
-        .where(Edit.document_id == document_id, Entry.live)
-    ).tuples()
-    hidden = session.execute(
-        sa.select(Supersession, Entry.correction_id)
-        .join(Entry, Entry.id == Supersession.entry_id)
-        .where(Supersession.document_id == document_id, Supersession.active, Entry.live)
-    ).tuples()
-    owners = {owner for edit, owner in edits if edit_hit(edit)} | {
-        owner for one, owner in hidden if passage_hit(one.passage)
-    }
-    for owner in sorted(owners):
-        correction = corrections.get(session, owner)
-        reason = f"{why}: {document_id}"
-        if correction.state in (State.APPROVED, State.VERIFIED):
-            corrections.advance(session, correction, "reopen", actor="ingest", reason=reason)
-        else:
-            corrections.note(session, correction, "source_changed", actor="ingest", reason=reason)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from retrieval.errors import ChangeError, VectorError
-from retrieval.keywords import SealedKeywords, Terms, bm25
+from retrieval.keywords import KeywordsBuilder, SealedKeywords, Terms, bm25
 from retrieval.text import tokens
 from retrieval.vectors import DECIMALS, SealedVectors, could_be_best, exact_scores
 
@@ -85,23 +85,27 @@ class Index:
         """From rows in any order. Raises ``ChangeError`` for an id that comes twice, ``VectorError``."""
         ids: list[int] = []
         digests: list[int] = []
-        terms: list[Terms] = []
         vectors: list[NDArray[np.float32]] = []
+        keywords = KeywordsBuilder()
         for row in rows:
             ids.append(row.id)
             digests.append(digest(row.text))
-            terms.append(Terms.of(tokens(row.text)))
             vectors.append(_checked(row, dimension))
+            keywords.add(Terms.of(tokens(row.text)))
         order = np.argsort(np.array(ids, dtype=np.int64), kind="stable")
         sorted_ids = np.array(ids, dtype=np.int64)[order]
         if len(sorted_ids) > 1 and not np.all(np.diff(sorted_ids)):
             raise ChangeError("The log lists a passage twice among its live rows. Run: errata doctor")
-        matrix = np.stack(vectors)[order] if vectors else np.empty((0, dimension), dtype=np.float32)
+        ordinals = np.empty(len(ids), dtype=np.int32)
+        ordinals[order] = np.arange(len(ids), dtype=np.int32)
+        matrix = np.empty((len(ids), dimension), dtype=np.float32)
+        for ordinal, vector in zip(ordinals.tolist(), vectors, strict=True):
+            matrix[ordinal] = vector
         sealed = Sealed(
             ids=sorted_ids,
             digests=np.array(digests, dtype=np.uint64)[order],
             vectors=SealedVectors(matrix, dimension),
-            keywords=SealedKeywords.build(terms[place] for place in order),
+            keywords=keywords.sealed(ordinals),
         )
         return cls(seq=seq, fingerprint=fingerprint, sealed=sealed)
 

@@ -65,64 +65,39 @@ class SealedKeywords:
     @classmethod
     def build(cls, passages: Iterable[Terms]) -> SealedKeywords:
         """From the passages in the order of their ordinals."""
-        numbers: dict[str, int] = {}
-        numbered, counts, sizes, lengths = array("i"), array("i"), array("i"), array("i")
+        builder = KeywordsBuilder()
         for passage in passages:
-            for term, count in passage.counts.items():
-                numbered.append(numbers.setdefault(term, len(numbers)))
-                counts.append(count)
-            sizes.append(len(passage.counts))
-            lengths.append(passage.length)
-        terms = sorted(numbers)
-        place = np.empty(len(terms), dtype=np.int32)
-        place[[numbers[term] for term in terms]] = np.arange(len(terms), dtype=np.int32)
-        rows = place[np.frombuffer(numbered, dtype=np.int32)] if len(numbered) else np.empty(0, dtype=np.int32)
-        ordinals = np.repeat(np.arange(len(sizes), dtype=np.int32), np.array(sizes, dtype=np.int32))
-        return cls._sorted(terms, rows, ordinals, np.array(counts, dtype=np.int32), np.array(lengths, dtype=np.int32))
-
-    @classmethod
-    def _sorted(
-        cls,
-        terms: list[str],
-        rows: NDArray[np.int32],
-        ordinals: NDArray[np.int32],
-        counts: NDArray[np.int32],
-        lengths: NDArray[np.int32],
-    ) -> SealedKeywords:
-        """From postings (row of ``terms``, ordinal, count) in any order."""
-        order = np.lexsort((ordinals, rows))
-        starts = np.zeros(len(terms) + 1, dtype=np.int64)
-        np.cumsum(np.bincount(rows, minlength=len(terms)), out=starts[1:])
-        return cls(terms, starts, ordinals[order], counts[order], lengths)
+            builder.add(passage)
+        return builder.sealed(np.arange(len(builder), dtype=np.int32))
 
     def merged(self, new_ordinal: NDArray[np.int32], fresh: Mapping[int, Terms], size: int) -> SealedKeywords:
-        """With each ordinal renumbered to ``new_ordinal`` (n,), -1 for those that go, and fresh passages added under
-        their new ordinals; ``size`` passages in all. The same as building it from those passages."""
+        """The same as building it from ``size`` passages: those kept, each under ``new_ordinal`` (n,), which is -1
+        for those that go and leaves the order of the rest; and the fresh ones under their new ordinals."""
         moved = new_ordinal[self.ordinals]
         kept = moved >= 0
         old_rows = np.repeat(np.arange(len(self.terms), dtype=np.int32), np.diff(self.starts))[kept]
         used = np.bincount(old_rows, minlength=len(self.terms)) > 0
-        terms = sorted(
-            {term for term, alive in zip(self.terms, used.tolist(), strict=True) if alive}.union(
-                *(passage.counts for passage in fresh.values())
-            )
-        )
+        remaining = {self.terms[row] for row in np.flatnonzero(used).tolist()}
+        terms = sorted(remaining.union(*(passage.counts for passage in fresh.values())))
         row_of = {term: row for row, term in enumerate(terms)}
-        renumbered = np.array([row_of.get(term, -1) for term in self.terms], dtype=np.int32)
+        old_rows = np.array([row_of.get(term, -1) for term in self.terms], dtype=np.int32)[old_rows]
         lengths = np.zeros(size, dtype=np.int32)
         lengths[new_ordinal[new_ordinal >= 0]] = self.lengths[new_ordinal >= 0]
-        rows, ordinals, counts = array("i"), array("i"), array("i")
         for ordinal, passage in fresh.items():
             lengths[ordinal] = passage.length
-            for term, count in passage.counts.items():
-                rows.append(row_of[term])
-                ordinals.append(ordinal)
-                counts.append(count)
-        return self._sorted(
+        added = sorted(
+            (row_of[term], ordinal, count)
+            for ordinal, passage in fresh.items()
+            for term, count in passage.counts.items()
+        )
+        new_rows, ordinals, counts = np.array(added, dtype=np.int32).reshape(-1, 3).T
+        # What is kept is in order already, so that the fresh postings are slipped in instead of sorting all of them.
+        place = np.searchsorted(_keys(old_rows, moved[kept], size), _keys(new_rows, ordinals, size))
+        return SealedKeywords(
             terms,
-            np.concatenate((renumbered[old_rows], np.array(rows, dtype=np.int32))),
-            np.concatenate((moved[kept], np.array(ordinals, dtype=np.int32))),
-            np.concatenate((self.counts[kept], np.array(counts, dtype=np.int32))),
+            _starts(np.bincount(old_rows, minlength=len(terms)) + np.bincount(new_rows, minlength=len(terms))),
+            np.insert(moved[kept], place, ordinals),
+            np.insert(self.counts[kept], place, counts),
             lengths,
         )
 
@@ -133,6 +108,48 @@ class SealedKeywords:
             return self.ordinals[:0], self.counts[:0]
         stretch = slice(self.starts[row], self.starts[row + 1])
         return self.ordinals[stretch], self.counts[stretch]
+
+
+class KeywordsBuilder:
+    """Takes passages one at a time, in any order, in a few bytes for each posting."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._rows, self._counts, self._sizes, self._lengths = array("i"), array("i"), array("i"), array("i")
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    def add(self, passage: Terms) -> None:
+        for term, count in passage.counts.items():
+            self._rows.append(self._numbers.setdefault(term, len(self._numbers)))
+            self._counts.append(count)
+        self._sizes.append(len(passage.counts))
+        self._lengths.append(passage.length)
+
+    def sealed(self, ordinals: NDArray[np.int32]) -> SealedKeywords:
+        """The index in which the i-th passage that was added has the ordinal ``ordinals[i]``."""
+        terms = sorted(self._numbers)
+        place = np.empty(len(terms), dtype=np.int32)
+        place[[self._numbers[term] for term in terms]] = np.arange(len(terms), dtype=np.int32)
+        rows = place[np.array(self._rows, dtype=np.int32)]
+        posted = np.repeat(ordinals, np.array(self._sizes, dtype=np.int32))
+        order = np.lexsort((posted, rows))
+        lengths = np.empty(len(self), dtype=np.int32)
+        lengths[ordinals] = self._lengths
+        counts = np.array(self._counts, dtype=np.int32)[order]
+        return SealedKeywords(terms, _starts(np.bincount(rows, minlength=len(terms))), posted[order], counts, lengths)
+
+
+def _starts(sizes: NDArray[np.intp]) -> NDArray[np.int64]:
+    starts = np.zeros(len(sizes) + 1, dtype=np.int64)
+    np.cumsum(sizes, out=starts[1:])
+    return starts
+
+
+def _keys(rows: NDArray[np.int32], ordinals: NDArray[np.int32], size: int) -> NDArray[np.int64]:
+    """One number for each posting, in the order in which postings stand."""
+    return rows.astype(np.int64) * max(size, 1) + ordinals
 
 
 def bm25(

@@ -33,10 +33,15 @@ __all__ = ["Candidate", "Check", "SearchResult", "Searcher", "Source"]
 _log = logging.getLogger(__name__)
 
 DEPTH = 50  # how many passages each ranking contributes
+# Measured with multilingual-e5-small on two FAQ collections and on questions about encyclopedia paragraphs in English and
+# Chinese, nDCG@10 of dense alone: .736, .957, .972, .959; with equal weights and the usual rank constant of 60: .705,
+# .938, .988, .968; with these weights and a constant of 10: .746, .954, .995, .960, and never fewer right in the first five.
 DENSE_WEIGHT = 1.0
 KEYWORD_WEIGHT = 0.5
-# An erratum this near (in cosine) to the best passage is taken to be about the same thing as it.
-ERRATUM_MARGIN = 0.02
+# An erratum this near (in cosine) to the best passage is taken to be about the same thing as it. Measured on the same
+# two FAQ collections, the stale passages left in: errata moved first for their own questions and paraphrases 94 % and
+# 91 %, for near misses 2 % and 29 %. At .005 it is 91 and 75 % against 1 and 11 %, at .03 99 % against 6 and 57 %.
+ERRATUM_MARGIN = 0.015
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,14 +3,19 @@
 Knows nothing about documents, indexes or models. Every function takes any ``str``, lone surrogates and control
 characters included, and runs in time linear in its length.
 
-Tokens are made so that what people type meets what documents say:
+Tokens are for matching, not for showing. They are made so that what people type meets what documents say:
 
 * Chinese is segmented by rjieba in search mode (``知识库`` gives ``知识`` and ``知识库``), after traditional characters
-  became simplified ones.
-* An identifier is kept whole and in parts: ``tidb-lightning`` gives ``tidb-lightning``, ``tidb``, ``lightning``.
+  became simplified ones. Its guesses at unknown words are off: a name is then cut alike in every sentence.
+* English words lose their plainest endings (``imports``, ``imported`` and ``importing`` are one token).
+* An identifier is kept whole and in parts: ``tidb-dashboard`` gives ``tidb-dashboard``, ``tidb``, ``dashboard``.
 * A version is found with and without its ``v`` and its last number: ``v5.4.0`` gives ``v5.4.0``, ``5.4.0``, ``5.4``.
 * Scripts without spaces that rjieba does not know (kana, hangul, Thai …) give pairs of characters.
 * There is no list of stop words: BM25 already gives them next to no weight, and ``not`` or ``没有`` carry meaning.
+
+Measured, nDCG@10 of BM25 alone. Endings off: .54 → .59, .89 → .90, .66 → .68, .84 → .86, .97 → .98 on five English sets
+of questions. Guesses off: .820 → .827, .987 → .996, .657 → .662, .987 → .986, .967 → .966 on five Chinese ones; pairs of
+characters instead of words do worse than words on three of these.
 """
 
 from __future__ import annotations
@@ -35,6 +40,7 @@ _WORD = rf"{_LETTER}+(?:['’]{_LETTER}+)?"
 _TOKEN = re.compile(rf"([{_HAN}]+)|([{_PAIRED}]+)|({_WORD}(?:[._/-]{_WORD})*(?:\+\+|\#)?)")
 _PART = re.compile(rf"v?\d+(?:\.\d+)+(?!{_LETTER})|{_WORD}")
 _VERSION = re.compile(r"v?(\d+(?:\.\d+)+)")
+_VOWELS = frozenset("aeiouy")
 _LONGEST = 64  # characters of a token; what is longer is encoded data that nobody types
 
 _CJK_LETTERS = re.compile(f"[{_HAN}\u3040-\u30ff]")
@@ -117,19 +123,21 @@ def tokens(text: str) -> list[str]:
     text = _THOUSANDS.sub(lambda number: number[0].replace(",", ""), normalise(text))
     found: list[str] = []
     for han, paired, word in _TOKEN.findall(text):
-        if word:
+        if word.isalnum():  # most words: one token, at the least cost
+            found.append(_stem(word))
+        elif word:
             found.extend(_forms(word))
         elif han:
-            found.extend(cut_for_search(han))
+            found.extend(cut_for_search(han, False))
         else:
             found.extend(paired[start : start + 2] for start in range(max(1, len(paired) - 1)))
     return [token[:_LONGEST] for token in found]
 
 
 def _forms(word: str) -> list[str]:
-    """A word, number or identifier whole, then its parts where it has several."""
+    """An identifier whole and in parts, a version also in its shorter forms, a word with a mark or an apostrophe."""
     parts = _PART.findall(word)
-    forms = [_without_possessive(word)] if len(parts) == 1 else [word, *map(_without_possessive, parts)]
+    forms = [_stem(word)] if len(parts) == 1 else [word, *map(_stem, parts)]
     for part in parts:
         if match := _VERSION.fullmatch(part):
             number = match[1]
@@ -137,8 +145,25 @@ def _forms(word: str) -> list[str]:
     return forms
 
 
-def _without_possessive(word: str) -> str:
-    return word[:-2] if word.endswith(("'s", "’s")) else word
+def _stem(word: str) -> str:
+    """An English word without possessive, plural, ``-ing``, ``-ed`` and final ``e``; anything else as it is.
+
+    Harman's S-stemmer and three more rules: enough for words to meet, too little to join unrelated ones.
+    """
+    if word.endswith(("'s", "’s")):
+        word = word[:-2]
+    if len(word) < 4 or not (word.isascii() and word.isalpha()):
+        return word
+    if word.endswith("ies") and word[-4] not in "ae":
+        word = word[:-3] + "y"
+    elif word.endswith("s") and word[-2] not in "us":
+        word = word[:-1]
+    for ending in ("ing", "ed"):
+        root = word.removesuffix(ending)
+        if root != word and len(root) >= 3 and not _VOWELS.isdisjoint(root):
+            word = root[:-1] if root[-1] == root[-2] and root[-1] not in "lsz" else root
+            break
+    return word[:-1] if word.endswith("e") and len(word) > 3 else word
 
 
 @lru_cache(maxsize=1)

@@ -76,12 +76,12 @@ class SealedVectors:
         available = len(self) if included is None else int(np.count_nonzero(included))
         if not available or k < 1:
             return np.empty(0, dtype=np.int64)
-        selector = None
-        if included is not None and available < len(self):
-            bits = np.packbits(included, bitorder="little")  # alive until the search is over
-            members = faiss.IDSelectorBitmap(len(self), faiss.swig_ptr(bits))
-            selector = faiss.SearchParameters()
-            selector.sel = members
+        # Always with a selector: without one, faiss 1.15 splits the scan for one question over OpenMP threads that wait
+        # for each other. Measured on two busy cores at 100,000 x 384: 44 ms without, 7 ms with.
+        bits = np.packbits(included, bitorder="little") if available < len(self) and included is not None else None
+        members = faiss.IDSelectorAll() if bits is None else faiss.IDSelectorBitmap(len(self), faiss.swig_ptr(bits))
+        selector = faiss.SearchParameters()
+        selector.sel = members
         wanted = k + 16
         while True:
             wanted = min(wanted, available)

@@ -6,16 +6,20 @@ Knows the packages' protocols; is no mock of our own code.
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pydantic import ConfigDict, Field
 
+from bot.llm.engine import LocalChatModel, Request, Step
 from retrieval.passage import Change, Passage, Row
 from retrieval.text import normalise, tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -127,3 +131,29 @@ def passage(id_: int, text: str, *, title: str = "", language: str = "en", errat
         language=language,
         erratum=erratum,
     )
+
+
+class ScriptedChat(LocalChatModel):
+    """Writes what ``script`` says for the text of the last message, a word at a time; remembers what it was asked.
+
+    ``gate``, when given, is waited for before every word: a test decides when the model goes on.
+    """
+
+    model: str = "scripted"
+    script: Callable[[str], str] = lambda _prompt: "NO_ANSWER"
+    prompts: list[str] = Field(default_factory=list)
+    gate: threading.Semaphore | None = None
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    def _steps(self, request: Request) -> Iterator[Step]:
+        prompt = str(request.messages[-1].content)
+        self.prompts.append(prompt)
+        words = re.findall(r"\S+\s*|\s+", self.script(prompt))
+        for count, word in enumerate(words, start=1):
+            while self.gate is not None and not self.gate.acquire(timeout=0.02):
+                if request.stop_event is not None and request.stop_event.is_set():
+                    return
+            if request.stop_event is not None and request.stop_event.is_set():
+                return
+            yield Step(text=word, prompt_tokens=len(prompt.split()), completion_tokens=count)

@@ -94,7 +94,8 @@ def actor() -> str:
 def say(text: str = "", *, error: bool = False) -> None:
     """A plain line for people: no markup, no wrapping. ``error`` lines go to standard error."""
     stream = sys.stderr if error else sys.stdout
-    print(text.encode(stream.encoding or "utf-8", "replace").decode(stream.encoding or "utf-8"), file=stream, flush=True)
+    encoding = stream.encoding or "utf-8"
+    print(text.encode(encoding, "replace").decode(encoding), file=stream, flush=True)
 
 
 def say_json(value: Any) -> None:

@@ -6,50 +6,39 @@ Both go to standard error. Knows nothing of the work.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from bot.commands.context import console, say
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from rich.progress import Progress, TaskID
+    from rich.console import Console
+    from rich.progress import Progress, ProgressColumn, TaskID
 
 LINE_SECONDS = 5.0  # between plain lines of one step
 
 
 class Steps:
-    """Shows one step at a time. ``unit``: what is counted ("bytes" are shown as megabytes).
+    """Shows one step at a time. ``unit``: what is counted ("bytes" are shown as megabytes). ``lines`` False: nothing
+    is shown where there is no terminal.
 
     Use as a context manager; ``update`` may be called as often as wanted, from the thread that opened it.
     """
 
-    def __init__(self, *, unit: str = "") -> None:
+    def __init__(self, *, unit: str = "", lines: bool = True) -> None:
         self._unit = unit
+        self._lines = lines
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._label = ""
         self._said = 0.0
         self._last = ""
 
-    def __enter__(self) -> Steps:
+    def __enter__(self) -> Self:
         screen = console(error=True)
         if screen.is_terminal:
-            from rich import progress
-
-            amount: list[progress.ProgressColumn | str]
-            if self._unit == "bytes":
-                amount = [progress.DownloadColumn(), progress.TransferSpeedColumn(), progress.TimeRemainingColumn()]
-            else:
-                amount = [progress.MofNCompleteColumn(), progress.TimeElapsedColumn()]
-            self._bar = progress.Progress(
-                progress.SpinnerColumn(),
-                progress.TextColumn("{task.description}", markup=False),
-                progress.BarColumn(),
-                *amount,
-                console=screen,
-                transient=True,
-            )
+            self._bar = _bar(screen, self._unit)
             self._bar.start()
         return self
 
@@ -63,17 +52,14 @@ class Steps:
         """How far the step called ``label`` is. ``total`` 0: not known."""
         if self._bar is not None:
             if self._task is None or label != self._label:
-                if self._task is not None:
-                    self._bar.remove_task(self._task)
+                self.clear()
                 self._task = self._bar.add_task(label, total=total or None)
             self._bar.update(self._task, completed=done, total=total or None)
-        else:
-            now = time.monotonic()
-            if label != self._label or (now - self._said >= LINE_SECONDS):
-                line = label + self._amount(done, total)
-                if line != self._last:
-                    say(line, error=True)
-                self._said, self._last = now, line
+        elif self._lines and (label != self._label or time.monotonic() - self._said >= LINE_SECONDS):
+            line = label + self._amount(done, total)
+            if line != self._last:
+                say(line, error=True)
+            self._said, self._last = time.monotonic(), line
         self._label = label
 
     def note(self, text: str) -> None:
@@ -83,9 +69,36 @@ class Steps:
         else:
             say(text, error=True)
 
+    def clear(self) -> None:
+        """Takes the bar away until the next update, so that other lines can be written."""
+        if self._bar is not None and self._task is not None:
+            self._bar.remove_task(self._task)
+            self._task = None
+            self._bar.refresh()
+
     def _amount(self, done: int, total: int) -> str:
         if not total:
             return f": {done}" if done else " …"
         if self._unit == "bytes":
             return f": {done / 1e6:,.0f} of {total / 1e6:,.0f} MB"
         return f": {done} of {total}{' ' + self._unit if self._unit else ''}"
+
+
+def _bar(screen: Console, unit: str) -> Progress:
+    from rich import progress
+
+    amount: list[ProgressColumn]
+    if unit == "bytes":
+        amount = [progress.DownloadColumn(), progress.TransferSpeedColumn(), progress.TimeRemainingColumn()]
+    elif unit:
+        amount = [progress.MofNCompleteColumn(), progress.TimeElapsedColumn()]
+    else:
+        amount = [progress.TimeElapsedColumn()]
+    return progress.Progress(
+        progress.SpinnerColumn(),
+        progress.TextColumn("{task.description}", markup=False),
+        progress.BarColumn(),
+        *amount,
+        console=screen,
+        transient=True,
+    )

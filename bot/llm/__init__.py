@@ -1,18 +1,16 @@
 """The model that people talk with: chat engines behind LangChain's `BaseChatModel`.
 
-Knows nothing about retrieval, prompts, citations or the web. `factory.open_chat_model` chooses the engine for a resolved model:
-llama.cpp for GGUF files, transformers for hub models and GPUs, any OpenAI-compatible server, and a small extractive one.
-`gate.Gate` lets callers in one by one.
+Knows nothing about retrieval, prompts, citations or the web. `factory.open_chat_model` chooses the engine for a
+resolved model: llama.cpp for GGUF files, transformers for hub models and GPUs, any OpenAI-compatible server, and a
+small extractive one. `gate.Gate` lets callers in one by one.
 
 Besides LangChain's own `stop`, every engine takes these keyword arguments in `stream` and `invoke`:
 
-    stop_event       threading.Event: when it is set, generation stops and the stream ends, with finish_reason "stopped"
-    max_tokens       int
-    temperature      float, 0 = always the likeliest token
-    seed             int
-    response_format  {"type": "json_schema", "json_schema": {"name": …, "schema": {…}}}  ┐ where the engine's `supports`
-    logprobs, top_logprobs   bool, int: response_metadata["logprobs"]["content"]       ┘ names them
+    stop_event       threading.Event: when it is set, generation stops and the stream ends, with finish_reason
+    "stopped" max_tokens       int temperature      float, 0 = always the likeliest token seed             int
+    response_format  {"type": "json_schema", "json_schema": {"name": …, "schema": {…}}}  ┐ where the engine's
+    `supports` logprobs, top_logprobs   bool, int: response_metadata["logprobs"]["content"]       ┘ names them
 
-Closing the stream's generator stops the generation too. The last chunk carries `usage_metadata` (prompt and completion
-tokens) and response_metadata `finish_reason` ("stop", "length" or "stopped") and `model_name`.
+Closing the stream's generator stops the generation too. The last chunk carries `usage_metadata` (prompt and
+completion tokens) and response_metadata `finish_reason` ("stop", "length" or "stopped") and `model_name`.
 """

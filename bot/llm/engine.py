@@ -1,7 +1,7 @@
 """What the local engines share: a `BaseChatModel` that is written once, as a stream of small steps.
 
-Knows nothing about any concrete engine. A subclass says how to run one generation (`_steps`); from it come streaming, whole
-answers, stop events and the usage at the end.
+Knows nothing about any concrete engine. A subclass says how to run one generation (`_steps`); from it come streaming,
+whole answers, stop events and the usage at the end.
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ class LocalChatModel(BaseChatModel):
 
     @abstractmethod
     def _steps(self, request: Request) -> Iterator[Step]:
-        """Run one generation. Ends when it is finished, and soon after `request.stop_event` is set or the iterator is closed."""
+        """Run one generation. Ends when it is finished, and soon after `request.stop_event` is set or the iterator is
+        closed.
+        """
 
     def load(self) -> None:
         """Load the model now, so that the first question does not wait for it. Raises CannotOpen."""
@@ -86,7 +88,7 @@ class LocalChatModel(BaseChatModel):
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002 LangChain reports tokens itself
+        run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         request = self._request(messages, stop, kwargs)
@@ -100,7 +102,9 @@ class LocalChatModel(BaseChatModel):
                 pieces += 1
                 information = {"logprobs": {"content": list(step.logprobs)}} if step.logprobs else {}
                 yield ChatGenerationChunk(message=AIMessageChunk(content=step.text), generation_info=information)
-        completion_tokens = completion_tokens or pieces  # a stopped generation gives no counts: a piece is mostly a token
+        completion_tokens = (
+            completion_tokens or pieces
+        )  # a stopped generation gives no counts: a piece is mostly a token
         usage = {
             "input_tokens": prompt_tokens,
             "output_tokens": completion_tokens,

@@ -1,12 +1,12 @@
 """The errors of the chat engines. Each message is written for the operator, and says what to do next.
 
-    EngineError (a BotError)
-    ├── CannotOpen       the model does not load
-    ├── PromptTooLong    the prompt does not fit the context; holds both lengths in tokens
-    ├── Unsupported      the engine cannot do what a keyword argument asks
-    ├── GenerationFailed the engine or the server broke off
-    ├── Busy             the queue is full; holds the seconds after which to try again
-    └── WaitCancelled    the one who waited has left
+EngineError (a BotError)
+├── CannotOpen       the model does not load
+├── PromptTooLong    the prompt does not fit the context; holds both lengths in tokens
+├── Unsupported      the engine cannot do what a keyword argument asks
+├── GenerationFailed the engine or the server broke off
+├── Busy             the queue is full; holds the seconds after which to try again
+└── WaitCancelled    the one who waited has left
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Choose the engine for a model that the store has resolved.
 
-Knows nothing about settings: options come as arguments, and each engine takes the ones that mean something to it. The engines'
-modules, and with them LangChain, load only when one is opened.
+Knows nothing about settings: options come as arguments, and each engine takes the ones that mean something to it. The
+engines' modules, and with them LangChain, load only when one is opened.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ def open_chat_model(
 ) -> LocalChatModel:
     """The chat model. Loads nothing yet (see its `load`).
 
-    `context` is tokens per generation; `slots` generations at once (None = the engine's own default); `timeout` seconds of silence.
+    `context` is tokens per generation; `slots` generations at once (None = the engine's own default); `timeout`
+    seconds of silence.
     """
     common = {"model": resolved.name, "max_tokens": max_tokens, "temperature": temperature, "seed": seed}
     if resolved.kind != "chat":

@@ -1,9 +1,10 @@
 """Who may generate now: a fair queue in front of an engine.
 
-Knows nothing about engines, prompts or the web. `slots` generations run at once; others wait in the order in which they came and
-are told their position (1 = next). People go first: those who enter with `background=True` (a proof, a recheck) wait for them, but every
-PATIENCE-th place goes to the background where both wait, so that it is never starved. Past `limit` waiting people the next one is
-refused with the number of seconds after which trying again makes sense; the background has a limit of the same size.
+Knows nothing about engines, prompts or the web. `slots` generations run at once; others wait in the order in which
+they came and are told their position (1 = next). People go first: those who enter with `background=True` (a proof, a
+recheck) wait for them, but every PATIENCE-th place goes to the background where both wait, so that it is never
+starved. Past `limit` waiting people the next one is refused with the number of seconds after which trying again makes
+sense; the background has a limit of the same size.
 """
 
 from __future__ import annotations
@@ -64,7 +65,9 @@ class Gate:
             return len(self._people) + len(self._background)
 
     def check(self) -> None:
-        """Raises Busy if a person who entered now would be refused: asked before a stream begins, when refusing is easy."""
+        """Raises Busy if a person who entered now would be refused: asked before a stream begins, when refusing is
+        easy.
+        """
         with self._changed:
             if self._running >= self.slots and len(self._people) >= self.limit:
                 raise Busy(self._retry_after(len(self._people) + 1))
@@ -79,8 +82,8 @@ class Gate:
     ) -> Iterator[None]:
         """Wait for a slot and hold it for the `with` block.
 
-        `on_position` is called in this thread, with each new position, only if there is a wait. Raises Busy at once past the limit, and
-        WaitCancelled soon after `cancelled` is set.
+        `on_position` is called in this thread, with each new position, only if there is a wait. Raises Busy at once
+        past the limit, and WaitCancelled soon after `cancelled` is set.
         """
         ticket = self._join(background=background)
         try:

@@ -1,13 +1,14 @@
 """GGUF models through llama.cpp, in this process (the wheel `xllamacpp`).
 
-Knows nothing about where the file came from. llama.cpp's own server object keeps `slots` generations going at once, each with
-`context` tokens, and reuses the part of a prompt that a slot has computed before: a stable beginning is nearly free.
+Knows nothing about where the file came from. llama.cpp's own server object keeps `slots` generations going at once,
+each with `context` tokens, and reuses the part of a prompt that a slot has computed before: a stable beginning is
+nearly free.
 
 Decisions, with what they cost:
-- The server object insists on listening somewhere. It gets a Unix socket in a private folder, removed as soon as it is up, so that nothing
-  can connect; where there are none (Windows), a loopback port with a random key.
-- llama.cpp notices that nobody wants a generation only between batches, so a batch is BATCH tokens: a stop during the reading of
-  the prompt takes a few seconds at most, on a slow machine.
+- The server object insists on listening somewhere. It gets a Unix socket in a private folder, removed as soon as it
+  is up, so that nothing can connect; where there are none (Windows), a loopback port with a random key.
+- llama.cpp notices that nobody wants a generation only between batches, so a batch is BATCH tokens: a stop during the
+  reading of the prompt takes a few seconds at most, on a slow machine.
 """
 
 from __future__ import annotations
@@ -30,11 +31,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 BATCH: Final = 256
-PROMPT_CACHE_MIB: Final = 256  # prompts of other conversations that are kept in memory; llama.cpp's own default is 8 GiB
+PROMPT_CACHE_MIB: Final = (
+    256  # prompts of other conversations that are kept in memory; llama.cpp's own default is 8 GiB
+)
 
 
 class LlamaCppChat(LocalChatModel):
-    """A GGUF chat model. `threads` None = one per core. Thread-safe; loads on first use, in two to five seconds from a warm disk."""
+    """A GGUF chat model. `threads` None = one per core. Thread-safe; loads on first use, in two to five seconds from
+    a warm disk.
+    """
 
     path: Path
     context: int = 4096
@@ -135,7 +140,9 @@ def _open(path: Path, context: int, slots: int, threads: int | None) -> Any:
     parameters.n_parallel = slots
     parameters.n_batch = BATCH
     parameters.cache_ram_mib = PROMPT_CACHE_MIB
-    cores = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else threads or os.cpu_count() or 2
+    cores = (
+        threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else threads or os.cpu_count() or 2
+    )
     parameters.cpuparams.n_threads = cores
     parameters.cpuparams_batch.n_threads = cores
     parameters.verbosity = -1  # llama.cpp writes to stderr by itself; errors come back to us as values

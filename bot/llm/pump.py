@@ -1,7 +1,8 @@
 """Turn a blocking producer with a callback into an iterator that can be stopped from either side.
 
-Knows nothing about models. The producer runs in a thread of its own and hands its items over through a bounded queue, so a slow
-reader slows it down; when the reader closes the iterator or sets the event, the producer's next hand-over tells it to stop.
+Knows nothing about models. The producer runs in a thread of its own and hands its items over through a bounded queue,
+so a slow reader slows it down; when the reader closes the iterator or sets the event, the producer's next hand-over
+tells it to stop.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ class _End:
 def pump(
     produce: Callable[[Callable[[Item], bool]], None], *, stop: threading.Event | None = None, size: int = SIZE
 ) -> Iterator[Item]:
-    """The items that `produce(emit)` emits. `emit` returns False when nothing more is wanted: the producer should then return.
+    """The items that `produce(emit)` emits. `emit` returns False when nothing more is wanted: the producer should
+    then return.
 
     The iterator ends without an error once `stop` is set. An exception of the producer comes out of the iterator.
     """

@@ -1,6 +1,8 @@
-"""Any server that speaks the OpenAI protocol (Ollama, vLLM, llama.cpp's server, a hosted service), through LangChain's own client.
+"""Any server that speaks the OpenAI protocol (Ollama, vLLM, llama.cpp's server, a hosted service), through
+LangChain's own client.
 
-Knows nothing about which server it is. The client streams; closing the stream closes the connection, which tells the server to stop.
+Knows nothing about which server it is. The client streams; closing the stream closes the connection, which tells the
+server to stop.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ NO_KEY = "none"  # the client insists on a key; servers on one's own machine ask
 
 
 class RemoteChat(LocalChatModel):
-    """A model behind `base_url` (which ends in the protocol's version, mostly /v1). `slots` is how many questions it is sent at once.
+    """A model behind `base_url` (which ends in the protocol's version, mostly /v1). `slots` is how many questions it
+    is sent at once.
 
     `timeout` is the longest silence in seconds, the reading of the prompt included.
     """
@@ -105,7 +108,9 @@ class RemoteChat(LocalChatModel):
         if isinstance(error, AuthenticationError):
             return GenerationFailed(f"{where} refuses the key: check the model server's key setting.")
         if isinstance(error, NotFoundError):
-            return GenerationFailed(f"{where} does not know the model {self.model} ({said}): check the name after the #.")
+            return GenerationFailed(
+                f"{where} does not know the model {self.model} ({said}): check the name after the #."
+            )
         if isinstance(error, APIStatusError) and error.status_code == 400 and "context" in said.lower():
             return PromptTooLong(f"{where} refuses the prompt as too long ({said}).", tokens=0, limit=0)
         return GenerationFailed(f"{where} broke off: {said}")

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 
 class StopScanner:
-    """Feed it pieces, show what it returns. `stopped` is True once a stop sequence has come; it and what follows are dropped."""
+    """Feed it pieces, show what it returns. `stopped` is True once a stop sequence has come; it and what follows are
+    dropped.
+    """
 
     def __init__(self, sequences: Sequence[str] | None) -> None:
         self._sequences = [sequence for sequence in sequences or () if sequence]

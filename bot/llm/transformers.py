@@ -1,13 +1,13 @@
 """Hub models and local model folders through transformers, on a GPU where there is one.
 
-Knows nothing about where the folder came from. One generation at a time: transformers computes them apart anyway, and a queue is
-fairer than a crowd. Weights are read as safetensors only and no code of a model repository is run.
+Knows nothing about where the folder came from. One generation at a time: transformers computes them apart anyway, and
+a queue is fairer than a crowd. Weights are read as safetensors only and no code of a model repository is run.
 """
 
 from __future__ import annotations
 
 import threading
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 pydantic reads the annotation at run time
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import convert_to_openai_messages
@@ -50,7 +50,8 @@ class TransformersChat(LocalChatModel):
         limit = self.context or getattr(model.config, "max_position_embeddings", None) or 2**31
         if prompt_tokens + 1 > limit:
             raise PromptTooLong(
-                f"The prompt has {prompt_tokens} tokens and {self.model} takes {limit}: give it fewer or shorter passages.",
+                f"The prompt has {prompt_tokens} tokens and {self.model} takes {limit}: "
+                "give it fewer or shorter passages.",
                 tokens=prompt_tokens,
                 limit=limit,
             )
@@ -103,12 +104,15 @@ def _open(path: Path, device: str) -> tuple[Any, Any]:
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
         model = AutoModelForCausalLM.from_pretrained(path, local_files_only=True, use_safetensors=True, dtype=dtype)
-        return tokenizer, model.to(device).eval()
-    except Exception as error:  # transformers raises OSError, ValueError, KeyError and others for a folder it cannot read
+        model.eval()  # type: ignore[no-untyped-call]
+        model.to(device)
+    except Exception as error:  # a folder that it cannot read makes transformers raise OSError, ValueError, KeyError …
+        said = str(error).splitlines()[0] if str(error) else repr(error)
         raise CannotOpen(
-            f"transformers cannot open {path} as a chat model ({str(error).splitlines()[0] if str(error) else error!r}): "
-            "it needs config.json, a tokenizer with a chat template, and weights as safetensors."
+            f"transformers cannot open {path} as a chat model ({said}): it needs config.json, a tokenizer "
+            "with a chat template, and weights as safetensors."
         ) from error
+    return tokenizer, model
 
 
 def _generate(
@@ -124,14 +128,14 @@ def _generate(
     import torch
     from transformers import StoppingCriteria, StoppingCriteriaList, TextStreamer
 
-    class Streamer(TextStreamer):  # type: ignore[misc]
+    class Streamer(TextStreamer):
         wanted = True
 
-        def on_finalized_text(self, text: str, stream_end: bool = False) -> None:  # noqa: ARG002 transformers' signature
+        def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
             if text and self.wanted:
                 self.wanted = emit(text)
 
-    class Wanted(StoppingCriteria):  # type: ignore[misc]
+    class Wanted(StoppingCriteria):
         def __call__(self, input_ids: Any, _scores: Any, **_more: Any) -> Any:
             counted[0] = int(input_ids.shape[1] - inputs["input_ids"].shape[1])
             stop = not streamer.wanted or (request.stop_event is not None and request.stop_event.is_set())

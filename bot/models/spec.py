@@ -6,23 +6,28 @@ Knows nothing about downloads or engines. A *model spec* is one of:
     Qwen/Qwen2.5-7B-Instruct                 a hub repository
     Qwen/Qwen2.5-7B-Instruct-GGUF/x.gguf     one file of a hub repository (chat)
     ./model.gguf   /models/my-embedder       a local file or folder: has a leading . / or ~, or exists
-    http://127.0.0.1:11434/v1#qwen2.5:7b     an OpenAI-compatible server and, after #, the name that it knows the model by
-    extractive                               the built-in engine without a model, which quotes the passages
+    http://127.0.0.1:11434/v1#qwen2.5:7b     an OpenAI-compatible server and, after #, the name that it knows the
+    model by extractive                               the built-in engine without a model, which quotes the passages
 
 A hub id whose name is also a folder here means the folder.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from bot.models import catalogue
-from bot.models.catalogue import Entry, Kind
 from bot.models.errors import UnknownModel, WrongKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bot.models.catalogue import Entry, Kind
 
 Engine: TypeAlias = Literal["llamacpp", "transformers", "remote", "extractive", "sentence_transformers"]
 EXTRACTIVE: Final = "extractive"
@@ -68,8 +73,9 @@ Spec: TypeAlias = CatalogueModel | HubModel | LocalModel | RemoteModel | BuiltIn
 class ResolvedModel:
     """A model that is there to be opened: what `bot.llm.factory.open_chat_model` and the embedder take.
 
-    `name` is what answers record; it holds no path of this machine. `path` is a .gguf file or a folder, None for a server or the
-    built-in engine. `fingerprint` changes whenever the model's bytes do; for a server it is its address and the model's name.
+    `name` is what answers record; it holds no path of this machine. `path` is a .gguf file or a folder, None for a
+    server or the built-in engine. `fingerprint` changes whenever the model's bytes do; for a server it is its address
+    and the model's name.
     """
 
     name: str
@@ -80,36 +86,45 @@ class ResolvedModel:
     base_url: str | None = None
 
 
-def parse(text: str, kind: Kind) -> Spec:
-    """What a spec means, without looking at any store. Raises UnknownModel or WrongKind."""
+def parse(text: str, kind: Kind, entries: Mapping[str, Entry] = catalogue.BY_ID) -> Spec:
+    """What a spec means, without looking at any store. `entries` is the catalogue by id.
+
+    Raises UnknownModel or WrongKind.
+    """
     text = text.strip()
     if not text:
-        raise UnknownModel(f"No {kind} model is named. {_choices(kind)}")
+        raise UnknownModel(f"No {kind} model is named. {_choices(kind, entries)}")
     if text.lower() == EXTRACTIVE and kind == "chat":
         return BuiltIn()
     if text.startswith(("http://", "https://")):
-        return _remote(text, kind)
-    entry = catalogue.find(text)
+        return _remote(text, kind, entries)
+    entry = entries.get(text)
     if entry is not None:
         if entry.kind != kind:
-            raise WrongKind(f"{text} is a model for {_use(entry.kind)}, and one for {_use(kind)} is needed. {_choices(kind)}")
+            raise WrongKind(
+                f"{text} is a model for {_use(entry.kind)}, and one for {_use(kind)} is needed. "
+                + _choices(kind, entries)
+            )
         return CatalogueModel(entry)
-    path = Path(text).expanduser()
+    path = Path(os.path.expanduser(text))  # noqa: PTH111 Path's own raises where there is no such user
     if text.startswith((".", "/", "~", "\\")) or path.is_absolute() or path.exists():
         return _local(path, kind)
     if match := _HUB_FILE.fullmatch(text):
         if kind != "chat":
-            raise WrongKind(f"{text} is a GGUF file, which is for chat. {_choices(kind)}")
+            raise WrongKind(f"{text} is a GGUF file, which is for chat. {_choices(kind, entries)}")
         return HubModel(match[1], match[2])
     if _HUB_NAME.fullmatch(text):
         return HubModel(text)
-    raise UnknownModel(f"No model is called {text!r}. {_choices(kind)}")
+    raise UnknownModel(f"No model is called {text!r}. {_choices(kind, entries)}")
 
 
-def _remote(text: str, kind: Kind) -> RemoteModel:
-    url = urlsplit(text)
+def _remote(text: str, kind: Kind, entries: Mapping[str, Entry]) -> RemoteModel:
+    try:
+        url = urlsplit(text)
+    except ValueError as error:
+        raise UnknownModel(f"{text} is no address ({error}): write it as https://host/v1#model-name.") from None
     if kind != "chat":
-        raise WrongKind(f"{text} is a server, which is for chat; embedding models run here. {_choices(kind)}")
+        raise WrongKind(f"{text} is a server, which is for chat; embedding models run here. {_choices(kind, entries)}")
     if not url.hostname or not url.fragment:
         raise UnknownModel(f"{text} lacks the model's name: write it after a #, as in https://host/v1#model-name.")
     if url.username or url.password:
@@ -129,7 +144,7 @@ def _use(kind: Kind) -> str:
     return "chat" if kind == "chat" else "embedding"
 
 
-def _choices(kind: Kind) -> str:
-    ids = ", ".join(entry.id for entry in catalogue.ENTRIES if entry.kind == kind)
+def _choices(kind: Kind, entries: Mapping[str, Entry]) -> str:
+    ids = ", ".join(entry.id for entry in entries.values() if entry.kind == kind)
     server = " or a server (https://host/v1#model-name)" if kind == "chat" else ""
     return f"Known by name: {ids}. A hub id (organisation/name), a path{server} is also possible."

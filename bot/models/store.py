@@ -4,69 +4,40 @@
     <store>/.partial/<id>/…        a pull under way, or what an interrupted one left
     <store>/.locks/<id>            held while a pull runs
 
-Knows nothing about settings or engines. A model appears by one rename of its whole folder, after its files are verified and
-flushed; whoever sees the folder sees a complete model. Nothing here is ever changed afterwards, only replaced.
+Knows nothing about settings or engines. A model appears by one rename of its whole folder, after its files are
+verified and flushed; whoever sees the folder sees a complete model. Nothing in it is ever changed afterwards, only
+replaced.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from bot.models import catalogue, e5
-from bot.models.catalogue import Entry, Kind
-from bot.models.errors import (
-    ConversionFailed,
-    DiskFull,
-    ModelDamaged,
-    ModelMissing,
-    NoSource,
-    StoreBusy,
-)
-from bot.models.fetch import Progress, Report, Sources, fetch, fetch_repository, sha256_of
+from bot.models import catalogue, e5, manifest
+from bot.models.errors import ConversionFailed, DiskFull, ModelDamaged, ModelMissing, NoSource, StoreBusy
+from bot.models.fetch import Progress, Sources, fetch, fetch_repository, sha256_of
+from bot.models.manifest import Manifest, StoredFile
 from bot.models.spec import BuiltIn, CatalogueModel, HubModel, LocalModel, RemoteModel, ResolvedModel, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
-MANIFEST: Final = "errata-model.json"
+    from bot.models.catalogue import Entry, Kind
+    from bot.models.fetch import Report
+
 SPARE: Final = 256 * catalogue.MIB  # room left for everything else on the disk
 LOCK_POLL_SECONDS: Final = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class StoredFile:
-    """A file of a finished model, by its path inside the model's folder."""
-
-    name: str
-    size: int
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """What a finished model's folder holds."""
-
-    id: str
-    kind: Kind
-    licence: str
-    files: tuple[StoredFile, ...]
-
-    @property
-    def fingerprint(self) -> str:
-        """Changes whenever any file does."""
-        text = "\n".join(f"{file.name} {file.sha256}" for file in self.files)
-        return f"{self.id}:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+WEIGHTS: Final = "model.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A line of `errata models list`. `size` is bytes on disk, or to be fetched where the model is not there yet."""
+    """A line of `errata models list`. `size` is bytes on disk, or bytes to fetch where the model is not there yet."""
 
     id: str
     kind: Kind
@@ -104,144 +75,91 @@ class ModelStore:
         self._entries = {entry.id: entry for entry in entries}
         self._free_bytes = free_bytes
 
-    # -- asking ------------------------------------------------------------------------------------------------------
-
     def resolve(self, text: str, kind: Kind) -> ResolvedModel:
         """What a model spec (see bot.models.spec) stands for, ready to be opened. Fetches nothing.
 
-        Raises UnknownModel, WrongKind, or ModelMissing with the command that gets the model.
+        Raises UnknownModel, WrongKind, ModelDamaged, or ModelMissing with the command that gets the model.
         """
-        spec = parse(text, kind)
+        spec = parse(text, kind, self._entries)
         if isinstance(spec, BuiltIn):
             return ResolvedModel("extractive", kind, "extractive", "extractive:1")
         if isinstance(spec, RemoteModel):
             return ResolvedModel(spec.model, kind, "remote", f"{spec.base_url}#{spec.model}", base_url=spec.base_url)
         if isinstance(spec, LocalModel):
-            files = _describe(spec.path if spec.path.is_dir() else spec.path.parent, _model_files(spec.path))
-            manifest = Manifest(spec.path.name, kind, "", files)
-            return ResolvedModel(spec.path.name, kind, _engine(kind, spec.path), manifest.fingerprint, path=spec.path)
-        model_id = spec.entry.id if isinstance(spec, CatalogueModel) else _hub_folder(spec)
+            folder = spec.path if spec.path.is_dir() else spec.path.parent
+            found = Manifest(spec.path.name, kind, "", manifest.describe(folder, manifest.files_of(spec.path)))
+            return ResolvedModel(found.id, kind, _engine(kind, spec.path), found.fingerprint, path=spec.path)
+        model_id = _id_of(spec)
         path = self.path(model_id)
-        name = spec.entry.id if isinstance(spec, CatalogueModel) else spec.file or spec.repository
-        return ResolvedModel(name, kind, _engine(kind, path), self.manifest(model_id).fingerprint, path=path)
+        return ResolvedModel(model_id, kind, _engine(kind, path), self.manifest(model_id).fingerprint, path=path)
 
     def path(self, model_id: str) -> Path:
-        """The finished model: its .gguf file, or its folder. Checks that all files are there in full length, not their hashes.
+        """The finished model: its .gguf file, or its folder. All files are there in full length; hashes: see verify.
 
         Raises ModelMissing or ModelDamaged.
         """
-        manifest = self.manifest(model_id)
-        folder = self.folder / _folder_name(model_id)
-        for file in manifest.files:
+        files = self.manifest(model_id).files
+        folder = self._folder(model_id)
+        for file in files:
             path = folder / file.name
             if not path.is_file() or path.stat().st_size != file.size:
                 raise ModelDamaged(f"{path} is missing or has the wrong length: run `errata models pull {model_id}`.")
-        weights = [file.name for file in manifest.files if file.name.endswith(".gguf")]
+        weights = [file.name for file in files if file.name.endswith(".gguf")]
         return folder / weights[0] if weights else folder
 
     def manifest(self, model_id: str) -> Manifest:
         """What the finished model consists of. Raises ModelMissing or ModelDamaged."""
-        path = self.folder / _folder_name(model_id) / MANIFEST
-        try:
-            read = json.loads(path.read_text(encoding="utf-8"))
-            files = tuple(StoredFile(file["name"], file["size"], file["sha256"]) for file in read["files"])
-            return Manifest(read["id"], read["kind"], read["licence"], files)
-        except FileNotFoundError:
-            raise ModelMissing(
-                f"The model {model_id} is not in {self.folder}: run `errata models pull {model_id}`."
-            ) from None
-        except (ValueError, KeyError, TypeError) as error:
-            raise ModelDamaged(f"{path} cannot be read ({error}): run `errata models pull {model_id}`.") from None
+        return manifest.read(self._folder(model_id), model_id)
 
     def verify(self, model_id: str, report: Report = _no_report) -> Manifest:
         """Read every byte of a finished model and compare the hashes. Raises ModelMissing or ModelDamaged."""
-        manifest = self.manifest(model_id)
         self.path(model_id)
-        total = sum(file.size for file in manifest.files)
-        before = 0
-        for file in manifest.files:
-            start = before
-            found = sha256_of(
-                self.folder / _folder_name(model_id) / file.name,
-                lambda done, start=start: report(Progress(model_id, "verifying", start + done, total)),  # type: ignore[misc]
-            )
-            if found != self._expected(model_id, file):
-                raise ModelDamaged(f"{file.name} of {model_id} is damaged on disk: run `errata models pull {model_id}`.")
-            before += file.size
-        report(Progress(model_id, "done", total, total))
-        return manifest
+        found = self.manifest(model_id)
+        start = 0
+        for file in found.files:
+            told = _shifted(report, model_id, start, found.size)
+            if sha256_of(self._folder(model_id) / file.name, told) != self._expected(model_id, file):
+                raise ModelDamaged(
+                    f"{file.name} of {model_id} is damaged on disk: remove {self._folder(model_id)} and run "
+                    f"`errata models pull {model_id}`."
+                )
+            start += file.size
+        report(Progress(model_id, "done", found.size, found.size))
+        return found
 
     def list(self) -> list[Listed]:
         """The catalogue with the state of each model here, then other models that were pulled."""
         lines = [self._listed(entry) for entry in self._entries.values()]
-        for path in sorted(self.folder.glob(f"*/{MANIFEST}")):
-            manifest = self.manifest(path.parent.name)
-            if manifest.id not in self._entries:
-                size = sum(file.size for file in manifest.files)
-                lines.append(Listed(manifest.id, manifest.kind, manifest.id, manifest.licence, "ready", size, 0))
+        for path in sorted(self.folder.glob(f"*/{manifest.FILE_NAME}")):
+            found = manifest.read(path.parent, path.parent.name)
+            if found.id not in self._entries:
+                lines.append(Listed(found.id, found.kind, found.id, found.licence, "ready", found.size, 0))
         return lines
 
-    def _listed(self, entry: Entry) -> Listed:
-        size = entry.file.size
-        try:
-            self.path(entry.id)
-        except (ModelMissing, ModelDamaged):
-            partial = (self._partial(entry.id) / entry.file.name).exists()
-            state: Literal["ready", "partial", "missing"] = "partial" if partial else "missing"
-        else:
-            state = "ready"
-            size = sum(file.size for file in self.manifest(entry.id).files)
-        return Listed(entry.id, entry.kind, entry.title, entry.licence, state, size, entry.memory)
+    def pull(self, text: str, report: Report = _no_report, *, kind: Kind = "chat", wait: float = -1) -> Path:
+        """Make sure that a model is here, and return its path. `text` is a catalogue id, or a hub id with its `kind`.
 
-    def _expected(self, model_id: str, file: StoredFile) -> str:
-        """The hash that a file must have: the catalogue's where it has one, else the manifest's."""
-        entry = self._entries.get(model_id)
-        if entry is not None and file.name == entry.file.name:
-            return entry.file.sha256
-        if entry is not None and entry.converted_sha256 is not None and file.name == "model.safetensors":
-            return entry.converted_sha256
-        return file.sha256
-
-    # -- getting -----------------------------------------------------------------------------------------------------
-
-    def pull(self, text: str, report: Report = _no_report, *, kind: Kind | None = None, wait: float = -1) -> Path:
-        """Make sure that a model is here, and return its path: a catalogue id or a hub id (then `kind` says what for).
-
-        A model that is complete is verified by size only and nothing is fetched. Only one process pulls a model; another one waits for
-        it, `wait` seconds at most (negative: as long as it takes). Raises UnknownModel, NoSource, WrongHash, DiskFull,
-        ConversionFailed or StoreBusy.
+        Where the model is complete (by the lengths of its files) nothing is fetched. Only one process pulls a model;
+        another waits for it, `wait` seconds at most (negative: as long as it takes). Raises UnknownModel, NoSource,
+        WrongHash, DiskFull, ConversionFailed or StoreBusy.
         """
-        from filelock import FileLock, Timeout
-
-        spec = CatalogueModel(self._entries[text]) if text in self._entries else parse(text, kind or "chat")
+        known = self._entries.get(text)
+        spec = CatalogueModel(known) if known else parse(text, kind, self._entries)
         if not isinstance(spec, CatalogueModel | HubModel):
             raise NoSource(f"{text} is not fetched: a path is used where it is, a server by its address.")
-        model_id = spec.entry.id if isinstance(spec, CatalogueModel) else _hub_folder(spec)
-        self._make_folders(model_id)
-        lock = FileLock(self.folder / ".locks" / _folder_name(model_id))
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            report(Progress(model_id, "waiting", 0, 0, "another process is fetching it"))
-            try:
-                lock.acquire(timeout=wait, poll_interval=LOCK_POLL_SECONDS)
-            except Timeout:
-                raise StoreBusy(
-                    f"Another process has been fetching {model_id} for more than {wait:.0f} s: wait until it ends, then run this again."
-                ) from None
-        try:
+        model_id = _id_of(spec)
+        with self._locked(model_id, report, wait):
             try:
                 path = self.path(model_id)
             except (ModelMissing, ModelDamaged):
+                self._partial(model_id).mkdir(parents=True, exist_ok=True)
                 if isinstance(spec, CatalogueModel):
                     self._pull_entry(spec.entry, report)
                 else:
-                    self._pull_hub(spec, model_id, kind or "chat", report)
+                    self._pull_hub(spec, kind, report)
                 path = self.path(model_id)
-            report(Progress(model_id, "done", 1, 1))
-            return path
-        finally:
-            lock.release()
+        report(Progress(model_id, "done", 1, 1))
+        return path
 
     def _pull_entry(self, entry: Entry, report: Report) -> None:
         partial = self._partial(entry.id)
@@ -249,34 +167,47 @@ class ModelStore:
         self._check_room(entry, target)
         fetch(entry, target, sources=self.sources, report=report)
         if entry.converter is None:
-            os.utime(target)
-            self._finish(Manifest(entry.id, entry.kind, entry.licence, _describe(partial, [target], known=entry)))
+            files = manifest.describe(partial, [target], known={entry.file.name: entry.file.sha256})
+            shutil.rmtree(partial / "hub", ignore_errors=True)
+            self._finish(Manifest(entry.id, entry.kind, entry.licence, files), partial)
             return
         output = partial / "converted"
         shutil.rmtree(output, ignore_errors=True)
         output.mkdir()
         total = entry.converted_size
-        e5.convert(target, output, progress=lambda done: report(Progress(entry.id, "converting", done, total)))
-        files = _describe(output, _model_files(output))
-        weights = next(file for file in files if file.name == "model.safetensors")
-        if entry.converted_sha256 is not None and weights.sha256 != entry.converted_sha256:
+        try:
+            e5.convert(target, output, progress=lambda done: report(Progress(entry.id, "converting", done, total)))
+        except ConversionFailed:
+            target.unlink(missing_ok=True)
+            raise
+        files = manifest.describe(output, manifest.files_of(output))
+        found = next(file.sha256 for file in files if file.name == WEIGHTS)
+        if entry.converted_sha256 not in (None, found):
             raise ConversionFailed(
-                f"Unpacking {entry.id} gave weights with SHA-256 {weights.sha256} in place of {entry.converted_sha256}: "
-                "this machine computes differently, or the disk is failing. Run this again and report it if it comes back."
+                f"Unpacking {entry.id} gave weights with SHA-256 {found} in place of {entry.converted_sha256}: "
+                "this machine computes differently, or its disk or memory is failing. Run this again; report it if it "
+                "comes back."
             )
         self._finish(Manifest(entry.id, entry.kind, entry.licence, files), output)
 
-    def _pull_hub(self, spec: HubModel, model_id: str, kind: Kind, report: Report) -> None:
+    def _pull_hub(self, spec: HubModel, kind: Kind, report: Report) -> None:
+        model_id = _id_of(spec)
         partial = self._partial(model_id)
         if not self.sources.hub:
-            raise NoSource(f"{spec.repository} is on the hub, which the settings do not allow: allow it, or give a local path.")
+            raise NoSource(
+                f"{model_id} is on the hub, which the settings do not allow: allow it, or give a local path."
+            )
         report(Progress(model_id, "downloading", 0, 0, "hub"))
         fetch_repository(spec.repository, partial, file=spec.file)
-        shutil.rmtree(partial / ".cache", ignore_errors=True)
-        files = _model_files(partial)
+        files = manifest.files_of(partial)
         if not any(path.suffix in (".safetensors", ".gguf") for path in files):
-            raise NoSource(f"{spec.repository} holds no weights as safetensors; pickled weights are not loaded. Choose another model.")
-        self._finish(Manifest(model_id, kind, f"see https://huggingface.co/{spec.repository}", _describe(partial, files)))
+            raise NoSource(
+                f"{spec.repository} holds no weights as safetensors, and pickled weights are not loaded: "
+                "choose another model."
+            )
+        shutil.rmtree(partial / ".cache", ignore_errors=True)
+        licence = f"see the hub page of {spec.repository}"
+        self._finish(Manifest(model_id, kind, licence, manifest.describe(partial, files)), partial)
 
     def _check_room(self, entry: Entry, target: Path) -> None:
         have = target.stat().st_size if target.exists() else 0
@@ -289,18 +220,14 @@ class ModelStore:
                 "free some space, or choose another folder for models."
             )
 
-    def _finish(self, manifest: Manifest, output: Path | None = None) -> None:
-        """Let the finished folder appear under the model's id by one rename; whatever was there before goes after it."""
-        partial = self._partial(manifest.id)
-        source = output or partial
-        text = json.dumps(asdict(manifest), indent=2, ensure_ascii=False) + "\n"
-        (source / MANIFEST).write_text(text, encoding="utf-8")
-        for path in [*_model_files(source), source / MANIFEST]:
+    def _finish(self, finished: Manifest, source: Path) -> None:
+        """Let the finished folder appear under the model's id by one rename; what was there before is removed after."""
+        for path in [*manifest.files_of(source), finished.write(source)]:
             path.chmod(0o644)
             _flush(path)
         _flush(source)
-        final = self.folder / _folder_name(manifest.id)
-        old = self.folder / ".partial" / f"{_folder_name(manifest.id)}.old"
+        final, partial = self._folder(finished.id), self._partial(finished.id)
+        old = partial.with_name(partial.name + ".old")
         shutil.rmtree(old, ignore_errors=True)
         if final.exists():
             final.rename(old)
@@ -309,18 +236,61 @@ class ModelStore:
         shutil.rmtree(old, ignore_errors=True)
         shutil.rmtree(partial, ignore_errors=True)
 
-    def _make_folders(self, model_id: str) -> None:
+    @contextmanager
+    def _locked(self, model_id: str, report: Report, wait: float) -> Iterator[None]:
+        """Hold the model's lock. Raises StoreBusy after `wait` seconds."""
+        from filelock import FileLock, Timeout
+
         try:
             (self.folder / ".locks").mkdir(parents=True, exist_ok=True)
-            self._partial(model_id).mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.folder / ".locks" / _folder_name(model_id))
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                report(Progress(model_id, "waiting", 0, 0, "another process is fetching it"))
+                lock.acquire(timeout=wait, poll_interval=LOCK_POLL_SECONDS)
+        except Timeout:
+            raise StoreBusy(
+                f"Another process has been fetching {model_id} for more than {wait:.0f} s: wait until it ends, "
+                "then run this again."
+            ) from None
         except OSError as error:
             raise DiskFull(f"The models folder {self.folder} cannot be written ({error}): choose another.") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _listed(self, entry: Entry) -> Listed:
+        size = entry.file.size
+        state: Literal["ready", "partial", "missing"]
+        try:
+            self.path(entry.id)
+        except (ModelMissing, ModelDamaged):
+            state = "partial" if (self._partial(entry.id) / entry.file.name).exists() else "missing"
+        else:
+            state, size = "ready", self.manifest(entry.id).size
+        return Listed(entry.id, entry.kind, entry.title, entry.licence, state, size, entry.memory)
+
+    def _expected(self, model_id: str, file: StoredFile) -> str:
+        """The hash that a file must have: the catalogue's where it has one, else the manifest's."""
+        entry = self._entries.get(model_id)
+        if entry is not None and file.name == entry.file.name:
+            return entry.file.sha256
+        if entry is not None and entry.converted_sha256 is not None and file.name == WEIGHTS:
+            return entry.converted_sha256
+        return file.sha256
+
+    def _folder(self, model_id: str) -> Path:
+        return self.folder / _folder_name(model_id)
 
     def _partial(self, model_id: str) -> Path:
         return self.folder / ".partial" / _folder_name(model_id)
 
 
-def _hub_folder(spec: HubModel) -> str:
+def _id_of(spec: CatalogueModel | HubModel) -> str:
+    if isinstance(spec, CatalogueModel):
+        return spec.entry.id
     return spec.repository if spec.file is None else f"{spec.repository}/{spec.file}"
 
 
@@ -335,23 +305,9 @@ def _engine(kind: Kind, path: Path) -> Literal["llamacpp", "transformers", "sent
     return "llamacpp" if path.suffix.lower() == ".gguf" else "transformers"
 
 
-def _model_files(path: Path) -> list[Path]:
-    """The files of a model in a stable order, without the manifest and hidden ones."""
-    if path.is_file():
-        return [path]
-    found = [file for file in path.rglob("*") if file.is_file() and file.name != MANIFEST]
-    return sorted(file for file in found if not any(part.startswith(".") for part in file.relative_to(path).parts))
-
-
-def _describe(folder: Path, files: Iterable[Path], known: Entry | None = None) -> tuple[StoredFile, ...]:
-    """Sizes and hashes. The hash of a catalogue file was checked a moment ago and is not computed again."""
-    described = []
-    for path in files:
-        name = path.relative_to(folder).as_posix()
-        checked = known is not None and name == known.file.name
-        digest = known.file.sha256 if checked and known is not None else sha256_of(path)
-        described.append(StoredFile(name, path.stat().st_size, digest))
-    return tuple(described)
+def _shifted(report: Report, model_id: str, start: int, total: int) -> Callable[[int], None]:
+    """A report for one file of several: bytes of the files before it are added."""
+    return lambda done: report(Progress(model_id, "verifying", start + done, total))
 
 
 def _flush(path: Path) -> None:

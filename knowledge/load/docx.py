@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from knowledge.load import archive, render
 from knowledge.load.values import Limits, LoadedDocument
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # mammoth knows the styles by their English names, which Word writes in every language; some other programs do not.
 STYLES = """

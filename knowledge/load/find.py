@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from knowledge.load.values import SUFFIXES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ def find_files(paths: Iterable[Path]) -> Iterator[FoundFile]:
     """The files of each path in turn, sorted by relative name. A path that is missing comes as skipped."""
     seen: set[str] = set()  # real paths, over all of ``paths``
     for path in paths:
-        named = Path(os.path.abspath(path))  # noqa: PTH100: resolve() would follow the links that we want to see
+        named = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow the links that we want to see
         try:
             real = named.resolve(strict=True)
             is_folder = real.is_dir()

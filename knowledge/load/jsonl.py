@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from knowledge.load.errors import Damaged
 from knowledge.load.records import Records, role
 from knowledge.load.text import decode
-from knowledge.load.values import Limits, LoadedDocument
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from knowledge.load.values import Limits, LoadedDocument
 
 EXAMPLE = '{"id": "returns", "title": "Returns", "text": "You can return …", "url": "https://…", "language": "en"}'
 _WRAPPERS = ("documents", "data", "items", "records")
@@ -19,10 +22,7 @@ _WRAPPERS = ("documents", "data", "items", "records")
 def parse(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
     """One document for each object. A line or object that is none is an error that says which."""
     text = decode(data)
-    if PurePosixPath(name).suffix.lower() == ".json":
-        objects = _objects(text)
-    else:
-        objects = _lines(text)
+    objects = _objects(text) if PurePosixPath(name).suffix.lower() == ".json" else _lines(text)
     records = Records()
     for place, number, value in objects:
         document = records.document(_fields(value, place), place, f"row-{number}")

@@ -8,11 +8,14 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from knowledge.load.errors import Damaged
 from knowledge.load.tidy import KEY_CHARACTERS, language, line, web_address
 from knowledge.load.values import LoadedDocument
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 _NAMES: Mapping[str, tuple[str, ...]] = {
     "id": ("id", "key", "doc_id", "document_id", "编号", "編號", "序号"),
@@ -92,9 +95,8 @@ def _sorted_out(fields: Mapping[str, str]) -> tuple[dict[str, str], dict[str, st
     """(values by role, the rest by name), blank ones left out; the first field of a role has it."""
     known: dict[str, str] = {}
     others: dict[str, str] = {}
-    for name, value in fields.items():
-        value = value.strip()
-        if not value:
+    for name, raw in fields.items():
+        if not (value := raw.strip()):
             continue
         what = role(name)
         if what is None or what in known:

@@ -6,10 +6,12 @@ Knows nothing about which part of a page matters; ``html`` finds that.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from knowledge.load import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Element: TypeAlias = Any  # lxml has no types of its own
 
@@ -35,18 +37,25 @@ _BREAK = "\x01"  # stands for <br> until white space has been folded; no documen
 
 
 def tree(html: str) -> Element:
-    """The parsed document. Nothing is loaded from anywhere. Raises ValueError for what lxml cannot make a tree of."""
+    """The parsed document. Nothing is loaded from anywhere.
+
+    Raises ValueError for what lxml cannot make a tree of, RecursionError for what is nested without end.
+    """
     import lxml.html
 
     parser = lxml.html.HTMLParser(
-        encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True, huge_tree=False, recover=True
+        encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True, huge_tree=True, recover=True
     )
     # A NUL ends the text for libxml2; the mark for <br> must not come from outside.
     data = re.sub("[\x00\x01]", "", html).encode("utf-8", "replace")
     try:
-        return lxml.html.document_fromstring(data, parser=parser)
+        root = lxml.html.document_fromstring(data, parser=parser)
     except lxml.etree.LxmlError as error:
         raise ValueError(f"no HTML: {error}") from None
+    # The parser forgives everything, but leaves off in silence below some 2,000 levels of elements.
+    if any(entry.level_name == "FATAL" and "depth" in entry.message for entry in parser.error_log):
+        raise RecursionError
+    return root
 
 
 def markdown(element: Element) -> str:
@@ -58,7 +67,7 @@ def first_heading(root: Element) -> str:
     """What the first heading says, those of level 1 first; "" without headings."""
     for path in (".//h1", ".//h2|.//h3"):
         for heading in root.xpath(path):
-            if said := " ".join("".join(heading.itertext()).split()):
+            if said := text_of(heading).strip("¶#§ "):
                 return said
     return ""
 
@@ -111,7 +120,7 @@ class _Run:
 
 class _Writer:
     def __init__(self, root: Element) -> None:
-        # Elements that hold a block somewhere below. The set keeps lxml's proxies alive, so that identity means something.
+        # Elements that hold a block somewhere below. The set keeps lxml's proxies alive: else identity means nothing.
         self._holders: set[Element] = set()
         for block in root.iter(*BLOCKS):
             above = block.getparent()

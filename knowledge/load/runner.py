@@ -17,13 +17,18 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from types import TracebackType
+from typing import TYPE_CHECKING
 
 from knowledge.load import wire
 from knowledge.load.errors import CannotStart, Damaged, Empty, LoadError, TimedOut, TooLarge, Unsupported
 from knowledge.load.values import SUFFIXES, Limits, LoadedDocument
 
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
 START_SECONDS = 60.0  # a cold disk under load has needed 10
+WALL_FACTOR = 5.0  # times the limit of processor time: then the parent stops waiting, whatever the child does
 FILES_PER_CHILD = 500  # then a fresh one: what leaks, leaks no further
 RECEIVE_BYTES = 1 << 20
 
@@ -49,7 +54,7 @@ class Loader:
         self._lock = threading.Lock()
         self._child: _Child | None = None
 
-    def __enter__(self) -> Loader:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -84,6 +89,8 @@ class Loader:
             self._end()
             raise
         if isinstance(documents, LoadError):
+            if isinstance(documents, TooLarge):  # perhaps of memory, which it may not give back
+                self._end()
             raise documents
         if retire or self._child.files >= FILES_PER_CHILD:
             self._end()
@@ -104,13 +111,13 @@ class _Child:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._buffer = bytearray()
         try:
-            self._process = subprocess.Popen(  # noqa: S603: our own interpreter and module
-                [sys.executable, "-s", "-P", "-m", "knowledge.load.child", str(theirs.fileno())],
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                [sys.executable, "-P", "-m", "knowledge.load.child", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 cwd=self._folder.name,
-                env=_environment(self._folder.name),
+                env=_environment(),
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # a group of its own, to be killed whole; Ctrl-C is the parent's affair
             )
@@ -133,11 +140,12 @@ class _Child:
     def ask(self, file: int, name: str, limits: Limits) -> tuple[list[LoadedDocument] | LoadError, bool]:
         """The child's answer and whether it wants to be replaced. After any exception it must be ended."""
         self.files += 1
-        deadline = time.monotonic() + limits.seconds
+        patience = WALL_FACTOR * limits.seconds
+        deadline = time.monotonic() + patience
         documents: list[LoadedDocument] = []
         room = limits.text_characters
         try:
-            self._socket.settimeout(limits.seconds)
+            self._socket.settimeout(patience)
             socket.send_fds(self._socket, [wire.request(name, limits)], [file])
             while True:
                 answer = wire.read_answer(self._receive_line(deadline, wire.line_bytes(limits)))
@@ -150,10 +158,7 @@ class _Child:
                 if room < 0 or len(documents) > limits.documents:
                     raise TooLarge("The file gives more text than the limits allow. Split it into several files.")
         except TimeoutError:
-            raise TimedOut(
-                f"Reading the file took more than {limits.seconds:g} seconds. It is very large or built to take long:"
-                " split it, or save it anew from the program that made it."
-            ) from None
+            raise _timed_out(patience) from None
         except (EOFError, OSError):
             raise self._obituary(limits) from None
 
@@ -192,7 +197,7 @@ class _Child:
             self._process.wait(timeout=5)
         status = self._process.returncode
         if status == -signal.SIGXCPU:
-            return TimedOut(f"Reading the file took more than {limits.seconds:g} seconds of processor time. Split it.")
+            return _timed_out(limits.seconds)
         cause = f"by signal {signal.Signals(-status).name}" if status and status < 0 else f"with status {status}"
         return Damaged(
             f"The file made its reader stop ({cause}). It is damaged, or needs more than the"
@@ -213,7 +218,14 @@ class _Child:
         return lines[-1][:300] if lines else "it said nothing"
 
 
-def _environment(home: str) -> dict[str, str]:
+def _timed_out(seconds: float) -> TimedOut:
+    return TimedOut(
+        f"Reading the file took more than {seconds:g} seconds. It is very large or built to take long:"
+        " split it, or save it anew from the program that made it."
+    )
+
+
+def _environment() -> dict[str, str]:
     """What an interpreter needs, and nothing that the server's environment holds (keys, proxies, paths)."""
     environment = {
         "PYTHONPATH": str(Path(__file__).parents[2]),  # where this package is imported from
@@ -221,7 +233,6 @@ def _environment(home: str) -> dict[str, str]:
         "PYTHONHASHSEED": "0",  # the same file gives the same documents
         "PYTHONDONTWRITEBYTECODE": "1",
         "LC_ALL": "C.UTF-8",
-        "HOME": home,
     }
     kept = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")  # an interpreter in an unusual place
     return environment | {name: os.environ[name] for name in kept if name in os.environ}
@@ -236,27 +247,28 @@ def _open(path: Path, limits: Limits) -> int:
     """A descriptor of a regular file of a bearable size. Devices and pipes are not even opened; a link is not
     followed (``find_files`` has resolved those that may be). Raises Unsupported, TooLarge, Empty."""
     try:
-        mode = path.lstat().st_mode
-        if stat.S_ISLNK(mode):
-            raise Unsupported("This is a symbolic link. Name the file that it points to.")
-        if not stat.S_ISREG(mode):
-            raise Unsupported("This is not a regular file but a folder, device, pipe or socket.")
+        _check(path.lstat(), limits)
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise Unsupported(f"The file cannot be opened: {reason}.") from error
     try:
-        found = os.fstat(file)
-        if not stat.S_ISREG(found.st_mode):  # it was replaced since the look above
-            raise Unsupported("This is not a regular file but a folder, device, pipe or socket.")
-        if found.st_size > limits.file_bytes:
-            raise TooLarge(
-                f"The file has {found.st_size / 1e6:,.1f} MB; the limit is {limits.file_bytes / 1e6:,.1f} MB."
-                " Split it into smaller files."
-            )
-        if found.st_size == 0:
-            raise Empty("The file is empty.")
+        _check(os.fstat(file), limits)  # once more: it may have been replaced since the look above
     except BaseException:
         os.close(file)
         raise
     return file
+
+
+def _check(found: os.stat_result, limits: Limits) -> None:
+    if stat.S_ISLNK(found.st_mode):
+        raise Unsupported("This is a symbolic link. Name the file that it points to.")
+    if not stat.S_ISREG(found.st_mode):
+        raise Unsupported("This is not a regular file but a folder, device, pipe or socket.")
+    if found.st_size > limits.file_bytes:
+        raise TooLarge(
+            f"The file has {found.st_size / 1e6:,.1f} MB; the limit is {limits.file_bytes / 1e6:,.1f} MB."
+            " Split it into smaller files."
+        )
+    if found.st_size == 0:
+        raise Empty("The file is empty.")

@@ -10,14 +10,17 @@ import csv
 import datetime
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from knowledge.load import archive, tables
 from knowledge.load.errors import Damaged, Protected, TooLarge
 from knowledge.load.records import Records, is_record
 from knowledge.load.text import decode
 from knowledge.load.values import Limits, LoadedDocument
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
 
 SNIFFED_ROWS = 50
 MAX_COLUMNS = 1_000  # a table for people has tens

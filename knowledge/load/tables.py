@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PIECE_BYTES = 800  # of UTF-8: just below the size of a passage (retrieval.chunk), so that a piece is one passage
 

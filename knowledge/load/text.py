@@ -13,7 +13,7 @@ import re
 from knowledge.load.errors import Unsupported
 
 SAMPLE_BYTES = 200_000
-CHINESE_SHARE = 0.85  # of all two-byte characters; real text has above 0.97 in its own encoding, below 0.75 in the other
+CHINESE_SHARE = 0.85  # of all two-byte characters: text has above 0.97 in its own encoding, below 0.75 in the other
 UTF8_FAULTS = 0.001  # of all characters: a good file with a few broken ones, not another encoding
 CONTROLS = 0.01  # of all characters; text has none but newline, tab and page break
 
@@ -40,7 +40,9 @@ _OTHER_FILES = (
 # Where else a text may come from. charset-normalizer knows 90 more, and finds them in short files.
 _GUESSES = ["cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1255", "cp1256", "shift_jis", "euc_jp",
             "cp949", "big5", "gb18030"]  # fmt: skip
-
+# What Western European text does not have. Guessers take "señor" for Polish; Polish and Cyrillic, read as Western,
+# are full of these.
+_NOT_WESTERN = re.compile("[^\x00-\x7f\xa0À-ÖØ-öø-ÿ‘’‚“”„–—…•€£§©®°²³½«»·¡¿´ŒœŠšŽžŸ]|[À-ÖØ-öø-ÿ]{3}|[³½²][a-z]")
 _PAIR = re.compile(rb"[\x81-\xfe][\x40-\x7e\x80-\xfe]|[\x80-\xff]")
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
@@ -81,7 +83,8 @@ def _unmarked(data: bytes, declared: str | None) -> str:
     several = len(lenient) - len(re.findall("[\x00-\x7f]", lenient)) - faults
     if faults <= max(1, UTF8_FAULTS * len(lenient)) and several > 20 * faults:
         return lenient
-    return _guess(data)
+    western = _strict(data, "cp1252")
+    return western if western and not _NOT_WESTERN.search(western) else _guess(data)
 
 
 def _utf16(data: bytes) -> str:
@@ -105,7 +108,7 @@ def _python_name(declared: str | None) -> str:
 
 
 def _chinese(data: bytes) -> str:
-    """"gb18030" or "big5hkscs" if the characters lie where the common ones of that encoding are, else ""."""
+    """The encoding where the characters lie among its common ones: gb18030, big5hkscs, or "" for neither."""
     pairs = [pair for pair in _PAIR.findall(data[:SAMPLE_BYTES]) if len(pair) == 2]
     if not pairs:
         return ""

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from knowledge.load.errors import Empty, TooLarge
-from knowledge.load.values import Limits, LoadedDocument
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from knowledge.load.values import Limits, LoadedDocument
 
 TITLE_CHARACTERS = 300
 KEY_CHARACTERS = 200
@@ -30,6 +34,7 @@ _UNSEEN = re.compile(
 )
 _HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _LATIN = re.compile(r"[A-Za-z]")
+_LANGUAGES = {"chinese": "zh", "中文": "zh", "汉语": "zh", "cn": "zh", "english": "en", "英文": "en", "英语": "en"}
 
 
 def tidy(documents: Iterable[LoadedDocument], limits: Limits) -> Iterator[LoadedDocument]:
@@ -49,7 +54,9 @@ def tidy(documents: Iterable[LoadedDocument], limits: Limits) -> Iterator[Loaded
                 " Split it into several documents."
             )
         if characters > limits.text_characters:
-            raise TooLarge(f"The file has more than {limits.text_characters:,} characters. Split it into several files.")
+            raise TooLarge(
+                f"The file has more than {limits.text_characters:,} characters. Split it into smaller files."
+            )
         title = line(document.title)[:TITLE_CHARACTERS] or line(text)[:TITLE_CHARACTERS]
         key = line(document.key)[:KEY_CHARACTERS]
         url = web_address(document.url)
@@ -86,11 +93,10 @@ def web_address(url: str | None) -> str | None:
 def language(name: str | None, text: str | None = None) -> str | None:
     """The primary language code that a name stands for ("zh-Hans", "Chinese", "中文" → "zh"), or None.
 
-    With ``text``, a name that the text plainly contradicts counts for nothing: page templates say "en" on Chinese pages.
+    With ``text``, a name that the text plainly contradicts counts for nothing: many Chinese pages say "en".
     """
     code = (name or "").strip().lower().replace("_", "-")
-    code = {"chinese": "zh", "中文": "zh", "cn": "zh", "汉语": "zh", "english": "en", "英文": "en", "英语": "en"}.get(code, code)
-    code = code.split("-")[0]
+    code = _LANGUAGES.get(code, code).split("-")[0]
     if not re.fullmatch("[a-z]{2,3}", code):
         return None
     if text is not None and code in {"en", "zh"}:

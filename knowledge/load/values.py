@@ -38,11 +38,11 @@ class Limits:
     unpacked_bytes: int = 300_000_000  # what a DOCX or XLSX may unpack to, all members together
     unpacked_ratio: int = 200  # one member against its packed size; spreadsheets reach 50, a bomb 1,000
     members: int = 10_000  # files inside a DOCX or XLSX
-    pages: int = 2_000  # of a PDF: at 10 to 50 pages a second well within the time limit
+    pages: int = 2_000  # of a PDF: 40 s of processor time, at 50 dense pages a second
     documents: int = 100_000  # rows of a table, lines of a JSONL file
     document_characters: int = 5_000_000  # of one document: about 2,000 pages
     text_characters: int = 20_000_000  # of all documents of one file, since they are held in memory together
-    seconds: float = 120.0  # from the request to the last document
+    seconds: float = 120.0  # of processor time: a busy machine rejects no file that an idle one reads
     memory_bytes: int = 1_500_000_000  # address space of the reading process, the interpreter's 200 MB included
 
 

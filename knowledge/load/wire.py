@@ -65,9 +65,14 @@ def read_answer(line: bytes) -> LoadedDocument | LoadError | bool:
 
 
 def _document(fields: dict[str, Any]) -> LoadedDocument:
-    optional = [None if fields[name] is None else _text(fields[name]) for name in ("language", "url")]
-    metadata = {_text(name): _text(value) for name, value in dict(fields["metadata"]).items()}
-    return LoadedDocument(_text(fields["key"]), _text(fields["title"]), _text(fields["text"]), *optional, metadata)
+    return LoadedDocument(
+        key=_text(fields["key"]),
+        title=_text(fields["title"]),
+        text=_text(fields["text"]),
+        language=None if fields["language"] is None else _text(fields["language"]),
+        url=None if fields["url"] is None else _text(fields["url"]),
+        metadata={_text(name): _text(value) for name, value in dict(fields["metadata"]).items()},
+    )
 
 
 def _text(value: Any) -> str:

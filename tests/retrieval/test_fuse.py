@@ -5,7 +5,7 @@ from retrieval.fuse import fuse
 
 def test_fuse_adds_weighted_reciprocal_ranks() -> None:
     best = 1 / 61 + 0.5 / 61
-    assert fuse([(1.0, [7, 8]), (0.5, [8, 9])]) == [
+    assert fuse([(1.0, [7, 8]), (0.5, [8, 9])], constant=60) == [
         (8, round((1 / 62 + 0.5 / 61) / best, 6)),
         (7, round((1 / 61) / best, 6)),
         (9, round((0.5 / 62) / best, 6)),

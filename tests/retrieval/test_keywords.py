@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.keywords import K1, B, SealedKeywords, Terms, bm25
+from retrieval.keywords import K1, B, KeywordsBuilder, SealedKeywords, Terms, bm25
 
 if TYPE_CHECKING:
     from random import Random
@@ -77,12 +77,24 @@ def test_bm25_of_sealed_and_fresh_are_equal_to_the_last_bit() -> None:
 def test_merged_equals_built(old: list[list[str]], new: list[list[str]], hidden: set[int], random: Random) -> None:
     kept = [place for place in range(len(old)) if place not in hidden]
     order = [*kept, *(len(old) + number for number in range(len(new)))]
-    random.shuffle(order)  # ordinals of kept passages may change in any way
+    ranks = {place: random.random() for place in order}
+    ranks |= dict(zip(kept, sorted(ranks[place] for place in kept), strict=True))  # those kept stay in order
+    order.sort(key=lambda place: (ranks[place], place))
     target = {place: ordinal for ordinal, place in enumerate(order)}
     renumbered = np.array([target.get(place, -1) for place in range(len(old))], dtype=np.int32)
     fresh = {target[len(old) + number]: Terms.of(text) for number, text in enumerate(new)}
     merged = SealedKeywords.build(map(Terms.of, old)).merged(renumbered, fresh, len(order))
     assert same_arrays(merged, SealedKeywords.build(Terms.of((old + new)[place]) for place in order))
+
+
+def test_builder_takes_passages_in_any_order() -> None:
+    texts = [[*"abc"], [*"cd"], [], [*"aad"]]
+    builder = KeywordsBuilder()
+    for place in (2, 0, 3, 1):
+        builder.add(Terms.of(texts[place]))
+    assert same_arrays(
+        builder.sealed(np.array([2, 0, 3, 1], dtype=np.int32)), SealedKeywords.build(map(Terms.of, texts))
+    )
 
 
 def test_postings_of_a_term() -> None:

@@ -4,8 +4,24 @@
  */
 import { h, render, Fragment } from "./vendor/preact.js";
 import htm from "./vendor/htm.js";
+import { effect, untracked } from "./vendor/signals.js";
 
 export const html = htm.bind(h);
 export { render, Fragment };
-export { signal, computed, effect, batch, useSignal, useComputed, useSignalEffect } from "./vendor/signals.js";
-export { useState, useRef, useEffect, useLayoutEffect, useMemo, useId } from "./vendor/preact-hooks.js";
+export { signal, computed, batch } from "./vendor/signals.js";
+export { useState, useRef, useEffect, useLayoutEffect, useId } from "./vendor/preact-hooks.js";
+
+/**
+ * Runs `act` now and whenever what `read` reads has changed. Only `read` is tracked, so an act that reads and writes
+ * other signals cannot call itself.
+ * @template T
+ * @param {() => T} read
+ * @param {(value: T) => void} act
+ * @returns {() => void} ends it
+ */
+export function watch(read, act) {
+  return effect(() => {
+    const value = read();
+    untracked(() => act(value));
+  });
+}

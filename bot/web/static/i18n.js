@@ -17,6 +17,8 @@ const catalogue = signal({});
 function initialLanguage() {
   const remembered = readRemembered();
   if (remembered) return remembered;
+  const wanted = document.documentElement.dataset.language ?? ""; // whoever runs the server may have chosen one
+  if (LANGUAGES.includes(wanted)) return wanted;
   const preferred = navigator.languages?.length ? navigator.languages : [navigator.language || "en"];
   for (const tag of preferred) {
     if (/^zh\b/i.test(tag)) return "zh-CN";

@@ -29,7 +29,7 @@ export function LoginForm({ onDone }) {
   };
   return html`<form class="login-form" ref=${form} method="post" action="/login" onSubmit=${submit}>
     <label for="username">${t("login.username")}</label>
-    <input id="username" name="username" autocomplete="username" autocapitalize="none" spellcheck=${false} required maxlength="200" />
+    <input id="username" name="username" autofocus autocomplete="username" autocapitalize="none" spellcheck=${false} required maxlength="200" />
     <label for="password">${t("login.password")}</label>
     <input id="password" name="password" type="password" autocomplete="current-password" required maxlength="1000" />
     <button type="submit" class="button button-primary" disabled=${busy}>${t("login.submit")}</button>

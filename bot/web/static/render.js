@@ -11,10 +11,13 @@
 import { Marked } from "./vendor/marked.js";
 import DOMPurify from "./vendor/purify.js";
 
-/** Longer texts are shown plain: Markdown parsers are not linear on hostile input. About 40 printed pages. */
-export const MARKDOWN_LIMIT = 100_000;
-/** Deeper nesting of quotes or lists is nothing that an answer needs, and costs the parser a stack. */
+// Beyond these limits a text is shown plain, because the parser is not linear on hostile input: 54,000 emphasis signs in
+// one paragraph took it two minutes. No answer comes near: 50,000 characters are twenty printed pages.
+export const MARKDOWN_LIMIT = 50_000;
+/** Quotes and lists within each other. */
 const NESTING_LIMIT = 40;
+/** Signs that may open or close something, in one paragraph outside code. */
+const SIGNS_LIMIT = 2000;
 
 const INLINE_HTML = /^<(?:br|\/?(?:sub|sup|kbd|mark|b|i|em|strong|u|s|del|ins))\s*\/?>$/i;
 const ALLOWED_TAGS = [
@@ -93,7 +96,7 @@ const marked = new Marked({
  */
 export function render(text, options = {}) {
   let source = String(text ?? "");
-  if (options.streaming) source = source.replace(/(?:\[[\d\s,，、]*|【\d*)$/, "");
+  if (options.streaming) source = source.replace(/(?:\[[\d\s,，、]*|【\d*)$/, "").trimEnd();
   const fragment = purify(toHtml(source));
   hardenLinks(fragment);
   addCitations(fragment, options);
@@ -102,7 +105,7 @@ export function render(text, options = {}) {
 
 /** @param {string} source */
 function toHtml(source) {
-  if (source.length > MARKDOWN_LIMIT || tooDeep(source)) return plain(source);
+  if (source.length > MARKDOWN_LIMIT || tooDeep(source) || tooDense(source)) return plain(source);
   try {
     return /** @type {string} */ (marked.parse(source));
   } catch {
@@ -114,8 +117,8 @@ function toHtml(source) {
 function plain(source) {
   return source
     .split(/\n{2,}/)
-    .map((part) => `<p>${escapeHtml(part).replace(/\n/g, "<br>")}</p>`)
-    .join("");
+    .map((part) => `<p>${escapeHtml(part).replace(/\n/g, "<br>\n")}</p>`)
+    .join("\n");
 }
 
 /** @param {string} source */
@@ -123,9 +126,14 @@ function tooDeep(source) {
   for (const line of source.split("\n")) {
     const lead = /^(?:\s|>|[-+*](?=\s)|\d{1,9}[.)](?=\s))*/.exec(line)?.[0] ?? "";
     if (lead.replace(/\s/g, "").length > NESTING_LIMIT || lead.length > NESTING_LIMIT * 8) return true;
-    if (/[[\]]{200}|[*_~]{400}/.test(line)) return true;
   }
   return false;
+}
+
+/** @param {string} source */
+function tooDense(source) {
+  const prose = source.replace(/^(`{3,}(?!`)|~{3,}(?!~))[^\n]*\n[\s\S]*?(?:^\1[^\n]*$|$(?![\s\S]))/gm, "");
+  return prose.split(/\n[ \t]*\n/).some((part) => (part.match(/[*_~`[\]<!&@]/g)?.length ?? 0) > SIGNS_LIMIT);
 }
 
 /** @param {string} html */
@@ -136,6 +144,7 @@ function purify(html) {
         ALLOWED_TAGS,
         ALLOWED_ATTR: ["href", "start", "align"],
         ALLOWED_URI_REGEXP: SAFE_LINK,
+        ADD_URI_SAFE_ATTR: ["start", "align"], // else their values would have to look like links
         ALLOW_DATA_ATTR: false,
         ALLOW_ARIA_ATTR: false,
         RETURN_DOM_FRAGMENT: true,
@@ -190,7 +199,7 @@ function withButtons(text, known, name) {
   for (const match of text.matchAll(CITATION)) {
     const numbers = (match[1] ?? match[2]).split(/[,，、]/).map((part) => Number.parseInt(part, 10));
     if (!numbers.every((n) => known.has(n))) continue;
-    pieces.push(text.slice(end, match.index).replace(/[ \t]+$/, ""));
+    pieces.push(text.slice(end, match.index).trimEnd());
     for (const n of numbers) {
       const button = document.createElement("button");
       button.type = "button";
@@ -223,12 +232,30 @@ export function patch(container, fragment) {
 }
 
 /**
- * The words of an answer without markup and citations, for the clipboard and for announcements.
+ * The words of an answer without markup and citations, for announcements, quotes and the clipboard.
  * @param {string | null | undefined} text
+ * @param {{marks?: boolean}} [options] `marks` keeps what plain text can show: bullets, numbers, columns
  */
-export function plainText(text) {
+export function plainText(text, { marks = false } = {}) {
   const box = document.createElement("div");
   box.append(render(text));
-  for (const block of box.querySelectorAll("p, li, h3, h4, h5, h6, tr, pre, blockquote")) block.append("\n");
-  return (box.textContent ?? "").replace(new RegExp(`[ \\t]*(?:${CITATION.source})`, "g"), "").replace(/[ \t]+\n/g, "\n").replace(/\n{3,}/g, "\n\n").trim();
+  if (marks) markPlainly(box);
+  for (const paragraph of box.querySelectorAll("p")) paragraph.append("\n");
+  return (box.textContent ?? "")
+    .replace(/[ \t]{200,}/g, " ") // what follows is not linear on long runs of spaces
+    .replace(new RegExp(`[ \\t]*(?:${CITATION.source})`, "g"), "")
+    .replace(/[ \t]+\n/g, "\n")
+    .replace(/\n{3,}/g, "\n\n")
+    .trim();
+}
+
+/** @param {Element} box */
+function markPlainly(box) {
+  for (const list of box.querySelectorAll("ol, ul")) {
+    const first = list instanceof HTMLOListElement ? list.start : null;
+    [...list.children].forEach((item, at) => item.prepend(first === null ? "- " : `${first + at}. `));
+  }
+  for (const row of box.querySelectorAll("tr")) {
+    row.replaceChildren([...row.children].map((cell) => cell.textContent).join("\t"));
+  }
 }

@@ -69,5 +69,5 @@ function copyText(turn) {
   const { text, sources, citations } = turn.value;
   const cited = sources.filter((source) => citations.includes(source.n));
   const notes = cited.map((source) => `[${source.n}] ${source.title ?? source.document_id}${source.url ? ` ${source.url}` : ""}`);
-  return [plainText(text), notes.join("\n")].filter(Boolean).join("\n\n");
+  return [plainText(text, { marks: true }), notes.join("\n")].filter(Boolean).join("\n\n");
 }

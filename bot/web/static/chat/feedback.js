@@ -75,9 +75,9 @@ export function FeedbackForm({ turn, box, onClose }) {
     <p class="hint">${t("feedback.quote_hint")}</p>
     ${quote && html`<blockquote class="quoted" lang=${languageOf(quote)}>${quote}</blockquote>`}
     <label for=${`${id}-comment`}>${t("feedback.comment")}</label>
-    <textarea id=${`${id}-comment`} rows="2" maxlength="4000" value=${comment} onInput=${(/** @type {any} */ event) => setComment(value(event))}></textarea>
+    <textarea id=${`${id}-comment`} rows="2" maxlength="10000" value=${comment} onInput=${(/** @type {any} */ event) => setComment(value(event))}></textarea>
     <label for=${`${id}-better`}>${t("feedback.better")}</label>
-    <textarea id=${`${id}-better`} rows="3" maxlength="20000" value=${suggestion} onInput=${(/** @type {any} */ event) => setSuggestion(value(event))}></textarea>
+    <textarea id=${`${id}-better`} rows="3" maxlength="10000" value=${suggestion} onInput=${(/** @type {any} */ event) => setSuggestion(value(event))}></textarea>
     <p class="buttons">
       <button type="submit" class="button button-primary" disabled=${busy}>${t("ui.send")}</button>
       <button type="button" class="button button-quiet" onClick=${onClose}>${t("feedback.later")}</button>

@@ -1,6 +1,6 @@
 /** The chat page: puts its parts together, starts them, and listens to the keyboard. */
 import { boot } from "../boot.js";
-import { effect, html, useEffect, useRef } from "../html.js";
+import { html, useEffect, useRef, watch } from "../html.js";
 import { t } from "../i18n.js";
 import { PassagePanel } from "../passage.js";
 import { Dialog, IconButton, LanguageSwitch, ShortcutTable, Toasts } from "../ui.js";
@@ -125,7 +125,7 @@ boot(() => html`<${Page} />`, () => {
   addEventListener("keydown", onKey);
   startConversations();
   if (addressed()) followAddress();
-  effect(() => {
-    if (!running.value) refreshConversations(); // on start, and whenever an answer has ended
+  watch(() => Boolean(running.value), (busy) => {
+    if (!busy) refreshConversations(); // on start, and whenever an answer has ended
   });
 });

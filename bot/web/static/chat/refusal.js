@@ -62,9 +62,9 @@ function Expected({ turn }) {
     <summary>${t("refused.tell")}</summary>
     <form onSubmit=${submit}>
       <label for=${`${id}-comment`}>${t("refused.expected")}</label>
-      <textarea id=${`${id}-comment`} rows="2" maxlength="4000" value=${comment} onInput=${(/** @type {any} */ event) => setComment(event.currentTarget.value)}></textarea>
+      <textarea id=${`${id}-comment`} rows="2" maxlength="10000" value=${comment} onInput=${(/** @type {any} */ event) => setComment(event.currentTarget.value)}></textarea>
       <label for=${`${id}-answer`}>${t("refused.answer")}</label>
-      <textarea id=${`${id}-answer`} rows="3" maxlength="20000" value=${suggestion} onInput=${(/** @type {any} */ event) => setSuggestion(event.currentTarget.value)}></textarea>
+      <textarea id=${`${id}-answer`} rows="3" maxlength="10000" value=${suggestion} onInput=${(/** @type {any} */ event) => setSuggestion(event.currentTarget.value)}></textarea>
       <p class="buttons"><button type="submit" class="button button-primary" disabled=${busy || !(comment.trim() || suggestion.trim())}>${t("ui.send")}</button></p>
     </form>
   </details>`;

@@ -33,8 +33,8 @@ export function ActionBar() {
     ${can.rollback && html`<button type="button" class="button" disabled=${Boolean(busy.value)} onClick=${open("rollback")}>${t("action_button.rollback")}</button>`}
     ${can.reject && html`<button type="button" class="button button-quiet" disabled=${waiting} onClick=${open("reject")}>${t("action_button.reject")}</button>`}
     ${can.write && html`
-      <button type="button" class="button" disabled=${waiting || !dirty.value} onClick=${save}>${t("action_button.save")}</button>
-      <button type="button" class="button" disabled=${waiting || !hasAnswer} onClick=${() => act("prove")}>${isProving(current) ? t("proof.proving") : t("action_button.prove")}</button>
+      <button type="button" class="button" disabled=${waiting || !dirty.value || !hasAnswer} onClick=${save}>${t("action_button.save")}</button>
+      <button type="button" class="button" disabled=${waiting || !hasAnswer} onClick=${() => act("prove")}>${isProving(current) || busy.value === "prove" ? t("proof.proving") : t("action_button.prove")}</button>
       <button type="button" class="button button-erratum" disabled=${waiting || !hasAnswer} onClick=${open("approve")}>${t("action_button.approve")}</button>`}
   </div>`;
 }
@@ -42,8 +42,10 @@ export function ActionBar() {
 function saveState() {
   if (approving.value !== null) return t("approve.waits");
   if (busy.value === "save") return t("item.saving");
+  if (busy.value === "prove" || busy.value === "approve") return t("proof.proving");
   if (!editable.value) return "";
-  return dirty.value ? t("item.unsaved") : t("item.saved");
+  if (dirty.value) return t("item.unsaved");
+  return item.value?.draft ? t("item.saved") : "";
 }
 
 /** Text of an earlier visit was put back. */
@@ -93,7 +95,7 @@ function ApproveDialog() {
   const blocked = regressed && !admin;
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();
-    if (!blocked && (!regressed || reason.trim())) act("approve", reason.trim());
+    if (!blocked && (!regressed || reason.trim())) act("approve", reason.trim(), regressed);
   };
   return html`<${Dialog} title=${t("dialog.approve")} onClose=${close}>
     <form class="dialog-form" onSubmit=${submit}>

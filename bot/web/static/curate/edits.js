@@ -1,6 +1,6 @@
 /** Changes to the source documents: the wrong words are replaced, the rest of the passage stays. */
 import { html, useState } from "../html.js";
-import { languageOf, t } from "../i18n.js";
+import { label, languageOf, t } from "../i18n.js";
 import { PassageText } from "../passage.js";
 import { IconButton } from "../ui.js";
 import { Diff } from "./diff.js";
@@ -75,7 +75,7 @@ export function Superseded() {
     ${!locked && open.map((entry, index) => html`<div key=${`conflict-${index}`} class="edit-card">
       <p class="edit-head"><span>${entry.title ?? entry.document_id}</span> <span class="mark mark-warn">${t("supersede.contradicts")}</span></p>
       <div class="clamp"><${PassageText} text=${entry.passage} /></div>
-      ${entry.reason && html`<p class="hint" lang=${languageOf(entry.reason)}>${entry.reason}</p>`}
+      ${entry.reason && html`<p class="hint">${label("conflict_reason", entry.reason)}</p>`}
       <p class="buttons"><button type="button" class="button button-small" onClick=${() => change({ supersedes: [...supersedes, { document_id: entry.document_id, passage: entry.passage }] })}>${t("supersede.take_out")}</button></p>
     </div>`)}
     ${!locked && !picker.value && html`<p><button type="button" class="button button-small" onClick=${() => { picker.value = { mode: "supersede" }; }}>${t("supersede.document")}</button></p>`}

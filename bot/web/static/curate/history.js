@@ -1,13 +1,16 @@
 /** Every change of an item, newest last: who did what, when and why. */
 import { html } from "../html.js";
-import { formatTime, label, languageOf, t } from "../i18n.js";
+import { formatTime, has, label, languageOf, t } from "../i18n.js";
+
+/** Who did something: a user by name, the rest by what they are. @param {string | null | undefined} who */
+export const person = (who) => (who ? (has(`who.${who}`) ? t(`who.${who}`) : who) : t("history.system"));
 
 /** @param {{entries: any[]}} props */
 export function History({ entries }) {
   if (entries.length === 0) return html`<p class="muted">${t("history.none")}</p>`;
   return html`<ol class="history">${entries.map((entry, index) => html`<li key=${index}>
     <time datetime=${entry.at}>${formatTime(entry.at)}</time>
-    <span><strong>${entry.actor || t("history.system")}</strong> ${label("action", entry.action)}
+    <span><strong>${person(entry.actor)}</strong> ${label("action", entry.action)}
       ${entry.to && entry.to !== entry.from && html` <span class="muted">${entry.from ? t("history.from_to", { from: label("state", entry.from), to: label("state", entry.to) }) : label("state", entry.to)}</span>`}
       ${entry.reason && html`<span class="history-reason" lang=${languageOf(entry.reason)}>${entry.reason}</span>`}
     </span>

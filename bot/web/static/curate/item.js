@@ -3,7 +3,7 @@
  * The server's revision decides; nothing that was typed is ever thrown away.
  */
 import { ApiError, segment } from "../api.js";
-import { effect } from "../html.js";
+import { watch } from "../html.js";
 import { explain } from "../errors.js";
 import { t } from "../i18n.js";
 import { toast } from "../ui.js";
@@ -19,6 +19,15 @@ import {
 /** @typedef {import("./store.js").Form} Form */
 
 const POLL_MS = 1500;
+const AUTOSAVE_MS = 300;
+/** A correction holds to the end of the day that the curator chose. */
+const END_OF_DAY = "T23:59:59Z";
+
+/** @param {any} from what the server sent @returns {Item} */
+const named = (from) => ({ ...from, id: String(from.id) });
+
+/** @param {string} id @returns {Promise<Item>} */
+const fetchItem = async (id) => named(await request("GET", `/api/corrections/${segment(id)}`));
 
 /** The draft of an item as the editor holds it. @param {Item} from @returns {Form} */
 export function formOf(from) {
@@ -56,7 +65,7 @@ export async function openItem(id) {
   itemStatus.value = id ? "loading" : "idle";
   if (!id) return;
   try {
-    const next = await request("GET", `/api/corrections/${segment(id)}`);
+    const next = await fetchItem(id);
     if (itemId.value !== id) return;
     adopt(next);
     restore(id);
@@ -94,11 +103,11 @@ export function discard() {
 /** Keeps unsaved text in the browser as it is written. @returns {() => void} ends it */
 export function autosave() {
   let timer = 0;
-  return effect(() => {
-    const [id, text, base, isDirty] = [item.value?.id, form.value, revision.value, dirty.value];
+  const read = () => ({ id: item.value?.id, text: form.value, base: revision.value, unsaved: dirty.value });
+  return watch(read, ({ id, text, base, unsaved }) => {
     clearTimeout(timer);
     if (!id) return;
-    timer = setTimeout(() => (isDirty ? keep(id, text, base) : !conflict.value && forget(id)), 300);
+    timer = setTimeout(() => (unsaved ? keep(id, text, base) : !conflict.value && forget(id)), AUTOSAVE_MS);
   });
 }
 
@@ -107,13 +116,13 @@ export async function save() {
   const current = item.value;
   if (!current || busy.value) return false;
   const text = form.value;
-  const body = { ...text, kind: text.kind || null, valid_until: text.valid_until || null, edits: text.edits.map(bareEdit), supersedes: text.supersedes.map(bareSuperseded), revision: revision.value };
+  const body = { ...text, kind: text.kind || null, valid_until: text.valid_until ? `${text.valid_until}${END_OF_DAY}` : null, edits: text.edits.map(bareEdit), supersedes: text.supersedes.map(bareSuperseded), revision: revision.value };
   busy.value = "save";
   try {
     const next = await request("PUT", `/api/corrections/${segment(current.id)}/draft`, body);
     if (item.value?.id !== current.id) return true;
     const writtenMeanwhile = form.value !== text ? form.value : null;
-    adopt(next);
+    adopt(named(next));
     if (writtenMeanwhile) form.value = writtenMeanwhile;
     else forget(current.id);
     restored.value = null;
@@ -137,16 +146,17 @@ const bareSuperseded = ({ document_id, passage }) => (passage === undefined ? { 
  * Carries out one step of the item's life; saves unsaved text first where the step depends on it.
  * @param {"claim" | "prove" | "approve" | "reject" | "reopen" | "rollback"} name
  * @param {string} [reason]
+ * @param {boolean} [override] approve in spite of a regression
  * @returns {Promise<boolean>}
  */
-export async function act(name, reason) {
+export async function act(name, reason, override = false) {
   const current = item.value;
   if (!current) return false;
   if ((name === "prove" || name === "approve") && dirty.value && !(await save())) return false;
   if (busy.value) return false;
   busy.value = name;
   try {
-    const next = await request("POST", `/api/corrections/${segment(current.id)}/${name}`, { reason: reason || undefined, revision: revision.value });
+    const next = await request("POST", `/api/corrections/${segment(current.id)}/${name}`, { reason: reason || undefined, revision: revision.value, override: override || undefined });
     dialog.value = null;
     await arrived(current.id, next, name, reason);
     return true;
@@ -166,7 +176,7 @@ export async function act(name, reason) {
  * @param {string} [reason]
  */
 async function arrived(id, next, name, reason) {
-  const whole = next?.id === id && next.state ? next : await request("GET", `/api/corrections/${segment(id)}`);
+  const whole = next?.state && next.revision !== undefined ? named(next) : await fetchItem(id);
   if (item.value?.id !== id) return;
   const unsaved = dirty.value ? form.value : null;
   adopt(whole);
@@ -193,7 +203,7 @@ async function failed(error) {
   const { id } = item.value;
   const detail = explain(error);
   try {
-    const theirs = await request("GET", `/api/corrections/${segment(id)}`);
+    const theirs = await fetchItem(id);
     if (item.value?.id !== id) return;
     const sameDraft = JSON.stringify(formOf(theirs)) === JSON.stringify(baseline.value);
     if (theirs.revision === revision.value && sameDraft) {
@@ -236,7 +246,7 @@ function poll(id) {
   if (!isProving(item.value) && !isRechecking(item.value)) return;
   polling = setTimeout(async () => {
     try {
-      const next = await request("GET", `/api/corrections/${segment(id)}`);
+      const next = await fetchItem(id);
       if (item.value?.id !== id) return;
       const before = item.value;
       item.value = next;

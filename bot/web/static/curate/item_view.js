@@ -57,7 +57,8 @@ function Head({ current }) {
 
 /** What became of an approved correction. @param {{current: any}} props */
 function Outcome({ current }) {
-  const { published, recheck } = current;
+  const { published } = current;
+  const recheck = ["approved", "verified", "reopened"].includes(current.state) ? current.recheck : null;
   if (!published && !recheck) return null;
   const look = recheck?.state === "reopened" ? "notice-erratum" : recheck?.state === "verified" ? "notice-good" : "";
   return html`<div class=${`notice ${look}`}>

@@ -9,6 +9,9 @@ import { chosen, dialog, filter, itemId, queue } from "./store.js";
 const PAGE = 50;
 let latest = 0;
 
+/** @param {any} entry @returns {import("./store.js").QueueEntry} */
+const named = (entry) => ({ ...entry, id: String(entry.id) });
+
 /** Fetches the first page for the current filter, or as many entries as are on screen. */
 export async function loadQueue() {
   latest += 1;
@@ -17,7 +20,7 @@ export async function loadQueue() {
   try {
     const answer = await request("GET", withQuery("/api/corrections", { ...filter.value, limit, offset: 0 }));
     if (mine !== latest) return;
-    queue.value = { items: answer.items ?? [], total: answer.total ?? 0, counts: answer.counts ?? {}, status: "ready" };
+    queue.value = { items: (answer.items ?? []).map(named), total: answer.total ?? 0, counts: answer.counts ?? {}, status: "ready" };
     const there = new Set(queue.value.items.map((entry) => entry.id));
     chosen.value = new Set([...chosen.value].filter((id) => there.has(id)));
   } catch (error) {
@@ -32,7 +35,7 @@ export async function loadMore() {
   try {
     const answer = await request("GET", withQuery("/api/corrections", { ...filter.value, limit: PAGE, offset: items.length }));
     const known = new Set(items.map((entry) => entry.id));
-    const more = (answer.items ?? []).filter((/** @type {any} */ entry) => !known.has(entry.id));
+    const more = (answer.items ?? []).map(named).filter((/** @type {any} */ entry) => !known.has(entry.id));
     queue.value = { ...queue.value, items: [...items, ...more], total: answer.total ?? queue.value.total };
   } catch (error) {
     report(error);
@@ -71,7 +74,7 @@ export async function mergeChosen() {
     chosen.value = new Set();
     toast(t("merge.done", { n: ids.length }));
     await loadQueue();
-    if (merged?.id) go("queue", merged.id);
+    if (merged?.id) go("queue", String(merged.id));
   } catch (error) {
     report(error);
   }

@@ -74,7 +74,7 @@ function Entry({ entry }) {
     <a class="entry-link" href=${`#/queue/${encodeURIComponent(entry.id)}`} aria-current=${current ? "true" : undefined}
       onClick=${(/** @type {Event} */ event) => { event.preventDefault(); go("queue", entry.id); }}>
       <span class="entry-question" lang=${languageOf(entry.question)}>${entry.question}</span>
-      ${entry.answer_excerpt && html`<span class="entry-answer" lang=${languageOf(entry.answer_excerpt)}>${entry.answer_excerpt}</span>`}
+      ${entry.answer_excerpt && html`<span class="entry-answer" lang=${languageOf(entry.answer_excerpt)}>${bare(entry.answer_excerpt)}</span>`}
       <span class="entry-facts">
         <${StateMark} state=${entry.state} live=${entry.live} />
         <${PriorityMark} priority=${entry.priority} />
@@ -86,6 +86,9 @@ function Entry({ entry }) {
     </a>
   </li>`;
 }
+
+/** An excerpt of Markdown in one line, without its marks. @param {string} text */
+const bare = (text) => text.replace(/[*_`#>|]+|\[\d+\]|^[-+]\s/gm, "").replace(/\s+/g, " ").trim();
 
 /** @param {{state: string, live?: boolean}} props */
 export function StateMark({ state, live }) {

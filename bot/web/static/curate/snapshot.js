@@ -4,7 +4,8 @@ import { html } from "../html.js";
 import { formatNumber, formatTime, label, languageOf, t } from "../i18n.js";
 import { PassageText, SourceLine } from "../passage.js";
 import { startEdit } from "./document_picker.js";
-import { change, editable, form, panel } from "./store.js";
+import { person } from "./history.js";
+import { change, editable, form, item, panel } from "./store.js";
 
 /** @typedef {import("../answer.js").Source} Source */
 
@@ -15,8 +16,9 @@ export function Complaints({ complaints, origin }) {
     <p class="complaint-head">
       ${complaint.rating === "up" ? html`<span class="mark mark-good">${t("complaint.up")}</span>` : null}
       ${(complaint.reasons ?? []).map((/** @type {string} */ reason) => html`<span key=${reason} class="mark mark-erratum">${label("reason", reason)}</span>`)}
-      <span class="muted">${[label("who", complaint.who), formatTime(complaint.created_at), complaint.stars ? t("complaint.stars", { n: complaint.stars }) : ""].filter(Boolean).join(" · ")}</span>
+      <span class="muted">${[person(complaint.who), formatTime(complaint.created_at), complaint.stars ? t("complaint.stars", { n: complaint.stars }) : ""].filter(Boolean).join(" · ")}</span>
     </p>
+    ${complaint.question && complaint.question !== item.value?.question && html`<p class="muted" lang=${languageOf(complaint.question)}>${complaint.question}</p>`}
     ${complaint.quote && html`<blockquote class="quoted" lang=${languageOf(complaint.quote)}>${complaint.quote}</blockquote>`}
     ${complaint.comment && html`<p class="complaint-comment" lang=${languageOf(complaint.comment)}>${complaint.comment}</p>`}
     ${complaint.suggested_answer && html`<div class="suggested">
@@ -24,6 +26,9 @@ export function Complaints({ complaints, origin }) {
       <${Answer} text=${complaint.suggested_answer} />
       ${editable.value && html`<button type="button" class="button button-small" onClick=${() => change({ answer: complaint.suggested_answer })}>${t("complaint.use")}</button>`}
     </div>`}
+    ${complaints.length > 1 && complaint.snapshot?.answer && complaint.snapshot.answer !== item.value?.snapshot?.answer && html`<details class="prompt">
+      <summary>${t("complaint.saw")}</summary><div class="then"><${Answer} text=${complaint.snapshot.answer} /></div>
+    </details>`}
   </li>`)}</ul>`;
 }
 

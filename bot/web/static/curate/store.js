@@ -23,7 +23,7 @@ import { computed, signal } from "../html.js";
 
 /**
  * @typedef {object} QueueEntry
- * @property {string} id
+ * @property {string} id the server's number, as text, because the page's address holds it too
  * @property {string} state
  * @property {boolean} [live]
  * @property {string} [priority]

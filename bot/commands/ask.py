@@ -1,0 +1,111 @@
+"""``errata ask``: one question, answered on the command line by the same path as in the page."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bot.commands.context import INTERRUPTED, open_parts, say, say_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+    from bot.answer import Event, Outcome
+
+
+def ask(
+    question: Annotated[str, typer.Argument(help="The question.")],
+    language: Annotated[str | None, typer.Option(help="Answer in this language: en or zh.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,
+) -> None:
+    """Ask a question and get the answer with its sources. Nothing of it is stored as a conversation.
+
+    Ctrl-C stops the answer; what is there is shown, and the exit code is 130.
+    """
+    question = question.strip()
+    if not question:
+        raise typer.BadParameter("The question is empty.", param_hint="QUESTION")
+    with open_parts() as parts, _stopped_by_ctrl_c() as stop:
+        from bot.answer import Ask
+
+        answerer = parts.answerer
+        show = _Silent() if as_json or not sys.stdout.isatty() else _Streaming()
+        outcome = answerer.answer(Ask(question, language=language), show.take, stop=stop)
+        if as_json:
+            say_json({"question": question, "model": parts.chat_name, **asdict(outcome)})
+        else:
+            _show(outcome, show.streamed)
+        if stop.is_set():
+            raise typer.Exit(INTERRUPTED)
+
+
+class _Silent:
+    """Shows nothing before the end."""
+
+    streamed = ""
+
+    def take(self, event: Event) -> None:
+        """Looks at nothing."""
+
+
+class _Streaming:
+    """Shows the text as it comes, and who waits."""
+
+    def __init__(self) -> None:
+        self.streamed = ""
+
+    def take(self, event: Event) -> None:
+        from bot.answer import Found, Token, Waiting
+
+        if isinstance(event, Token):
+            self.streamed += event.text
+            sys.stdout.write(event.text)
+            sys.stdout.flush()
+        elif isinstance(event, Found):
+            say(f"Found {len(event.sources)} passages. Reading …", error=True)
+        elif isinstance(event, Waiting):
+            say(f"Waiting, number {event.position} in line …", error=True)
+
+
+def _show(outcome: Outcome, streamed: str) -> None:
+    """The final answer (what was streamed is replaced where it differs), then its sources."""
+    if streamed:
+        say()
+    if streamed.strip() != outcome.answer.strip():
+        if streamed:
+            say("\nAfter its citations were checked:\n")
+        say(outcome.answer)
+    if outcome.sources:
+        say(f"\nSources (knowledge at step {outcome.knowledge_version}):")
+    for source in outcome.sources:
+        cited = "*" if source.n in outcome.citations else " "
+        path = " › ".join(dict.fromkeys(part for part in (source.title, *source.headings) if part))
+        say(f" {cited}[{source.n}] {path} — {source.document_id}, version {source.version}")
+    say(f"\n{outcome.status}, {outcome.timings_ms.get('total', 0) / 1000:.1f} s")
+
+
+@contextmanager
+def _stopped_by_ctrl_c() -> Iterator[threading.Event]:
+    """The event that Ctrl-C sets; pressed again it interrupts at once."""
+    stop = threading.Event()
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,253 @@
+"""``errata corrections …``: the curators' queue on the command line, by the same actions as the page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bot.commands.context import actor, open_parts, say, say_json
+from bot.commands.progress import Steps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from knowledge.curation import Curation
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="The queue of corrections: list, show, draft, prove, approve, reject, reopen, roll back, merge.",
+)
+
+Id = Annotated[int, typer.Argument(help="Number of the correction.", metavar="ID")]
+Reason = Annotated[str | None, typer.Option(help="Why; stands in the history.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command("list")
+def show_list(
+    state: Annotated[str | None, typer.Option(help="Only these states, comma-separated; e.g. queued,drafted.")] = None,
+    priority: Annotated[str | None, typer.Option(help="Only this priority: urgent, important or normal.")] = None,
+    q: Annotated[str | None, typer.Option("--search", "-q", help="Only where this occurs.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List corrections, the most urgent first."""
+    with open_parts() as parts:
+        from knowledge import items
+
+        with parts.database.read() as session:
+            found = items.listing(session, state=state, priority=priority, q=q, limit=limit)
+    if as_json:
+        say_json(found)
+        return
+    for one in found["items"]:
+        live = " live" if one["live"] else ""
+        say(f"{one['id']:>5}  {one['state'] + live:<16} {one['priority']:<9} {one['complaints']}×  {one['question']}")
+    counts = ", ".join(f"{count} {name}" for name, count in sorted(found["counts"].items()))
+    say(f"{len(found['items'])} of {found['total']} shown" + (f"; in all: {counts}" if counts else ""))
+
+
+@app.command()
+def show(correction_id: Id, as_json: AsJson = False) -> None:
+    """Show one correction: complaints, the answer as it was given, draft, proof, history."""
+    with open_parts() as parts:
+        from knowledge import corrections, items
+
+        with parts.database.read() as session:
+            found = items.item(session, corrections.get(session, correction_id))
+    if as_json:
+        say_json(found)
+    else:
+        _show(found)
+
+
+@app.command()
+def draft(
+    correction_id: Id,
+    answer: Annotated[str | None, typer.Option(help="The corrected answer.")] = None,
+    answer_file: Annotated[
+        Path | None,
+        typer.Option(help="A file with the corrected answer (Markdown).", path_type=Path, dir_okay=False, exists=True),
+    ] = None,
+    question: Annotated[str | None, typer.Option(help="The question that it answers.")] = None,
+    paraphrase: Annotated[list[str] | None, typer.Option(help="Another way to ask; may be repeated.")] = None,
+    negative: Annotated[list[str] | None, typer.Option(help="A question that is not it; may be repeated.")] = None,
+    supersede: Annotated[list[str] | None, typer.Option(help="A document to hide as a whole; may be repeated.")] = None,
+    edits: Annotated[
+        Path | None,
+        typer.Option(
+            help="A JSON file: a list of {document_id, version, find, replace}.",
+            path_type=Path,
+            dir_okay=False,
+            exists=True,
+        ),
+    ] = None,
+    kind: Annotated[str | None, typer.Option(help="wrong, missing, outdated, retrieval, …")] = None,
+    valid_until: Annotated[str | None, typer.Option(help="Last day that it holds, e.g. 2027-01-31.")] = None,
+    revision: Annotated[int | None, typer.Option(help="Refuse if it is no longer this revision.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write what readers shall see; what is left out stays as it is."""
+    if answer is not None and answer_file is not None:
+        raise typer.BadParameter("Give --answer or --answer-file, not both.")
+    changes: dict[str, Any] = {
+        "answer": answer_file.read_text(encoding="utf-8") if answer_file else answer,
+        "question": question,
+        "paraphrases": paraphrase,
+        "negatives": negative,
+        "supersedes": [{"document_id": one, "passage": None} for one in supersede] if supersede else None,
+        "edits": _json_list(edits) if edits else None,
+        "kind": kind,
+        "valid_until": valid_until,
+    }
+    given = {name: value for name, value in changes.items() if value is not None}
+    if not given:
+        raise typer.BadParameter("Nothing to write: give --answer or another option.")
+    _act(
+        lambda desk: desk.draft(correction_id, given, actor=actor(), revision=revision),
+        as_json,
+        f"Correction {correction_id} is drafted. `errata corrections approve {correction_id}` publishes it.",
+    )
+
+
+@app.command()
+def prove(correction_id: Id, as_json: AsJson = False) -> None:
+    """Ask the complaint and its neighbours on the knowledge as it would be; nothing is published."""
+    _act(lambda desk: desk.prove(correction_id), as_json, None, busy="Asking again on a trial state")
+
+
+@app.command()
+def approve(
+    correction_id: Id,
+    reason: Reason = None,
+    revision: Annotated[int | None, typer.Option(help="Refuse if it is no longer this revision.")] = None,
+    override: Annotated[
+        bool, typer.Option("--override", help="Publish although the proof found a regression; needs --reason.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Publish the draft; it is proved first. Readers see it with the next question."""
+    _act(
+        lambda desk: desk.approve(correction_id, actor=actor(), reason=reason, revision=revision, override=override),
+        as_json,
+        f"Correction {correction_id} is published. The server asks its question again, now or at its next start.",
+        busy="Proving and publishing",
+    )
+
+
+@app.command()
+def reject(
+    correction_id: Id,
+    reason: Annotated[str, typer.Option(help="Why nothing is to be corrected.")],
+    as_json: AsJson = False,
+) -> None:
+    """Decide that nothing is to be corrected."""
+    _act(
+        lambda desk: desk.reject(correction_id, actor=actor(), reason=reason),
+        as_json,
+        f"Correction {correction_id} is rejected.",
+    )
+
+
+@app.command()
+def reopen(correction_id: Id, reason: Reason = None, as_json: AsJson = False) -> None:
+    """Put a decided correction back into the queue. What is published stays until it is rolled back."""
+    _act(
+        lambda desk: desk.reopen(correction_id, actor=actor(), reason=reason),
+        as_json,
+        f"Correction {correction_id} is in the queue again.",
+    )
+
+
+@app.command()
+def rollback(correction_id: Id, reason: Reason = None, as_json: AsJson = False) -> None:
+    """Take a publication back. Readers get the answer from before it with the next question."""
+    _act(
+        lambda desk: desk.rollback(correction_id, actor=actor(), reason=reason),
+        as_json,
+        f"Correction {correction_id} is rolled back.",
+        busy="Rolling back",
+    )
+
+
+@app.command()
+def merge(
+    ids: Annotated[list[int], typer.Argument(help="Numbers of the corrections; the first one stays.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make one item of several that complain about the same."""
+    _act(lambda desk: desk.merge(ids, actor=actor()), as_json, f"Merged into correction {ids[0]}.")
+
+
+def _act(
+    action: Callable[[Curation], dict[str, Any]], as_json: bool, done: str | None, *, busy: str | None = None
+) -> None:
+    with open_parts() as parts, Steps() as steps:
+        if busy:
+            steps.update(busy)
+        item = action(parts.curation)
+    if as_json:
+        say_json(item)
+    elif done is None:
+        _show_proof(item["proof"])
+    else:
+        say(done)
+
+
+def _show(item: dict[str, Any]) -> None:
+    live = ", live" if item["live"] else ""
+    say(f"Correction {item['id']}: {item['state']}{live}, {item['priority']}, revision {item['revision']}")
+    say(f"Question   {item['question']}")
+    for one in item["complaints"]:
+        reasons = ", ".join([one["rating"] or "unanswered", *one["reasons"]])
+        say(f"Complaint  {one['created_at']} by {one['who']} ({reasons}): {one['comment'] or 'no comment'}")
+        if one["suggested_answer"]:
+            say(f"           suggests: {one['suggested_answer']}")
+    if item["snapshot"]:
+        _show_snapshot(item["snapshot"])
+    if item["draft"]:
+        _show_draft(item["draft"])
+    if item["proof"]:
+        _show_proof(item["proof"])
+    if item["published"]:
+        say(f"\nPublished as {item['published']['document_id']} by {item['published']['approved_by']}")
+    if item["recheck"]:
+        say(f"Asked again: {item['recheck'].get('state')} {item['recheck'].get('reason') or ''}")
+    say("\nHistory:")
+    for event in item["history"]:
+        reason = f": {event['reason']}" if event["reason"] else ""
+        say(f"  {event['at']}  {event['actor']}  {event['action']} → {event['to']}{reason}")
+
+
+def _show_snapshot(snapshot: dict[str, Any]) -> None:
+    say(f"\nAnswer given (step {snapshot.get('knowledge_version')}, {snapshot.get('model')}):")
+    say(f"{snapshot.get('answer')}\n")
+    for source in snapshot.get("sources") or ():
+        say(f"  [{source['n']}] {source['document_id']}, version {source['version']}")
+
+
+def _show_draft(draft: dict[str, Any]) -> None:
+    say(f"\nDraft:\n{draft['answer']}")
+    for edit in draft.get("edits", ()):
+        say(f"  edits {edit['document_id']}, version {edit['version']}: {edit['find']!r} → {edit['replace']!r}")
+    for one in draft.get("supersedes", ()):
+        say(f"  hides {one['document_id']}" + (", one passage" if one.get("passage") else ""))
+
+
+def _show_proof(proof: dict[str, Any]) -> None:
+    say(f"\nProof ({proof['state']}): {proof['verdict'] or 'no verdict'}")
+    for one in proof["items"]:
+        say(f"  {one['outcome']:<10} {one['role']:<11} {one['question']}")
+
+
+def _json_list(path: Path) -> list[Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise typer.BadParameter(f"{path} is no JSON: {error}") from None
+    if not isinstance(found, list):
+        raise typer.BadParameter(f"{path} holds no list.")
+    return found

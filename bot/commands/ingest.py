@@ -1,0 +1,128 @@
+"""``errata ingest``: files and folders into the knowledge."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bot.commands.context import FAILED, actor, open_parts, say
+from bot.commands.progress import Steps
+
+if TYPE_CHECKING:
+    from bot.wiring import Parts
+    from knowledge.ingest import FileResult, IngestReport
+
+HANDBOOK = "handbook"  # the collection of the product's own handbook
+
+
+def ingest(
+    paths: Annotated[list[Path] | None, typer.Argument(help="Files and folders.", path_type=Path)] = None,
+    source: Annotated[str | None, typer.Option(help="Name of the collection; by default the folder's name.")] = None,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Also retire documents of these folders whose file is gone.")
+    ] = False,
+    handbook: Annotated[
+        bool, typer.Option("--handbook", help="Take in the handbook of Errata that came with it, if it is new.")
+    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if any file was rejected.")] = False,
+) -> None:
+    """Take in Markdown, text, HTML, PDF, DOCX, CSV, XLSX and JSONL files.
+
+    Only what is new or changed costs time; what was approved as a correction stays. Each file ends indexed,
+    unchanged, skipped or rejected with its reason; one bad file stops nothing. A running server answers from the
+    new documents with the next question.
+
+    Exit code 0: done; 1: nothing could be taken in, or with --strict not everything.
+    """
+    if not paths and not handbook:
+        raise typer.BadParameter("Name at least one file or folder.", param_hint="PATHS")
+    with open_parts() as parts:
+        if handbook:
+            take_in_handbook(parts)
+        if not paths:
+            return
+        started = time.monotonic()
+        report = _ingest(parts, paths, source=source, prune=prune, by=actor())
+        _summarise(report, time.monotonic() - started)
+        rejected = report.count("rejected")
+        taken = report.count("indexed") + report.count("unchanged") + report.count("retired")
+        if rejected and (strict or not taken):
+            raise typer.Exit(FAILED)
+
+
+def take_in_handbook(parts: Parts) -> None:
+    """Ingests the bundled handbook, once per edition of it: what a curator retires or corrects in it stays so until
+    a new edition comes. Pages that a new edition no longer has are retired."""
+    import knowledge
+    from knowledge import put
+    from knowledge.errors import NotFound
+
+    folder = Path(knowledge.__file__).parent / "handbook"
+    stamp = parts.settings.data / "handbook.json"
+    edition = _edition(folder)
+    known_edition, known_ids = _read(stamp)
+    if known_edition == edition:
+        return
+    report = _ingest(parts, [folder], source=HANDBOOK, prune=False, by="errata")
+    if report.count("rejected"):
+        return  # said already; the next start tries again
+    ids = sorted(one.document_id for one in report.files if one.document_id)
+    for gone in sorted(known_ids - set(ids)):
+        try:
+            put.remove(parts.database, gone, actor="errata", reason="no longer in the handbook")
+        except NotFound:
+            continue
+    stamp.write_text(json.dumps({"edition": edition, "ids": ids}), encoding="utf-8")
+    say(f"Handbook taken in: {report.count('indexed')} new or changed, {report.count('unchanged')} unchanged.")
+
+
+def _ingest(parts: Parts, paths: list[Path], *, source: str | None, prune: bool, by: str) -> IngestReport:
+    from knowledge import ingest as ingesting
+    from knowledge.load import find_files
+
+    total = sum(1 for _ in find_files(paths))
+    done = 0
+    with Steps(unit="files") as steps:
+        steps.update("Reading documents", 0, total)
+
+        def on_file(result: FileResult) -> None:
+            nonlocal done
+            done += result.state != "retired"
+            if result.state in ("rejected", "skipped"):
+                steps.note(f"{result.state}: {result.name}: {result.reason}")
+            elif result.state == "retired":
+                steps.note(f"retired: {result.name}: its file is gone")
+            steps.update("Reading documents", done, max(total, done))
+
+        return ingesting.ingest(
+            parts.database, parts.embedder, paths, actor=by, source=source, prune=prune, on_file=on_file
+        )
+
+
+def _summarise(report: IngestReport, seconds: float) -> None:
+    states = ("indexed", "unchanged", "rejected", "skipped", "retired")
+    counts = [f"{report.count(state)} {state}" for state in states if report.count(state) or state == "indexed"]
+    documents = sum(one.documents for one in report.files if one.state in ("indexed", "unchanged"))
+    say(f"{len(report.files)} files: {', '.join(counts)}; {documents} documents; {seconds:.1f} s.")
+
+
+def _edition(folder: Path) -> str:
+    """Changes whenever a file of the handbook does."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.md")):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _read(stamp: Path) -> tuple[str, set[str]]:
+    """The edition that was taken in last, and the ids of its documents."""
+    try:
+        found = json.loads(stamp.read_text(encoding="utf-8"))
+        return str(found["edition"]), set(map(str, found["ids"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return "", set()

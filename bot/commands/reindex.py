@@ -1,0 +1,40 @@
+"""``errata reindex``: the index anew from the database, beside a running server if there is one."""
+
+from __future__ import annotations
+
+import time
+
+from bot.commands.context import open_parts, say
+from bot.commands.progress import Steps
+
+LABELS = {
+    "embed": "Embedding passages without a vector",
+    "build": "Building the index",
+    "compare": "Comparing it with the database",
+    "save": "Saving a snapshot",
+}
+
+
+def reindex() -> None:
+    """Embed what is missing, rebuild the index from the database, compare them, save a snapshot.
+
+    Safe beside a running server and from cron: one rebuild runs at a time, an interrupted one goes on where it
+    stopped, documents and corrections are only read. Needed after a change of the embedding model.
+
+    Exit code 0: done; 1: not done, with the reason.
+    """
+    with open_parts() as parts:
+        from knowledge.reindex import reindex as rebuild
+
+        started = time.monotonic()
+        with Steps(unit="passages") as steps:
+            done = rebuild(
+                parts.database,
+                parts.embedder,
+                parts.settings.snapshots,
+                on_progress=lambda step, at, total: steps.update(LABELS[step], at, total),
+            )
+        say(
+            f"Index rebuilt: {done.passages} passages at step {done.seq} of the log, {done.embedded} embedded, "
+            f"{done.reused} vectors reused, {time.monotonic() - started:.1f} s."
+        )

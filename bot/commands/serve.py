@@ -1,0 +1,235 @@
+"""``errata serve``: checks everything that a server needs, then serves until it is told to stop.
+
+The order: settings, the port, one server per data folder, database, models, index against database; only then are
+requests taken. On SIGTERM or SIGINT running answers are stopped and stored, and the exit code is 0.
+"""
+
+from __future__ import annotations
+
+import errno
+import signal
+import socket
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bot.commands.context import open_parts, say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from uvicorn import Server
+
+    from bot.settings import Settings
+    from bot.wiring import Parts
+    from retrieval.search import Check
+
+LOCK = "serve.lock"
+BACKLOG = 256
+ANSWER_SECONDS = 20.0  # how long running answers may take to be stored after a signal
+CONNECTION_SECONDS = 25  # how long open connections may take after it, in whole seconds
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on, instead of ERRATA_HOST.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port, instead of ERRATA_PORT; 0: a free one.")
+    ] = None,
+) -> None:
+    """Serve the chat page, the curator page and the HTTP interface.
+
+    Stays in the foreground until Ctrl-C or SIGTERM; answers that are being written are then stopped and stored.
+
+    Exit code 0: stopped as told; 1: could not start, the message says why and what to do.
+    """
+    with open_parts(verbose=True) as parts:
+        given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+        parts.settings = parts.settings.model_copy(update=given)
+        started = time.monotonic()
+        with listen(parts.settings) as listening, only_server(parts.settings.data):
+            prepare(parts)
+            _run(parts, listening, started)
+
+
+@contextmanager
+def listen(settings: Settings) -> Iterator[socket.socket]:
+    """Takes the port before anything slow happens. Raises BotError when another program has it."""
+    from bot.errors import BotError
+
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            one.bind((settings.host, settings.port))
+        except OSError as error:
+            raise BotError(_why_not(settings, error)) from None
+        except OverflowError:
+            raise BotError(f"{settings.port} is no port: set ERRATA_PORT to a number up to 65535.") from None
+        yield one
+
+
+@contextmanager
+def only_server(data: Path) -> Iterator[None]:
+    """One server per data folder: a second one would take the first one's running answers for interrupted ones."""
+    from filelock import FileLock, Timeout
+
+    from bot.errors import BotError
+
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = FileLock(data / LOCK)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise BotError(
+            f"Another Errata server uses the data folder {data} already. Stop it, or set ERRATA_DATA to another folder."
+        ) from None
+    except OSError as error:
+        raise BotError(
+            f"The data folder {data} cannot be written ({error.strerror}). Set ERRATA_DATA to a folder that this user "
+            "may write."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def prepare(parts: Parts) -> None:
+    """Opens database and models; makes sure that the index is that of the database. Raises what stands in the way."""
+    _ = parts.database  # opening it brings the tables to the newest form
+    _ = parts.chat_name, parts.embedder.fingerprint  # a missing model is told before the other one is loaded
+    with _saying("Loading the embedding model"):
+        parts.embedder.query("Errata 勘误")
+    with _saying("Loading the chat model"):
+        load = getattr(parts.chat, "load", None)
+        if load is not None:
+            load()
+    with _saying("Comparing the index with the database"):
+        check = parts.searcher.check()
+    if not check.ok:
+        check = _rebuilt(parts, check)
+    say(f"Knowledge: {check.passages} passages, step {check.seq} of the log.")
+
+
+def _rebuilt(parts: Parts, wrong: Check) -> Check:
+    """The check after the index was built anew from the database. Raises BotError when it still does not match.
+
+    A snapshot is sound and yet wrong when the database was restored from a backup and went on from there.
+    """
+    from bot.errors import BotError
+    from knowledge.reindex import reindex
+
+    say(f"The index does not match the database ({_difference(wrong)}). It is built anew.", error=True)
+    parts.searcher.close()
+    with _saying("Building the index"):
+        reindex(parts.database, parts.embedder, parts.settings.snapshots)
+    del parts.searcher  # nothing else holds it yet; the next use opens the new snapshot
+    check = parts.searcher.check()
+    if not check.ok:
+        raise BotError(f"The index still does not match the database ({_difference(check)}). Run: errata doctor")
+    return check
+
+
+def _difference(check: Check) -> str:
+    return f"{len(check.missing)} passages missing, {len(check.surplus)} too many, {len(check.different)} different"
+
+
+def address(settings: Settings, listening: socket.socket) -> str:
+    """Where a browser on this machine finds the server; the public address if one is set."""
+    if settings.public_url:
+        return settings.public_url.rstrip("/")
+    port = listening.getsockname()[1]
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104 - compared, not bound
+    return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{port}"
+
+
+def _run(parts: Parts, listening: socket.socket, started: float) -> None:
+    import asyncio
+
+    import uvicorn
+
+    from bot.errors import BotError
+    from bot.web.app import create_app
+
+    settings = parts.settings
+    config = uvicorn.Config(
+        create_app(parts),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=BACKLOG,
+        proxy_headers=bool(settings.trust_proxy),
+        forwarded_allow_ips=settings.trust_proxy,
+        timeout_graceful_shutdown=CONNECTION_SECONDS,
+        lifespan="on",
+    )
+
+    def ready() -> None:
+        say(f"Errata is ready: {address(settings, listening)}   (started in {time.monotonic() - started:.1f} s)")
+        say(f"Curators:        {address(settings, listening)}/curate   (stop with Ctrl-C)")
+
+    server = _server(config, parts, ready)
+    try:
+        listening.listen(BACKLOG)
+    except OSError as error:  # another program took the port while we loaded
+        raise BotError(_why_not(settings, error)) from None
+    asyncio.run(server.serve(sockets=[listening]))
+    if not server.started:
+        raise typer.Exit(1)
+    say("Stopped.")
+
+
+def _server(config: Any, parts: Parts, ready: Any) -> Server:
+    """A uvicorn server that says when it is ready, and stops answers at the first signal, so that their streams end
+    and the connections can close. It does not raise the signal again: ours is the orderly end."""
+    import uvicorn
+
+    class OrderlyServer(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                ready()
+
+        def handle_exit(self, sig: int, frame: Any) -> None:
+            if not self.should_exit:
+                say("Stopping: answers that are being written are stored …")
+                threading.Thread(
+                    target=parts.turns.stop_all, args=(ANSWER_SECONDS,), name="stop-answers", daemon=True
+                ).start()
+            super().handle_exit(sig, frame)
+
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            if threading.current_thread() is not threading.main_thread():
+                yield
+                return
+            before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+            try:
+                yield
+            finally:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
+
+    return OrderlyServer(config)
+
+
+@contextmanager
+def _saying(what: str) -> Iterator[None]:
+    started = time.monotonic()
+    say(f"{what} …")
+    yield
+    if time.monotonic() - started > 1:
+        say(f"{what}: {time.monotonic() - started:.1f} s")
+
+
+def _why_not(settings: Settings, error: OSError) -> str:
+    where = f"{settings.host}:{settings.port}"
+    if error.errno == errno.EADDRINUSE:
+        return f"Another program listens on {where}, maybe Errata itself. Stop it, or set ERRATA_PORT to another port."
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"This user may not listen on {where}. Set ERRATA_PORT to a port above 1023."
+    return f"The address {where} cannot be used here ({error.strerror}). Set ERRATA_HOST to an address of this machine."

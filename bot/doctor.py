@@ -1,0 +1,307 @@
+"""What may be wrong with an installation, looked at one thing at a time, each with how to mend it.
+
+Every check is a small function from the parts to a ``Finding``; it may raise, and then what it looked at is broken.
+Nothing here changes anything, but that an older database is brought to the newest form when it is opened.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import locale
+import shutil
+import socket
+import sys
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import sqlalchemy as sa
+
+from bot.errors import BotError
+from knowledge.errors import KnowledgeError
+from retrieval.errors import RetrievalError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from bot.wiring import Parts
+
+State: TypeAlias = Literal["ok", "warn", "fail"]
+
+FREE_WARN, FREE_FAIL = 2_000_000_000, 200_000_000  # bytes on the disk of the data folder
+SAFE_SQLITE = ((3, 51, 3), (3, 50, 7), (3, 44, 6))  # the first releases, per line, with the WAL-reset fix
+JOB_WAITS = timedelta(minutes=10)  # a job that waits longer has no worker
+HEALTH_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """``what`` was seen, and where it is not ok how to mend it."""
+
+    name: str
+    state: State
+    what: str
+    mend: str = ""
+
+
+Check: TypeAlias = "Callable[[Parts], Finding]"
+
+
+def examine(
+    parts: Parts, *, deep: bool = False, on_check: Callable[[str], None] = lambda _name: None
+) -> Iterator[Finding]:
+    """All checks in order, each told to ``on_check`` before; ``deep`` adds those that take more than some seconds.
+    Raises nothing."""
+    for name, check in (*CHECKS, *(DEEP if deep else ())):
+        on_check(name)
+        yield _run(name, check, parts)
+
+
+def _run(name: str, check: Check, parts: Parts) -> Finding:
+    try:
+        return check(parts)
+    except (BotError, KnowledgeError, RetrievalError) as error:
+        return Finding(name, "fail", str(error), "See the message.")
+    except Exception as error:  # noqa: BLE001 - whatever a check meets is a finding
+        return Finding(name, "fail", f"{type(error).__name__}: {error}", "Mend what stands above first.")
+
+
+def settings(parts: Parts) -> Finding:
+    """They could be read, or we would not be here; what is set in an odd way is told."""
+    found = parts.settings
+    if found.host not in ("127.0.0.1", "localhost", "::1") and found.public_url is None:
+        return Finding(
+            "settings",
+            "warn",
+            f"Listens on {found.host} without ERRATA_PUBLIC_URL: passwords may travel over plain http.",
+            "Put a reverse proxy with https in front and set ERRATA_PUBLIC_URL, or listen on 127.0.0.1.",
+        )
+    changed = sorted(name for name in found.model_fields_set if "key" not in name)
+    return Finding("settings", "ok", f"set: {', '.join(changed)}" if changed else "all at their defaults")
+
+
+def python(_parts: Parts) -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info[:2] != (3, 11):
+        return Finding("python", "warn", f"Python {version}; 3.11 is what this was tested on", "Use Python 3.11.")
+    return Finding("python", "ok", f"Python {version}")
+
+
+def data_folder(parts: Parts) -> Finding:
+    folder = parts.settings.data
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with tempfile.TemporaryFile(dir=folder) as probe:
+        probe.write(b"errata")
+    free = shutil.disk_usage(folder).free
+    what = f"{folder.resolve()}: {free / 1e9:,.1f} GB free"
+    if free < FREE_WARN:
+        return Finding(
+            "data folder",
+            "fail" if free < FREE_FAIL else "warn",
+            what,
+            "Free some space, or move the folder and set ERRATA_DATA.",
+        )
+    if folder.stat().st_mode & 0o007:
+        return Finding("data folder", "warn", f"{what}; other users may read it", f"chmod o-rwx {folder.resolve()}")
+    return Finding("data folder", "ok", what)
+
+
+def database(parts: Parts) -> Finding:
+    damage = parts.database.integrity()
+    if damage != "ok":
+        return Finding("database", "fail", f"It is damaged: {damage}", "Stop the server and restore it from a backup.")
+    size = parts.settings.database.stat().st_size
+    return Finding("database", "ok", f"opens, newest form, sound, {size / 1e6:,.1f} MB")
+
+
+def database_library(parts: Parts) -> Finding:
+    name, _, text = parts.database.library().partition(" ")
+    if name != "SQLite":
+        return Finding("database library", "ok", f"{name} {text}")
+    version = tuple(int(part) for part in text.split("."))
+    if safe_sqlite(version):
+        return Finding("database library", "ok", f"SQLite {text}")
+    return Finding(
+        "database library",
+        "fail",
+        f"SQLite {text} can lose commits when two programs write at once",
+        "Install the dependencies as they are in requirements.lock: pysqlite3 brings a SQLite that is mended.",
+    )
+
+
+def safe_sqlite(version: tuple[int, ...]) -> bool:
+    """Whether a release has the fix of the WAL-reset bug: from 3.51.3 on, or mended in its own line."""
+    newest = SAFE_SQLITE[0]
+    return version >= newest or any(version[:2] == one[:2] and version >= one for one in SAFE_SQLITE)
+
+
+def chat_model(parts: Parts) -> Finding:
+    resolved = parts.chat_model
+    where = resolved.base_url or (str(resolved.path) if resolved.path else "built in")
+    return Finding("chat model", "ok", f"{resolved.name}: {where}")
+
+
+def embedding_model(parts: Parts) -> Finding:
+    """Loads it and embeds a sentence."""
+    import numpy as np
+
+    vector = parts.embedder.query("Errata 勘误")
+    length = float(np.linalg.norm(vector))
+    if vector.shape != (parts.embedder.dimension,) or abs(length - 1) > 1e-3:
+        return Finding(
+            "embedding model",
+            "fail",
+            f"It gives vectors of {vector.shape} and length {length:.4f}, not of ({parts.embedder.dimension},) and 1",
+            "Run: errata models verify",
+        )
+    return Finding("embedding model", "ok", f"{parts.settings.embedding_model}: loads, {vector.shape[0]} dimensions")
+
+
+def embedded(parts: Parts) -> Finding:
+    from knowledge.reindex import count_missing
+
+    with parts.database.read() as session:
+        missing = count_missing(session, parts.embedder.fingerprint)
+    if missing:
+        return Finding(
+            "vectors", "fail", f"{missing} passages have no vector of the embedding model in use", "Run: errata reindex"
+        )
+    return Finding("vectors", "ok", "every passage has one")
+
+
+def index(parts: Parts) -> Finding:
+    """Every id and text of the index against the database."""
+    found = parts.searcher.check()
+    if not found.ok:
+        return Finding(
+            "index",
+            "fail",
+            f"{len(found.missing)} passages missing, {len(found.surplus)} too many, {len(found.different)} different",
+            "Run: errata reindex, then start the server again.",
+        )
+    if not found.passages:
+        return Finding("index", "warn", "There are no documents yet", "Take some in: errata ingest PATH")
+    return Finding("index", "ok", f"{found.passages} passages, step {found.seq} of the log, all as in the database")
+
+
+def snapshots(parts: Parts) -> Finding:
+    folder = parts.settings.snapshots
+    whole = len(list(folder.glob("snapshot-*")))
+    damaged = [path.name for path in folder.glob("damaged-*")]
+    if damaged:
+        return Finding(
+            "snapshots",
+            "warn",
+            f"{len(damaged)} damaged set aside ({', '.join(damaged[:3])}); nothing is lost by them",
+            f"Check the disk, then remove them from {folder.resolve()}.",
+        )
+    return Finding("snapshots", "ok", f"{whole} in {folder}" if whole else "none yet; the first start writes one")
+
+
+def accounts(parts: Parts) -> Finding:
+    from bot.accounts import users
+
+    with parts.database.read() as session:
+        found = [user for user in users(session) if not user.disabled]
+    if not any(user.role == "admin" for user in found):
+        return Finding("accounts", "warn", "Nobody can administer this", "Run: errata user add NAME --role admin")
+    return Finding("accounts", "ok", ", ".join(f"{user.username} ({user.role})" for user in found))
+
+
+def jobs(parts: Parts) -> Finding:
+    from knowledge.tables import Job
+
+    now = datetime.now(UTC)
+    waits = sa.or_(
+        sa.and_(Job.state == "queued", Job.run_after < now - JOB_WAITS),
+        sa.and_(Job.state == "running", Job.heartbeat_at < now - JOB_WAITS),
+    )
+    with parts.database.read() as session:
+        stuck = session.scalar(sa.select(sa.func.count()).select_from(Job).where(waits)) or 0
+        failed = session.scalars(sa.select(Job).where(Job.state == "failed", Job.error != "cancelled").limit(5)).all()
+    if stuck:
+        return Finding("jobs", "warn", f"{stuck} have waited for more than ten minutes", "Start: errata serve")
+    if failed:
+        first = failed[0]
+        return Finding("jobs", "warn", f"{first.kind} {first.id} failed: {first.error}", "Do it again.")
+    return Finding("jobs", "ok", "none is stuck")
+
+
+def port(parts: Parts) -> Finding:
+    found = parts.settings
+    where = f"{found.host}:{found.port}"
+    with socket.socket(socket.AF_INET6 if ":" in found.host else socket.AF_INET) as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError):
+            one.bind((found.host, found.port))
+            return Finding("port", "ok", f"{where} is free")
+    if _answers_as_errata(found.host, found.port):
+        return Finding("port", "ok", f"{where}: Errata is running there")
+    return Finding("port", "fail", f"{where} is taken by another program", "Stop it, or set ERRATA_PORT.")
+
+
+def clock(_parts: Parts) -> Finding:
+    """A clock that is far behind makes sessions and dates wrong; so does text in an old encoding."""
+    now = datetime.now(UTC)
+    if now.year < 2026:  # this program did not exist before
+        return Finding("time and text", "fail", f"The clock says {now:%Y-%m-%d %H:%M} UTC", "Set the clock.")
+    encoding = locale.getencoding()
+    if encoding.lower().replace("-", "") != "utf8":
+        return Finding("time and text", "warn", f"Text is read as {encoding}", "Set LC_ALL=C.UTF-8 (or another UTF-8).")
+    return Finding("time and text", "ok", f"{now:%Y-%m-%d %H:%M} UTC, {encoding}")
+
+
+def model_files(parts: Parts) -> Finding:
+    """Every byte of the models that are kept in the store."""
+    from bot.models.spec import CatalogueModel, HubModel, parse
+
+    found = parts.settings
+    checked = []
+    for name, kind in ((found.embedding_model, "embedding"), (found.chat_model, "chat")):
+        if isinstance(parse(name, "embedding" if kind == "embedding" else "chat"), CatalogueModel | HubModel):
+            parts.store.verify(name)
+            checked.append(name)
+    return Finding("model files", "ok", f"sound: {', '.join(checked)}" if checked else "none is kept in the store")
+
+
+def chat_engine(parts: Parts) -> Finding:
+    """One token of the chat model."""
+    written = parts.chat.invoke([("user", "Say: ok")], max_tokens=1)
+    return Finding("chat engine", "ok", f"{parts.chat_name} loads and writes: {str(written.content)[:40]!r}")
+
+
+CHECKS: tuple[tuple[str, Check], ...] = (
+    ("settings", settings),
+    ("python", python),
+    ("data folder", data_folder),
+    ("database", database),
+    ("database library", database_library),
+    ("chat model", chat_model),
+    ("embedding model", embedding_model),
+    ("vectors", embedded),
+    ("index", index),
+    ("snapshots", snapshots),
+    ("accounts", accounts),
+    ("jobs", jobs),
+    ("port", port),
+    ("time and text", clock),
+)
+DEEP: tuple[tuple[str, Check], ...] = (("model files", model_files), ("chat engine", chat_engine))
+
+
+def _answers_as_errata(host: str, number: int) -> bool:
+    """Whether our own health page answers there."""
+    import http.client
+
+    reach = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    connection = http.client.HTTPConnection(reach, number, timeout=HEALTH_SECONDS)
+    try:
+        connection.request("GET", "/healthz")
+        response = connection.getresponse()
+        response.read(1_000)
+        return bool(response.getheader("x-request-id"))
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

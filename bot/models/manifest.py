@@ -1,0 +1,89 @@
+"""What a finished model's folder holds: names, sizes and hashes, in `errata-model.json` beside the files.
+
+Knows nothing about the catalogue, fetching or the store's layout.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Final
+
+from bot.models.errors import ModelDamaged, ModelMissing
+from bot.models.fetch import sha256_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from bot.models.catalogue import Kind
+
+FILE_NAME: Final = "errata-model.json"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file of a finished model, by its path inside the model's folder."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A finished model."""
+
+    id: str
+    kind: Kind
+    licence: str
+    files: tuple[StoredFile, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return sum(file.size for file in self.files)
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever any file does."""
+        text = "\n".join(f"{file.name} {file.sha256}" for file in self.files)
+        return f"{self.id}:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+    def write(self, folder: Path) -> Path:
+        """Write it into the model's folder and return the file."""
+        path = folder / FILE_NAME
+        path.write_text(json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        return path
+
+
+def read(folder: Path, model_id: str) -> Manifest:
+    """The manifest in a model's folder. Raises ModelMissing or ModelDamaged."""
+    path = folder / FILE_NAME
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        files = tuple(StoredFile(str(file["name"]), int(file["size"]), str(file["sha256"])) for file in found["files"])
+        return Manifest(str(found["id"]), found["kind"], str(found["licence"]), files)
+    except (FileNotFoundError, NotADirectoryError):
+        raise ModelMissing(f"The model {model_id} is not there: run `errata models pull {model_id}`.") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelDamaged(f"{path} cannot be read ({error}): run `errata models pull {model_id}`.") from None
+
+
+def files_of(path: Path) -> list[Path]:
+    """The files of a model (a folder, or one file) in a stable order, without the manifest and hidden ones."""
+    if path.is_file():
+        return [path]
+    found = [file for file in path.rglob("*") if file.is_file() and file.name != FILE_NAME]
+    return sorted(file for file in found if not any(part.startswith(".") for part in file.relative_to(path).parts))
+
+
+def describe(folder: Path, files: Iterable[Path], *, known: Mapping[str, str] | None = None) -> tuple[StoredFile, ...]:
+    """Sizes and hashes. `known` holds hashes, by name, that were checked a moment ago and are not computed again."""
+    described = []
+    for path in files:
+        name = path.relative_to(folder).as_posix()
+        digest = (known or {}).get(name) or sha256_of(path)
+        described.append(StoredFile(name, path.stat().st_size, digest))
+    return tuple(described)

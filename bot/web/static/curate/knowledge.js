@@ -1,0 +1,97 @@
+/** The knowledge tab's calls: listing, reading, uploading, deleting documents, and trying a search. */
+import { ApiError, segment, withQuery } from "../api.js";
+import { t } from "../i18n.js";
+import { toast } from "../ui.js";
+import { documentId, documents, documentSearch, job, openDocument, trial } from "./knowledge_store.js";
+import { go } from "./route.js";
+import { report, request } from "./session.js";
+
+const PAGE = 50;
+const POLL_MS = 1000;
+const TRIAL_HITS = 10;
+let latest = 0;
+
+/** @param {{more?: boolean}} [options] `more` appends the next page */
+export async function loadDocuments({ more = false } = {}) {
+  latest += 1;
+  const mine = latest;
+  const before = more ? documents.value.documents : [];
+  try {
+    const answer = await request("GET", withQuery("/api/documents", { q: documentSearch.value, limit: PAGE, offset: before.length }));
+    if (mine !== latest) return;
+    documents.value = { documents: [...before, ...(answer.documents ?? [])], total: answer.total ?? 0, status: "ready" };
+  } catch (error) {
+    if (mine !== latest) return;
+    documents.value = { ...documents.value, status: "failed" };
+    report(error);
+  }
+}
+
+/**
+ * @param {string | null} id
+ * @param {number} [version] the newest when absent
+ */
+export async function loadDocument(id, version) {
+  if (openDocument.value?.id !== id) openDocument.value = null;
+  if (!id) return;
+  try {
+    const answer = await request("GET", withQuery(`/api/documents/${segment(id)}`, { version }));
+    if (documentId.value === id) openDocument.value = { ...answer, id };
+  } catch (error) {
+    if (documentId.value === id) openDocument.value = { id, missing: error instanceof ApiError && error.status === 404 };
+    if (!(error instanceof ApiError && error.status === 404)) report(error);
+  }
+}
+
+/** @param {string} id @returns {Promise<boolean>} */
+export async function deleteDocument(id) {
+  try {
+    await request("DELETE", `/api/documents/${segment(id)}`);
+    toast(t("knowledge.deleted"));
+    go("knowledge");
+    await loadDocuments();
+    return true;
+  } catch (error) {
+    report(error);
+    return false;
+  }
+}
+
+/** @param {FileList | File[]} files */
+export async function upload(files) {
+  const form = new FormData();
+  for (const file of files) form.append("files", file, file.name);
+  if ([...form.keys()].length === 0) return;
+  job.value = { state: "sending", total: files.length, done: 0, files: [] };
+  try {
+    const answer = await request("POST", "/api/documents", form);
+    await follow(answer.job.id);
+  } catch (error) {
+    job.value = null;
+    report(error);
+  }
+}
+
+/** @param {string} id */
+async function follow(id) {
+  for (;;) {
+    const now = await request("GET", `/api/jobs/${segment(id)}`);
+    job.value = now;
+    if (now.state === "done" || now.state === "failed") break;
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+  await loadDocuments();
+}
+
+/** @param {string} query */
+export async function trySearch(query) {
+  if (!query.trim()) {
+    trial.value = null;
+    return;
+  }
+  try {
+    trial.value = { query, answer: await request("POST", "/api/search", { query, k: TRIAL_HITS }) };
+  } catch (error) {
+    report(error);
+  }
+}

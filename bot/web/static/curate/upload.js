@@ -1,0 +1,41 @@
+/** Adding documents: choosing or dropping files, and the job that takes them in. */
+import { html, useRef, useState } from "../html.js";
+import { label, t } from "../i18n.js";
+import { Icon } from "../ui.js";
+import { upload } from "./knowledge.js";
+import { job } from "./knowledge_store.js";
+
+const KINDS = ".md,.markdown,.txt,.html,.htm,.pdf,.docx,.csv,.xlsx,.jsonl,.json";
+
+export function Upload() {
+  const box = useRef(/** @type {HTMLInputElement | null} */ (null));
+  const [over, setOver] = useState(false);
+  const drop = (/** @type {DragEvent} */ event) => {
+    event.preventDefault();
+    setOver(false);
+    if (event.dataTransfer?.files.length) upload(event.dataTransfer.files);
+  };
+  const busy = Boolean(job.value) && !["done", "failed"].includes(job.value.state);
+  return html`<div class=${`upload ${over ? "is-over" : ""}`} onDragOver=${(/** @type {DragEvent} */ event) => { event.preventDefault(); setOver(true); }} onDragLeave=${() => setOver(false)} onDrop=${drop}>
+    <input ref=${box} id="files" class="visually-hidden" type="file" multiple accept=${KINDS} disabled=${busy} onChange=${() => {
+      if (box.current?.files?.length) upload(box.current.files);
+      if (box.current) box.current.value = "";
+    }} />
+    <label for="files" class="button"><${Icon} name="upload" /> ${t("upload.choose")}</label>
+    <span class="hint">${t("upload.drop")}</span>
+    <${Job} />
+  </div>`;
+}
+
+function Job() {
+  const now = job.value;
+  if (!now) return null;
+  const rejected = (now.files ?? []).filter((/** @type {any} */ file) => file.state === "rejected");
+  const finished = now.state === "done" || now.state === "failed";
+  return html`<div class="job" role="status">
+    <p>${label("job", now.state)} ${t("upload.progress", { done: now.done ?? 0, total: now.total ?? 0 })}
+      ${finished && html` <button type="button" class="link-button" onClick=${() => { job.value = null; }}>${t("ui.close")}</button>`}</p>
+    ${!finished && html`<progress max=${now.total || 1} value=${now.done ?? 0} aria-label=${t("upload.choose")}></progress>`}
+    ${rejected.length > 0 && html`<ul class="rejected">${rejected.map((/** @type {any} */ file) => html`<li key=${file.name}><strong>${file.name}</strong> ${file.reason ?? ""}</li>`)}</ul>`}
+  </div>`;
+}

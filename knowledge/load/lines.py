@@ -1,0 +1,191 @@
+"""Lines of a printed page become paragraphs and headings again. Knows nothing about PDF.
+
+A page has no paragraphs: it has lines at a height, in a size. What follows from them: a line of larger letters is a
+heading; a line that fills its column goes on in the next one; lines that come back at the edge of most pages are
+running heads. Columns need nothing: pages are written one column after the other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+HEADING_SIZE = 1.15  # times the body's; what is set smaller than this is emphasis
+HEADING_CHARACTERS = 150
+HEADING_SHARE = 0.2  # of all characters; beyond, large letters are the document's body
+HEADING_LEVELS = 4
+FULL_LINE = 0.75  # of the widest line near it: ragged text ends within a word's length of the margin
+PARAGRAPH_GAP = 1.9  # letter heights from one line to the next; single spacing is 1.2, one and a half 1.7
+EDGE_LINES = 2  # at the top and the bottom of a page, among which running heads are looked for
+EDGE_SHARE = 0.5  # of the pages that a line must stand on to be a running head
+NUMBERED_PAGES = 3  # on so many pages, if it carries a number that counts with them
+
+_WIDE = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\u3000-\u303f“”‘’—…]")
+_BULLET = re.compile(
+    r"\s*(?:[•●○▪■◦‣·※–—*-]\s|\(?\d{1,3}[.)、）]|[(（][一二三四五六七八九十\d]{1,3}[)）]|[一二三四五六七八九十]{1,3}、|[a-z][.)]\s)"
+)
+_SENTENCE_END = re.compile(r"[.!?。！？…:：;；][\"'”’」』）)\]]*\s*$")
+_PAGE_OF = re.compile(r"page|of|seite|von|第|页|頁|共|\d{1,4}|[-–—/|·,，.\s]", re.IGNORECASE)
+_CONTENTS = re.compile(
+    r"(?:[.·…]\s?){4,}\s*[\divxlc]{0,5}$"
+)  # "2.1 Naming . . . . . . 3": points to text, says nothing
+_HYPHEN = re.compile(r"[A-Za-z]{2,}-$")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a page. ``size`` is the height of its letters, ``height`` where it stands (up is more), in points."""
+
+    text: str
+    size: float
+    height: float
+
+
+def markdown(pages: Sequence[Sequence[Line]], outline: Mapping[tuple[int, str], int]) -> str:
+    """The text of all pages. ``outline`` has the level (from 1) of each heading by (page from 0, ``heading_key``);
+    without one, sizes tell."""
+    pages = _without_noise(pages)
+    levels = _levels(pages) if not outline else {}
+    blocks: list[list[str]] = []  # in pieces of a line: a paragraph may go on over many pages
+    before: Line | None = None
+    before_level = 0
+    for number, page in enumerate(pages):
+        for at, line in enumerate(page):
+            level = outline.get((number, heading_key(line.text)), 0) or _level(line, levels)
+            if level and level == before_level and at and not outline:  # a heading on two lines
+                _join(blocks[-1], line.text)
+            elif level:
+                blocks.append([f"{'#' * min(level, 6)} {line.text}"])
+            elif before is None or before_level or not _goes_on(before, line, page, at):
+                blocks.append([_plain(line.text)])
+            elif _is_full(before, page, at):
+                _join(blocks[-1], line.text)
+            else:
+                blocks[-1].append(f"\n{_plain(line.text)}")
+            before, before_level = line, level
+    return "\n\n".join("".join(block) for block in blocks)
+
+
+def heading_key(text: str) -> str:
+    """By this a heading on a page is found in the outline, which spaces and numbers it otherwise."""
+    return re.sub(r"[\W_]+", "", text).lower()
+
+
+def _goes_on(before: Line, line: Line, page: Sequence[Line], at: int) -> bool:
+    """Whether two lines are of one paragraph."""
+    if abs(before.size - line.size) > 0.1 * max(before.size, line.size):
+        return False
+    gap = before.height - line.height
+    if at == 0 or gap < 0:  # the next page or column: on, if the line before was cut there
+        return _is_full(before, page, at) and not _SENTENCE_END.search(before.text)
+    return gap <= PARAGRAPH_GAP * max(line.size, 1.0)
+
+
+def _is_full(line: Line, page: Sequence[Line], at: int) -> bool:
+    """Whether the line (the one before ``at``) was broken because its column was full, and no new item begins."""
+    if at < len(page) and _BULLET.match(page[at].text):
+        return False
+    near = [_width(one.text) for one in page[max(0, at - 6) : at + 6] if one.size <= line.size * 1.1]
+    return len(near) > 1 and _width(line.text) >= FULL_LINE * max(near) and max(near) > 20
+
+
+def _join(block: list[str], text: str) -> None:
+    """Puts a line behind the last one of a block: a word cut in two whole again, Chinese without a space."""
+    last = block[-1]
+    if _HYPHEN.search(last) and text[:1].islower():
+        block[-1] = last[:-1]
+    elif not (last and text and _WIDE.match(last[-1]) and _WIDE.match(text[0])):
+        block.append(" ")
+    block.append(text)
+
+
+def _plain(text: str) -> str:
+    """A line of text that is no heading, whatever it begins with."""
+    return "\\" + text if re.match(r"#{1,6}\s|```|~~~", text) else text
+
+
+@lru_cache(maxsize=64)  # each line is compared with a dozen neighbours
+def _width(text: str) -> int:
+    return len(text) + len(_WIDE.findall(text))
+
+
+def _levels(pages: Sequence[Sequence[Line]]) -> dict[float, int]:
+    """Heading level by letter size, largest first; empty where sizes tell nothing."""
+    weights = _sizes(pages)
+    body = _body_size(pages)
+    larger = sorted((size for size in weights if size >= HEADING_SIZE * body), reverse=True)
+    if sum(weights[size] for size in larger) > HEADING_SHARE * weights.total():
+        return {}
+    return {size: min(level, HEADING_LEVELS) for level, size in enumerate(larger, start=1)}
+
+
+def _level(line: Line, levels: Mapping[float, int]) -> int:
+    heading = len(line.text) <= HEADING_CHARACTERS and any(character.isalpha() for character in line.text)
+    return levels.get(_rounded(line.size), 0) if heading else 0
+
+
+def _rounded(size: float) -> float:
+    return round(size * 2) / 2
+
+
+def _without_noise(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
+    """The pages without tables of contents, and without the lines that come back at their edges or number them."""
+    body = _body_size(pages)
+    counts: Counter[str] = Counter()
+    for number, page in enumerate(pages):
+        counts.update({_pattern(page[at], number) for at in _edges(page)})
+    heads = {
+        pattern
+        for pattern, count in counts.items()
+        if count >= NUMBERED_PAGES and (count > EDGE_SHARE * len(pages) or pattern.startswith("#"))
+    }
+    kept: list[list[Line]] = []
+    for number, page in enumerate(pages):
+        edges = {at for at in _edges(page) if page[at].size < HEADING_SIZE * body}  # no page's own heading
+        kept.append(
+            [
+                line
+                for at, line in enumerate(page)
+                if not _CONTENTS.search(line.text[-200:]) and not (at in edges and _pattern(line, number) in heads)
+            ]
+        )
+    return kept
+
+
+def _edges(page: Sequence[Line]) -> set[int]:
+    """Where the first and last lines of a page stand in it."""
+    return {*range(min(EDGE_LINES, len(page))), *range(max(0, len(page) - EDGE_LINES), len(page))}
+
+
+def _pattern(line: Line, page: int) -> str:
+    """The line, with a number at its ends counted from the page's, so that those of running heads are equal.
+
+    Begins with "#" where there is one.
+    """
+    text = " ".join(line.text.split())
+    if not _PAGE_OF.sub("", text):  # "Page 3 of 12", "第3页 共12页", "- 3 -"; the first number is the page's
+        number = re.search(r"\d+", text)
+        return f"#{int(number[0]) - page}" if number else text
+    if number := re.search(r"^\d{1,4}\b|\b\d{1,4}$", text):
+        return f"#{int(number[0]) - page} {text[: number.start()]}{text[number.end() :]}"
+    return text
+
+
+def _body_size(pages: Sequence[Sequence[Line]]) -> float:
+    """The size that most characters have; 0 without any."""
+    return next((size for size, _count in _sizes(pages).most_common(1)), 0.0)
+
+
+def _sizes(pages: Sequence[Sequence[Line]]) -> Counter[float]:
+    """How many characters there are of each size."""
+    weights: Counter[float] = Counter()
+    for page in pages:
+        for line in page:
+            weights[_rounded(line.size)] += len(line.text)
+    return weights

@@ -1,0 +1,187 @@
+"""PDF: the text layer, read page by page with pypdf.
+
+pypdf's layout mode was measured against its plain mode and lost: it prints two columns side by side, so that lines
+of different paragraphs become one, and puts spaces into Chinese words. Plain mode follows the order of writing; sizes
+and heights, which it tells on the way, give headings and paragraphs back (``lines``).
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import unicodedata
+from itertools import pairwise
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from knowledge.load import lines
+from knowledge.load.errors import Damaged, Empty, Protected, TooLarge
+from knowledge.load.lines import Line
+from knowledge.load.values import Limits, LoadedDocument
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pypdf import PageObject, PdfReader
+
+OUTLINE_ENTRIES = 5_000
+PICTURE_PAGES = 20
+FEW_CHARACTERS = 10  # on an average page: page numbers and stamps over scanned pictures
+
+_WIDE = r"[\u3000-\u303f\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]"
+_INNER_SPACE = re.compile(
+    f"(?<={_WIDE}) +(?={_WIDE})|(?<=[“‘]) +(?={_WIDE})|(?<={_WIDE}) +(?=[”’])|(?<=[”’]) +(?={_WIDE})"
+)
+_NO_TITLE = re.compile(
+    r"^(?:untitled|microsoft word - .*|.*\.(?:docx?|pdf|html?|indd|pptx?|xlsx?|tex|dvi|qxd))$", re.IGNORECASE
+)
+
+# Many programs write radicals and ligatures for the characters that look the same, and no search finds them. Most have
+# a compatibility mapping in Unicode; these do not, and come from its EquivalentUnifiedIdeograph table.
+_RADICALS = (
+    "⺁⺂⺃⺄⺅⺆⺈⺉⺊⺋⺌⺍⺎⺏⺐⺒⺓⺔⺕⺖⺗⺘⺙⺛⺜⺝⺞⺟⺠⺡⺢⺣⺤⺥⺦⺧⺨⺩⺫⺬⺭⺯⺰⺱⺲⺳⺴⺶⺹⺺⺻⺼⺾⺿⻀⻁⻂⻃⻄⻅⻆⻈⻉⻋⻌⻍⻎⻏⻐⻑⻒⻓⻔⻖⻗⻘⻙⻚⻛⻜⻝⻟⻠⻢⻣⻤⻥⻦⻧⻨⻩⻪⻫⻬⻭⻮⻯⻰⻱⻲⻳",
+    "厂乛乚乙亻冂刀刂卜㔾小小兀尣尢巳幺彑彐忄心扌攵旡日月歺母民氵氺灬爫爫丬牛犭王目示礻糹纟罓罒㓁冗羊耂肀聿肉艹艹艹虎衤覀西见角讠贝车辶辶辶邑钅長镸长门阝雨青韦页风飞食飠饣马骨鬼鱼鸟卤麦黄黾斉齐歯齿竜龙龜亀龟",
+)
+_LOOKALIKES = str.maketrans(*_RADICALS) | {
+    code: unicodedata.normalize("NFKC", chr(code)) for code in (*range(0x2F00, 0x2FD6), *range(0xFB00, 0xFB07))
+}
+
+
+def parse(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
+    """One document. ``metadata`` tells the number of pages and which of them have no text or cannot be read."""
+    reader = _open(data, limits)
+    pages: list[list[Line]] = []
+    blank, broken = [], []
+    characters = 0
+    for number, page in enumerate(reader.pages, start=1):
+        try:
+            found = _page_lines(page)
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001 - a damaged page raises anything; the others may be good
+            found = []
+            broken.append(number)
+        else:
+            if not found:
+                blank.append(number)
+        characters += sum(len(line.text) for line in found)
+        if characters > limits.document_characters:
+            raise TooLarge(f"The file has more than {limits.document_characters:,} characters. Split it.")
+        pages.append(found)
+    if len(broken) == len(pages):
+        raise Damaged("No page of the file can be read. Print it to a new PDF.")
+    if characters < FEW_CHARACTERS * len(pages) and any(map(_has_picture, reader.pages[:PICTURE_PAGES])):
+        raise Empty(
+            "The file has no text, only pictures of pages (a scan). Run a text recognition (OCR) over it first,"
+            " for example with ocrmypdf."
+        )
+    metadata = {"pages": str(len(pages))}
+    if blank:
+        metadata["pages_without_text"] = _ranges(blank)
+    if broken:
+        metadata["unreadable_pages"] = _ranges(broken)
+    text = lines.markdown(pages, _outline(reader, pages))
+    yield LoadedDocument("", _title(reader) or PurePosixPath(name).stem, text, metadata=metadata)
+
+
+def _open(data: bytes, limits: Limits) -> PdfReader:
+    from pypdf import PdfReader
+    from pypdf.errors import DependencyError, FileNotDecryptedError, PyPdfError
+
+    try:
+        reader = PdfReader(io.BytesIO(data))
+        if reader.is_encrypted and not reader.decrypt(""):
+            raise Protected("The file is protected by a password. Save it without one.")
+        tree: Any = reader.root_object["/Pages"]
+        told = tree.get("/Count")  # known in a moment; counting the pages takes seconds
+        count = told if isinstance(told, int) and told > limits.pages else reader.get_num_pages()
+    except (DependencyError, FileNotDecryptedError, NotImplementedError):
+        raise Protected("The file is encrypted in a way that cannot be read. Print it to a new PDF.") from None
+    except PyPdfError as error:
+        raise Damaged(f"The file is no PDF or is damaged ({error}). Save it anew.") from None
+    if count > limits.pages:
+        raise TooLarge(f"The file has {count:,} pages; the limit is {limits.pages:,}. Split it into smaller files.")
+    if not count:
+        raise Damaged("The file has no pages.")
+    return reader
+
+
+def _has_picture(page: PageObject) -> bool:
+    try:
+        resources: Any = page["/Resources"]
+        objects = resources["/XObject"].get_object().values()
+        return any(one.get_object().get("/Subtype") == "/Image" for one in objects)
+    except Exception:  # noqa: BLE001 - a page that has none of these
+        return False
+
+
+def _page_lines(page: PageObject) -> list[Line]:
+    found: list[Line] = []
+    parts: list[tuple[str, float, float]] = []  # (text, size, height) of the line under way
+
+    def close() -> None:
+        text = _INNER_SPACE.sub("", " ".join("".join(part[0] for part in parts).translate(_LOOKALIKES).split()))
+        if text:
+            _longest, size, height = max(parts, key=lambda part: len(part[0].strip()))
+            found.append(Line(text, size, height))
+        parts.clear()
+
+    def visit(text: str, page_matrix: Sequence[float], text_matrix: Sequence[float], _font: Any, size: float) -> None:
+        first, *others = text.split("\n")
+        scale = math.sqrt(abs(_determinant(page_matrix) * _determinant(text_matrix)))
+        x, y = text_matrix[4], text_matrix[5]
+        height = page_matrix[1] * x + page_matrix[3] * y + page_matrix[5]
+        parts.append((first, size * scale, height))
+        for other in others:
+            close()
+            parts.append((other, size * scale, height))
+
+    page.extract_text(visitor_text=visit)
+    close()
+    return found
+
+
+def _determinant(matrix: Sequence[float]) -> float:
+    return matrix[0] * matrix[3] - matrix[1] * matrix[2]
+
+
+def _outline(reader: PdfReader, pages: Sequence[Sequence[Line]]) -> dict[tuple[int, str], int]:
+    """Level by (page, key) of the bookmarks that stand as a line on their page; empty if few of them do."""
+    entries: list[tuple[int, Any]] = []
+
+    def collect(items: Sequence[Any], level: int) -> None:
+        for item in items:
+            if isinstance(item, list):
+                collect(item, level + 1)
+            elif len(entries) < OUTLINE_ENTRIES:
+                entries.append((level, item))
+
+    found: dict[tuple[int, str], int] = {}
+    try:
+        collect(reader.outline, 1)
+        for level, item in entries:
+            number = reader.get_destination_page_number(item)
+            key = lines.heading_key(str(item.title or "").translate(_LOOKALIKES))
+            if number is not None and 0 <= number < len(pages) and key:
+                present = {lines.heading_key(line.text) for line in pages[number]}
+                if key in present:
+                    found[number, key] = level
+    except Exception:  # noqa: BLE001 - bookmarks are a help, and broken ones no reason to reject a document
+        return {}
+    return found if 2 * len(found) >= len(entries) else {}
+
+
+def _title(reader: PdfReader) -> str:
+    try:
+        title = " ".join(((reader.metadata and reader.metadata.title) or "").translate(_LOOKALIKES).split())
+    except Exception:  # noqa: BLE001 - see above
+        return ""
+    return "" if _NO_TITLE.match(title) or not any(character.isalpha() for character in title) else title
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """1, 2, 3, 7 → "1-3, 7"."""
+    starts = [numbers[0], *(b for a, b in pairwise(numbers) if b != a + 1)]
+    ends = [*(a for a, b in pairwise(numbers) if b != a + 1), numbers[-1]]
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in zip(starts, ends, strict=True))

@@ -1,0 +1,233 @@
+"""Rebuilds what is derived: missing vectors, then the index from SQL, compared and saved as a verified snapshot.
+
+1. live passages without a vector of the model in use are embedded, in small transactions: interrupted, the next run
+   goes on where this one stopped, and a server beside it waits for no more than one small commit;
+2. a fresh index is built aside from the log, brought to its newest step, and its ids compared with every live
+   passage;
+3. it becomes the only snapshot of its model, which the server opens at its next start. A server that is running
+   follows the log by itself and needs nothing of this.
+
+Documents, versions and corrections are only read: approved corrections are documents and edits in SQL like any
+other, so a rebuild brings them back. Vectors of other models stay, for a way back. One rebuild at a time (a lock
+that dies with its process). Knows nothing about models or people.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from knowledge.errors import Conflict, KnowledgeError
+from knowledge.log import LogSource, load_passages
+from knowledge.tables import Embedding, PassageRow
+from retrieval.index import Index
+from retrieval.snapshot import Snapshots
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy.orm import Session
+
+    from knowledge.db import Database
+    from retrieval.embed import Embedder
+    from retrieval.passage import Row
+
+BATCH = 64  # passages per transaction: some seconds of embedding on two cores
+ROUNDS = 20  # how often we run after a log that keeps moving
+LOCK = "reindex.lock"
+
+Progress = Callable[[str, int, int], None]  # step (embed | build | compare | save), done, total
+
+
+class Running(Conflict):
+    """Another rebuild is under way."""
+
+
+class MismatchError(KnowledgeError):
+    """The log and the passages disagree, so that no index of it can be right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What a rebuild did. ``seq``: the step of the log that the snapshot stands at."""
+
+    embedded: int
+    reused: int
+    passages: int
+    seq: int
+    snapshot: Path
+
+
+def reindex(
+    database: Database, embedder: Embedder, folder: Path, *, on_progress: Progress = lambda _step, _done, _total: None
+) -> Rebuilt:
+    """Embeds what is missing, rebuilds the index and saves it as a snapshot in ``folder``.
+
+    Raises Running, MismatchError, and what the embedder raises. Interrupted anywhere it leaves the old snapshots in
+    place, or none: then the next start builds the index from SQL.
+    """
+    with one_at_a_time(folder):
+        embedded, reused = embed_missing(database, embedder, on_progress)
+        index = build(database, embedder, on_progress)
+        on_progress("save", 0, 1)
+        snapshot = _replace_snapshots(folder, index)
+        on_progress("save", 1, 1)
+    return Rebuilt(embedded, reused, len(index), index.seq, snapshot)
+
+
+@contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Holds the lock of rebuilds in ``folder``. Raises Running at once when another process has it."""
+    from filelock import FileLock, Timeout
+
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise Running("Another reindex is running on this data folder. Wait until it ends.") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def count_missing(session: Session, fingerprint: str) -> int:
+    """How many live passages have no vector of this model."""
+    return session.scalar(sa.select(sa.func.count()).select_from(_missing(fingerprint).subquery())) or 0
+
+
+def embed_missing(database: Database, embedder: Embedder, on_progress: Progress) -> tuple[int, int]:
+    """Gives every live passage its vector. Returns (embedded, reused from passages with the same text)."""
+    fingerprint = embedder.fingerprint
+    embedded = reused = 0
+    with database.read() as session:
+        total = count_missing(session, fingerprint)
+    on_progress("embed", 0, total)
+    while True:
+        with database.read() as session:
+            ids = list(session.scalars(_missing(fingerprint).order_by(PassageRow.id).limit(BATCH)))
+            vectors = _same_text(session, ids, fingerprint)
+            new = [one for one in load_passages(session, ids) if one.id not in vectors]
+        if not ids:
+            return embedded, reused
+        reused += len(vectors)
+        embedded += len(new)
+        rows = embedder.passages([one.indexed_text for one in new]) if new else []
+        for passage, vector in zip(new, rows, strict=True):
+            vectors[passage.id] = np.asarray(vector, dtype="<f4").tobytes()
+        with database.write() as session:
+            _store(session, vectors, fingerprint)
+        on_progress("embed", embedded + reused, max(total, embedded + reused))
+
+
+def build(database: Database, embedder: Embedder, on_progress: Progress) -> Index:
+    """A fresh index of every live passage at the newest step of the log, compared with SQL. Raises MismatchError."""
+    source = LogSource(database, embedder.fingerprint)
+    total = len(source.ids())
+    seq, rows = source.rows()
+    index = Index.build(
+        _counted(rows, total, on_progress), seq=seq, fingerprint=embedder.fingerprint, dimension=embedder.dimension
+    )
+    for _ in range(ROUNDS):
+        on_progress("compare", 0, 1)
+        index = index.apply(*source.changes(index.seq))
+        live = source.ids()
+        if source.head() != index.seq:
+            continue  # the log moved while we read: the ids may be those of a later step
+        _compare(index.ids().tolist(), live)
+        on_progress("compare", 1, 1)
+        return index.compacted()
+    raise KnowledgeError("Documents keep changing faster than the index can be compared. Run this again later.")
+
+
+def _missing(fingerprint: str) -> sa.Select[int]:
+    stored = sa.exists().where(Embedding.passage_id == PassageRow.id, Embedding.fingerprint == fingerprint)
+    return sa.select(PassageRow.id).where(PassageRow.live, ~stored)
+
+
+def _same_text(session: Session, ids: list[int], fingerprint: str) -> dict[int, bytes]:
+    """Vectors that stand already under another passage with the very same indexed text."""
+    other = sa.orm.aliased(PassageRow)
+    found = session.execute(
+        sa.select(PassageRow.id, Embedding.vector)
+        .join(other, other.sha256 == PassageRow.sha256)
+        .join(Embedding, sa.and_(Embedding.passage_id == other.id, Embedding.fingerprint == fingerprint))
+        .where(PassageRow.id.in_(ids))
+    )
+    return {row.id: row.vector for row in found}
+
+
+def _store(session: Session, vectors: dict[int, bytes], fingerprint: str) -> None:
+    """Writes vectors, but those that a server wrote meanwhile."""
+    there = set(
+        session.scalars(
+            sa.select(Embedding.passage_id).where(
+                Embedding.passage_id.in_(list(vectors)), Embedding.fingerprint == fingerprint
+            )
+        )
+    )
+    rows: list[dict[str, Any]] = [
+        {"passage_id": id_, "fingerprint": fingerprint, "vector": vector}
+        for id_, vector in sorted(vectors.items())
+        if id_ not in there
+    ]
+    if rows:
+        session.execute(sa.insert(Embedding), rows)
+
+
+def _counted(rows: Iterable[Row], total: int, on_progress: Progress) -> Iterator[Row]:
+    on_progress("build", 0, total)
+    done = 0
+    for done, row in enumerate(rows, start=1):
+        yield row
+        if done % 1000 == 0:
+            on_progress("build", done, max(total, done))
+    on_progress("build", done, max(total, done))
+
+
+def _compare(found: list[int], live: list[int]) -> None:
+    if found == live:
+        return
+    missing, surplus = sorted(set(live) - set(found)), sorted(set(found) - set(live))
+    raise MismatchError(
+        f"The log and the passages of the database disagree: {len(missing)} passage(s) are live and not in the log "
+        f"({_some(missing)}), {len(surplus)} are in the log and not live ({_some(surplus)}). "
+        "Restore the database from a backup, and report this: it must not happen."
+    )
+
+
+def _some(ids: list[int]) -> str:
+    return ", ".join(map(str, ids[:5])) + (", …" if len(ids) > 5 else "") if ids else "none"
+
+
+def _replace_snapshots(folder: Path, index: Index) -> Path:
+    """Makes the index the only snapshot of its model: written aside and verified there, then the others go, then it
+    takes their place. A server that is just reading one of the others falls back to building from SQL."""
+    aside = folder / f"reindex-{os.getpid()}"
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        written = Snapshots(aside).save(index)
+        back = Snapshots(aside).load_newest(index.fingerprint)
+        if back is None or back.digests() != index.digests():
+            raise KnowledgeError(f"The snapshot written to {aside} reads back differently. Check the disk.")
+        model = written.name.rsplit("-", 2)[0]
+        for old in folder.glob(f"{model}-*"):
+            going = old.with_name(f"removing-{old.name}")
+            try:
+                old.rename(going)
+            except OSError:
+                continue  # a server replaced it by a newer one in this moment
+            shutil.rmtree(going, ignore_errors=True)
+        final = folder / written.name
+        written.rename(final)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return final

@@ -1,0 +1,297 @@
+"""The next version of a document: composed, cut into passages, embedded. Writes nothing.
+
+A version is *composed*: a base text (from the source) with the active edits of corrections applied in order.
+``plan`` reads what stands and composes (cheap), ``embed`` gives the passages their vectors (slow); both need no
+more than a read session, so that neither holds up a writer. ``knowledge.documents`` installs the result.
+
+A composition that stood before is planned from the passages that were stored for it: that is what makes a rollback
+exact, also after this program has learned to cut texts differently.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import sqlalchemy as sa
+
+from knowledge.errors import Invalid, NotFound
+from knowledge.tables import Document, DocumentVersion, Edit, Embedding, PassageRow
+from retrieval.chunk import chunk
+from retrieval.passage import Passage
+from retrieval.text import language_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from sqlalchemy.orm import Session
+
+    from retrieval.embed import Embedder
+
+MAX_TEXT = 20_000_000  # characters of one document: about 20,000 pages; more is a mistake or an attack
+MAX_TITLE = 1_000
+MAX_ID = 500
+BATCH = 500  # below SQLite's limit of bound parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a version says."""
+
+    title: str
+    text: str
+    url: str | None = None
+    details: Mapping[str, str] = field(default_factory=dict)
+
+    def sha256(self) -> str:
+        whole = json.dumps([self.title, self.text, self.url, dict(sorted(self.details.items()))], ensure_ascii=False)
+        return hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """An edit of a document: ``find`` occurs exactly once and becomes ``replace``."""
+
+    find: str
+    replace: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How a document stands: what a plan is made from, and what must still be so when it is installed."""
+
+    base_version: int | None
+    current_version: int | None
+    edits: tuple[int, ...]
+    retired: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Piece:
+    """A passage to be: not yet in the database."""
+
+    position: int
+    headings: tuple[str, ...]
+    text: str
+    language: str
+    sha256: str  # of the indexed text: equal text is not embedded twice
+    indexed_text: str
+    vector: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """The next state of one document."""
+
+    document_id: str
+    kind: str
+    source: str
+    language: str
+    seen: Seen
+    base: Content | None  # a new base text, or None: the present base stays
+    content: Content  # the composed text
+    kept: tuple[int, ...]  # active edits that still apply
+    broken: tuple[int, ...]  # active edits whose words the new base no longer has
+    added: int  # how many new replacements the content contains
+    pieces: tuple[Piece, ...]
+
+    @property
+    def unchanged(self) -> bool:
+        """The source says what it already said, and readers can see it."""
+        return self.base is None and not self.added and not self.seen.retired and self.kept == self.seen.edits
+
+    def passages(self) -> list[Passage]:
+        """The passages as a candidate shows them; their ids are all -1."""
+        return [
+            Passage(
+                id=-1,
+                document_id=self.document_id,
+                version=(self.seen.current_version or 0) + 1,
+                position=piece.position,
+                title=self.content.title,
+                headings=piece.headings,
+                text=piece.text,
+                language=piece.language,
+                url=self.content.url,
+                erratum=self.kind == "erratum",
+            )
+            for piece in self.pieces
+        ]
+
+
+def compose(text: str, edits: Iterable[tuple[int, Replacement]]) -> tuple[str, tuple[int, ...], tuple[int, ...]]:
+    """Applies edits in order. Returns (text, ids that applied, ids whose words do not occur exactly once)."""
+    kept: list[int] = []
+    broken: list[int] = []
+    for edit_id, edit in edits:
+        if text.count(edit.find) == 1:
+            text = text.replace(edit.find, edit.replace)
+            kept.append(edit_id)
+        else:
+            broken.append(edit_id)
+    return text, tuple(kept), tuple(broken)
+
+
+def composition(edits: Iterable[int]) -> str:
+    """How ``document_versions.edits`` names the edits of a version: their ids, ascending."""
+    return ",".join(map(str, sorted(edits)))
+
+
+def plan(
+    session: Session,
+    document_id: str,
+    *,
+    base: Content | None = None,
+    add: Sequence[Replacement] = (),
+    drop: Collection[int] = (),
+    kind: str = "source",
+    source: str = "api",
+    language: str | None = None,
+) -> Plan:
+    """Composes the next text of a document: a new base, or the present one with edits added or dropped.
+
+    Raises NotFound (no base given and no such document), Invalid (bounds; an added replacement does not fit).
+    """
+    document = session.get(Document, document_id)
+    if document is None and base is None:
+        raise NotFound(f"There is no document {document_id!r}.")
+    seen = see(session, document_id)
+    present = _content(session, document_id, seen.base_version)
+    if base is not None:
+        base = replace(base, text=_with_plain_line_ends(base.text))
+        _check_input(document_id, base)
+        if present is not None and base.sha256() == present.sha256():
+            base = None  # the same text again
+    root = base or present
+    assert root is not None
+    active = session.scalars(sa.select(Edit).where(Edit.id.in_([i for i in seen.edits if i not in drop])))
+    text, kept, broken = compose(
+        root.text, [(e.id, Replacement(e.find, e.replace)) for e in sorted(active, key=lambda e: e.id)]
+    )
+    content = replace(root, text=_edited(document_id, text, add))
+    stored = [] if base is not None or add else _stored(session, document_id, seen.base_version, composition(kept))
+    return Plan(
+        document_id=document_id,
+        kind=document.kind if document else kind,
+        source=document.source if document else source,
+        language=language or (document.language if document else language_of(f"{content.title}\n{content.text}")),
+        seen=seen,
+        base=base,
+        content=content,
+        kept=kept,
+        broken=broken,
+        added=len(add),
+        pieces=_pieces(content.title, stored or [(c.position, c.headings, c.text) for c in chunk(content.text)]),
+    )
+
+
+def see(session: Session, document_id: str) -> Seen:
+    """What stands now for a document (all None and empty for an unknown one)."""
+    document = session.get(Document, document_id, populate_existing=True)
+    edits = session.scalars(sa.select(Edit.id).where(Edit.document_id == document_id, Edit.active).order_by(Edit.id))
+    return Seen(
+        base_version=document.base_version if document else None,
+        current_version=document.current_version if document else None,
+        edits=tuple(edits),
+        retired=bool(document and document.retired_at),
+    )
+
+
+def embed(session: Session, plans: Sequence[Plan], embedder: Embedder) -> list[Plan]:
+    """Gives every piece its vector; text that was embedded before under this model is not embedded again."""
+    wanted = {piece.sha256: piece.indexed_text for a_plan in plans if not a_plan.unchanged for piece in a_plan.pieces}
+    vectors: dict[str, NDArray[np.float32]] = {}
+    hashes = list(wanted)
+    for start in range(0, len(hashes), BATCH):
+        known = session.execute(
+            sa.select(PassageRow.sha256, Embedding.vector)
+            .join(Embedding, Embedding.passage_id == PassageRow.id)
+            .where(PassageRow.sha256.in_(hashes[start : start + BATCH]), Embedding.fingerprint == embedder.fingerprint)
+        )
+        vectors.update({sha: np.frombuffer(blob, dtype="<f4") for sha, blob in known})
+    missing = [sha for sha in hashes if sha not in vectors]
+    if missing:
+        vectors.update(zip(missing, embedder.passages([wanted[sha] for sha in missing]), strict=True))
+    return [
+        replace(a_plan, pieces=tuple(replace(piece, vector=vectors.get(piece.sha256)) for piece in a_plan.pieces))
+        for a_plan in plans
+    ]
+
+
+def _check_input(document_id: str, content: Content) -> None:
+    if not document_id or len(document_id) > MAX_ID or not document_id.isprintable():
+        raise Invalid(f"A document id is 1 to {MAX_ID} printable characters.")
+    if not content.text.strip():
+        raise Invalid(f"Document {document_id!r} has no text.")
+    if len(content.text) > MAX_TEXT:
+        raise Invalid(f"Document {document_id!r} has {len(content.text):,} characters; at most {MAX_TEXT:,}: split it.")
+    if len(content.title) > MAX_TITLE:
+        raise Invalid(f"The title of {document_id!r} is longer than {MAX_TITLE:,} characters.")
+    for value in (document_id, content.title, content.text, content.url or ""):
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError:
+            raise Invalid(f"Document {document_id!r} contains half a character (a lone surrogate).") from None
+
+
+def _with_plain_line_ends(text: str) -> str:
+    """Passages have ``\\n`` only, and words to replace are copied from passages: they must be found in the text."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _edited(document_id: str, text: str, add: Sequence[Replacement]) -> str:
+    """The text with new replacements, each of which must fit. Raises Invalid."""
+    for new in add:
+        found = text.count(new.find)
+        if found != 1:
+            times = "do not occur" if not found else f"occur {found} times"
+            raise Invalid(
+                f"The words to replace {times} in {document_id!r}: {new.find[:80]!r}. Copy them from the newest "
+                "version, as it reads without this correction's own earlier edits, with enough words around them to "
+                "be unique."
+            )
+        text = text.replace(new.find, new.replace)
+    if add and not text.strip():
+        raise Invalid(f"The edits leave nothing of {document_id!r}: supersede the document instead.")
+    if len(text) > MAX_TEXT:
+        raise Invalid(f"The edits make {document_id!r} longer than {MAX_TEXT:,} characters.")
+    return text
+
+
+def _content(session: Session, document_id: str, version: int | None) -> Content | None:
+    row = session.get(DocumentVersion, (document_id, version)) if version is not None else None
+    return Content(row.title, row.text, row.url, row.details) if row else None
+
+
+def _stored(
+    session: Session, document_id: str, base_version: int | None, edits: str
+) -> list[tuple[int, tuple[str, ...], str]]:
+    """(position, headings, text) of the passages of a composition; none if it never stood."""
+    rows = session.execute(
+        sa.select(PassageRow.position, PassageRow.headings, PassageRow.text)
+        .join(
+            DocumentVersion,
+            sa.and_(
+                DocumentVersion.document_id == PassageRow.document_id, DocumentVersion.version == PassageRow.version
+            ),
+        )
+        .where(
+            DocumentVersion.document_id == document_id,
+            DocumentVersion.base_version == base_version,
+            DocumentVersion.edits == edits,
+        )
+        .order_by(PassageRow.position)
+    )
+    return [(position, tuple(headings), text) for position, headings, text in rows]
+
+
+def _pieces(title: str, parts: Iterable[tuple[int, tuple[str, ...], str]]) -> tuple[Piece, ...]:
+    pieces = []
+    for position, headings, text in parts:
+        indexed = Passage(0, "", 0, position, title, headings, text, "").indexed_text
+        sha256 = hashlib.sha256(indexed.encode()).hexdigest()
+        pieces.append(Piece(position, headings, text, language_of(text), sha256, indexed))
+    return tuple(pieces)

@@ -1,0 +1,46 @@
+"""Runs command lines in this process, on real parts with a small embedder and an engine without a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bot.__main__ import run
+from bot.llm.extractive import ExtractiveChat
+from bot.wiring import Parts
+from tests.fakes import HashingEmbedder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+    from bot.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a command line came to."""
+
+    code: int
+    out: str
+    err: str
+
+
+class CommandLine:
+    """``errata`` with the data folder ``data``."""
+
+    def __init__(self, data: Path, capsys: pytest.CaptureFixture[str], *, chat: Any = None) -> None:
+        self.data = data
+        self._capsys = capsys
+        self._chat = chat or ExtractiveChat(model="extractive")
+        self.embedder = HashingEmbedder()
+
+    def __call__(self, *arguments: str) -> Said:
+        self._capsys.readouterr()
+        code = run(arguments, make_parts=self.parts)
+        captured = self._capsys.readouterr()
+        return Said(code, captured.out, captured.err)
+
+    def parts(self, settings: Settings) -> Parts:
+        return Parts(settings, embedder=self.embedder, chat=self._chat)

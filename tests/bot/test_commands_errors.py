@@ -1,0 +1,98 @@
+"""Every expected error is one clear line on standard error, never a traceback."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+
+from bot.__main__ import explain, run
+from bot.errors import SettingsError
+from bot.llm.errors import Busy
+from bot.models.errors import ModelMissing
+from knowledge.errors import NotFound
+from retrieval.errors import EmbedderError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.bot.commandline import CommandLine
+
+
+def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("ERRATA_PORTT", "1")
+    monkeypatch.setenv("ERRATA_PORT", "many")
+    assert run(["user", "list"]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("errata: ERRATA_PORTT is no setting of Errata.")
+    assert "ERRATA_PORT='many'" in said.err
+
+
+def test_a_missing_model_says_how_to_get_it(
+    errata: CommandLine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "page.md").write_text("# Hours\n\nThe shop opens at nine.", encoding="utf-8")
+    assert run(["ingest", str(tmp_path / "page.md")]) == 1
+    said = capsys.readouterr()
+    assert said.err.splitlines()[-1].startswith("errata: The model multilingual-e5-small ")
+    assert "errata models pull" in said.err
+    assert "Traceback" not in said.err
+
+
+def test_a_damaged_database_is_a_clear_line(errata: CommandLine) -> None:
+    (errata.data / "errata.db").write_bytes(b"this is no database at all" * 100)
+    said = errata("user", "list")
+    assert said.code == 1
+    assert said.err == "errata: The database refused: file is not a database. Run: errata doctor\n"
+
+
+def test_a_data_folder_that_is_a_file_is_a_clear_line(
+    errata: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ERRATA_DATA", str(tmp_path / "file"))
+    said = errata("user", "list")
+    assert said.code == 1
+    assert said.err.startswith(f"errata: The data folder {tmp_path / 'file'} cannot be written")
+
+
+def test_the_traceback_comes_only_with_debug(errata: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "Traceback" not in errata("corrections", "show", "7").err
+    monkeypatch.setenv("ERRATA_LOG_LEVEL", "debug")
+    said = errata("corrections", "show", "7")
+    assert "Traceback" in said.err
+    assert said.err.splitlines()[-1].startswith("errata: There is no correction 7")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (SettingsError("ERRATA_PORT: too large."), "ERRATA_PORT: too large."),
+        (NotFound("There is no document 'a'."), "There is no document 'a'."),
+        (ModelMissing("Run: errata models pull"), "Run: errata models pull"),
+        (EmbedderError("The folder is not there."), "The folder is not there."),
+        (Busy(7), "Too many questions are waiting: try again in 7 seconds."),
+        (
+            sa.exc.IntegrityError(
+                "insert secret words", {"a": "secret words"}, sqlite3.IntegrityError("UNIQUE failed")
+            ),
+            "The database refused: UNIQUE failed. Run: errata doctor",
+        ),
+        (
+            OSError(28, "No space left on device", "/data/errata.db"),
+            "No space left on device (/data/errata.db). Check that the place exists, may be written, and has room.",
+        ),
+        (
+            ValueError("x"),
+            (
+                "Something went wrong that should not: ValueError: x. "
+                "Run it again with ERRATA_LOG_LEVEL=debug to see where, and report it."
+            ),
+        ),
+    ],
+)
+def test_explain_is_written_for_a_person(error: Exception, said: str) -> None:
+    assert explain(error) == said

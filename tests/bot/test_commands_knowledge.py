@@ -1,0 +1,191 @@
+"""ingest, ask, reindex and the curators' commands, on real parts with a small embedder."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bot.commands.ingest import take_in_handbook
+from bot.settings import Settings
+from knowledge import corrections
+from knowledge.corrections import Report
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.bot.commandline import CommandLine
+
+QUESTION = "Can I return sale items?"
+
+
+@pytest.fixture
+def shop(errata: CommandLine, tmp_path: Path) -> Path:
+    folder = tmp_path / "shop"
+    (folder / "zh").mkdir(parents=True)
+    (folder / "returns.md").write_text("# Returns\n\nSale items can be returned within 30 days.\n", encoding="utf-8")
+    (folder / "hours.md").write_text("# Hours\n\nThe shop opens at nine in the morning.\n", encoding="utf-8")
+    (folder / "zh" / "fapiao.txt").write_text("商店会在三天内开具发票。\n", encoding="gb18030")
+    return folder
+
+
+def complain(errata: CommandLine, question: str = QUESTION) -> int:
+    parts = errata.parts(Settings(data=errata.data))
+    with parts.database.write() as session:
+        snapshot = {
+            "answer": "Yes, within 30 days.",
+            "sources": [],
+            "citations": [],
+            "model": "m",
+            "knowledge_version": 1,
+        }
+        found = corrections.report(
+            session, Report(question, snapshot, "rated_down", "visitor", rating="down", comment="That is wrong.")
+        )
+        number = found.id
+    parts.close()
+    return number
+
+
+def test_ingest_takes_in_what_is_new_and_says_what_became_of_each(errata: CommandLine, shop: Path) -> None:
+    (shop / "broken.pdf").write_bytes(b"%PDF-1.7 and nothing more")
+    said = errata("ingest", str(shop))
+    assert said.code == 0
+    assert said.out.startswith("4 files: 3 indexed, 1 rejected; 3 documents; ")
+    assert "rejected: broken.pdf: " in said.err
+    again = errata("ingest", str(shop))
+    assert again.out.startswith("4 files: 0 indexed, 3 unchanged, 1 rejected; 3 documents; ")
+    assert errata("ingest", "--strict", str(shop)).code == 1
+
+
+def test_ingest_of_nothing_but_bad_files_fails(errata: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "bad.pdf").write_bytes(b"no pdf")
+    assert errata("ingest", str(tmp_path / "bad.pdf")).code == 1
+    missing = errata("ingest", str(tmp_path / "nowhere"))
+    assert missing.code == 1
+    assert missing.err.splitlines()[-1] == f"errata: There is no file or folder {tmp_path / 'nowhere'}."
+
+
+def test_ingest_prunes_only_when_told(errata: CommandLine, shop: Path) -> None:
+    errata("ingest", str(shop))
+    (shop / "hours.md").unlink()
+    assert "retired" not in errata("ingest", str(shop)).err
+    said = errata("ingest", "--prune", str(shop))
+    assert "retired: shop/hours.md: its file is gone" in said.err
+    assert said.out.startswith("3 files: 0 indexed, 2 unchanged, 1 retired; 2 documents; ")
+
+
+def test_ask_answers_with_sources(errata: CommandLine, shop: Path) -> None:
+    errata("ingest", str(shop))
+    said = errata("ask", "When does the shop open in the morning?")
+    assert said.code == 0
+    assert said.out.startswith("The shop opens at nine in the morning.")
+    assert " *[1] Hours — shop/hours.md, version 1\n" in said.out
+
+
+def test_ask_gives_json(errata: CommandLine, shop: Path) -> None:
+    errata("ingest", str(shop))
+    found = json.loads(errata("ask", "--json", "商店几天内开具发票？").out)
+    assert found["status"] == "answered"
+    assert found["language"] == "zh"
+    assert found["sources"][0]["document_id"] == "shop/zh/fapiao.txt"
+    assert found["knowledge_version"] == 3
+
+
+def test_ask_without_documents_refuses(errata: CommandLine) -> None:
+    found = json.loads(errata("ask", "--json", "When does the shop open?").out)
+    assert (found["status"], found["sources"]) == ("refused", [])
+
+
+def test_ask_refuses_an_empty_question(errata: CommandLine) -> None:
+    assert errata("ask", "  ").code == 2
+
+
+def test_corrections_from_complaint_to_rollback(errata: CommandLine, shop: Path) -> None:
+    errata("ingest", str(shop))
+    number = str(complain(errata))
+    assert f"    {number}  queued           normal    1×  {QUESTION}\n" in errata("corrections", "list").out.replace(
+        "important", "normal   "
+    )
+    said = errata(
+        "corrections",
+        "draft",
+        number,
+        "--answer",
+        "No, sale items cannot be returned.",
+        "--supersede",
+        "shop/returns.md",
+    )
+    assert said.out.startswith(f"Correction {number} is drafted.")
+    assert "Proof (done): " in errata("corrections", "prove", number).out
+    assert errata("corrections", "approve", number).out.startswith(f"Correction {number} is published.")
+    asked = json.loads(errata("ask", "--json", QUESTION).out)
+    assert (asked["status"], asked["answer"]) == ("curated", "No, sale items cannot be returned.")
+    shown = errata("corrections", "show", number).out
+    assert "approved, live" in shown
+    assert "hides shop/returns.md" in shown
+    item = json.loads(errata("corrections", "rollback", number, "--reason", "it was right", "--json").out)
+    assert (item["state"], item["live"]) == ("rolled_back", False)
+    assert item["history"][-1]["actor"].startswith("cli")
+    after = json.loads(errata("ask", "--json", QUESTION).out)
+    assert after["sources"][0]["document_id"] == "shop/returns.md"
+
+
+def test_corrections_survive_reindex(errata: CommandLine, shop: Path) -> None:
+    errata("ingest", str(shop))
+    number = str(complain(errata))
+    errata("corrections", "draft", number, "--answer", "No.", "--supersede", "shop/returns.md")
+    errata("corrections", "approve", number)
+    said = errata("reindex")
+    assert said.code == 0
+    assert said.out.startswith("Index rebuilt: 3 passages at step 4 of the log, 0 embedded, 0 vectors reused, ")
+    assert json.loads(errata("ask", "--json", QUESTION).out)["status"] == "curated"
+
+
+def test_corrections_refuse_with_the_reason(errata: CommandLine, shop: Path) -> None:
+    number = str(complain(errata))
+    assert errata("corrections", "approve", number).code == 1
+    assert errata("corrections", "reject", number).code == 2
+    assert errata("corrections", "reject", number, "--reason", "The answer is right.").code == 0
+    said = errata("corrections", "reject", number, "--reason", "again")
+    assert said.code == 1
+    assert said.err.startswith("errata: ")
+    assert errata("corrections", "draft", number).code == 2
+    assert errata("corrections", "reopen", number).out == f"Correction {number} is in the queue again.\n"
+
+
+def test_corrections_merge_makes_one_item(errata: CommandLine) -> None:
+    first, second = complain(errata), complain(errata, "May sale items be sent back?")
+    item = json.loads(errata("corrections", "merge", str(first), str(second), "--json").out)
+    assert (item["id"], len(item["complaints"])) == (first, 2)
+
+
+def test_handbook_is_taken_in_once_per_edition(
+    errata: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import knowledge
+
+    package = tmp_path / "package"
+    (package / "handbook" / "en").mkdir(parents=True)
+    page, other = package / "handbook" / "en" / "asking.md", package / "handbook" / "en" / "old.md"
+    page.write_text("# Asking\n\nAsk in whole sentences.", encoding="utf-8")
+    other.write_text("# Old\n\nThis page goes.", encoding="utf-8")
+    monkeypatch.setattr(knowledge, "__file__", str(package / "__init__.py"))
+    assert errata("ingest", "--handbook").out == "Handbook taken in: 2 new or changed, 0 unchanged.\n"
+    embedded = errata.embedder.embedded
+    assert errata("ingest", "--handbook").out == ""
+    assert errata.embedder.embedded == embedded
+    page.write_text("# Asking\n\nAsk in whole sentences, please.", encoding="utf-8")
+    other.unlink()
+    assert errata("ingest", "--handbook").out == "Handbook taken in: 1 new or changed, 0 unchanged.\n"
+    parts = errata.parts(Settings(data=errata.data))
+    with parts.database.read() as session:
+        from knowledge.tables import Document
+
+        assert [(one.id, one.retired_at is None) for one in session.query(Document).order_by(Document.id)] == [
+            ("handbook/en/asking.md", True),
+            ("handbook/en/old.md", False),
+        ]
+    take_in_handbook(parts)  # nothing to do
+    parts.close()

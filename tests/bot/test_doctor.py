@@ -1,0 +1,162 @@
+"""Doctor finds what is wrong, says how to mend it, and changes nothing."""
+
+from __future__ import annotations
+
+import json
+import socket
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+
+from bot import doctor
+from bot.doctor import Finding
+from bot.settings import Settings
+from knowledge import jobs
+from knowledge.documents import Content
+from knowledge.put import NewDocument, put
+from knowledge.tables import Embedding, Job
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bot.wiring import Parts
+    from tests.bot.commandline import CommandLine
+
+
+@pytest.fixture
+def parts(errata: CommandLine) -> Iterator[Parts]:
+    found = errata.parts(Settings(data=errata.data, chat_model="extractive"))
+    yield found
+    found.close()
+
+
+def document(parts: Parts) -> None:
+    new = NewDocument("hours", Content("Hours", "The shop opens at nine."))
+    put(parts.database, parts.embedder, [new], actor="ann")
+
+
+def test_doctor_is_content_with_a_sound_installation(errata: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("ERRATA_PORT", str(one.getsockname()[1]))
+    monkeypatch.setenv("ERRATA_CHAT_MODEL", "extractive")
+    errata("user", "add", "root", "--role", "admin", "--generate")
+    found = errata.parts(Settings(data=errata.data))
+    document(found)
+    found.close()
+    said = errata("doctor", "--json")
+    findings = [Finding(**one) for one in json.loads(said.out)]
+    assert [one.name for one in findings] == [name for name, _ in doctor.CHECKS]
+    assert [one for one in findings if one.state != "ok"] == []
+    assert said.code == 0
+    assert errata("doctor").out.splitlines()[-1] == f"{len(findings)} checks: all is well."
+
+
+def test_doctor_fails_with_exit_code_one_and_says_how_to_mend(errata: CommandLine) -> None:
+    said = errata("doctor")  # the chat model of the settings is not in the store
+    assert said.code == 1
+    assert "FAIL  chat model " in said.out
+    assert "errata models pull" in said.out
+
+
+def test_doctor_finds_passages_without_a_vector(parts: Parts) -> None:
+    document(parts)
+    assert doctor.embedded(parts).state == "ok"
+    with parts.database.write() as session:
+        session.execute(sa.delete(Embedding))
+    assert doctor.embedded(parts) == Finding(
+        "vectors", "fail", "1 passages have no vector of the embedding model in use", "Run: errata reindex"
+    )
+
+
+def test_doctor_names_a_check_that_raises(parts: Parts) -> None:
+    document(parts)
+    with parts.database.write() as session:
+        session.execute(sa.delete(Embedding))
+    found = {one.name: one for one in doctor.examine(parts)}
+    assert found["index"].state == "fail"
+    assert "Run: errata reindex" in found["index"].what
+
+
+def test_doctor_finds_a_full_disk(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "FREE_WARN", 10**18)
+    assert doctor.data_folder(parts).state == "warn"
+    monkeypatch.setattr(doctor, "FREE_FAIL", 10**18)
+    assert doctor.data_folder(parts).state == "fail"
+
+
+def test_doctor_finds_a_data_folder_that_others_may_read(parts: Parts) -> None:
+    parts.settings.data.chmod(0o755)
+    assert doctor.data_folder(parts).mend == f"chmod o-rwx {parts.settings.data}"
+
+
+def test_doctor_finds_jobs_that_nobody_does(parts: Parts) -> None:
+    assert doctor.jobs(parts).state == "ok"
+    with parts.database.write() as session:
+        job = jobs.enqueue(session, "recheck", {}, actor="ann")
+        job.run_after = datetime.now(UTC) - timedelta(hours=1)
+    assert doctor.jobs(parts).mend == "Start: errata serve"
+    with parts.database.write() as session:
+        session.execute(sa.update(Job).values(state="failed", error="the model is gone"))
+    assert doctor.jobs(parts).what == "recheck 1 failed: the model is gone"
+
+
+def test_doctor_tells_a_foreign_program_on_our_port(parts: Parts) -> None:
+    with closing(socket.socket()) as other:
+        other.bind(("127.0.0.1", 0))
+        parts.settings = parts.settings.model_copy(update={"port": other.getsockname()[1]})
+        other.listen(0)
+        found = doctor.port(parts)
+    assert found.state == "fail"
+    assert found.mend == "Stop it, or set ERRATA_PORT."
+
+
+def test_doctor_finds_damaged_snapshots(parts: Parts) -> None:
+    (parts.settings.snapshots / "damaged-snapshot-1").mkdir(parents=True)
+    assert doctor.snapshots(parts).state == "warn"
+
+
+def test_doctor_warns_of_an_open_address_without_https(parts: Parts) -> None:
+    parts.settings = parts.settings.model_copy(update={"host": "0.0.0.0"})
+    assert doctor.settings(parts).state == "warn"
+
+
+@pytest.mark.parametrize(
+    ("version", "safe"),
+    [
+        ((3, 40, 1), False),
+        ((3, 44, 5), False),
+        ((3, 44, 6), True),
+        ((3, 45, 0), False),
+        ((3, 50, 6), False),
+        ((3, 50, 7), True),
+        ((3, 51, 2), False),
+        ((3, 51, 3), True),
+        ((3, 53, 4), True),
+        ((4, 0, 0), True),
+    ],
+)
+def test_doctor_knows_which_sqlite_loses_nothing(version: tuple[int, ...], safe: bool) -> None:
+    assert doctor.safe_sqlite(version) is safe
+
+
+def test_doctor_deep_lets_the_chat_model_write(parts: Parts) -> None:
+    assert doctor.chat_engine(parts).state == "ok"
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_doctor_deep_is_content_with_the_real_models(parts: Parts) -> None:
+    from bot.settings import default_models_folder
+    from bot.wiring import Parts as RealParts
+
+    real = RealParts(Settings(data=parts.settings.data, models=default_models_folder()))
+    try:
+        found = {one.name: one.state for one in doctor.examine(real, deep=True)}
+        wanted = ("chat model", "embedding model", "model files", "chat engine")
+        assert {name: found[name] for name in wanted} == dict.fromkeys(wanted, "ok")
+    finally:
+        real.close()

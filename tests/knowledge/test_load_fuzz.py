@@ -1,0 +1,121 @@
+"""A damaged file of any format gives documents or a LoadError: never another exception, never a hang."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from knowledge.load import CannotStart, Limits, LoadedDocument, Loader, LoadError
+from tests.knowledge.load_files import docx, paragraph, pdf, prose, table, xlsx
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SECONDS = 10.0
+HTML = (
+    '<!doctype html><html lang="zh"><head><meta charset="utf-8"><title>退货</title></head><body><nav>Home</nav><main>'
+    '<h1>退货</h1><p>三十天<a href="https://acme.example">内</a></p><ul><li>one<ol><li>two</ol></ul><table><tr><th>a'
+    "<th>b<tr><td>1<td>2</table><pre>x</pre><dl><dt>t<dd>d</dl></main></body></html>"
+)
+FILES = {
+    "a.md": "---\ntitle: 退货\ntags: [a, b]\n---\n\n# Returns\n\nSale\n----\n\n```\ncode\n```\n| a | b |\n".encode(),
+    "a.rst": b"=====\nTitle\n=====\n\nPart\n----\n\ntext\n",
+    "a.txt": "退货：您可以在收货后三十天内退货。".encode("gb18030"),
+    "a.html": HTML.encode(),
+    "a.pdf": pdf([prose(["Returns", "三十天内可以退货"]), prose(["Page two"])], title="T", outline=[("Returns", 0)]),
+    "a.docx": docx(paragraph("Returns", "Heading1") + paragraph("三十天") + table([["a", "b"], ["1", "2"]])),
+    "a.csv": 'id,问题,答案\n1,期限？,"三十\n天"\n2,b,c\n'.encode(),
+    "a.xlsx": xlsx({"FAQ": [["问题", "答案"], ["期限？", 30]], "B": [["x", "y"], [1, 2.5]]}),
+    "a.jsonl": b'{"id": "a", "text": "one", "metadata": {"x": 1}}\n{"question": "q", "answer": "a"}\n',
+    "a.json": json.dumps({"documents": [{"text": "one", "tags": ["a"]}]}).encode(),
+}
+Mutation = list[tuple[int, int, bytes]]
+
+
+@pytest.fixture(scope="module")
+def loader() -> Iterator[Loader]:
+    with Loader(Limits(seconds=SECONDS)) as loader:
+        yield loader
+
+
+def mutations() -> st.SearchStrategy[Mutation]:
+    """Replacements: (where, in 1/10,000 of the file; how many bytes go; what comes)."""
+    pieces = st.one_of(
+        st.binary(max_size=8),
+        st.sampled_from([b"\0" * 100, b"<" * 50, b"[" * 2_000, b"-1", b"999999999999", b"%s", b"\xff\xfe", b"\n"]),
+    )
+    return st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 40), pieces), min_size=1, max_size=6)
+
+
+def mutated(data: bytes, mutation: Mutation) -> bytes:
+    for place, gone, come in mutation:
+        at = len(data) * place // 10_000
+        data = data[:at] + come + data[at + gone :]
+    return data
+
+
+def outcome(loader: Loader, path: Path) -> list[LoadedDocument] | LoadError:
+    found = attempt(loader, path)
+    if isinstance(found, LoadError):
+        assert not isinstance(found, CannotStart), found
+        assert str(found).endswith((".", "}")), found  # a sentence, or one with an example at its end
+    return found
+
+
+def attempt(loader: Loader, path: Path) -> list[LoadedDocument] | LoadError:
+    try:
+        return loader.load(path)
+    except LoadError as error:
+        return error
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_unharmed_file_is_read(name: str, loader: Loader, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(FILES[name])
+    documents = loader.load(path)
+    assert documents
+    assert all(one.text.strip() and one.title for one in documents)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_harmed_file_gives_documents_or_a_load_error(name: str, loader: Loader, tmp_path: Path) -> None:
+    path = tmp_path / name
+
+    @settings(
+        max_examples=40,
+        deadline=SECONDS * 1_000,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(mutations())
+    def harm(mutation: Mutation) -> None:
+        path.write_bytes(mutated(FILES[name], mutation))
+        found = outcome(loader, path)
+        if isinstance(found, list):
+            assert all(one.text.strip() and one.title.isprintable() for one in found)
+            assert len({one.key for one in found}) == len(found)
+
+    harm()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_file_cut_off_anywhere_gives_documents_or_a_load_error(name: str, loader: Loader, tmp_path: Path) -> None:
+    path, data = tmp_path / name, FILES[name]
+    for length in range(1, len(data), max(1, len(data) // 25)):
+        path.write_bytes(data[:length])
+        outcome(loader, path)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_content_of_another_format_gives_documents_or_a_load_error(name: str, loader: Loader, tmp_path: Path) -> None:
+    path = tmp_path / name
+    for data in FILES.values():
+        path.write_bytes(data)
+        outcome(loader, path)

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import pytest
+
+from knowledge.load import Damaged, Empty, Limits, LoadedDocument
+from knowledge.load.child import documents
+
+
+def load(page: str | bytes, name: str = "page.html") -> LoadedDocument:
+    (document,) = documents(page.encode() if isinstance(page, str) else page, name, Limits())
+    return document
+
+
+def text(body: str) -> str:
+    return load(f"<html><body>{body}</body></html>").text
+
+
+def test_html_small_page_is_taken_whole_without_furniture() -> None:
+    page = """<!doctype html><html lang="en"><head><title>Returns | Acme</title>
+    <link rel="canonical" href="https://acme.example/returns"><style>p {}</style></head><body>
+    <header><a href="/">Acme</a></header><nav><a href="/">Home</a></nav>
+    <h1>Returns</h1><p>Within <b>30 days</b>.</p><script>alert("x")</script>
+    <details><summary>Who pays?</summary><div hidden>We do.</div></details>
+    <footer>© Acme</footer></body></html>"""
+    assert load(page) == LoadedDocument(
+        key="",
+        title="Returns",
+        text="# Returns\n\nWithin 30 days.\n\nWho pays?\n\nWe do.",
+        language="en",
+        url="https://acme.example/returns",
+    )
+
+
+def test_html_main_part_of_a_large_page_is_found_with_its_headings() -> None:
+    menu = "".join(f'<li><a href="/p{n}">Some product number {n} of the large shop</a></li>' for n in range(80))
+    parts = "".join(
+        f"<h2>Part {n}</h2><p>Parcels of kind {n} can be returned within {n + 10} days after they were delivered, if"
+        f" they are unworn and complete. The refund for kind {n} is paid to the card that was used.</p>"
+        for n in range(15)
+    )
+    menu = f"<div><ul>{menu}</ul></div>"
+    page = f"<html><title>Rules</title><body>{menu}<div><div id=x>{parts}</div></div>{menu}"
+    document = load(page)
+    assert "Some product" not in document.text
+    assert [line for line in document.text.split("\n") if line.startswith("#")] == [f"## Part {n}" for n in range(15)]
+
+
+def test_html_main_element_is_believed() -> None:
+    aside = "<div>" + "<p>Something else entirely that fills the page.</p>" * 60 + "</div>"
+    main = "<main>" + "<p>The return of parcels is free of charge.</p>" * 40 + "</main>"
+    assert "Something else" not in load(f"<body>{aside}{main}</body>").text
+
+
+@pytest.mark.parametrize(
+    ("title", "body", "expected"),
+    [
+        ("What is it? - The Book", "<h1>The Book</h1><main><h2>What Is It?</h2><p>x</p></main>", "What Is It?"),
+        ("Acme | Returns", "<h1>Returns<a href=#>¶</a></h1><p>x", "Returns"),
+        ("Returns", "<h1>Acme</h1><p>x", "Returns"),
+        ("", "<h2>Returns</h2><p>x", "Returns"),
+        ("", "<p>x", "page"),
+    ],
+)
+def test_html_title_is_the_page_and_not_the_site(title: str, body: str, expected: str) -> None:
+    assert load(f"<html><head><title>{title}</title></head><body>{body}</body></html>").title == expected
+
+
+def test_html_lists_tables_code_and_quotes() -> None:
+    body = """<ol start=3><li>one<ul><li>a</li><li>b</li></ul></li><li><p>two</p><p>more</p></li></ol>
+    <table><caption>Days</caption><tr><th>Item<th>Days</tr><tr><td>Shoe | boot<td>30</tr></table>
+    <pre><code class=x>if a:
+    return "#1"</code></pre><blockquote><p>said</p><p>and done</p></blockquote>
+    <p>Use <code>errata  serve</code>,<br>or 10 m<sup>2</sup></p><dl><dt>Term<dd>Meaning</dl>"""
+    assert text(body) == (
+        "3. one\n   - a\n   - b\n4. two\n   more\n\nDays\n\n| Item | Days |\n| --- | --- |\n| Shoe \\| boot | 30 |\n\n"
+        '```\nif a:\n    return "#1"\n```\n\n> said\n>\n> and done\n\nUse `errata serve`,\nor 10 m^2\n\nTerm\n\nMeaning'
+    )
+
+
+def test_html_layout_tables_are_no_tables() -> None:
+    assert text("<table><tr><td><h2>Left</h2><p>a</p></td><td><p>b</p></td></tr></table>") == "## Left\n\na\n\nb"
+
+
+def test_html_keeps_few_links_and_drops_many() -> None:
+    one = '<a href="https://acme.example/form">form</a>'
+    assert text(f"<p>Fill in the {one}.</p>") == "Fill in the [form](https://acme.example/form)."
+    assert text(f"<p>{one} {one} {one}</p>") == "form form form"
+    assert text('<p>the <a href="/x">shop</a> <a href="javascript:x()">y</a></p>') == "the shop y"
+
+
+def test_html_joins_chinese_lines_without_a_space() -> None:
+    assert text("<p>您可以在三十天内\n   退货，<b>特价</b>\n除外</p>") == "您可以在三十天内退货，特价除外"
+
+
+def test_html_paragraph_that_looks_like_a_heading_is_none() -> None:
+    assert text("<p># 1 in the country</p><h3>Real<br>one</h3>") == "\\# 1 in the country\n\n### Real one"
+
+
+@pytest.mark.parametrize("declared", ["gb2312", "utf-8", ""])
+def test_html_reads_gb18030_whatever_it_declares(declared: str) -> None:
+    page = f'<html lang="en"><head><meta charset="{declared}"><title>退货</title></head><body>三十天内可以退货。'
+    document = load(page.encode("gb18030"))
+    assert (document.title, document.text, document.language) == ("退货", "三十天内可以退货。", None)
+
+
+def test_html_deep_nesting_is_flattened_or_refused() -> None:
+    assert text("<div>" * 1_000 + "deep" + "</div>" * 1_000 + "<p>after</p>") == "deep\n\nafter"
+    assert text("<b>" * 1_000 + "deep") == "deep"
+    assert text("<ul><li>" * 400 + "deep").endswith("deep")
+    with pytest.raises(Damaged, match="nested too deeply"):
+        text("<div>" * 5_000 + "deep")
+
+
+def test_html_without_text_is_empty() -> None:
+    with pytest.raises(Empty):
+        load("<html><head><title>x</title></head><body><img src=a.png><script>1</script></body></html>")
+
+
+def test_html_opens_no_entity() -> None:
+    page = '<!DOCTYPE html [<!ENTITY x SYSTEM "file:///etc/passwd">]><html><body><p>a &x; b</p></body></html>'
+    assert "root:" not in load(page).text

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from knowledge.load import Damaged, Empty, Limits, LoadedDocument, Protected, TooLarge
+from knowledge.load.child import documents
+from tests.knowledge.load_files import pdf, prose
+
+
+def load(data: bytes, limits: Limits | None = None) -> LoadedDocument:
+    (document,) = documents(data, "handbook.pdf", limits or Limits())
+    return document
+
+
+def test_pdf_joins_lines_to_paragraphs_and_finds_headings_by_size() -> None:
+    english = [
+        "A parcel can be sent back within thirty days after it was deliv-",
+        "ered to you, if it is complete. Nobody pays for sending it.",
+        "Short line.",
+        "Another one.",
+    ]
+    chinese = ["您可以在收货后三十天内退货，请填写退货单并将包裹寄到退货单上写明的那个", "地址。"]
+    page = [
+        *prose(["Returns"], size=20, top=750),
+        *prose(english),
+        *prose(["Sale items"], size=14, top=620),
+        *prose(chinese, top=590),
+    ]
+    assert load(pdf([page], title="The handbook")) == LoadedDocument(
+        "",
+        "The handbook",
+        "# Returns\n\nA parcel can be sent back within thirty days after it was delivered to you, if it is complete."
+        " Nobody pays for sending it. Short line.\nAnother one.\n\n## Sale items\n\n"
+        "您可以在收货后三十天内退货，请填写退货单并将包裹寄到退货单上写明的那个地址。",
+        metadata={"pages": "1"},
+    )
+
+
+def test_pdf_reads_one_column_after_the_other() -> None:
+    left = ["The first column has text that goes", "from the left side to its middle and"]
+    right = ["on at the top of the second column,", "where it ends."]
+    page = prose(left, x=50) + prose(right, x=320)
+    assert load(pdf([page])).text == f"{left[0]} {left[1]} {right[0]} {right[1]}"
+
+
+def test_pdf_takes_levels_from_bookmarks() -> None:
+    pages = [prose(["1. Returns", "Text of the first page."]), prose(["Sale", "Text of the second page."])]
+    text = load(pdf(pages, outline=[("1 Returns", 0), ("Sale", 1)])).text
+    assert text == "# 1. Returns\n\nText of the first page.\n\n# Sale\n\nText of the second page."
+
+
+def test_pdf_drops_running_heads_and_page_numbers() -> None:
+    pages = [
+        prose(["Acme handbook"], top=780) + prose([f"What page {n} says."]) + prose([f"Page {n} of 5"], top=30)
+        for n in range(1, 6)
+    ]
+    pages[2] = prose(["Acme handbook"], top=780) + prose(["Three.", "Four.", "Five.", "Six."])
+    assert load(pdf(pages)).text == (
+        "What page 1 says.\n\nWhat page 2 says.\n\nThree.\nFour.\nFive.\nSix.\n\nWhat page 4 says.\n\nWhat page 5 says."
+    )
+
+
+WORDS = ("one", "two", "three", "four", "five", "six", "seven")
+
+
+def test_pdf_drops_running_heads_of_chapters_and_the_table_of_contents() -> None:
+    pages = [prose(["Contents", "1 Returns . . . . . . 2", "2 Sale ………………… 5"])]
+    for page, word in enumerate(WORDS, start=1):
+        head = f"Chapter {1 + page // 4}: Rules {page + 1}"
+        pages.append(prose([f"Text {word}.", f"More {word}.", f"Last {word}.", head]))
+    expected = [f"Text {word}.\nMore {word}.\nLast {word}." for word in WORDS]
+    assert load(pdf(pages)).text == "\n\n".join(["Contents", *expected])
+
+
+def test_pdf_keeps_numbered_headings_of_slides() -> None:
+    said = [f"Do this and that, as the manual for {word} says in its first part." for word in WORDS]
+    pages = [prose([f"Step {number}"], size=20, top=780) + prose([line]) for number, line in enumerate(said, start=1)]
+    expected = [f"# Step {number}\n\n{line}" for number, line in enumerate(said, start=1)]
+    assert load(pdf(pages)).text == "\n\n".join(expected)
+
+
+def test_pdf_writes_radicals_and_ligatures_as_letters() -> None:
+    assert load(pdf([prose(["⼗天内⻓期有效的 ﬁle ⾮常⽤⼼"])])).text == "十天内长期有效的 file 非常用心"
+
+
+def test_pdf_tells_which_pages_have_no_text() -> None:
+    pages = [prose(["A page with some text on it."])] * 3 + [[]] * 3 + [prose(["And one more page with text."]), []]
+    assert load(pdf(pages)).metadata == {"pages": "8", "pages_without_text": "4-6, 8"}
+
+
+def test_pdf_scan_is_empty_with_advice() -> None:
+    picture = b"<< /Font << /F 3 0 R >> /XObject << /I << /Subtype /Image >> >> >>"
+    scan = pdf([[], prose(["2"])]).replace(b"<< /Font << /F 3 0 R >> >>", picture)
+    with pytest.raises(Empty, match="only pictures of pages"):
+        load(scan)
+    with pytest.raises(Empty, match="There is no text"):
+        load(pdf([[], []]))
+
+
+@pytest.mark.parametrize("title", ["Microsoft Word - Document1", "handbook_v2.docx", "untitled", "  "])
+def test_pdf_title_that_says_nothing_is_not_taken(title: str) -> None:
+    assert load(pdf([prose(["Some text on the page."])], title=title)).title == "handbook"
+
+
+def test_pdf_with_too_many_pages_is_refused() -> None:
+    with pytest.raises(TooLarge, match="has 30 pages; the limit is 20"):
+        load(pdf([prose(["text"])] * 30), Limits(pages=20))
+
+
+def test_pdf_with_a_password_is_refused_and_without_one_is_read() -> None:
+    from pypdf import PdfWriter
+
+    for password, readable in (("", True), ("secret", False)):
+        writer = PdfWriter(io.BytesIO(pdf([prose(["Text that is encrypted."])])))
+        writer.encrypt(password, owner_password="owner", algorithm="RC4-128")
+        file = io.BytesIO()
+        writer.write(file)
+        if readable:
+            assert load(file.getvalue()).text == "Text that is encrypted."
+        else:
+            with pytest.raises(Protected, match="password"):
+                load(file.getvalue())
+
+
+def test_pdf_that_is_damaged_is_refused() -> None:
+    good = pdf([prose(["x"])])
+    for data in (b"no pdf", good[:60], good.replace(b"/Kids [5 0 R]", b"/Kids [2 0 R]"), b"%PDF-1.4\n%%EOF"):
+        with pytest.raises(Damaged):
+            load(data)

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import pytest
+
+from knowledge.load import Damaged, Limits, LoadedDocument, Protected, TooLarge, Unsupported
+from knowledge.load.child import documents
+from tests.knowledge.load_files import xlsx, zipped
+
+
+def load(data: str | bytes, name: str = "faq.csv", limits: Limits | None = None) -> list[LoadedDocument]:
+    return list(documents(data.encode() if isinstance(data, str) else data, name, limits or Limits()))
+
+
+def test_csv_makes_a_document_of_each_question_and_answer() -> None:
+    source = '编号,问题,答案,分类\n1,退货期限？,"三十天，\n特价商品除外。",售后\n2,运费？,免费。,\n3,没有答案？,,\n'
+    expected = [
+        LoadedDocument("1", "退货期限？", "三十天，\n特价商品除外。", metadata={"分类": "售后"}),
+        LoadedDocument("2", "运费？", "免费。"),
+    ]
+    assert load(source) == expected
+    assert load(source.encode("gb18030")) == expected
+    assert load(source.encode("utf-8-sig")) == expected
+    assert load(source.replace(",", ";")) == expected
+    assert load("sep=;\r\n" + source.replace(",", ";")) == expected
+    assert load(source.replace(",", "\t"), "faq.tsv") == expected
+
+
+def test_csv_reads_title_text_url_language() -> None:
+    source = "Title,Text,URL,Language\nReturns,Thirty days.,https://acme.example/r,en\n"
+    (document,) = load(source)
+    assert (document.title, document.text, document.url, document.language) == (
+        "Returns",
+        "Thirty days.",
+        "https://acme.example/r",
+        "en",
+    )
+
+
+def test_csv_without_known_columns_becomes_a_table_in_pieces() -> None:
+    rows = "".join(f"Shoe {number},{number},a remark about it\n" for number in range(100))
+    (document,) = load("Item,Days,Remark\n" + rows, "prices.csv")
+    pieces = document.text.split("\n\n")
+    assert (document.key, document.title) == ("", "prices")
+    assert {piece.split("\n")[0] for piece in pieces} == {"| Item | Days | Remark |"}
+    assert max(len(piece.encode()) for piece in pieces) <= 800
+    body = [row for piece in pieces for row in piece.split("\n")[2:]]
+    assert body == [f"| Shoe {number} | {number} | a remark about it |" for number in range(100)]
+
+
+def test_csv_rows_too_wide_for_a_table_become_lists() -> None:
+    (document,) = load("Item,Remark\nShoe," + "long " * 200 + "\nBook,short\n")
+    assert document.text == "- Item: Shoe\n- Remark: " + ("long " * 200).strip() + "\n\n- Item: Book\n- Remark: short"
+
+
+def test_csv_escapes_bars_and_bears_ragged_rows() -> None:
+    (document,) = load("A,B\n1\n2,3,4\n\n5|6,7\n")
+    assert document.text == "| A | B |  |\n| --- | --- | --- |\n| 1 |  |  |\n| 2 | 3 | 4 |\n| 5\\|6 | 7 |  |"
+
+
+def test_csv_limits() -> None:
+    limits = Limits(documents=10, document_characters=1_000)
+    with pytest.raises(TooLarge, match="more than 10 documents"):
+        load("question,answer\n" + "q,a\n" * 11, limits=limits)
+    with pytest.raises(TooLarge, match="more than 1,000 characters, at row"):
+        load("x,y\n" + "word,word\n" * 200, limits=limits)
+    with pytest.raises(Damaged, match="Row 2 cannot be read"):
+        load('x,y\n"' + "a" * 2_000, limits=limits)
+    with pytest.raises(Damaged, match="Row 1 has 2,000 columns"):
+        load("a," * 1_999 + "a\n")
+
+
+def test_csv_names_the_row_of_a_repeated_id() -> None:
+    with pytest.raises(Damaged, match="The id 'a' on row 3 was used on row 2 already"):
+        load("id,text\na,one\na,two\n")
+
+
+def test_xlsx_reads_questions_and_tables_of_visible_sheets() -> None:
+    data = xlsx(
+        {
+            "FAQ": [[None, None], ["问题", "答案"], ["退货期限？", 30], ["True?", "1 < 2"]],
+            "Prices": [["Item", "Price"], ["Shoe", 2.5], ["Book", 10.0]],
+            "Notes": [["hidden"]],
+        },
+        hidden=["Notes"],
+    )
+    found = load(data, "shop.xlsx")
+    assert [(one.title, one.text) for one in found] == [
+        ("退货期限？", "30"),
+        ("True?", "1 < 2"),
+        ("shop: Prices", "| Item | Price |\n| --- | --- |\n| Shoe | 2.5 |\n| Book | 10 |"),
+    ]
+    assert found[2].key == "Prices"
+
+
+def test_xlsx_of_one_sheet_is_one_document() -> None:
+    (document,) = load(xlsx({"Sheet1": [["Item", "Days"], ["Shoe", 30]]}), "days.xlsx")
+    assert document == LoadedDocument("", "days", "| Item | Days |\n| --- | --- |\n| Shoe | 30 |")
+
+
+def test_xlsx_refuses_what_is_none() -> None:
+    with pytest.raises(Damaged):
+        load(b"not a zip", "a.xlsx")
+    with pytest.raises(Damaged):
+        load(zipped({"readme.txt": "hello"}), "a.xlsx")
+    with pytest.raises(Unsupported, match="Save it as XLSX"):
+        load(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "a.xlsx")
+    with pytest.raises(Protected):
+        load(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "EncryptedPackage".encode("utf-16-le"), "a.xlsx")
+
+
+def test_xlsx_bombs_are_refused_before_they_are_unpacked() -> None:
+    sheet = {"xl/worksheets/sheet1.xml": b"<a>" + b" " * 30_000_000 + b"</a>"}
+    with pytest.raises(TooLarge, match="200 times its size"):
+        load(zipped(sheet), "a.xlsx")
+    with pytest.raises(TooLarge, match="unpacks to 30 MB; the limit is 10 MB"):
+        load(zipped(sheet), "a.xlsx", Limits(unpacked_bytes=10_000_000))
+    with pytest.raises(TooLarge, match="holds 30 parts; the limit is 20"):
+        load(zipped({f"{number}.xml": "<a/>" for number in range(30)}), "a.xlsx", Limits(members=20))

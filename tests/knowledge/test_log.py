@@ -1,0 +1,128 @@
+"""The log as retrieval reads it: every change is followed, at one sequence number, whoever writes meanwhile."""
+
+from __future__ import annotations
+
+import pytest
+
+from knowledge.log import LogSource, NotEmbedded, head
+from tests.fakes import HashingEmbedder
+from tests.knowledge.world import RETURNS, World, assert_index_follows
+
+
+def test_an_empty_log_has_nothing(world: World) -> None:
+    seq, rows = world.source.rows()
+    assert (world.source.head(), seq, list(rows), world.source.changes(0), world.source.ids()) == (0, 0, [], [], [])
+    assert world.searcher.search("anything").hits == ()
+    assert world.searcher.check().ok
+
+
+def test_the_index_follows_every_change(world: World) -> None:
+    assert_index_follows(world)
+    world.put("returns", RETURNS)
+    assert_index_follows(world)
+    world.put("returns", RETURNS.replace("14", "15"))
+    assert_index_follows(world)
+    edits = [world.edit("returns", "15 days", "30 days")]
+    correction_id = world.publish("How long?", "30 days.", edits=edits)
+    assert_index_follows(world)
+    world.curation.rollback(correction_id, actor="ann")
+    assert_index_follows(world)
+    world.remove("returns")
+    assert_index_follows(world)
+    world.put("returns", "New.")
+    assert_index_follows(world)
+
+
+def test_changes_tell_what_came_and_went(world: World) -> None:
+    world.put("returns", RETURNS)
+    world.put("returns", RETURNS.replace("14", "15"))
+    world.remove("returns")
+    told = [(one.seq, [row.id for row in one.added], sorted(one.hidden)) for one in world.source.changes(0)]
+    assert told == [(1, [1, 2], []), (2, [3, 4], [1, 2]), (3, [], [3, 4])]
+    assert [one.seq for one in world.source.changes(2)] == [3]
+    row = world.source.changes(0)[0].added[0]
+    assert row.text == "returns › Returns\nGoods may be returned within 14 days."
+    assert row.vector.tolist() == world.embedder.passages([row.text])[0].tolist()
+
+
+def test_rows_are_those_of_one_moment_though_another_writes(world: World) -> None:
+    world.put("returns", RETURNS)
+    world.put("shipping", "3 days.")
+    seq, rows = world.source.rows()
+    stream = iter(rows)
+    world.remove("returns")
+    first = next(stream)
+    world.put("later", "Later.")
+    world.remove("shipping")
+    assert (seq, [first.id, *(row.id for row in stream)]) == (2, [1, 2, 3])
+    assert (world.source.rows()[0], [row.id for row in world.source.rows()[1]]) == (5, [4])
+
+
+def test_another_index_of_the_same_log_finds_the_same(world: World) -> None:
+    world.put("returns", RETURNS)
+    correction_id = world.publish("How long?", "30 days.", edits=[world.edit("returns", "14 days", "30 days")])
+    other = World(world.path)
+    assert other.seen() == world.seen()
+    world.curation.rollback(correction_id, actor="ann")
+    assert other.seen() == world.seen()
+    other.put("returns", "Anew.")
+    assert other.seen() == world.seen()
+    other.close()
+
+
+def test_passages_are_given_live_or_not(world: World) -> None:
+    world.put("returns", RETURNS, url="https://example.org/returns")
+    world.remove("returns")
+    found = world.source.passages([2, 1, 99])
+    assert {id_: (one.text, one.headings, one.url, one.title) for id_, one in found.items()} == {
+        1: ("Goods may be returned within 14 days.", ("Returns",), "https://example.org/returns", "returns"),
+        2: ("Money comes back within 5 days.", ("Refunds",), "https://example.org/returns", "returns"),
+    }
+
+
+def test_select_restricts_by_language_and_details(world: World) -> None:
+    world.put("en", "Goods may be returned.", details={"country": "NL"})
+    world.put("zh", "商品可以退货。", details={"country": "CN"})
+    world.publish("How long?", "30 days.")
+    select = world.source.select
+    assert select(language=None, filters={}) is None
+    assert select(language="zh", filters={}) == {2}
+    assert select(language="en", filters={}) == {1, 3}
+    assert select(language=None, filters={"country": "NL"}) == {1}
+    assert select(language="zh", filters={"country": "NL"}) == frozenset()
+    assert select(language=None, filters={"kind": "erratum"}) == {3}
+    assert select(language=None, filters={"source": "api", "document_id": "zh"}) == {2}
+    assert select(language=None, filters={"no such": "x"}) == frozenset()
+    world.remove("en")
+    assert select(language="en", filters={}) == {3}
+
+
+@pytest.mark.parametrize("key", ["a'b", "a.b", "$", "a]b", "", "ключ", "x" * 5000])
+def test_select_takes_any_name_of_a_detail(world: World, key: str) -> None:
+    world.put("one", "One.", details={key: "yes", "other": "no"})
+    assert world.source.select(language=None, filters={key: "yes"}) == {1}
+    assert world.source.select(language=None, filters={key: "no"}) == frozenset()
+
+
+@pytest.mark.parametrize("key", ['a"b', "\\", "a\x00b", "a\nb", "\ud800"])
+def test_select_finds_nothing_by_a_name_that_cannot_be_asked_for(world: World, key: str) -> None:
+    world.put("one", "One.", details={key: "yes"})
+    assert world.source.select(language=None, filters={key: "yes"}) == frozenset()
+
+
+def test_another_model_needs_its_own_vectors(world: World) -> None:
+    world.put("returns", RETURNS)
+    other = LogSource(world.database, HashingEmbedder(fingerprint="hashing-2").fingerprint)
+    with pytest.raises(NotEmbedded, match="Run: errata reindex"):
+        other.changes(0)
+    with pytest.raises(NotEmbedded):
+        list(other.rows()[1])
+
+
+def test_head_is_the_newest_step_of_the_same_view(world: World) -> None:
+    world.put("a", "A.")
+    with world.database.read() as session:
+        before = head(session)
+        world.put("b", "B.")
+        assert (before, head(session)) == (1, 1)
+    assert world.source.head() == 2

@@ -1,0 +1,147 @@
+"""A whole knowledge base in a file, with its desk and its search: real parts, a hashing embedder.
+
+What tests say often stands here as a short call; what they look at, as a plain value.
+"""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from knowledge import corrections, put
+from knowledge.corrections import Report
+from knowledge.curation import Curation
+from knowledge.db import Base, Database, open_database
+from knowledge.documents import Content
+from knowledge.log import LogSource
+from knowledge.put import NewDocument, Stored
+from knowledge.tables import PassageRow
+from retrieval.index import Index
+from retrieval.search import Searcher
+from tests.fakes import HashingEmbedder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+RETURNS = "# Returns\n\nGoods may be returned within 14 days.\n\n# Refunds\n\nMoney comes back within 5 days."
+SHIPPING = "Parcels take 3 days."
+QUERIES = ("How long may goods be returned?", "When does money come back?", "退货")
+CLOCK = frozenset({"created_at", "updated_at", "at", "started_at", "finished_at", "retired_at", "run_after"})
+
+
+class World:
+    """A knowledge base at ``path``; opened again, it is the same one."""
+
+    def __init__(self, path: Path, *, template: Path | None = None) -> None:
+        if template is not None and not path.exists():
+            shutil.copyfile(template, path)
+            self.database = Database(f"sqlite:///{path}")  # migrated already, once for all tests
+        else:
+            self.database = open_database(path)
+        self.path = path
+        self.embedder = HashingEmbedder()
+        self.source = LogSource(self.database, self.embedder.fingerprint)
+        self.searcher = Searcher(self.source, self.embedder)
+        self.curation = Curation(self.database, self.searcher, self.embedder)
+
+    def close(self) -> None:
+        self.searcher.close()
+        self.database.close()
+
+    def put(self, document_id: str, text: str, *, title: str = "", **more: Any) -> Stored:
+        new = NewDocument(document_id, Content(title or document_id, text, **more))
+        return put.put(self.database, self.embedder, [new], actor="ann")[0]
+
+    def remove(self, document_id: str) -> int | None:
+        return put.remove(self.database, document_id, actor="ann")
+
+    def complain(self, question: str, *, correction_id: int | None = None, **said: Any) -> int:
+        """Somebody rates an answer to this question down. Returns the correction's id."""
+        with self.database.write() as session:
+            return corrections.report(session, complaint(question, **said), correction_id=correction_id).id
+
+    def draft(self, asked: str, answer: str, **parts: Any) -> int:
+        """A complaint with a draft that is ready to be approved."""
+        correction_id = self.complain(asked)
+        self.curation.draft(correction_id, {"answer": answer, **parts}, actor="ann")
+        return correction_id
+
+    def publish(self, asked: str, answer: str, **parts: Any) -> int:
+        """A complaint, corrected and approved."""
+        correction_id = self.draft(asked, answer, **parts)
+        self.curation.approve(correction_id, actor="ann")
+        return correction_id
+
+    def state(self, correction_id: int) -> tuple[str, bool]:
+        """(state, live)"""
+        item = self.curation.item(correction_id)
+        return item["state"], item["live"]
+
+    def edit(self, document_id: str, find: str, replace: str) -> dict[str, Any]:
+        """An edit of the version that stands now."""
+        with self.database.read() as session:
+            version = session.scalar(
+                sa.text("select current_version from documents where id = :id"), {"id": document_id}
+            )
+        return {"document_id": document_id, "version": version, "find": find, "replace": replace}
+
+    def live(self) -> dict[str, list[str]]:
+        """What readers can find: the texts of each document's live passages."""
+        found: dict[str, list[str]] = {}
+        with self.database.read() as session:
+            for row in session.scalars(sa.select(PassageRow).where(PassageRow.live).order_by(PassageRow.id)):
+                found.setdefault(row.document_id, []).append(row.text)
+        return found
+
+    def results(self, queries: Sequence[str]) -> list[list[tuple[int, float, dict[str, float]]]]:
+        """For each question the ids, scores and stages of the hits, in order: what a rollback must bring back."""
+        return [
+            [(hit.passage.id, round(hit.score, 6), dict(hit.stages)) for hit in self.searcher.search(query, 10).hits]
+            for query in queries
+        ]
+
+    def seen(self) -> tuple[Any, ...]:
+        """All that readers can notice: passages, their ids, and what questions find."""
+        return self.live(), self.source.ids(), self.results(QUERIES)
+
+    def built(self) -> Index:
+        """An index made anew from the database."""
+        seq, rows = self.source.rows()
+        return Index.build(rows, seq=seq, fingerprint=self.embedder.fingerprint, dimension=self.embedder.dimension)
+
+    def rows(self, *tables: str, ignore: frozenset[str] = CLOCK) -> dict[str, list[dict[str, Any]]]:
+        """All rows of the tables (default: all tables), without what a clock wrote."""
+        with self.database.read() as session:
+            return {
+                table.name: [
+                    {name: value for name, value in row._mapping.items() if name not in ignore}
+                    for row in session.execute(sa.select(table).order_by(*table.primary_key))
+                ]
+                for table in Base.metadata.sorted_tables
+                if not tables or table.name in tables
+            }
+
+
+def complaint(question: str, **said: Any) -> Report:
+    """A rating down of an answer to this question."""
+    values: dict[str, Any] = {
+        "question": question,
+        "snapshot": {"answer": "It was so."},
+        "origin": "rated_down",
+        "who": "visitor",
+        "rating": "down",
+    }
+    return Report(**(values | said))
+
+
+def assert_index_follows(world: World) -> None:
+    """The index that followed the log equals one built from the database, and both hold the live passages."""
+    followed = world.searcher.refresh()
+    built = world.built()
+    assert followed.ids().tolist() == built.ids().tolist() == world.source.ids()
+    assert followed.digests() == built.digests()
+    assert followed.seq == built.seq == world.source.head()
+    assert world.searcher.check().ok

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from retrieval.embed import SentenceTransformerEmbedder
+from retrieval.errors import EmbedderError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WORDS = ["query", "passage", "bread", "oven", "data", "import", "数", "据", ":"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real SentenceTransformer, only very small: one layer, eight dimensions, nine words, random weights."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    base = tmp_path_factory.mktemp("base")
+    vocabulary = {word: number for number, word in enumerate(["[PAD]", "[UNK]", *WORDS])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, unk_token="[UNK]", pad_token="[PAD]", model_max_length=16
+    ).save_pretrained(base)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=8,
+        max_position_embeddings=16,
+    )
+    BertModel(config).save_pretrained(base)
+    target = tmp_path_factory.mktemp("model")
+    transformer = Transformer(str(base), max_seq_length=16)
+    SentenceTransformer(modules=[transformer, Pooling(8)], device="cpu").save(str(target))
+    return target
+
+
+def embedder(folder: Path, **options: object) -> SentenceTransformerEmbedder:
+    return SentenceTransformerEmbedder(folder, fingerprint="tiny", **options)  # type: ignore[arg-type]
+
+
+def test_dimension_is_read_without_loading_the_model(folder: Path) -> None:
+    subject = embedder(folder)
+    assert subject.dimension == 8
+    assert subject._model is None
+
+
+def test_passages_are_unit_rows_in_the_order_of_the_texts(folder: Path) -> None:
+    texts = ["bread oven bread oven bread", "data", "", "数据", "bread " * 100, "oven"]
+    subject = embedder(folder, batch_size=2)
+    rows = subject.passages(texts)
+    assert (rows.shape, rows.dtype) == ((6, 8), np.float32)
+    assert np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6)
+    assert np.allclose(rows, [subject.passages([text])[0] for text in texts], atol=1e-5)
+
+
+def test_no_passages_are_no_rows(folder: Path) -> None:
+    assert embedder(folder).passages([]).shape == (0, 8)
+
+
+def test_query_and_passage_have_their_prompts(folder: Path) -> None:
+    subject = embedder(folder)
+    plain = embedder(folder, query_prompt="", passage_prompt="")
+    assert subject.query("bread").shape == (8,)
+    assert np.array_equal(subject.query("bread"), plain.query("query: bread"))
+    assert np.allclose(subject.passages(["bread"])[0], plain.query("passage: bread"), atol=1e-6)
+    assert not np.allclose(subject.query("bread"), subject.passages(["bread"])[0], atol=1e-3)
+
+
+@pytest.mark.parametrize("text", ["\ud800", "\x00", "", " " * 1000, "🚀" * 5000])
+def test_any_text_can_be_embedded(text: str, folder: Path) -> None:
+    assert np.isfinite(embedder(folder).query(text)).all()
+
+
+def test_many_threads_get_what_one_gets(folder: Path) -> None:
+    subject = embedder(folder, batch_size=3)
+    texts = [" ".join(WORDS[: 1 + number % 7]) for number in range(30)]
+    expected = embedder(folder).passages(texts)
+    results: list[np.ndarray] = []
+    threads = [threading.Thread(target=lambda: results.append(subject.passages(texts))) for _ in range(4)]
+    threads += [threading.Thread(target=lambda: results.append(np.stack([subject.query("data")]))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(len(result) for result in results) == [1] * 4 + [30] * 4
+    assert [np.allclose(result, expected, atol=1e-5) for result in results if len(result) == 30] == [True] * 4
+
+
+def test_missing_folder_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(EmbedderError, match="errata models pull"):
+        embedder(tmp_path / "none").query("bread")
+
+
+def test_folder_without_a_model_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"hidden_size": 8}))
+    with pytest.raises(EmbedderError, match="errata models verify"):
+        embedder(tmp_path).load()
+
+
+def test_folder_without_a_dimension_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("[]")
+    with pytest.raises(EmbedderError, match="No vector length"):
+        _ = embedder(tmp_path).dimension

@@ -1,0 +1,149 @@
+"""The scripts: they parse, they set up a clone, they leave pip alone, and the lock holds what is asked for."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parent.parent
+BASH = ["scripts/run", "scripts/test", "scripts/check", "scripts/reindex", ".ci/run"]
+PROJECT = """
+[build-system]
+requires = ["setuptools"]
+build-backend = "setuptools.build_meta"
+[project]
+name = "errata"
+version = "0.0.1"
+[tool.setuptools]
+py-modules = ["tiny"]
+"""
+
+
+def bash(script: str, folder: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A tiny project with our set-up and no dependencies, so that it installs without a network."""
+    folder = tmp_path / "clone"
+    (folder / "scripts").mkdir(parents=True)
+    for name in ("setup.sh", "setup.py"):
+        shutil.copy(ROOT / "scripts" / name, folder / "scripts" / name)
+    (folder / "pyproject.toml").write_text(PROJECT)
+    (folder / "tiny.py").write_text("WORD = 'errata'\n")
+    (folder / "requirements.lock").write_text("# nothing\n")
+    return folder
+
+
+def set_up(clone: Path) -> subprocess.CompletedProcess[str]:
+    return bash(". scripts/setup.sh; set_up", clone, PYTHON=sys.executable)
+
+
+@pytest.mark.parametrize("name", [*BASH, "scripts/setup.sh"])
+def test_scripts_parse(name: str) -> None:
+    subprocess.run(["bash", "-n", ROOT / name], check=True)
+
+
+@pytest.mark.parametrize("name", BASH)
+def test_scripts_can_be_started_and_stop_at_the_first_failure(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert text.startswith("#!/usr/bin/env bash\n")
+    assert "\nset -euo pipefail\n" in text
+    assert os.access(ROOT / name, os.X_OK)
+
+
+@pytest.mark.parametrize(
+    "name", [*BASH, "scripts/setup.sh", "scripts/setup.py", "scripts/lock.py", "requirements.lock"]
+)
+def test_scripts_name_no_index_and_no_host(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert re.findall(r"--(?:extra-)?index-url|--find-links|--trusted-host|https?://", text) == []
+
+
+def test_lock_holds_what_pyproject_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    asked = [
+        *project["project"]["dependencies"],
+        *project["project"]["optional-dependencies"]["test"],
+        *project["build-system"]["requires"],
+    ]
+    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    pins = dict(line.split("==") for line in lines if not line.startswith("#"))
+    unmet = [
+        line
+        for line in asked
+        if not Requirement(line).specifier.contains(pins.get(canonicalize_name(Requirement(line).name), "0"))
+    ]
+    assert unmet == []
+    assert [line for line in lines if "+" in line.partition("==")[2]] == []
+    assert list(pins) == sorted(pins)
+
+
+def test_find_python_says_what_to_do_without_one(clone: Path, tmp_path: Path) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    done = bash(f"PATH={tools}; . scripts/setup.sh; find_python", clone, PYTHON="")
+    assert done.returncode == 1
+    assert "Errata needs Python 3.11, and none was found" in done.stderr
+    named = bash(f"PATH={tools}; . scripts/setup.sh; find_python", clone, PYTHON=sys.executable)
+    assert named.stdout == f"{sys.executable}\n"
+
+
+def test_paths_in_settings_are_meant_from_where_the_person_stands() -> None:
+    said = bash(
+        '. scripts/setup.sh; absolute_settings /home/ann; echo "$ERRATA_DATA $ERRATA_MODELS"',
+        ERRATA_DATA="data/here",
+        ERRATA_MODELS="/models",
+    )
+    assert said.stdout == "/home/ann/data/here /models\n"
+
+
+def test_set_up_makes_the_environment_once_and_mends_it(clone: Path) -> None:
+    first = set_up(clone)
+    assert (first.returncode, first.stderr) == (0, "")
+    python = clone / ".venv" / "bin" / "python"
+    assert subprocess.run(
+        [python, "-c", "import tiny; print(tiny.WORD)"], capture_output=True, text=True, cwd="/", check=True
+    ).stdout == ("errata\n")
+    again = set_up(clone)
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+    (clone / ".venv" / "errata-stamp").unlink()  # interrupted while packages were installed
+    shutil.rmtree(next((clone / ".venv" / "lib").glob("python*")) / "site-packages" / "pip")  # … or before
+    mended = set_up(clone)
+    assert (mended.returncode, mended.stderr) == (0, "")
+    assert "Making a virtual environment" in mended.stdout
+    assert set_up(clone).stdout == ""
+
+
+def test_set_up_says_what_to_do_when_pip_fails(clone: Path) -> None:
+    (clone / "requirements.lock").write_text("./there-is-no-such-package.whl\n")
+    done = set_up(clone)
+    assert done.returncode == 1
+    assert "pip could not install the packages" in done.stderr
+    assert "pip config list" in done.stderr
+    (clone / "requirements.lock").write_text("# nothing\n")
+    assert set_up(clone).returncode == 0
+
+
+def test_reindex_script_needs_a_set_up_clone(clone: Path) -> None:
+    shutil.copy(ROOT / "scripts" / "reindex", clone / "scripts" / "reindex")
+    done = bash("scripts/reindex", clone)
+    assert done.returncode == 1
+    assert done.stderr == "Errata is not set up here yet: run scripts/run first.\n"
