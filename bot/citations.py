@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from retrieval.text import tokens
 
 _MARKER = re.compile(r"[\[【［]\s*(\d{1,3}(?:\s*[,，、]\s*\d{1,3})*)\s*[\]】］]")
-_ENOUGH = 0.5  # share of an answer's tokens that a passage must have to be cited for it
+_ENOUGH = 0.3  # share of an answer's tokens that a passage must have to be cited for it
 
 
 def verify(answer: str, passages: Sequence[str]) -> tuple[str, tuple[int, ...]]:

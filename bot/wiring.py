@@ -42,6 +42,10 @@ class Parts:
         self._given_chat = chat
         self._building = threading.RLock()
 
+    @property
+    def _cores(self) -> int:
+        return self.settings.threads or os.cpu_count() or 1
+
     @cached_property
     def database(self) -> Database:
         from knowledge.db import open_database
@@ -80,9 +84,9 @@ class Parts:
 
         resolved = self.store.resolve(self.settings.embedding_model, "embedding")
         assert resolved.path is not None
-        return SentenceTransformerEmbedder(
-            resolved.path, fingerprint=resolved.fingerprint, threads=self.settings.threads or None
-        )
+        # Half the cores: a question is embedded in milliseconds on one, and the chat model needs the others.
+        threads = max(1, self._cores // 2)
+        return SentenceTransformerEmbedder(resolved.path, fingerprint=resolved.fingerprint, threads=threads)
 
     @cached_property
     def source(self) -> LogSource:
@@ -106,7 +110,7 @@ class Parts:
         key = self.settings.chat_api_key
         return open_chat_model(
             self.chat_model,
-            threads=self.settings.threads or os.cpu_count() or 1,
+            threads=self._cores,
             slots=self.settings.parallel,
             context=self.settings.context_tokens,
             max_tokens=self.settings.answer_tokens,

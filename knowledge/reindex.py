@@ -120,8 +120,8 @@ def embed_missing(database: Database, embedder: Embedder, on_progress: Progress)
             return embedded, reused
         reused += len(vectors)
         embedded += len(new)
-        rows = embedder.passages([one.indexed_text for one in new]) if new else []
-        for passage, vector in zip(new, rows, strict=True):
+        embedded_now = embedder.passages([one.indexed_text for one in new]) if new else ()
+        for passage, vector in zip(new, embedded_now, strict=True):
             vectors[passage.id] = np.asarray(vector, dtype="<f4").tobytes()
         with database.write() as session:
             _store(session, vectors, fingerprint)

@@ -74,7 +74,7 @@ class Follower:
             index = self._index
             if index is None:
                 restored = self._restored()
-                index = self._caught_up(restored or self._built())
+                index = self._caught_up(self._built() if restored is None else restored)
                 unsaved = restored is None and self._snapshots is not None
             else:
                 index = self._caught_up(index)
@@ -118,21 +118,30 @@ class Follower:
 
     def _start_upkeep(self) -> None:
         """Called with the lock held. Not a daemon: the process ends after the snapshot, not in its midst."""
-        if self._upkeep is None or not self._upkeep.is_alive():
+        if self._upkeep is None:
             self._upkeep = threading.Thread(target=self._keep_up, name="retrieval-upkeep")
             self._upkeep.start()
 
     def _keep_up(self) -> None:
         try:
-            while (folded := self._fold()) is not None:
-                if self._snapshots:
-                    self._snapshots.save(folded)
-                with self._writing:
-                    if self._index is None or self._index.overlay <= self._compact_after:
-                        return
+            while self._one_upkeep():
+                pass
         except Exception:  # noqa: BLE001 (a source may raise anything, and searching must go on)
             # The index stays as it is; the next step of the log that finds it too large starts upkeep again.
             _log.exception("the index could not be compacted or its snapshot not written")
+            with self._writing:
+                self._upkeep = None
+
+    def _one_upkeep(self) -> bool:
+        """Folds once and writes the snapshot; False when no more is to be done, so that upkeep has ended."""
+        folded = self._fold()
+        if folded is not None and self._snapshots:
+            self._snapshots.save(folded)
+        with self._writing:
+            if self._index is not None and self._index.overlay > self._compact_after:
+                return True
+            self._upkeep = None
+            return False
 
     def _fold(self) -> Index | None:
         """Swaps a compacted index in and returns it as it was before newer steps; None if the index was rebuilt

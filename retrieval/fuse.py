@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# How fast the value of a rank falls. Cormack, Clarke and Büttcher (SIGIR 2009) use 60, for many rankings of like quality.
-# With two rankings, one much better than the other, 10 lets the better one's first places count: see retrieval.search.
+# How fast the value of a rank falls. Cormack, Clarke and Büttcher (SIGIR 2009) use 60, for many rankings of like
+# quality. With two, one much better than the other, 10 lets the better one's first places count: see retrieval.search.
 RANK_CONSTANT = 10
 
 

@@ -32,12 +32,11 @@ def ask(
     question = question.strip()
     if not question:
         raise typer.BadParameter("The question is empty.", param_hint="QUESTION")
-    with open_parts() as parts, _stopped_by_ctrl_c() as stop:
+    show = _Showing(streaming=not as_json and sys.stdout.isatty())
+    with open_parts() as parts, _stopped_by_ctrl_c(show) as stop:
         from bot.answer import Ask
 
-        answerer = parts.answerer
-        show = _Silent() if as_json or not sys.stdout.isatty() else _Streaming()
-        outcome = answerer.answer(Ask(question, language=language), show.take, stop=stop)
+        outcome = parts.answerer.answer(Ask(question, language=language), show.take, stop=stop)
         if as_json:
             say_json({"question": question, "model": parts.chat_name, **asdict(outcome)})
         else:
@@ -46,24 +45,20 @@ def ask(
             raise typer.Exit(INTERRUPTED)
 
 
-class _Silent:
-    """Shows nothing before the end."""
+class _Showing:
+    """Shows the text as it comes, and who waits; nothing before the end where ``streaming`` is off."""
 
-    streamed = ""
-
-    def take(self, event: Event) -> None:
-        """Looks at nothing."""
-
-
-class _Streaming:
-    """Shows the text as it comes, and who waits."""
-
-    def __init__(self) -> None:
+    def __init__(self, *, streaming: bool) -> None:
         self.streamed = ""
+        self.begun = False
+        self._streaming = streaming
 
     def take(self, event: Event) -> None:
         from bot.answer import Found, Token, Waiting
 
+        self.begun = True
+        if not self._streaming:
+            return
         if isinstance(event, Token):
             self.streamed += event.text
             sys.stdout.write(event.text)
@@ -92,12 +87,12 @@ def _show(outcome: Outcome, streamed: str) -> None:
 
 
 @contextmanager
-def _stopped_by_ctrl_c() -> Iterator[threading.Event]:
-    """The event that Ctrl-C sets; pressed again it interrupts at once."""
+def _stopped_by_ctrl_c(show: _Showing) -> Iterator[threading.Event]:
+    """The event that Ctrl-C sets. Before there is anything to show, and pressed again, it interrupts at once."""
     stop = threading.Event()
 
     def handle(_number: int, _frame: FrameType | None) -> None:
-        if stop.is_set():
+        if stop.is_set() or not show.begun:
             raise KeyboardInterrupt
         stop.set()
 

@@ -73,16 +73,16 @@ def verify(models: Names = None, embedding: Embedding = False) -> None:
         raise typer.Exit(FAILED)
 
 
-def _named(models: list[str], embedding: bool) -> list[tuple[str, Kind | None]]:
-    return [(name, "embedding" if embedding else None) for name in models]
+def _named(models: list[str], embedding: bool) -> list[tuple[str, Kind]]:
+    return [(name, "embedding" if embedding else "chat") for name in models]
 
 
-def _wanted(found: Settings) -> list[tuple[str, Kind | None]]:
+def _wanted(found: Settings) -> list[tuple[str, Kind]]:
     """The models in the settings that are fetched: not paths, servers and built-in ones."""
     from bot.models.spec import CatalogueModel, HubModel, parse
 
     both: list[tuple[str, Kind]] = [(found.embedding_model, "embedding"), (found.chat_model, "chat")]
-    wanted: list[tuple[str, Kind | None]] = []
+    wanted: list[tuple[str, Kind]] = []
     for name, kind in both:
         if isinstance(parse(name, kind), CatalogueModel | HubModel):
             wanted.append((name, kind))

@@ -16,7 +16,7 @@ from knowledge.load.errors import Damaged, Protected, TooLarge, Unsupported
 if TYPE_CHECKING:
     from knowledge.load.values import Limits
 
-RATIO_FROM_BYTES = 1_000_000  # smaller members may be packed as well as they like
+RATIO_FROM_BYTES = 20_000_000  # smaller members may be packed as well as they like: a sheet of equal rows is
 PROLOG_BYTES = 65_536  # an office program's first element stands within the first kilobyte
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _FRONT = re.compile(r"\A\s*---[ \t]*\n(.{0,20000}?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _FIELD = re.compile(r"([A-Za-z_][\w-]*)[ \t]*:(?:[ \t]+(.*)|[ \t]*)$")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
-_HEADING = re.compile(r" {0,3}#{1,6}[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*$")
+_HEADING = re.compile(r" {0,3}#{1,6}[ \t]+(.*)$")
 _UNDERLINE = re.compile(r" {0,3}(=+|-{2,})[ \t]*$")
 _NO_PARAGRAPH = re.compile(r"\s*$| {4}|\t| {0,3}(?:[#>|]|[-*+][ \t]|\d+[.)][ \t]|[-*_=]{2,}[ \t]*$)")
 _URLS = ("url", "source_url", "canonical_url", "canonical", "permalink", "source", "link")
@@ -74,6 +74,9 @@ def with_headings(text: str) -> tuple[str, str]:
 
 def plain(heading: str) -> str:
     """What a heading says, without pictures, link targets, emphasis and anchors."""
+    heading = heading.strip()
+    bare = heading.rstrip("#")
+    heading = bare if not bare or bare[-1].isspace() else heading  # closing marks, not "C#"
     heading = re.sub(r"!\[[^\]]{0,500}\]\([^)]{0,2000}\)|\{#[^}]{0,200}\}", "", heading)
     heading = re.sub(r"\[([^\]]{0,500})\]\([^)]{0,2000}\)", r"\1", heading)
     return re.sub(r"[*`]|(?<!\w)_+|_+(?!\w)", "", heading).strip()

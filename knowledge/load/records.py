@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from knowledge.load.errors import Damaged
@@ -46,6 +47,7 @@ class Records:
 
     def __init__(self) -> None:
         self._places: dict[str, str] = {}  # key → where it was given
+        self._copies: Counter[str] = Counter()
 
     def document(self, fields: Mapping[str, str], place: str, fallback: str) -> LoadedDocument | None:
         """The document of these fields, or None if all that would be its text is blank.
@@ -83,10 +85,10 @@ class Records:
         # An address, question or title outlives insertions above it, which a row's number does not.
         name = known.get("url") or known.get("question") or known.get("title")
         key = "h-" + hashlib.sha256(line(name).encode()).hexdigest()[:16] if name else fallback
-        unique, count = key, 1
+        unique = key
         while unique in self._places:
-            count += 1
-            unique = f"{key}-{count}"
+            self._copies[key] += 1
+            unique = f"{key}-{self._copies[key] + 1}"
         self._places[unique] = place
         return unique
 

@@ -1,4 +1,4 @@
-"""Tiny models for tests: data wheels built with zipfile, catalogue entries for them, and a packed E5 model of a few kilobytes."""
+"""Tiny models for tests: data wheels, catalogue entries for them, and a packed E5 model of a few kilobytes."""
 
 from __future__ import annotations
 

@@ -95,8 +95,7 @@ def test_the_store_converts_verifies_and_lists_what_came(tmp_path: Path) -> None
 @pytest.mark.parametrize("end", [0, 4, 40, 100, 300, len(PACKED) - 1])
 def test_a_file_cut_short_is_refused(end: int) -> None:
     with pytest.raises(ConversionFailed):
-        parsed = e5.parse(PACKED[:end])
-        e5.bert_weights(parsed, PACKED[:end])
+        e5.bert_weights(e5.parse(PACKED[:end]), PACKED[:end])
 
 
 @settings(max_examples=200, deadline=None)

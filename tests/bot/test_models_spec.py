@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from pathlib import Path
+import contextlib
+
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -9,6 +11,9 @@ from hypothesis import strategies as st
 from bot.models.catalogue import DEFAULT_CHAT, DEFAULT_EMBEDDING, ENTRIES
 from bot.models.errors import ModelError, UnknownModel, WrongKind
 from bot.models.spec import BuiltIn, CatalogueModel, HubModel, LocalModel, RemoteModel, parse
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 KNOWN = {entry.id: entry for entry in ENTRIES}
 
@@ -68,10 +73,8 @@ def test_parse_refuses_a_file_that_is_no_gguf(tmp_path: Path) -> None:
 
 @given(st.text(max_size=60))
 def test_parse_of_anything_gives_a_spec_or_a_model_error(text: str) -> None:
-    try:
+    with contextlib.suppress(ModelError):
         parse(text, "chat", KNOWN)
-    except ModelError as error:
-        assert str(error)
 
 
 def test_catalogue_parts_add_up_to_their_file() -> None:

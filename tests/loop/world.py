@@ -3,47 +3,58 @@
 from __future__ import annotations
 
 import json
+import socket
+import tempfile
+import threading
+import time
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import sqlalchemy as sa
+import uvicorn
 from starlette.testclient import TestClient
 
 from bot import accounts
 from bot.settings import Settings
 from bot.web.app import create_app
 from bot.wiring import Parts
+from knowledge.db import open_database
 from tests.fakes import HashingEmbedder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+    from fastapi import FastAPI
     from langchain_core.language_models import BaseChatModel
 
     from retrieval.embed import Embedder
 
 ADDRESS = "http://127.0.0.1:8000"
 PASSWORD = "correct horse battery"
+PEOPLE = {"carla": "curator", "ada": "admin"}
 
 
 class World:
     """The parts, the application, and clients for people with different rights."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, key: str, sessions: dict[str, str]) -> None:
         self.parts = parts
         self.app = create_app(parts)
-        with parts.database.write() as session:
-            accounts.add_user(session, "carla", PASSWORD, "curator")
-            accounts.add_user(session, "ada", PASSWORD, "admin")
-            _, self.key = accounts.add_key(session, "shop front", "program", created_by="ada")
+        self.key = key
+        self._sessions = sessions
 
     def client(self, username: str | None = None) -> TestClient:
         """A browser of its own; signed in when a name is given."""
         client = TestClient(self.app, base_url=ADDRESS)
         if username is not None:
-            signed = client.post("/api/session", json={"username": username, "password": PASSWORD})
-            assert signed.status_code == 200, signed.text
+            client.cookies.set("errata_session", self._sessions[username])
         return client
+
+    def program(self) -> TestClient:
+        """A client that shows an API key."""
+        return TestClient(self.app, base_url=ADDRESS, headers={"Authorization": f"Bearer {self.key}"})
 
     def work(self) -> int:
         """Does the waiting jobs, as the worker's thread would. Returns how many."""
@@ -58,11 +69,50 @@ def world(
     folder: Path, chat: BaseChatModel, *, embedder: Embedder | None = None, **settings: Any
 ) -> Iterator[World]:
     """The application is not started (no worker thread): a test says when work is done."""
-    parts = Parts(Settings(data=folder / "var", **settings), embedder=embedder or HashingEmbedder(), chat=chat)
+    database, key, sessions = _furnished()
+    data = folder / "var"
+    data.mkdir(parents=True, mode=0o700)
+    (data / "errata.db").write_bytes(database)
+    parts = Parts(Settings(data=data, **settings), embedder=embedder or HashingEmbedder(), chat=chat)
     try:
-        yield World(parts)
+        yield World(parts, key, sessions)
     finally:
         parts.close()
+
+
+@cache
+def _furnished() -> tuple[bytes, str, dict[str, str]]:
+    """A database with its tables, PEOPLE signed in and an API key, made once: hashing passwords is slow on purpose.
+    Returns the file's bytes, the key, and the session of each user."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "errata.db"
+        database = open_database(path)
+        with database.write() as session:
+            _, key = accounts.add_key(session, "shop front", "program", created_by="ada")
+            users = {name: accounts.add_user(session, name, PASSWORD, role) for name, role in PEOPLE.items()}
+            sessions = {name: accounts.sign_in(session, user) for name, user in users.items()}
+        with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)"))
+        database.close()
+        return path.read_bytes(), key, sessions
+
+
+@contextmanager
+def serving(app: FastAPI, *, patience: float = 10) -> Iterator[str]:
+    """The application behind a real server on a free port, started (worker included). Gives its address."""
+    config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=int(patience), lifespan="on")
+    server = uvicorn.Server(config)
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="server")
+        thread.start()
+        try:
+            while not server.started and thread.is_alive():
+                time.sleep(0.01)
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 def put(client: TestClient, document_id: str, title: str, text: str, **more: Any) -> dict[str, Any]:

@@ -181,9 +181,9 @@ def test_chunk_headings_are_all_found(text: str) -> None:
     ids=lambda text: repr(text[:4]),
 )
 def test_chunk_of_hostile_text_takes_linear_time(text: str) -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     chunk(text)
-    assert time.perf_counter() - started < 3
+    assert time.thread_time() - started < 3
 
 
 def test_chunk_headings_cannot_multiply_a_document() -> None:

@@ -79,6 +79,15 @@ def test_refresh_restores_a_snapshot_and_replays_the_log(tmp_path: Path) -> None
     assert (index.ids().tolist(), source.full_reads) == ([1, 3], 1)
 
 
+def test_snapshot_of_an_empty_index_is_enough(tmp_path: Path) -> None:
+    source = CountingSource()
+    for _ in range(2):
+        following = follower(source, Snapshots(tmp_path))
+        following.refresh()
+        following.close()
+    assert source.full_reads == 1
+
+
 def test_snapshot_ahead_of_the_log_is_not_used(tmp_path: Path) -> None:
     longer, shorter = CountingSource(), CountingSource()
     for id_ in range(5):

@@ -55,7 +55,7 @@ HISTORIES = st.lists(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(HISTORIES, st.frozensets(st.integers(-3, 9)))
 def test_index_after_any_history_equals_a_fresh_build(history: list[object], allowed: frozenset[int]) -> None:
     index, live = build(), {}

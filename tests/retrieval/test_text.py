@@ -108,9 +108,9 @@ def test_normalise_any_text_is_printable(text: str) -> None:
     ids=lambda text: repr(text[:4]),
 )
 def test_tokens_of_hostile_text_take_linear_time(text: str) -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     tokens(text)
-    assert time.perf_counter() - started < 2
+    assert time.thread_time() - started < 2
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ function DocumentSearch({ mode }) {
       return;
     }
     const { supersedes } = form.value;
-    if (!supersedes.some((own) => own.document_id === entry.id && own.passage === undefined)) change({ supersedes: [...supersedes, { document_id: entry.id }] });
+    if (!supersedes.some((own) => own.document_id === entry.id && own.passage == null)) change({ supersedes: [...supersedes, { document_id: entry.id }] });
     picker.value = null;
   };
   return html`<label for=${id}>${mode === "edit" ? t("picker.which_edit") : t("picker.which_supersede")}</label>

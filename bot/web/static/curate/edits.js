@@ -29,7 +29,7 @@ export function Edits() {
 function EditCard({ edit, locked, onChange, onRemove }) {
   const [writing, setWriting] = useState(false);
   return html`<div class="edit-card is-accepted">
-    <${EditHead} edit=${edit} mark=${t("edits.will_change")} />
+    <${EditHead} edit=${edit} mark=${locked ? (item.value?.live ? t("edits.changed") : "") : t("edits.will_change")} />
     <${Diff} before=${edit.find} after=${edit.replace} />
     ${writing && html`<label>${t("edits.replace")}<textarea rows="3" value=${edit.replace} onInput=${(/** @type {any} */ event) => onChange({ ...edit, replace: event.currentTarget.value })}></textarea></label>`}
     ${!locked && html`<p class="buttons">
@@ -52,7 +52,7 @@ function Suggestion({ edit, onAccept }) {
 /** @param {{edit: Edit, mark: string}} props */
 function EditHead({ edit, mark }) {
   const title = edit.title ?? titles.value[edit.document_id] ?? edit.document_id;
-  return html`<p class="edit-head"><span lang=${languageOf(title)}>${title}</span> <span class="muted">${t("source.version", { version: edit.version })}</span> <span class="mark mark-soft">${mark}</span></p>`;
+  return html`<p class="edit-head"><span lang=${languageOf(title)}>${title}</span> <span class="muted">${t("source.version", { version: edit.version })}</span> ${mark && html`<span class="mark mark-soft">${mark}</span>`}</p>`;
 }
 
 /** What the correction takes out of the knowledge as a whole: single passages, or documents. */
@@ -67,10 +67,11 @@ export function Superseded() {
     ${supersedes.length === 0 && open.length === 0 && html`<p class="muted">${t("supersede.none")}</p>`}
     ${supersedes.map((entry, index) => html`<div key=${`${entry.document_id}-${index}`} class="edit-card is-accepted">
       <p class="edit-head"><span>${entry.title ?? titles.value[entry.document_id] ?? titleFromSnapshot(entry.document_id)}</span>
-        <span class="mark mark-erratum">${entry.passage === undefined ? t("supersede.whole") : t("supersede.marked")}</span>
+        ${entry.passage == null && html`<span class="mark mark-soft">${t("supersede.whole")}</span>`}
+        ${!locked && html`<span class="mark mark-erratum">${t("supersede.marked")}</span>`}
         ${!locked && html`<${IconButton} name="close" label=${t("edits.remove")} onClick=${() => change({ supersedes: supersedes.filter((_, at) => at !== index) })} />`}
       </p>
-      ${entry.passage !== undefined && html`<div class="clamp"><${PassageText} text=${entry.passage} /></div>`}
+      ${entry.passage != null && html`<div class="clamp"><${PassageText} text=${entry.passage} /></div>`}
     </div>`)}
     ${!locked && open.map((entry, index) => html`<div key=${`conflict-${index}`} class="edit-card">
       <p class="edit-head"><span>${entry.title ?? entry.document_id}</span> <span class="mark mark-warn">${t("supersede.contradicts")}</span></p>

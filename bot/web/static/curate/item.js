@@ -140,7 +140,7 @@ export async function save() {
 /** @param {import("./store.js").Edit} edit */
 const bareEdit = ({ document_id, version, find, replace }) => ({ document_id, version, find, replace });
 /** @param {import("./store.js").Superseded} superseded */
-const bareSuperseded = ({ document_id, passage }) => (passage === undefined ? { document_id } : { document_id, passage });
+const bareSuperseded = ({ document_id, passage }) => (passage == null ? { document_id } : { document_id, passage });
 
 /**
  * Carries out one step of the item's life; saves unsaved text first where the step depends on it.

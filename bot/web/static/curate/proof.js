@@ -3,7 +3,7 @@ import { Answer } from "../answer.js";
 import { html } from "../html.js";
 import { formatTime, label, languageOf, t } from "../i18n.js";
 import { isProving } from "./item.js";
-import { item, panel, revision } from "./store.js";
+import { editable, item, panel, revision } from "./store.js";
 
 const LOOKS = { fixed: "mark-good", same: "mark-soft", changed: "mark-warn", regressed: "mark-erratum", not_fixed: "mark-erratum" };
 const VERDICT_LOOKS = { fixed: "notice-good", not_fixed: "notice-problem", regressed: "notice-erratum" };
@@ -12,7 +12,7 @@ export function Proof() {
   const proof = item.value?.proof;
   if (!proof) return html`<p class="muted">${t("proof.none")}</p>`;
   const items = proof.items ?? [];
-  const stale = proof.revision !== undefined && proof.revision !== revision.value;
+  const stale = editable.value && proof.revision !== undefined && proof.revision !== revision.value;
   return html`<div class="proof">
     ${isProving(item.value)
       ? html`<div class="notice" role="status"><p>${t("proof.running", { n: items.length })}</p><progress aria-label=${t("proof.title")}></progress></div>`

@@ -93,7 +93,7 @@ function PassageRow({ source, cited }) {
     <details>
       <summary><span class="footnote-number">${source.n}</span> <${SourceLine} source=${source} />
         ${cited && html` <span class="mark mark-soft">${t("snapshot.cited")}</span>`}
-        ${superseded && html` <span class="mark mark-erratum">${t("supersede.marked")}</span>`}
+        ${superseded && editable.value && html` <span class="mark mark-erratum">${t("supersede.marked")}</span>`}
         <span class="passage-score">${formatNumber(source.score, 3)}</span>
       </summary>
       ${stages.length > 0 && html`<p class="hint">${stages.map(([name, value]) => `${label("stage", name)} ${formatNumber(value, 3)}`).join(" · ")}</p>`}
