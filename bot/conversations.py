@@ -267,14 +267,23 @@ def _correction(session: Session, answer: Answer) -> dict[str, Any] | None:
 
 
 def ask_for(
-    session: Session, answer: Answer, *, language: str | None, filters: dict[str, str] | None, fresh: bool
+    session: Session,
+    answer: Answer,
+    *,
+    language: str | None,
+    filters: dict[str, str] | None,
+    again: Answer | None = None,
 ) -> Ask:
-    """The question with its conversation: history and the curated answers that do not apply to it."""
+    """The question with its conversation: history and the curated answers that do not apply to it.
+
+    ``again``: the answer that is asked for anew. Its question was condensed then; what was said since must not
+    change what it means.
+    """
     return Ask(
-        question=answer.question,
-        history=history(session, answer.conversation_id, before=answer.id),
-        language=language,
+        question=again.condensed_question if again else answer.question,
+        history=() if again else history(session, answer.conversation_id, before=answer.id),
+        language=language or (again.language if again else None) or None,
         filters=filters or {},
         exclude_entries=not_mine(session, answer.conversation_id),
-        fresh=fresh,
+        fresh=again is not None,
     )

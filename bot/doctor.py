@@ -291,16 +291,15 @@ DEEP: tuple[tuple[str, Check], ...] = (("model files", model_files), ("chat engi
 
 
 def _answers_as_errata(host: str, number: int) -> bool:
-    """Whether our own health page answers there."""
+    """Whether our own readiness page answers there, ready or not."""
     import http.client
 
     reach = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
     connection = http.client.HTTPConnection(reach, number, timeout=HEALTH_SECONDS)
     try:
-        connection.request("GET", "/healthz")
-        response = connection.getresponse()
-        response.read(1_000)
-        return bool(response.getheader("x-request-id"))
+        connection.request("GET", "/readyz")
+        said = connection.getresponse().read(1_000)
+        return b'"knowledge_version"' in said or b"Not ready: " in said
     except (OSError, http.client.HTTPException):
         return False
     finally:

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bot.answer import Outcome
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120)
 QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2)
 
@@ -34,6 +37,15 @@ class Metrics:
         self.corrections = Gauge("errata_corrections", "Corrections by state", ("state",), registry=registry)
         self.knowledge_version = Gauge("errata_knowledge_version", "Newest step of the knowledge log", registry=registry)
         self.memory = Gauge("errata_memory_bytes", "Resident memory of the server", registry=registry)
+
+    def requested(self, method: str, route: str, status: int) -> None:
+        """Counts a request. Clients choose what stands where the method should be: unknown ones are one label."""
+        self.requests.labels(method if method in METHODS else "OTHER", route, status).inc()
+
+    def corrections_are(self, counts: Mapping[str, int]) -> None:
+        """Sets the number of corrections of every state."""
+        for state, count in counts.items():
+            self.corrections.labels(state).set(count)
 
     def answered(self, outcome: Outcome) -> None:
         """Counts a finished answer."""

@@ -1,23 +1,30 @@
 """One turn of a conversation, run to its end whoever is listening.
 
 The turn runs in a thread of its own and is stored when it ends, also when the person left. Listeners get its
-events through ``emit``; stopping is an event that anyone may set. Joins bot.answer with bot.conversations.
+events through ``emit``; stopping is an event that anyone may set. Joins bot.answer with bot.conversations, and
+counts what happened (bot.events).
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import structlog
 
 from bot import conversations
 from bot.answer import Answerer, Ask, Event, Found, Outcome
+from bot.condense import Turn
+from bot.events import metrics
 from bot.feedback import report_unanswered
+from bot.tables import Answer
+from knowledge.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from knowledge.db import Database
 
 log = structlog.get_logger()
@@ -54,6 +61,7 @@ class Turns:
         self._model = model
         self._running: dict[str, threading.Event] = {}
         self._idle = threading.Condition()
+        self._ending = False
 
     def begin(
         self,
@@ -63,42 +71,55 @@ class Turns:
         conversation_id: str | None = None,
         language: str | None = None,
         filters: dict[str, str] | None = None,
-        fresh: bool = False,
+        regenerate: str | None = None,
+        history: Sequence[Turn] | None = None,
     ) -> Begun:
-        """Stores the question; everything that can be refused is refused here. Raises Invalid, NotFound."""
+        """Stores the question; everything that can be refused is refused here. Raises Invalid, NotFound.
+
+        ``regenerate``: an answer of the owner's that they want another wording of; what was said after it does not
+        count. ``history``: what was said before, where another program keeps the conversation.
+        """
         with self._database.write() as session:
+            earlier = self._earlier(session, owner, conversation_id, regenerate)
             answer = conversations.begin(
-                session, owner=owner, question=question, conversation_id=conversation_id, model=self._model
+                session,
+                owner=owner,
+                question=question,
+                conversation_id=earlier.conversation_id if earlier else conversation_id,
+                model=self._model,
             )
-            ask = conversations.ask_for(session, answer, language=language, filters=filters, fresh=fresh)
+            ask = conversations.ask_for(
+                session, answer, language=language, filters=filters, fresh=regenerate is not None
+            )
+            if earlier is not None:
+                history = conversations.history(session, earlier.conversation_id, before=earlier.id)
+            if history is not None:
+                ask = replace(ask, history=tuple(history))
             begun = Begun(answer.conversation_id, answer.id, ask)
         with self._idle:
-            self._running[begun.answer_id] = threading.Event()
+            stop = self._running[begun.answer_id] = threading.Event()
+            if self._ending:
+                stop.set()
+        metrics.questions.inc()
         return begun
 
     def run(self, begun: Begun, emit: Callable[[TurnEvent], None]) -> None:
         """Answers, stores, and tells: the last event is Finished or Failed. Raises nothing."""
-        stop = self._running[begun.answer_id]
 
-        def pass_on(event: Event) -> None:
-            if isinstance(event, Found):
-                with self._database.write() as session:
-                    conversations.found(session, begun.answer_id, event)
-            emit(event)
+        def tell(event: TurnEvent) -> None:
+            try:
+                emit(event)
+            except Exception as error:  # noqa: BLE001 - a listener that breaks must not take the answer with it
+                log.warning("listener_failed", answer_id=begun.answer_id, error=type(error).__name__)
 
         try:
-            outcome = self._answerer.answer(begun.ask, pass_on, stop=stop)
-            with self._database.write() as session:
-                conversations.finish(session, begun.answer_id, outcome)
-                if outcome.status == "refused":
-                    report_unanswered(session, begun.answer_id)
+            outcome = self._answer(begun, tell)
         except Exception as error:  # noqa: BLE001 - whatever it was, the turn must be stored and the listener told
-            log.warning("turn_failed", answer_id=begun.answer_id, error=type(error).__name__, detail=str(error)[:500])
-            with self._database.write() as session:
-                conversations.fail(session, begun.answer_id)
-            emit(Failed(error))
+            self._fail(begun, error)
+            tell(Failed(error))
         else:
-            emit(Finished(outcome))
+            metrics.answered(outcome)
+            tell(Finished(outcome))
         finally:
             with self._idle:
                 self._running.pop(begun.answer_id, None)
@@ -117,8 +138,56 @@ class Turns:
         return event is not None
 
     def stop_all(self, timeout: float) -> bool:
-        """Stops everything and waits for it to be stored; False when some turn did not end in time."""
-        for event in list(self._running.values()):
-            event.set()
+        """Stops everything, also what begins from now on, and waits (seconds) for it to be stored; False when some
+        turn did not end in time."""
         with self._idle:
+            self._ending = True
+            for event in self._running.values():
+                event.set()
             return self._idle.wait_for(lambda: not self._running, timeout)
+
+    def _earlier(
+        self, session: Session, owner: str, conversation_id: str | None, regenerate: str | None
+    ) -> Answer | None:
+        """The answer that is to be written anew. Raises NotFound, Invalid."""
+        if regenerate is None:
+            return None
+        earlier = conversations.get_answer(session, regenerate, owner)
+        if conversation_id not in (None, earlier.conversation_id):
+            raise Invalid("regenerate names an answer of another conversation than conversation_id.")
+        return earlier
+
+    def _answer(self, begun: Begun, tell: Callable[[TurnEvent], None]) -> Outcome:
+        """The stored outcome."""
+
+        def pass_on(event: Event) -> None:
+            if isinstance(event, Found):
+                with self._database.write() as session:
+                    _refuse_if_deleted(session, begun)
+                    conversations.found(session, begun.answer_id, event)
+            tell(event)
+
+        outcome = self._answerer.answer(begun.ask, pass_on, stop=self._running[begun.answer_id])
+        with self._database.write() as session:
+            _refuse_if_deleted(session, begun)
+            conversations.finish(session, begun.answer_id, outcome)
+            if outcome.status == "refused":
+                report_unanswered(session, begun.answer_id)
+        return outcome
+
+    def _fail(self, begun: Begun, error: Exception) -> None:
+        """Stores that it went wrong, if the database lets us."""
+        metrics.answers.labels("failed").inc()
+        log.warning("turn_failed", answer_id=begun.answer_id, error=type(error).__name__, detail=str(error)[:500])
+        try:
+            with self._database.write() as session:
+                if session.get(Answer, begun.answer_id) is not None:
+                    conversations.fail(session, begun.answer_id)
+        except Exception as second:  # noqa: BLE001 - the listener must still be told of the first
+            log.error("turn_not_stored", answer_id=begun.answer_id, error=type(second).__name__)
+
+
+def _refuse_if_deleted(session: Session, begun: Begun) -> None:
+    """A conversation may be deleted while it is being answered: then there is nothing left to store."""
+    if session.get(Answer, begun.answer_id) is None:
+        raise NotFound("The conversation was deleted.")

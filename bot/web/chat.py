@@ -18,7 +18,7 @@ from bot.events import metrics
 from bot.feedback import Said
 from bot.turn import Begun, Failed, Finished, TurnEvent
 from bot.web import problems, sse
-from bot.web.security import Asker, Flood, PartsDep, Program, Visitor, address
+from bot.web.security import Asker, Flood, MaybeIdentity, PartsDep, Program, Visitor, address
 from bot.wiring import Parts
 
 router = APIRouter(prefix="/api", tags=["chat"])
@@ -82,7 +82,7 @@ def chat(body: ChatBody, request: Request, response: Response, identity: Asker, 
         conversation_id=body.conversation_id,
         language=body.language,
         filters=body.filters,
-        fresh=body.regenerate is not None,
+        regenerate=body.regenerate,
     )
     metrics.questions.inc()
     cookies = {"set-cookie": response.headers["set-cookie"]} if "set-cookie" in response.headers else {}
@@ -156,7 +156,10 @@ def rate_elsewhere(body: ElsewhereBody, identity: Program, parts: PartsDep) -> d
 
 
 @router.get("/conversations")
-def list_conversations(identity: Visitor, parts: PartsDep) -> dict[str, Any]:
+def list_conversations(identity: MaybeIdentity, parts: PartsDep) -> dict[str, Any]:
+    """The owner's conversations; none for somebody who never asked."""
+    if identity is None:
+        return {"conversations": []}
     with parts.database.read() as session:
         return {"conversations": conversations.listing(session, identity.owner)}
 

@@ -107,7 +107,12 @@ class _Child:
 
     def __init__(self) -> None:
         self.files = 0
-        self._folder = tempfile.TemporaryDirectory(prefix="errata-load-", ignore_cleanup_errors=True)
+        try:
+            self._folder = tempfile.TemporaryDirectory(prefix="errata-load-", ignore_cleanup_errors=True)
+        except OSError as error:
+            raise CannotStart(
+                f"There is no room for temporary files: {error}. Set TMPDIR to a folder with some."
+            ) from error
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._buffer = bytearray()
         try:

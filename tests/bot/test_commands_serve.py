@@ -114,7 +114,9 @@ def page(tmp_path: Path) -> str:
     return str(path)
 
 
-def test_serve_works_beside_commands_and_stops_in_order(errata: CommandLine, page: str) -> None:
+def test_serve_works_beside_commands_and_stops_in_order(
+    errata: CommandLine, page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with serving(errata.data) as server:
         assert (server.get("/healthz"), server.get("/readyz")) == (200, 200)
         assert errata("ingest", page).code == 0
@@ -123,8 +125,10 @@ def test_serve_works_beside_commands_and_stops_in_order(errata: CommandLine, pag
         refused = errata("serve")
         assert refused.code == 1
         assert refused.err.startswith(f"errata: Another Errata server uses the data folder {errata.data} already.")
-        found = json.loads(errata("doctor", "--json").out)
-        assert {one["name"]: one["state"] for one in found}["index"] == "ok"
+        monkeypatch.setenv("ERRATA_PORT", str(server.port))
+        found = {one["name"]: one for one in json.loads(errata("doctor", "--json").out)}
+        assert found["index"]["state"] == "ok"
+        assert found["port"]["what"] == f"127.0.0.1:{server.port}: Errata is running there"
         assert server.end(signal.SIGTERM) == 0
     assert server.lines[-2:] == ["Stopping: answers that are being written are stored …", "Stopped."]
     assert "Traceback" not in "\n".join(server.lines)

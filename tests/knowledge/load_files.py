@@ -35,6 +35,14 @@ def zipped(members: Mapping[str, str | bytes]) -> bytes:
     return file.getvalue()
 
 
+def re_zipped(data: bytes, member: str, old: bytes, new: bytes) -> bytes:
+    """The same ZIP with a replacement in one member."""
+    with zipfile.ZipFile(io.BytesIO(data)) as package:
+        members = {name: package.read(name) for name in package.namelist()}
+    assert old in members[member]
+    return zipped(members | {member: members[member].replace(old, new)})
+
+
 def docx(body: str, *, doctype: str = "", extra: Mapping[str, str | bytes] | None = None) -> bytes:
     """A DOCX with this content of ``w:body``; styles Title, Heading1 and Heading2 exist."""
     styles = "".join(

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -28,11 +29,14 @@ from knowledge.load import (
     runner,
     wire,
 )
-from tests.knowledge.load_files import docx, pdf, prose
+from tests.knowledge.load_files import docx, pdf, prose, re_zipped, xlsx
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.fixture(scope="module")
-def loader() -> object:
+def loader() -> Iterator[Loader]:
     with Loader() as loader:
         yield loader
 
@@ -125,6 +129,14 @@ def test_load_stops_a_file_of_too_much_text(tmp_path: Path, good: Path) -> None:
         loader.load(rows)
 
 
+def test_load_survives_a_sheet_of_seventeen_billion_cells(loader: Loader, tmp_path: Path, good: Path) -> None:
+    sheet = xlsx({"A": [["x", "y"]]})
+    bomb = re_zipped(sheet, "xl/worksheets/sheet1.xml", b'r="B1"', b'r="XFD1048576"')
+    with pytest.raises(LoadError):
+        loader.load(write(tmp_path / "wide.xlsx", bomb))
+    assert loader.load(good) == GOOD
+
+
 def test_load_refuses_ten_thousand_pages(loader: Loader, tmp_path: Path) -> None:
     path = write(tmp_path / "thick.pdf", pdf([[("page", 10, 50, 700)]] * 10_000))
     with pytest.raises(TooLarge, match="10,000 pages"):
@@ -207,6 +219,14 @@ def test_loader_may_be_shared_by_threads(loader: Loader, good: Path) -> None:
     for thread in threads:
         thread.join()
     assert found == [GOOD] * 8
+
+
+def test_package_is_light_to_import() -> None:
+    heavy = ("lxml", "pypdf", "mammoth", "trafilatura", "charset_normalizer", "python_calamine", "torch", "sqlalchemy")
+    code = f"import sys, knowledge.load; print(sorted(set({heavy}) & set(sys.modules)))"
+    environment = {"PYTHONPATH": str(Path(child.__file__).parents[2])}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_loader_says_when_no_file_can_be_read(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:

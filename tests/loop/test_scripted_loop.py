@@ -181,3 +181,17 @@ def test_loop_not_my_question_is_not_served_the_curated_answer_again(shop: World
     assert told.status_code == 204
     again = ask(visitor, QUESTION, conversation_id=first["conversation_id"])
     assert again["status"] == "answered"
+
+
+def test_loop_regenerating_asks_the_old_question_whatever_was_said_since(tmp_path: Path) -> None:
+    with world(tmp_path, ScriptedChat(script=quote_first_days)) as shop:
+        put(shop.client("carla"), "returns", "Returns", RETURNS)
+        visitor = shop.client()
+        first = ask(visitor, QUESTION)
+        ask(visitor, "Who won the world cup?", conversation_id=first["conversation_id"])
+        again = ask(visitor, QUESTION, conversation_id=first["conversation_id"], regenerate=first["answer_id"])
+        assert (again["condensed_question"], again["answer"]) == (QUESTION, first["answer"])
+
+
+def test_loop_somebody_who_never_asked_has_no_conversations(shop: World) -> None:
+    assert shop.client().get("/api/conversations").json() == {"conversations": []}
