@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from bot import citations, prompt, texts
 from bot.condense import Turn, condense
-from bot.evidence import Evidence
 from bot.prompt import NO_ANSWER, Message
 from knowledge import matching
 from knowledge.db import utc_now
-from retrieval.passage import Hit, Passage
 from retrieval.text import language_of
 
 if TYPE_CHECKING:
+    from bot.evidence import Evidence
     from knowledge.db import Database
+    from retrieval.passage import Hit, Passage
     from retrieval.search import Candidate, Searcher
 
 SEARCH_DEPTH = 8  # hits that a search gives; the prompt takes fewer, the page shows those of the prompt

@@ -7,9 +7,12 @@ cites none: crude, but it never cites what shares nothing with the answer. Knows
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from retrieval.text import tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _MARKER = re.compile(r"[\[【［]\s*(\d{1,3}(?:\s*[,，、]\s*\d{1,3})*)\s*[\]】］]")
 _ENOUGH = 0.3  # share of an answer's tokens that a passage must have to be cited for it

@@ -6,12 +6,14 @@ than its parts, or an answer instead of a question is dropped for the plain join
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from bot.prompt import Message
 from retrieval.text import tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MAX_TURNS = 3  # what is further back rarely matters and costs prefill
 MAX_ANSWER = 240  # characters of an earlier answer that are shown to the model

@@ -299,8 +299,9 @@ def _answers_as_errata(host: str, number: int) -> bool:
     try:
         connection.request("GET", "/readyz")
         said = connection.getresponse().read(1_000)
-        return b'"knowledge_version"' in said or b"Not ready: " in said
     except (OSError, http.client.HTTPException):
         return False
+    else:
+        return b'"knowledge_version"' in said or b"Not ready: " in said
     finally:
         connection.close()

@@ -26,16 +26,25 @@ class Metrics:
         self.questions = Counter("errata_questions", "Questions asked", registry=registry)
         self.answers = Counter("errata_answers", "Answers by status", ("status",), registry=registry)
         self.ratings = Counter("errata_ratings", "Ratings by direction", ("rating",), registry=registry)
-        self.first_token = Histogram("errata_first_token_seconds", "Time to first token", buckets=SECONDS, registry=registry)
+        self.first_token = Histogram(
+            "errata_first_token_seconds", "Time to first token", buckets=SECONDS, registry=registry
+        )
         self.total = Histogram("errata_answer_seconds", "Time to a whole answer", buckets=SECONDS, registry=registry)
-        self.retrieval = Histogram("errata_retrieval_seconds", "Condensing and search", buckets=QUICK, registry=registry)
+        self.retrieval = Histogram(
+            "errata_retrieval_seconds", "Condensing and search", buckets=QUICK, registry=registry
+        )
         self.speed = Histogram(
-            "errata_tokens_per_second", "Tokens per second while writing", buckets=(1, 2, 5, 10, 20, 40, 80), registry=registry
+            "errata_tokens_per_second",
+            "Tokens per second while writing",
+            buckets=(1, 2, 5, 10, 20, 40, 80),
+            registry=registry,
         )
         self.tokens = Counter("errata_tokens", "Tokens read and written", ("kind",), registry=registry)
         self.queue = Gauge("errata_queue_length", "Questions waiting for the chat model", registry=registry)
         self.corrections = Gauge("errata_corrections", "Corrections by state", ("state",), registry=registry)
-        self.knowledge_version = Gauge("errata_knowledge_version", "Newest step of the knowledge log", registry=registry)
+        self.knowledge_version = Gauge(
+            "errata_knowledge_version", "Newest step of the knowledge log", registry=registry
+        )
         self.memory = Gauge("errata_memory_bytes", "Resident memory of the server", registry=registry)
 
     def requested(self, method: str, route: str, status: int) -> None:

@@ -6,10 +6,13 @@ cache; passages follow, best first; the question stands last. Knows nothing of m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from retrieval.passage import Hit
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from retrieval.passage import Hit
 
 NO_ANSWER = "NO_ANSWER"  # what the model writes when the passages lack the answer; never shown to anyone
 

@@ -8,7 +8,6 @@ counts what happened (bot.events).
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,15 +15,17 @@ import structlog
 
 from bot import conversations
 from bot.answer import Answerer, Ask, Event, Found, Outcome
-from bot.condense import Turn
 from bot.events import metrics
 from bot.feedback import report_unanswered
 from bot.tables import Answer
 from knowledge.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from sqlalchemy.orm import Session
 
+    from bot.condense import Turn
     from knowledge.db import Database
 
 log = structlog.get_logger()
@@ -52,6 +53,12 @@ class Failed:
 TurnEvent = Event | Finished | Failed
 
 
+@dataclass(frozen=True, slots=True)
+class _Running:
+    conversation_id: str
+    stop: threading.Event
+
+
 class Turns:
     """Begins turns, runs them, stops them."""
 
@@ -59,7 +66,7 @@ class Turns:
         self._database = database
         self._answerer = answerer
         self._model = model
-        self._running: dict[str, threading.Event] = {}
+        self._running: dict[str, _Running] = {}
         self._idle = threading.Condition()
         self._ending = False
 
@@ -76,8 +83,8 @@ class Turns:
     ) -> Begun:
         """Stores the question; everything that can be refused is refused here. Raises Invalid, NotFound.
 
-        ``regenerate``: an answer of the owner's that they want another wording of; what was said after it does not
-        count. ``history``: what was said before, where another program keeps the conversation.
+        ``regenerate``: an answer of the owner's that they want another wording of. ``history``: what was said before,
+        where another program keeps the conversation.
         """
         with self._database.write() as session:
             earlier = self._earlier(session, owner, conversation_id, regenerate)
@@ -88,16 +95,13 @@ class Turns:
                 conversation_id=earlier.conversation_id if earlier else conversation_id,
                 model=self._model,
             )
-            ask = conversations.ask_for(
-                session, answer, language=language, filters=filters, fresh=regenerate is not None
-            )
-            if earlier is not None:
-                history = conversations.history(session, earlier.conversation_id, before=earlier.id)
+            ask = conversations.ask_for(session, answer, language=language, filters=filters, again=earlier)
             if history is not None:
                 ask = replace(ask, history=tuple(history))
             begun = Begun(answer.conversation_id, answer.id, ask)
         with self._idle:
-            stop = self._running[begun.answer_id] = threading.Event()
+            stop = threading.Event()
+            self._running[begun.answer_id] = _Running(begun.conversation_id, stop)
             if self._ending:
                 stop.set()
         metrics.questions.inc()
@@ -132,18 +136,25 @@ class Turns:
 
     def stop(self, answer_id: str) -> bool:
         """Asks a running turn to stop. False when it is not running (any more)."""
-        event = self._running.get(answer_id)
-        if event is not None:
-            event.set()
-        return event is not None
+        turn = self._running.get(answer_id)
+        if turn is not None:
+            turn.stop.set()
+        return turn is not None
+
+    def stop_conversation(self, conversation_id: str) -> None:
+        """Asks all running turns of a conversation to stop."""
+        with self._idle:
+            for turn in self._running.values():
+                if turn.conversation_id == conversation_id:
+                    turn.stop.set()
 
     def stop_all(self, timeout: float) -> bool:
         """Stops everything, also what begins from now on, and waits (seconds) for it to be stored; False when some
         turn did not end in time."""
         with self._idle:
             self._ending = True
-            for event in self._running.values():
-                event.set()
+            for turn in self._running.values():
+                turn.stop.set()
             return self._idle.wait_for(lambda: not self._running, timeout)
 
     def _earlier(
@@ -167,7 +178,7 @@ class Turns:
                     conversations.found(session, begun.answer_id, event)
             tell(event)
 
-        outcome = self._answerer.answer(begun.ask, pass_on, stop=self._running[begun.answer_id])
+        outcome = self._answerer.answer(begun.ask, pass_on, stop=self._running[begun.answer_id].stop)
         with self._database.write() as session:
             _refuse_if_deleted(session, begun)
             conversations.finish(session, begun.answer_id, outcome)

@@ -12,7 +12,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from bot.errors import BotError
-from bot.settings import Settings
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from bot.llm.writer import ChatWriter
     from bot.models.spec import ResolvedModel
     from bot.models.store import ModelStore
+    from bot.settings import Settings
     from bot.turn import Turns
     from bot.worker import Handler, Worker
     from knowledge.curation import Curation

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from knowledge import jobs
-from knowledge.tables import Job
 
 if TYPE_CHECKING:
     from knowledge.db import Database
+    from knowledge.tables import Job
 
 log = structlog.get_logger()
 

@@ -12,7 +12,6 @@ Knows nothing of how a publication is written (knowledge.publish) or proved (kno
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -26,6 +25,8 @@ from knowledge.tables import Complaint, Correction, CorrectionEvent, Entry
 from retrieval.text import language_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from sqlalchemy.orm import Session
 
 MAX_QUESTION = 4_000  # characters

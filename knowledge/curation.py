@@ -4,7 +4,6 @@ command line alike. Joins corrections, drafts, proof and publish; knows nothing 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,8 @@ from knowledge.items import item
 from knowledge.tables import Proof
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from sqlalchemy.orm import Session
 
     from knowledge.db import Database

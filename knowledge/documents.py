@@ -17,7 +17,6 @@ state: a rollback returns to the very passages (ids, vectors) that stood before.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +44,8 @@ from knowledge.versions import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from sqlalchemy.orm import Session
 
 __all__ = [

@@ -9,7 +9,6 @@ because what is unchanged costs only its reading.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,8 @@ from knowledge.put import NewDocument
 from knowledge.tables import Document
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
     from knowledge.db import Database
     from retrieval.embed import Embedder
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -13,6 +11,9 @@ from knowledge.errors import Invalid
 from knowledge.tables import Complaint, Correction, CorrectionEvent, Document, Entry, PassageRow, Proof
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
     from sqlalchemy.orm import Session
 
 PRIORITIES = ("urgent", "important", "normal")
@@ -35,7 +36,7 @@ def listing(
         states = [one.strip() for one in state.split(",") if one.strip()]
         unknown = set(states) - set(corrections.State)
         if unknown:
-            raise Invalid(f"state is one of {', '.join(corrections.State)}; not {sorted(unknown)[0]!r}.")
+            raise Invalid(f"state is one of {', '.join(corrections.State)}; not {min(unknown)!r}.")
         wanted.append(Correction.state.in_(states))
     if priority:
         if priority not in PRIORITIES:

@@ -5,7 +5,6 @@ Implements ``retrieval.search.Source`` for one model fingerprint. Knows nothing 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +15,8 @@ from knowledge.tables import Document, DocumentVersion, Embedding, LogChange, Lo
 from retrieval.passage import Change, Passage, Row
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
     from sqlalchemy.orm import Session
 
     from knowledge.db import Database

@@ -11,7 +11,6 @@ whose passages stay and whose wording the model would change is not seen.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +19,14 @@ import sqlalchemy as sa
 
 from knowledge import matching
 from knowledge.db import utc_now
-from knowledge.publication import Publication
 from knowledge.tables import Complaint, Entry, Golden
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from sqlalchemy.orm import Session
 
+    from knowledge.publication import Publication
     from retrieval.embed import Embedder
     from retrieval.passage import Hit
     from retrieval.search import Candidate, Searcher
@@ -53,8 +54,10 @@ def prove(session: Session, publication: Publication, searcher: Searcher, embedd
         _complaint(role, question, publication, served, searcher, candidate, frozen.get(question))
         for role, question in _asked(publication)
     ]
-    for graded in _nearest(_golden(session, publication), publication.draft.question, embedder):
-        items.append(_graded(graded, publication, served, searcher, candidate))
+    items += [
+        _graded(graded, publication, served, searcher, candidate)
+        for graded in _nearest(_golden(session, publication), publication.draft.question, embedder)
+    ]
     outcomes = {item["outcome"] for item in items}
     verdict = "regressed" if "regressed" in outcomes else "not_fixed" if "not_fixed" in outcomes else "fixed"
     return {"verdict": verdict, "items": items, "seq": publication.seq}

@@ -6,7 +6,6 @@ that what was proved is what is published.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,8 @@ from knowledge.log import head, load_passages
 from knowledge.tables import Complaint, Correction, Document, Edit, Entry, PassageRow, Supersession
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from sqlalchemy.orm import Session
 
     from retrieval.embed import Embedder

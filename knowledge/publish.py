@@ -8,7 +8,6 @@ index follows, and the recheck job. ``rollback`` undoes exactly that. Knows noth
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -22,6 +21,8 @@ from knowledge.tables import Correction, Document, Edit, Entry, EntryQuestion, G
 from retrieval.text import language_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.orm import Session
 
     from knowledge.documents import Plan
@@ -174,7 +175,7 @@ def _deactivate(session: Session, entry: Entry) -> list[str]:
     )
     entry.live = False
     for table in (Edit, Supersession, Golden):
-        session.execute(sa.update(table).where(table.entry_id == entry.id).values(active=False))  # type: ignore[attr-defined]
+        session.execute(sa.update(table).where(table.entry_id == entry.id).values(active=False))
     session.flush()
     return touched
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import getpass
 import os
+import shutil
 import sys
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -89,6 +91,14 @@ def actor() -> str:
         return f"cli:{getpass.getuser()}"
     except (OSError, KeyError):  # no login name, as in some containers
         return "cli"
+
+
+def program() -> str:
+    """How this program was called, for messages that name a command to type."""
+    called = sys.argv[0]
+    found = shutil.which("errata")
+    same = found is not None and Path(found).resolve() == Path(called).resolve()
+    return "errata" if same or Path(called).name != "errata" else called
 
 
 def say(text: str = "", *, error: bool = False) -> None:

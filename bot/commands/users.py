@@ -9,10 +9,11 @@ from typing import Annotated
 
 import typer
 
-from bot.commands.context import open_parts, say, say_json
+from bot.commands.context import open_parts, program, say, say_json
 
 app = typer.Typer(no_args_is_help=True, help="Accounts: add, list, passwd, disable, enable.")
 
+LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that is taken for another one
 Name = Annotated[str, typer.Argument(help="User name.")]
 FromInput = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input (its first line).")
@@ -44,7 +45,7 @@ def add(
                 there = accounts.users(session)
             if there:
                 names = ", ".join(user.username for user in there if not user.disabled)
-                say(f"Accounts: {names}. `errata user passwd NAME` sets a new password.")
+                say(f"Accounts: {names}. A new password: {program()} user passwd NAME")
                 return
         password = _password(from_input=password_stdin, generate=generate)
         with parts.database.write() as session:
@@ -121,7 +122,7 @@ def _password(*, from_input: bool, generate: bool) -> str:
     if from_input and generate:
         raise typer.BadParameter("Give --password-stdin or --generate, not both.")
     if generate:
-        return secrets.token_urlsafe(15)  # 120 bits
+        return "-".join("".join(secrets.choice(LETTERS) for _ in range(5)) for _ in range(4))  # 99 bits
     if from_input:
         return sys.stdin.readline().rstrip("\r\n")
     if not sys.stdin.isatty():
@@ -134,4 +135,4 @@ def _added(name: str, role: str, password: str | None) -> None:
         say(f"{name} can sign in as {role}.")
         return
     say(f"Curator login: user {name}, password {password}")
-    say(f"It is shown this once and kept only as a hash. A new one: errata user passwd {name}")
+    say(f"It is shown this once and kept only as a hash. A new one: {program()} user passwd {name}")

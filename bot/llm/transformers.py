@@ -103,8 +103,10 @@ def _open(path: Path, device: str) -> tuple[Any, Any]:
     dtype = torch.float32 if device == "cpu" else "auto"
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
-        model = AutoModelForCausalLM.from_pretrained(path, local_files_only=True, use_safetensors=True, dtype=dtype)
-        model.eval()  # type: ignore[no-untyped-call]
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            path, local_files_only=True, use_safetensors=True, dtype=dtype
+        )
+        model.eval()
         model.to(device)
     except Exception as error:  # a folder that it cannot read makes transformers raise OSError, ValueError, KeyError …
         said = str(error).splitlines()[0] if str(error) else repr(error)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +16,16 @@ import sqlalchemy as sa
 
 from bot.answer import Written
 from bot.llm.errors import WaitCancelled
-from bot.prompt import Message
 from bot.tables import Generation
 from knowledge.db import utc_now
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from langchain_core.language_models import BaseChatModel
 
     from bot.llm.gate import Gate
+    from bot.prompt import Message
     from knowledge.db import Database
 
 MOST_GENERATIONS = 20_000  # the memory's size in answers, about 20 MB; the oldest go first

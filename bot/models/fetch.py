@@ -205,6 +205,8 @@ def _disk_errors(folder: Path) -> Iterator[None]:
                 f"The disk filled up under {folder}. What has come is kept: free some space and run this again, "
                 "or choose another folder for models."
             ) from error
+        if error.errno is None:  # not the file system: the hub's client derives its errors from OSError too
+            raise
         raise DownloadInterrupted(_first_line(error)) from error
 
 

@@ -9,13 +9,14 @@ from typing import Any, Literal
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
 
 from bot import conversations, feedback
 from bot.accounts import Identity
 from bot.answer import Found, Outcome, Token, Waiting
-from bot.errors import TooMany
 from bot.events import metrics
 from bot.feedback import Said
+from bot.llm.errors import Busy
 from bot.turn import Begun, Failed, Finished, TurnEvent
 from bot.web import problems, sse
 from bot.web.security import Asker, Flood, MaybeIdentity, PartsDep, Program, Visitor, address
@@ -23,6 +24,7 @@ from bot.wiring import Parts
 
 router = APIRouter(prefix="/api", tags=["chat"])
 MOST_TURNS = 200  # turns under way at once, each a thread; the engine's own queue is far shorter
+RETRY_SECONDS = 5  # when all of these are taken
 
 
 class ChatBody(BaseModel):
@@ -45,7 +47,7 @@ class FeedbackBody(BaseModel):
 
 class SignalBody(BaseModel):
     kind: str = Field(max_length=32)
-    value: float | None = None
+    value: float | None = Field(None, allow_inf_nan=False)
 
 
 class ElsewhereBody(BaseModel):
@@ -66,51 +68,74 @@ class TitleBody(BaseModel):
 
 
 @router.post("/chat", response_model=None)
-def chat(body: ChatBody, request: Request, response: Response, identity: Asker, parts: PartsDep) -> Any:
+async def chat(body: ChatBody, request: Request, response: Response, identity: Asker, parts: PartsDep) -> Response:
     """Asks a question: server-sent events, or with ``stream: false`` one object."""
-    flood: Flood = request.app.state.flood
-    key = identity.owner if identity.role != "visitor" else address(request)
-    if identity.role != "program":
-        flood.check(key)
-        flood.count(key)
-    if parts.turns.running >= MOST_TURNS:
-        raise TooMany("Too many questions at once. Please try again in a moment.", retry_after=5)
-    parts.gate.check()
-    begun = parts.turns.begin(
-        owner=identity.owner,
+    begun = await run_in_threadpool(
+        begin,
+        request,
+        identity,
+        parts,
         question=body.question,
         conversation_id=body.conversation_id,
         language=body.language,
         filters=body.filters,
         regenerate=body.regenerate,
     )
-    metrics.questions.inc()
     cookies = {"set-cookie": response.headers["set-cookie"]} if "set-cookie" in response.headers else {}
-    if not body.stream:
-        return JSONResponse(problems.plain(_whole(parts, begun)), headers=cookies)
 
-    def work(send: sse.Send) -> None:
-        opened = threading.Event()
+    def leave() -> None:
+        parts.turns.stop(begun.answer_id)
 
-        def pass_on(event: TurnEvent) -> None:
-            if isinstance(event, Found):
-                send("meta", {**_ids(begun), "knowledge_version": event.knowledge_version})
-                opened.set()
-                send("sources", {"sources": _sources(event)})
-            elif isinstance(event, Waiting):
-                send("queue", {"position": event.position})
-            elif isinstance(event, Token):
-                send("token", {"text": event.text})
-            elif isinstance(event, Finished):
-                send("done", _done(begun, event.outcome))
-            elif isinstance(event, Failed):
-                if not opened.is_set():
-                    send("meta", {**_ids(begun), "knowledge_version": 0})
-                send("error", problems.summary(event.error))
+    if body.stream:
+        return sse.EventStream(lambda send: _tell(parts, begun, send), on_leave=leave, headers=cookies)
+    outcome = await sse.whole(lambda: finish(parts, begun), request, on_leave=leave)
+    said = {**_ids(begun), "knowledge_version": outcome.knowledge_version, "sources": _sources(outcome)}
+    return JSONResponse(problems.plain({**said, **_done(begun, outcome)}), headers=cookies)
 
-        parts.turns.run(begun, pass_on)
 
-    return sse.response(work, on_leave=lambda: parts.turns.stop(begun.answer_id), headers=cookies)
+def begin(request: Request, identity: Identity, parts: Parts, **asked: Any) -> Begun:
+    """Begins a turn, if there is room for it. Raises TooMany, Busy, and what ``Turns.begin`` raises."""
+    if identity.role != "program":
+        flood: Flood = request.app.state.flood
+        flood.take(identity.owner if identity.role != "visitor" else address(request))
+    if parts.turns.running >= MOST_TURNS:
+        raise Busy(RETRY_SECONDS)
+    parts.gate.check()
+    return parts.turns.begin(owner=identity.owner, **asked)
+
+
+def finish(parts: Parts, begun: Begun) -> Outcome:
+    """Runs the turn to its end. Raises what went wrong."""
+    last: list[TurnEvent] = []
+    parts.turns.run(begun, lambda event: last.__setitem__(slice(None), [event]))
+    event = last[0]
+    if isinstance(event, Failed):
+        raise event.error
+    assert isinstance(event, Finished)
+    return event.outcome
+
+
+def _tell(parts: Parts, begun: Begun, send: sse.Send) -> None:
+    """Runs the turn and sends its events as the contract names them."""
+    opened = threading.Event()
+
+    def pass_on(event: TurnEvent) -> None:
+        if isinstance(event, Found):
+            send("meta", {**_ids(begun), "knowledge_version": event.knowledge_version})
+            opened.set()
+            send("sources", {"sources": _sources(event)})
+        elif isinstance(event, Waiting):
+            send("queue", {"position": event.position})
+        elif isinstance(event, Token):
+            send("token", {"text": event.text})
+        elif isinstance(event, Finished):
+            send("done", _done(begun, event.outcome))
+        elif isinstance(event, Failed):
+            if not opened.is_set():
+                send("meta", {**_ids(begun), "knowledge_version": 0})
+            send("error", problems.summary(event.error))
+
+    parts.turns.run(begun, pass_on)
 
 
 @router.post("/answers/{answer_id}/stop", status_code=204)
@@ -180,8 +205,10 @@ def rename_conversation(conversation_id: str, body: TitleBody, identity: Visitor
 
 @router.delete("/conversations/{conversation_id}", status_code=204)
 def delete_conversation(conversation_id: str, identity: Visitor, parts: PartsDep) -> None:
+    """Deletes it; what is being written in it is stopped."""
     with parts.database.write() as session:
         conversations.delete(session, conversations.get(session, conversation_id, identity.owner))
+    parts.turns.stop_conversation(conversation_id)
 
 
 @router.post("/conversations/{conversation_id}/survey", status_code=201)
@@ -190,23 +217,6 @@ def survey(conversation_id: str, body: SurveyBody, identity: Visitor, parts: Par
         conversations.get(session, conversation_id, identity.owner)
         feedback.survey(session, conversation_id, body.stars, body.comment)
         return {"conversation_id": conversation_id, "stars": body.stars}
-
-
-def _whole(parts: Parts, begun: Begun) -> dict[str, Any]:
-    """The turn at once: meta, sources and done as one object. Raises what went wrong."""
-    last: list[TurnEvent] = []
-    parts.turns.run(begun, lambda event: last.__setitem__(slice(None), [event]))
-    event = last[0]
-    if isinstance(event, Failed):
-        raise event.error
-    assert isinstance(event, Finished)
-    outcome = event.outcome
-    return {
-        **_ids(begun),
-        "knowledge_version": outcome.knowledge_version,
-        "sources": _sources(outcome),
-        **_done(begun, outcome),
-    }
 
 
 def _ids(begun: Begun) -> dict[str, Any]:
@@ -218,7 +228,6 @@ def _sources(event: Found | Outcome) -> list[dict[str, Any]]:
 
 
 def _done(begun: Begun, outcome: Outcome) -> dict[str, Any]:
-    metrics.answered(outcome)
     timings = dict(outcome.timings_ms)
     return {
         "answer_id": begun.answer_id,

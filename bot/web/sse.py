@@ -1,7 +1,8 @@
-"""Server-sent events from a thread: what a turn tells, in order, until it ends or the client leaves.
+"""Work of a thread of its own, listened to over HTTP: as server-sent events, or as one answer at its end.
 
 A status can only be sent before the stream begins, so everything that can be refused is refused before (an exception
-inside a streaming generator would give 200 and an empty body).
+inside a streaming generator would give 200 and an empty body). The work goes on when the listener leaves; it is
+told by ``on_leave``, and what it does about that is its own decision.
 """
 
 from __future__ import annotations
@@ -11,60 +12,118 @@ import contextlib
 import json
 import threading
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, TypeVar
 
+from fastapi import Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.responses import StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+from starlette.types import Receive, Scope
+from starlette.types import Send as AsgiSend
 
 KEEPALIVE_SECONDS = 15.0  # below the 30 to 60 seconds after which proxies close a silent connection
 
-Send = Callable[[str, Any], None]
+Send = Callable[[str | None, Any], None]
+T = TypeVar("T")
 
 
-def response(
-    work: Callable[[Send], None], *, on_leave: Callable[[], object], headers: dict[str, str] | None = None
-) -> StreamingResponse:
-    """Runs ``work`` in a thread and streams what it sends. ``on_leave`` is called if the listener goes first."""
-    return StreamingResponse(
-        _encoded(work, on_leave),
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no", **(headers or {})},
-    )
+class EventStream(StreamingResponse):
+    """Runs ``work`` in a thread and streams what it sends: pairs of an event's name (or None) and its data, which is
+    JSON, or a text that goes out as it is. ``on_leave`` is called if the listener goes first.
 
+    The thread starts with the response, not with its first byte: who leaves in between has asked all the same.
+    """
 
-async def _encoded(work: Callable[[Send], None], on_leave: Callable[[], object]) -> AsyncIterator[bytes]:
-    loop = asyncio.get_running_loop()
-    queue: asyncio.Queue[bytes | None] = asyncio.Queue()
+    media_type = "text/event-stream"
 
-    def put(item: bytes | None) -> None:
-        # the server's loop may have ended: the turn is stored all the same
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(queue.put_nowait, item)
+    def __init__(
+        self, work: Callable[[Send], None], *, on_leave: Callable[[], object], headers: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(
+            self._items(), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no", **(headers or {})}
+        )
+        self._work = work
+        self._on_leave = on_leave
+        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._finished = False
 
-    def send(event: str, data: Any) -> None:
-        text = json.dumps(jsonable_encoder(data), ensure_ascii=False, separators=(",", ":"))
-        put(format_sse_event(event=event, data_str=text))
-
-    def run() -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: AsgiSend) -> None:
+        _start(self._run, asyncio.get_running_loop())
         try:
-            work(send)
+            await super().__call__(scope, receive, send)
+        finally:
+            if not self._finished:
+                self._on_leave()
+
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        def put(item: bytes | None) -> None:
+            # the server's loop may have ended: the work is finished all the same
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._queue.put_nowait, item)
+
+        def send(event: str | None, data: Any) -> None:
+            put(format_sse_event(event=event, data_str=data if isinstance(data, str) else _json(data)))
+
+        try:
+            self._work(send)
         finally:
             put(None)
 
-    threading.Thread(target=run, name="turn", daemon=True).start()
-    finished = False
-    try:
+    async def _items(self) -> AsyncIterator[bytes]:
         while True:
             try:
-                item = await asyncio.wait_for(queue.get(), KEEPALIVE_SECONDS)
+                item = await asyncio.wait_for(self._queue.get(), KEEPALIVE_SECONDS)
             except TimeoutError:
                 yield KEEPALIVE_COMMENT
                 continue
             if item is None:
-                finished = True
+                self._finished = True
                 return
             yield item
-    finally:
-        if not finished:
+
+
+async def whole(work: Callable[[], T], request: Request, *, on_leave: Callable[[], object]) -> T:
+    """What ``work`` returns, or the error that it raises, from a thread of its own: minutes of waiting must not take
+    one of the few threads that all other requests share. ``on_leave`` is called if the listener goes first."""
+    loop = asyncio.get_running_loop()
+    outcome: asyncio.Future[T] = loop.create_future()
+
+    def tell(set_outcome: Callable[[Any], None], value: Any) -> None:
+        if not outcome.cancelled():
+            set_outcome(value)
+
+    def run() -> None:
+        try:
+            value = work()
+        except Exception as error:  # noqa: BLE001 - raised again where it is awaited
+            told: tuple[Callable[[Any], None], Any] = (outcome.set_exception, error)
+        else:
+            told = (outcome.set_result, value)
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(tell, *told)
+
+    _start(run)
+    leaving = asyncio.ensure_future(_left(request))
+    try:
+        await asyncio.wait({outcome, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not outcome.done():
             on_leave()
+        return await outcome
+    except asyncio.CancelledError:
+        on_leave()
+        raise
+    finally:
+        leaving.cancel()
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _start(target: Callable[..., None], *arguments: Any) -> None:
+    threading.Thread(target=target, args=arguments, name="turn", daemon=True).start()
+
+
+def _json(data: Any) -> str:
+    return json.dumps(jsonable_encoder(data), ensure_ascii=False, separators=(",", ":"))

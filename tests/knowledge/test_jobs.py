@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
 from knowledge import jobs
 from knowledge.db import utc_now
 from knowledge.errors import NotFound
-from knowledge.tables import Job
-from tests.knowledge.world import World
+
+if TYPE_CHECKING:
+    from knowledge.tables import Job
+    from tests.knowledge.world import World
 
 LATER = timedelta(seconds=jobs.HEARTBEAT_SECONDS + 1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,9 @@ from hypothesis import strategies as st
 
 from knowledge import matching
 from knowledge.matching import Match, key
-from tests.knowledge.world import World
+
+if TYPE_CHECKING:
+    from tests.knowledge.world import World
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

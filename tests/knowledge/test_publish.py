@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
 
 from knowledge import corrections, publish
 from knowledge.errors import Conflict, Invalid, NotAllowed, Stale
-from knowledge.publish import Publication
 from knowledge.tables import Edit, Entry, EntryQuestion, Golden, Job, LogEntry
 from tests.knowledge.world import QUERIES, RETURNS, SHIPPING, World, assert_index_follows
+
+if TYPE_CHECKING:
+    from knowledge.publish import Publication
 
 WORDS = QUERIES[:2]  # the third shares no word with any passage, so that all are equally far from it
 

@@ -6,6 +6,7 @@ What tests say often stands here as a short call; what they look at, as a plain 
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -24,7 +25,6 @@ from tests.fakes import HashingEmbedder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 RETURNS = "# Returns\n\nGoods may be returned within 14 days.\n\n# Refunds\n\nMoney comes back within 5 days."
 SHIPPING = "Parcels take 3 days."
@@ -45,9 +45,22 @@ class World:
         sa.event.listen(self.database.engine, "connect", _without_waiting_for_the_disk)
         self.path = path
         self.embedder = HashingEmbedder()
+        self._assemble()
+
+    def _assemble(self) -> None:
         self.source = LogSource(self.database, self.embedder.fingerprint)
         self.searcher = Searcher(self.source, self.embedder)
         self.curation = Curation(self.database, self.searcher, self.embedder)
+
+    def restart(self, copy_of: Path | None = None) -> None:
+        """As a server does when it stops and starts: nothing is known but what the file says. ``copy_of``: and the
+        file is another's copy."""
+        self.close()
+        if copy_of is not None:
+            for suffix in ("", "-wal", "-shm"):
+                Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+            shutil.copyfile(copy_of, self.path)
+        self._assemble()
 
     def close(self) -> None:
         self.searcher.close()

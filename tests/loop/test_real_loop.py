@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.real
 
 DOCUMENTS = (
-    ("returns", "Returns", "Shoes can be returned within 14 days of delivery. Sale items are final and cannot be returned."),
+    (
+        "returns",
+        "Returns",
+        "Shoes can be returned within 14 days of delivery. Sale items are final and cannot be returned.",
+    ),
     ("hours", "Opening hours", "The shop in Harbour Street opens at nine in the morning and closes at eight."),
     ("warranty", "Warranty", "The coffee machine Aroma 3 has a warranty of two years from the day of purchase."),
     ("退货", "退货规定", "鞋子可以在收货后 14 天内退货。特价商品一经售出，不予退货。"),
@@ -67,11 +71,28 @@ def test_real_models_say_that_they_do_not_know(shop: World, question: str) -> No
             "30",
             "14",
         ),
-        ("鞋子几天之内可以退货？", "买的鞋多久以内能退？", "退货", "14 天", "30 天", "收货后 30 天内可以退鞋。", "30", "14"),
+        (
+            "鞋子几天之内可以退货？",
+            "买的鞋多久以内能退？",
+            "退货",
+            "14 天",
+            "30 天",
+            "收货后 30 天内可以退鞋。",
+            "30",
+            "14",
+        ),
     ],
 )
-def test_real_models_close_the_loop(  # noqa: PLR0913 - one row of the table per language
-    shop: World, question: str, again: str, document_id: str, find: str, replace: str, answer: str, right: str, wrong: str
+def test_real_models_close_the_loop(
+    shop: World,
+    question: str,
+    again: str,
+    document_id: str,
+    find: str,
+    replace: str,
+    answer: str,
+    right: str,
+    wrong: str,
 ) -> None:
     visitor, curator = shop.client(), shop.client("carla")
     before = ask(visitor, question)
@@ -92,7 +113,9 @@ def test_real_models_close_the_loop(  # noqa: PLR0913 - one row of the table per
     assert curator.get(f"/api/corrections/{rated['correction_id']}").json()["state"] == "verified"
     act(curator, rated["correction_id"], "rollback")
     after = ask(visitor, question)
-    assert {k: after[k] for k in ("status", "answer", "sources")} == {k: before[k] for k in ("status", "answer", "sources")}
+    assert {k: after[k] for k in ("status", "answer", "sources")} == {
+        k: before[k] for k in ("status", "answer", "sources")
+    }
 
 
 def test_real_model_follow_up_is_condensed(shop: World) -> None:

@@ -18,6 +18,7 @@ from starlette.testclient import TestClient
 
 from bot import accounts
 from bot.settings import Settings
+from bot.tables import User
 from bot.web.app import create_app
 from bot.wiring import Parts
 from knowledge.db import open_database
@@ -39,17 +40,17 @@ PEOPLE = {"carla": "curator", "ada": "admin"}
 class World:
     """The parts, the application, and clients for people with different rights."""
 
-    def __init__(self, parts: Parts, key: str, sessions: dict[str, str]) -> None:
+    def __init__(self, parts: Parts, key: str) -> None:
         self.parts = parts
         self.app = create_app(parts)
         self.key = key
-        self._sessions = sessions
 
     def client(self, username: str | None = None) -> TestClient:
         """A browser of its own; signed in when a name is given."""
         client = TestClient(self.app, base_url=ADDRESS)
         if username is not None:
-            client.cookies.set("errata_session", self._sessions[username])
+            with self.parts.database.write() as session:
+                client.cookies.set("errata_session", accounts.sign_in(session, session.get_one(User, username)))
         return client
 
     def program(self) -> TestClient:
@@ -65,36 +66,34 @@ class World:
 
 
 @contextmanager
-def world(
-    folder: Path, chat: BaseChatModel, *, embedder: Embedder | None = None, **settings: Any
-) -> Iterator[World]:
+def world(folder: Path, chat: BaseChatModel, *, embedder: Embedder | None = None, **settings: Any) -> Iterator[World]:
     """The application is not started (no worker thread): a test says when work is done."""
-    database, key, sessions = _furnished()
+    database, key = _furnished()
     data = folder / "var"
     data.mkdir(parents=True, mode=0o700)
     (data / "errata.db").write_bytes(database)
     parts = Parts(Settings(data=data, **settings), embedder=embedder or HashingEmbedder(), chat=chat)
     try:
-        yield World(parts, key, sessions)
+        yield World(parts, key)
     finally:
         parts.close()
 
 
 @cache
-def _furnished() -> tuple[bytes, str, dict[str, str]]:
-    """A database with its tables, PEOPLE signed in and an API key, made once: hashing passwords is slow on purpose.
-    Returns the file's bytes, the key, and the session of each user."""
+def _furnished() -> tuple[bytes, str]:
+    """A database with its tables, PEOPLE and an API key, made once: hashing passwords is slow on purpose.
+    Returns the file's bytes and the key."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "errata.db"
         database = open_database(path)
         with database.write() as session:
             _, key = accounts.add_key(session, "shop front", "program", created_by="ada")
-            users = {name: accounts.add_user(session, name, PASSWORD, role) for name, role in PEOPLE.items()}
-            sessions = {name: accounts.sign_in(session, user) for name, user in users.items()}
+            for name, role in PEOPLE.items():
+                accounts.add_user(session, name, PASSWORD, role)
         with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)"))
         database.close()
-        return path.read_bytes(), key, sessions
+        return path.read_bytes(), key
 
 
 @contextmanager
