@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from knowledge import put
 from knowledge.documents import Content
 from knowledge.errors import Invalid, KnowledgeError
-from knowledge.load import FoundFile, LoadedDocument, find_files, load
+from knowledge.load import CannotStart, FoundFile, LoadedDocument, Loader, find_files
 from knowledge.put import NewDocument
 from knowledge.tables import Document
 
@@ -71,25 +71,23 @@ def ingest(
     """
     report = IngestReport()
     kept: dict[str, set[str]] = {}
-    whole: set[str] = set()  # collections of which a folder was given: of a single file nothing else is known
+    for path in paths:
+        if not path.exists():
+            raise Invalid(f"There is no file or folder {path}.")
+    # A folder is known whole; of the folder of a single file nothing else is known, so nothing of it is retired.
+    whole = {source or path.resolve().name for path in paths if path.is_dir()}
 
     def note(result: FileResult) -> None:
         report.files.append(result)
         on_file(result)
 
-    for path in paths:
-        if not path.exists():
-            raise Invalid(f"There is no file or folder {path}.")
-        root = source or _name(path)
-        present = kept.setdefault(root, set())
-        if path.is_dir():
-            whole.add(root)
-        for found in find_files([path]):
-            for result in _file(database, embedder, found, root, present, actor):
-                note(result)
+    with Loader() as loader:
+        for found in find_files(paths):
+            root = source or found.root.resolve().name or "files"
+            note(_file(database, embedder, loader, found, root, kept.setdefault(root, set()), actor))
     if prune:
-        for root, present in kept.items():
-            for result in _prune(database, root, present, actor) if root in whole else ():
+        for root in sorted(whole):
+            for result in _prune(database, root, kept.get(root, set()), actor):
                 note(result)
     return report
 
@@ -102,40 +100,44 @@ def ingest_uploads(
     names: list[tuple[str, str]] = payload["files"]
     results: list[FileResult] = []
     progress: dict[str, Any] = {}
-    for done, (stored, name) in enumerate(names):
-        present: set[str] = set()
-        found = FoundFile(path=folder / stored, root=folder, relative=name)
-        results += _file(database, embedder, found, "upload", present, payload["actor"])
-        progress = {"total": len(names), "done": done + 1, "files": [asdict(one) for one in results]}
-        report(progress)
+    with Loader() as loader:
+        for done, (stored, name) in enumerate(names, start=1):
+            found = FoundFile(path=folder / stored, root=folder, relative=name)
+            results.append(_file(database, embedder, loader, found, "upload", set(), payload["actor"]))
+            progress = {"total": len(names), "done": done, "files": [asdict(one) for one in results]}
+            report(progress)
     shutil.rmtree(folder, ignore_errors=True)
     return progress
 
 
 def _file(
-    database: Database, embedder: Embedder, found: FoundFile, root: str, present: set[str], actor: str
-) -> Iterator[FileResult]:
+    database: Database,
+    embedder: Embedder,
+    loader: Loader,
+    found: FoundFile,
+    root: str,
+    present: set[str],
+    actor: str,
+) -> FileResult:
+    """Puts a file's documents in; ``present`` collects the ids that must not be retired. Raises CannotStart."""
     name = found.relative
-    if found.skipped:
-        yield FileResult(name, "skipped", reason=found.skipped)
-        return
-    document_id = f"{root}/{name}" if name else root
+    document_id = f"{root}/{name}"
     present.add(document_id)  # a file that cannot be read today must not lose what it gave yesterday
+    if found.skipped:
+        present.update(_known(database, document_id))
+        return FileResult(name, "skipped", reason=found.skipped)
     try:
-        loaded = load(found.path, name=name)
-        new = [_new(document_id, name, one, root) for one in loaded]
+        new = [_new(document_id, name, one, root) for one in loader.load(found.path, name=name)]
         present.update(one.id for one in new)
-        stored = [
-            result for batch in _batches(new) for result in put.put(database, embedder, batch, actor=actor, reason=None)
-        ]
+        stored = [one for batch in _batches(new) for one in put.put(database, embedder, batch, actor=actor)]
+    except CannotStart:
+        raise  # the installation is broken: no other file would fare better
     except KnowledgeError as error:
         present.update(_known(database, document_id))
-        yield FileResult(name, "rejected", reason=str(error))
-        return
-    changed = sum(one.changed for one in stored)
-    yield FileResult(
+        return FileResult(name, "rejected", reason=str(error))
+    return FileResult(
         name,
-        "indexed" if changed else "unchanged",
+        "indexed" if any(one.changed for one in stored) else "unchanged",
         documents=len(stored),
         document_id=stored[0].id if stored else None,
         version=stored[0].version if stored else None,
@@ -184,8 +186,3 @@ def _prune(database: Database, root: str, present: set[str], actor: str) -> Iter
         if document_id not in present:
             put.remove(database, document_id, actor=actor, reason="its file is gone")
             yield FileResult(document_id, "retired", documents=1, document_id=document_id)
-
-
-def _name(path: Path) -> str:
-    resolved = path.resolve()
-    return resolved.name if resolved.is_dir() else resolved.parent.name or "files"

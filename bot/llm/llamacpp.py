@@ -13,8 +13,10 @@ Decisions, with what they cost:
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
+import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -124,27 +126,19 @@ class LlamaCppChat(LocalChatModel):
 
 def _open(path: Path, context: int, slots: int, threads: int | None) -> Any:
     """A running llama.cpp server object. Raises CannotOpen."""
-    import os
-    import sys
-
-    import xllamacpp
-
     if not path.is_file():
         raise CannotOpen(f"There is no model file at {path}: run `errata models pull`.")
     with path.open("rb") as opened:
         if opened.read(4) != b"GGUF":
             raise CannotOpen(f"{path} is no GGUF file: run `errata models verify`, or give another file.")
-    parameters = xllamacpp.CommonParams()
+    library = _library()
+    parameters = library.CommonParams()
     parameters.model.path = str(path)
     parameters.n_ctx = context * slots
     parameters.n_parallel = slots
     parameters.n_batch = BATCH
     parameters.cache_ram_mib = PROMPT_CACHE_MIB
-    cores = (
-        threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else threads or os.cpu_count() or 2
-    )
-    parameters.cpuparams.n_threads = cores
-    parameters.cpuparams_batch.n_threads = cores
+    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = threads or _cores()
     parameters.verbosity = -1  # llama.cpp writes to stderr by itself; errors come back to us as values
     parameters.endpoint_slots = False
     parameters.ui = False
@@ -153,10 +147,32 @@ def _open(path: Path, context: int, slots: int, threads: int | None) -> Any:
     if sys.platform != "win32":
         parameters.hostnames = [str(Path(folder) / "llama.sock")]
     try:
-        return xllamacpp.Server(parameters)
+        return library.Server(parameters)
     except Exception as error:
         raise CannotOpen(
             f"llama.cpp cannot open {path} ({error}). Is there enough memory? `errata models verify` checks the file."
         ) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _library() -> Any:
+    """The wheel's module. Raises CannotOpen where the system lacks what it needs."""
+    # libgomp's threads wait for each other by spinning. When another program takes one of the cores, the others spin
+    # until it is back: two threads on two busy cores gave 0.3 tokens/s, with this 4.7. It is read when libgomp loads.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        import xllamacpp
+    except ImportError as error:
+        raise CannotOpen(
+            f"llama.cpp does not load here ({error}). It needs the system's libgomp: on Debian and Ubuntu, "
+            "`apt install libgomp1`."
+        ) from error
+    return xllamacpp
+
+
+def _cores() -> int:
+    """The cores that this process may use; a container is often given fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 2

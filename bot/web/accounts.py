@@ -9,7 +9,6 @@ from pydantic import BaseModel, Field
 
 from bot import accounts
 from bot.accounts import Identity
-from bot.errors import NotSignedIn
 from bot.web.security import (
     SESSION_COOKIE,
     Admin,
@@ -52,15 +51,10 @@ def sign_in(body: LoginBody, request: Request, response: Response, parts: PartsD
     """Signs in. A few wrong passwords from one address or for one name make it wait."""
     logins: Flood = request.app.state.logins
     keys = (f"from {address(request)}", f"for {body.username.lower()[:64]}")
-    for key in keys:
-        logins.check(key)
-    try:
-        with parts.database.read() as session:
-            user = accounts.verify_password(session, body.username, body.password)
-    except NotSignedIn:
-        for key in keys:
-            logins.count(key)
-        raise
+    logins.take(*keys)  # before the slow part, so that many attempts at once are not all let through
+    with parts.database.read() as session:
+        user = accounts.verify_password(session, body.username, body.password)
+    logins.give_back(*keys)
     with parts.database.write() as session:
         token = accounts.sign_in(session, user)
     set_cookie(request, response, SESSION_COOKIE, token, accounts.SESSION_DAYS)

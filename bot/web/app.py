@@ -49,6 +49,7 @@ def create_app(parts: Parts) -> FastAPI:
     for module in (chat, curate, documents, accounts, pages):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
+    app.add_middleware(problems.Unexpected)
     app.add_middleware(GZipMiddleware, minimum_size=1000)
     app.add_middleware(
         Guard,
@@ -86,7 +87,8 @@ class Observe:
         try:
             await self._app(scope, receive, send_with_id)
         finally:
-            route = getattr(scope.get("route"), "path", "unmatched")
-            metrics.requests.labels(scope["method"], route, status).inc()
+            route = "/static" if scope["path"].startswith("/static/") else "unmatched"
+            route = getattr(scope.get("route"), "path", route)
+            metrics.requested(scope["method"], route, status)
             milliseconds = round((time.perf_counter() - started) * 1000, 1)
             log.info("request", method=scope["method"], route=route, status=status, ms=milliseconds)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from bot.accounts import Identity
 from bot.errors import Forbidden
+from bot.web.queries import Limit, Offset, Words
 from bot.web.security import Curator, PartsDep
 from bot.wiring import Parts
 from knowledge import items
@@ -60,9 +61,9 @@ def queue(
     parts: PartsDep,
     state: str | None = None,
     priority: str | None = None,
-    q: str | None = None,
-    limit: int = 50,
-    offset: int = 0,
+    q: Words = None,
+    limit: Limit = 50,
+    offset: Offset = 0,
 ) -> dict[str, Any]:
     with parts.database.read() as session:
         return items.listing(session, state=state, priority=priority, q=q, limit=limit, offset=offset)

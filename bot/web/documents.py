@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import re
 import secrets
 import shutil
 from pathlib import PurePath
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, ValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 
 from bot.events import metrics
 from bot.web.problems import plain
+from bot.web.queries import MOST, Limit, Offset, Words
 from bot.web.security import Curator, PartsDep, Program
 from bot.wiring import Parts
 from knowledge import catalogue, documents, jobs, put
@@ -45,32 +51,34 @@ class SearchBody(BaseModel):
 @router.post("/documents", status_code=201, response_model=None)
 async def add_documents(request: Request, identity: Curator, parts: PartsDep) -> Any:
     """JSON: one document, searchable when this returns. Multipart ``files``: 202 with a job to poll."""
-    from starlette.concurrency import run_in_threadpool
-
-    if request.headers.get("content-type", "").startswith("multipart/"):
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
         async with request.form(max_files=MOST_FILES, max_fields=10) as form:
             files = [one for one in form.getlist("files") if isinstance(one, UploadFile)]
             job_id = await run_in_threadpool(_keep, parts, files, identity.name)
         parts.worker.wake()
         return JSONResponse({"job": {"id": job_id}}, status_code=202)
+    if kind != "application/json":
+        raise HTTPException(415, "Send one document as application/json, or files as multipart/form-data.")
     try:
         body = DocumentBody.model_validate_json(await request.body())
     except ValidationError as error:
-        said = [f"{'.'.join(map(str, one['loc'])) or 'body'}: {one['msg']}" for one in error.errors()]
-        raise Invalid("; ".join(said)[:2000]) from None
+        raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in error.errors()]) from None
     return await run_in_threadpool(_put, parts, body, identity.name)
 
 
 @router.get("/documents")
 def list_documents(
-    _identity: Curator, parts: PartsDep, q: str | None = None, limit: int = 50, offset: int = 0
+    _identity: Curator, parts: PartsDep, q: Words = None, limit: Limit = 50, offset: Offset = 0
 ) -> dict[str, Any]:
     with parts.database.read() as session:
         return catalogue.listing(session, q=q, limit=limit, offset=offset)
 
 
 @router.get("/documents/{document_id:path}")
-def get_document(document_id: str, _identity: Curator, parts: PartsDep, version: int | None = None) -> dict[str, Any]:
+def get_document(
+    document_id: str, _identity: Curator, parts: PartsDep, version: Annotated[int | None, Query(ge=1, le=MOST)] = None
+) -> dict[str, Any]:
     with parts.database.read() as session:
         return catalogue.document(session, document_id, version=version)
 
@@ -127,9 +135,12 @@ def _put(parts: Parts, body: DocumentBody, actor: str) -> dict[str, Any]:
     document_id = body.id or f"document-{secrets.token_hex(8)}"
     if document_id.startswith("erratum-"):
         raise Invalid("Ids that begin with erratum- belong to corrections.")
-    content = Content(
-        body.title.strip() or document_id, body.text, body.source_url, {k: str(v) for k, v in body.metadata.items()}
-    )
+    if not {".", ".."}.isdisjoint(document_id.split("/")):
+        raise Invalid("An id has no part that is . or .. because no address could name it.")
+    details = {
+        name: value if isinstance(value, str) else json.dumps(value) for name, value in body.metadata.items()
+    }  # as filters write them: true, not True
+    content = Content(body.title.strip() or document_id, body.text, body.source_url, details)
     new = NewDocument(document_id, content, source="api", language=body.language)
     (stored,) = put.put(parts.database, parts.embedder, [new], actor=actor)
     parts.searcher.refresh()
@@ -140,19 +151,26 @@ def _keep(parts: Parts, files: list[UploadFile], actor: str) -> int:
     """Keeps uploaded files under names of our own until the worker has read them."""
     if not files:
         raise Invalid("The upload has no part named files.")
+    names = [PurePath((upload.filename or "file").replace("\\", "/")).name or "file" for upload in files]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise Invalid(f"Two files are named {twice[:200]}: they would be two versions of one document.")
     folder = parts.settings.uploads / secrets.token_hex(8)
     folder.mkdir(parents=True, mode=0o700)
     try:
-        names = []
-        for number, upload in enumerate(files):
-            name = PurePath((upload.filename or "file").replace("\\", "/")).name or "file"
-            stored = f"{number}{PurePath(name).suffix.lower()[:16]}"
-            with (folder / stored).open("xb") as target:
+        stored = [f"{number}{_suffix(name)}" for number, name in enumerate(names)]
+        for own_name, upload in zip(stored, files, strict=True):
+            with (folder / own_name).open("xb") as target:
                 shutil.copyfileobj(upload.file, target, COPY_BYTES)
-            names.append((stored, name))
         with parts.database.write() as session:
-            payload = {"folder": str(folder), "files": names, "actor": actor}
+            payload = {"folder": str(folder), "files": list(zip(stored, names, strict=True)), "actor": actor}
             return jobs.enqueue(session, "ingest", plain(payload), actor=actor).id
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def _suffix(name: str) -> str:
+    """What tells the format, in letters that are safe in a file's name."""
+    found = re.fullmatch(r".*(\.[a-z0-9]{1,8})", name.lower(), flags=re.DOTALL)
+    return found[1] if found else ""

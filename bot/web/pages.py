@@ -7,20 +7,24 @@ from typing import Any
 
 import psutil
 import sqlalchemy as sa
+import structlog
 from fastapi import APIRouter, Response
 from fastapi.responses import FileResponse, JSONResponse
 
 from bot import texts
 from bot.events import metrics
-from bot.web.problems import problem
+from bot.web.problems import detail_of, problem
 from bot.web.security import PartsDep
+from knowledge.corrections import State
 from knowledge.errors import NotFound
 from knowledge.log import head
 from knowledge.tables import Correction
 
+log = structlog.get_logger()
 router = APIRouter(include_in_schema=False)
 PAGES = Path(__file__).parent / "pages"
 STATIC = Path(__file__).parent / "static"
+LATER = {"Retry-After": "5"}
 FRESH = {"Cache-Control": "no-cache"}  # pages are asked for each time; an ETag makes that cheap
 
 
@@ -64,9 +68,10 @@ def ready(parts: PartsDep) -> Any:
         index = parts.searcher.refresh()
         model = parts.chat_name
     except Exception as error:  # noqa: BLE001 - whatever it is, the one who asks must be told that we are not ready
-        return problem(503, f"Not ready: {error}", headers={"Retry-After": "5"})
-    if index.seq != newest:
-        return problem(503, f"Not ready: the index is at {index.seq}, the knowledge at {newest}.")
+        log.warning("not_ready", error=type(error).__name__)
+        return problem(503, f"Not ready: {detail_of(error)}", headers=LATER)
+    if index.seq < newest:
+        return problem(503, f"Not ready: the index is at {index.seq}, the knowledge at {newest}.", headers=LATER)
     return {"status": "ready", "knowledge_version": newest, "passages": len(index), "model": model}
 
 
@@ -75,8 +80,7 @@ def prometheus(parts: PartsDep) -> Response:
     with parts.database.read() as session:
         states = session.execute(sa.select(Correction.state, sa.func.count()).group_by(Correction.state)).tuples().all()
         metrics.knowledge_version.set(head(session))
-    for state, count in states:
-        metrics.corrections.labels(state).set(count)
+    metrics.corrections_are({**dict.fromkeys(State, 0), **dict(states)})
     metrics.queue.set(parts.gate.waiting)
     metrics.memory.set(psutil.Process().memory_info().rss)
     return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -11,6 +11,8 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot.errors import BotError, Forbidden, NotSignedIn, TooMany
 from bot.llm.errors import Busy, EngineError
@@ -19,6 +21,13 @@ from knowledge.load.errors import LoadError, TooLarge
 from retrieval.errors import RetrievalError
 
 log = structlog.get_logger()
+
+MAX_DETAIL = 2_000  # characters
+_WORDS = {
+    400: "The request cannot be read.",
+    404: "There is nothing at this address.",
+    405: "This address does not take this method. The header Allow names those that it takes.",
+}
 
 # The first class that fits decides; subclasses stand before their parents.
 STATUSES: tuple[tuple[type[Exception], int], ...] = (
@@ -45,6 +54,10 @@ def status_of(error: Exception) -> int:
 
 def problem(status: int, detail: str, *, headers: dict[str, str] | None = None, **more: Any) -> JSONResponse:
     """A problem response. ``detail`` is for people."""
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers = {"WWW-Authenticate": "Bearer", **(headers or {})}
+    # names of fields come from the client, and JSON can spell half a character
+    detail = detail.encode("utf-8", "replace").decode("utf-8")
     return JSONResponse(
         {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more},
         status_code=status,
@@ -61,50 +74,90 @@ def plain(value: Any) -> Any:
 def summary(error: Exception) -> dict[str, Any]:
     """An error as an event of a stream: title and detail."""
     status = status_of(error)
-    return {"title": HTTPStatus(status).phrase, "status": status, "detail": _detail(error)}
+    return {"title": HTTPStatus(status).phrase, "status": status, "detail": detail_of(error)}
+
+
+def retry_after(error: Exception) -> int | None:
+    """After how many seconds trying again makes sense, where the error knows."""
+    seconds = getattr(error, "retry_after", None)
+    return max(1, round(seconds)) if seconds is not None else None
 
 
 def from_error(error: Exception) -> JSONResponse:
     """The response for an error of ours; what is not ours tells no details."""
     status = status_of(error)
-    headers: dict[str, str] = {}
-    more: dict[str, Any] = {}
-    retry_after = getattr(error, "retry_after", None)
-    if retry_after is not None:
-        headers["Retry-After"] = str(max(1, round(retry_after)))
-    if isinstance(error, Stale):
-        more = {"revision": error.revision, "state": error.state}
-    return problem(status, _detail(error), headers=headers, **more)
+    wait = retry_after(error)
+    more = {"revision": error.revision, "state": error.state} if isinstance(error, Stale) else {}
+    return problem(status, detail_of(error), headers={"Retry-After": str(wait)} if wait else None, **more)
 
 
-def _detail(error: Exception) -> str:
+def detail_of(error: Exception) -> str:
     """What a person may read: our own errors are written for them, others tell no details."""
     if isinstance(error, BotError | KnowledgeError | RetrievalError):
         return str(error)
     return "Something went wrong here. The server's log has the details under the request id."
 
 
+def from_validation(error: RequestValidationError) -> tuple[int, str]:
+    """The status and the detail for input that does not have the form of the contract."""
+    if isinstance(error.body, bytes):
+        return 415, "Send the body as JSON, with Content-Type: application/json."
+    return 422, "; ".join(dict.fromkeys(_said(one) for one in error.errors()))[:MAX_DETAIL]
+
+
+def from_http(error: HTTPException) -> tuple[int, str]:
+    """The status and the detail for what the web framework refuses."""
+    words = HTTPStatus(error.status_code).phrase
+    return error.status_code, error.detail if error.detail not in ("", words) else _WORDS.get(error.status_code, words)
+
+
 def install(app: FastAPI) -> None:
-    """Makes every error of the application a problem response."""
+    """Makes every error of the application a problem response. What nobody expected is left to ``Unexpected``."""
 
     async def ours(_request: Request, error: Exception) -> JSONResponse:
         return from_error(error)
 
     async def validation(_request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        said = [f"{'.'.join(str(part) for part in one['loc'][1:]) or 'body'}: {one['msg']}" for one in error.errors()]
-        return problem(422, "; ".join(said)[:2000])
+        return problem(*from_validation(error))
 
     async def http(_request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        return problem(error.status_code, str(error.detail), headers=dict(error.headers or {}))
-
-    async def unexpected(request: Request, error: Exception) -> JSONResponse:
-        log.error("request_failed", path=request.url.path, error=type(error).__name__, exc_info=error)
-        return from_error(error)
+        return problem(*from_http(error), headers=dict(error.headers or {}))
 
     for kind, _status in STATUSES:
         app.add_exception_handler(kind, ours)
     app.add_exception_handler(RequestValidationError, validation)
     app.add_exception_handler(HTTPException, http)
-    app.add_exception_handler(Exception, unexpected)
+
+
+class Unexpected:
+    """Makes an error that nobody expected a problem that tells no details, inside whatever adds headers to it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except ClientDisconnect:
+            log.info("client_left")
+        except Exception as error:
+            log.error("request_failed", error=type(error).__name__, exc_info=error)
+            if started:
+                raise
+            await from_error(error)(scope, receive, send)
+
+
+def _said(error: Any) -> str:
+    place = ".".join(str(part) for part in error["loc"][1:])
+    if error["type"] == "json_invalid":
+        return f"The body is not valid JSON: {error['ctx']['error']} at character {place}."
+    return f"{place}: {error['msg']}" if place else f"The body does not fit: {error['msg']}."

@@ -7,14 +7,17 @@ forms: there is no state to keep, and nothing for a page to forget. Costs: brows
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request, Response
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -53,9 +56,19 @@ def parts_of(request: Request) -> Parts:
 PartsDep = Annotated[Parts, Depends(parts_of)]
 
 
+def is_https(request: Request) -> bool:
+    """Whether the browser speaks https with us, be it through a proxy that serves the public address."""
+    if request.scope["scheme"] == "https":
+        return True
+    public_url: str | None = parts_of(request).settings.public_url
+    if public_url is None or not public_url.lower().startswith("https://"):
+        return False
+    return place("https", request.headers.get("host", "")) == place_of(public_url)
+
+
 def cookie_name(request: Request, name: str) -> str:
     """Behind https a cookie is bound to this very host."""
-    return f"__Host-{name}" if request.url.scheme == "https" else name
+    return f"__Host-{name}" if is_https(request) else name
 
 
 def set_cookie(request: Request, response: Response, name: str, value: str, days: int) -> None:
@@ -64,7 +77,7 @@ def set_cookie(request: Request, response: Response, name: str, value: str, days
         value,
         max_age=days * 86_400,
         path="/",
-        secure=request.url.scheme == "https",
+        secure=is_https(request),
         httponly=True,
         samesite="lax",
     )
@@ -72,7 +85,7 @@ def set_cookie(request: Request, response: Response, name: str, value: str, days
 
 def clear_cookie(request: Request, response: Response, name: str) -> None:
     response.delete_cookie(
-        cookie_name(request, name), path="/", secure=request.url.scheme == "https", httponly=True, samesite="lax"
+        cookie_name(request, name), path="/", secure=is_https(request), httponly=True, samesite="lax"
     )
 
 
@@ -150,30 +163,41 @@ Admin = Annotated[Identity, Depends(admin)]
 class Flood:
     """At most ``limit`` events per ``seconds`` for a key, in fixed windows; remembers ``most`` keys."""
 
-    def __init__(self, limit: int, seconds: float, *, most: int = 10_000) -> None:
+    def __init__(
+        self, limit: int, seconds: float, *, most: int = 10_000, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._limit = limit
         self._seconds = seconds
         self._most = most
-        self._windows: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._clock = clock
+        self._windows: OrderedDict[str, tuple[float, int]] = OrderedDict()  # key → (start, events), oldest use first
         self._lock = threading.Lock()
 
-    def check(self, key: str, *, now: float | None = None) -> None:
-        """Raises TooMany when the key has used up its window. Counts nothing."""
-        now = time.monotonic() if now is None else now
+    def take(self, *keys: str) -> None:
+        """Counts one event for each key. Raises TooMany, and counts nothing, when one has used up its window."""
         with self._lock:
-            started, count = self._windows.get(key, (now, 0))
-            left = started + self._seconds - now
-            if left > 0 and count >= self._limit:
-                raise TooMany("Too many attempts. Please wait a little.", retry_after=int(left) + 1)
-
-    def count(self, key: str, *, now: float | None = None) -> None:
-        """One event."""
-        now = time.monotonic() if now is None else now
-        with self._lock:
-            started, count = self._windows.pop(key, (now, 0))
-            self._windows[key] = (started, count + 1) if now - started < self._seconds else (now, 1)
+            now = self._clock()
+            windows = {key: self._window(key, now) for key in keys}
+            waits = [start + self._seconds - now for start, count in windows.values() if count >= self._limit]
+            if waits:
+                raise TooMany("Too many attempts. Please wait a little.", retry_after=int(max(waits)) + 1)
+            for key, (start, count) in windows.items():
+                self._windows[key] = (start, count + 1)
+                self._windows.move_to_end(key)
             while len(self._windows) > self._most:
                 self._windows.popitem(last=False)
+
+    def give_back(self, *keys: str) -> None:
+        """One event of each key does not count after all."""
+        with self._lock:
+            for key in keys:
+                start, count = self._window(key, self._clock())
+                if count:
+                    self._windows[key] = (start, count - 1)
+
+    def _window(self, key: str, now: float) -> tuple[float, int]:
+        start, count = self._windows.get(key, (now, 0))
+        return (start, count) if now - start < self._seconds else (now, 0)
 
 
 def address(request: Request) -> str:
@@ -186,12 +210,35 @@ def address(request: Request) -> str:
     return str(ipaddress.ip_network(f"{host}/64", strict=False)) if parsed.version == 6 else host
 
 
+Place = tuple[str, str, int | None]  # scheme, host, port: what browsers call an origin
+
+
+def place(scheme: str, host: str) -> Place | None:
+    """The place that a Host header names; None when it names none."""
+    try:
+        parsed = urlsplit(f"{scheme.lower()}://{host}")
+        port, name = parsed.port, parsed.hostname or ""
+    except ValueError:
+        return None
+    if not name or parsed.netloc != host or "@" in host:
+        return None
+    with contextlib.suppress(ValueError):
+        name = ipaddress.ip_address(name).compressed
+    return parsed.scheme, name, port if port != {"http": 80, "https": 443}.get(parsed.scheme) else None
+
+
+def place_of(url: str) -> Place | None:
+    """The place of an address or an Origin header; None for ``null``."""
+    scheme, separator, rest = url.partition("://")
+    return place(scheme, rest.split("/")[0]) if separator else None
+
+
 class Guard:
     """Around the application: refuses foreign hosts, origins and oversized bodies, adds the security headers."""
 
     def __init__(self, app: ASGIApp, *, host: str, public_url: str | None, upload_bytes: int) -> None:
         self._app = app
-        self._public = urlsplit(public_url) if public_url else None
+        self._public = place_of(public_url) if public_url else None
         self._only_local = self._public is None and _is_loopback(host)
         self._upload_bytes = upload_bytes
 
@@ -199,55 +246,54 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request = Request(scope)
-        refusal = self._refusal(request)
-        limit = self._limit(request)
+        headers = Headers(scope=scope)
+        host = headers.get("host", "")
+        more = [(name.encode(), value.encode()) for name, value in (*HEADERS, _caching(scope["path"]))]
+        if scope["scheme"] == "https" or (self._public and self._public == place("https", host)):
+            more.append((b"strict-transport-security", b"max-age=31536000"))
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 present = {name.lower() for name, _ in message["headers"]}
-                message["headers"] = [
-                    *message["headers"],
-                    *((n.encode(), v.encode()) for n, v in HEADERS if n.encode() not in present),
-                ]
-                if self._secure(request):
-                    message["headers"].append((b"strict-transport-security", b"max-age=31536000"))
+                message["headers"] = [*message["headers"], *((n, v) for n, v in more if n not in present)]
             await send(message)
 
-        length = request.headers.get("content-length", "")
-        if refusal is None and length.isdigit() and int(length) > limit:
+        limit = self._limit(scope["path"], headers)
+        refusal = self._refusal(scope["method"], headers, scope["scheme"], host)
+        length = headers.get("content-length", "")
+        if refusal is None and length.isdecimal() and (len(length) > 18 or int(length) > limit):
             refusal = problem(413, f"The request is larger than {limit:,} bytes.")
         if refusal is not None:
             await refusal(scope, receive, send_with_headers)
             return
         await self._app(scope, _Limited(receive, limit), send_with_headers)
 
-    def _secure(self, request: Request) -> bool:
-        return request.url.scheme == "https"
-
-    def _refusal(self, request: Request) -> Response | None:
-        host = (request.headers.get("host") or "").lower()
-        name = urlsplit(f"//{host}").hostname or ""
-        if self._only_local and not _is_loopback(name):
+    def _refusal(self, method: str, headers: Headers, scheme: str, host: str) -> Response | None:
+        here = place(scheme, host)
+        if self._only_local and not _is_loopback(here[1] if here else host):
             return problem(421, "This address is not served here. Behind a proxy, set ERRATA_PUBLIC_URL.")
-        origin = request.headers.get("origin")
-        if origin is not None and not self._is_own(origin, request.url.scheme, host):
-            return problem(403, "Requests from other sites are refused.")
-        site = request.headers.get("sec-fetch-site")
-        if request.method not in SAFE_METHODS and site not in (None, "same-origin", "none"):
+        origin = headers.get("origin")
+        # A proxy may speak https where we hear http; an origin that fell back to http is foreign.
+        own = (here, place("https", host), self._public)
+        if origin is not None and (place_of(origin) is None or place_of(origin) not in own):
+            return problem(
+                403, "Requests from other sites are refused. If this is your site, set ERRATA_PUBLIC_URL to its address."
+            )
+        site = headers.get("sec-fetch-site")
+        if method not in SAFE_METHODS and site not in (None, "same-origin", "none"):
             return problem(403, "Requests from other sites are refused.")
         return None
 
-    def _is_own(self, origin: str, scheme: str, host: str) -> bool:
-        if self._public is not None and origin.lower() == f"{self._public.scheme}://{self._public.netloc}".lower():
-            return True
-        return origin.lower() == f"{scheme}://{host}"
-
-    def _limit(self, request: Request) -> int:
-        if request.url.path != "/api/documents":
+    def _limit(self, path: str, headers: Headers) -> int:
+        if path != "/api/documents":
             return JSON_BYTES
-        multipart = request.headers.get("content-type", "").startswith("multipart/")
+        multipart = headers.get("content-type", "").lower().startswith("multipart/")
         return self._upload_bytes if multipart else DOCUMENT_BYTES
+
+
+def _caching(path: str) -> tuple[str, str]:
+    """Answers belong to who asked; files are asked for each time, which their ETag makes cheap."""
+    return "cache-control", "no-store" if path.startswith(("/api/", "/v1/")) else "no-cache"
 
 
 class _Limited:

@@ -1,4 +1,4 @@
-"""What browser tests share: an installed Chromium, and the pages' static files behind a small server.
+"""What browser tests share: an installed Chromium, the pages' static files behind a small server, and a stage.
 
 Without Chromium these tests say so and are skipped; with ``REQUIRE_BROWSER=1`` (set in CI) they fail instead.
 ``CHROMIUM`` names the executable when it is not on the path.
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import bot
+from tests.browser.stage import Audience, Stage, staged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +51,25 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def audience(chromium: Browser) -> Iterator[Audience]:
+    """People in front of pages. Fails the test when something went wrong on a page that the test did not announce."""
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=15_000)
+    people = Audience(chromium)
+    yield people
+    people.leave()
+    assert people.faults() == []
+
+
+@pytest.fixture
+def stage(tmp_path: Path, audience: Audience) -> Iterator[Stage]:
+    """The application with two documents and a model that reads them."""
+    with staged(tmp_path, audience) as made:
+        yield made
 
 
 class _Static(http.server.SimpleHTTPRequestHandler):

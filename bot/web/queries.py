@@ -1,0 +1,14 @@
+"""Bounds that the parameters of lists share. Numbers beyond them do not fit into the database's questions."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Path, Query
+
+MOST = (1 << 63) - 1  # the largest number that SQLite knows
+
+Limit = Annotated[int, Query(ge=1, le=500)]
+Offset = Annotated[int, Query(ge=0, le=MOST)]
+Words = Annotated[str | None, Query(max_length=1_000)]  # SQLite refuses patterns above 50,000 bytes
+Id = Annotated[int, Path(ge=1, le=MOST)]

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.llm.pump import pump
+from bot.llm.stopping import StopScanner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def endless(stopped: threading.Event) -> Callable[[Callable[[int], bool]], None]:
+    """A producer that counts until it is told to stop, and then says so."""
+
+    def produce(emit: Callable[[int], bool]) -> None:
+        number = 0
+        while emit(number):
+            number += 1
+        stopped.set()
+
+    return produce
+
+
+def test_pump_gives_all_items_in_order() -> None:
+    def produce(emit: Callable[[int], bool]) -> None:
+        for number in range(500):
+            assert emit(number)
+
+    assert list(pump(produce)) == list(range(500))
+
+
+def test_pump_stops_the_producer_when_the_reader_closes() -> None:
+    stopped = threading.Event()
+    items = pump(endless(stopped))
+    assert next(items) == 0
+    items.close()  # type: ignore[attr-defined]
+    assert stopped.wait(2)
+
+
+def test_pump_ends_without_an_error_when_the_event_is_set() -> None:
+    stopped, stop = threading.Event(), threading.Event()
+    seen = []
+    for item in pump(endless(stopped), stop=stop):
+        seen.append(item)
+        if item == 3:
+            stop.set()
+    assert seen == [0, 1, 2, 3]
+    assert stopped.wait(2)
+
+
+def test_pump_notices_the_event_while_the_producer_is_silent() -> None:
+    stop, release = threading.Event(), threading.Event()
+
+    def produce(_emit: Callable[[int], bool]) -> None:
+        release.wait(5)
+
+    threading.Timer(0.05, stop.set).start()
+    assert list(pump(produce, stop=stop)) == []
+    release.set()
+
+
+def test_pump_gives_the_producers_error_to_the_reader() -> None:
+    def produce(emit: Callable[[int], bool]) -> None:
+        emit(1)
+        raise ValueError("broken")
+
+    items = pump(produce)
+    assert next(items) == 1
+    with pytest.raises(ValueError, match="broken"):
+        next(items)
+
+
+def test_pump_holds_back_a_producer_that_is_faster_than_the_reader() -> None:
+    made: list[int] = []
+
+    def produce(emit: Callable[[int], bool]) -> None:
+        for number in range(100):
+            if not emit(number):
+                return
+            made.append(number)
+
+    items = pump(produce, size=4)
+    assert next(items) == 0
+    threading.Event().wait(0.1)
+    assert len(made) <= 6
+    items.close()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "stop", "shown"),
+    [
+        (["one ", "two ", "three"], ["two"], "one "),
+        (["ab", "cEN", "Dxyz"], ["END"], "abc"),
+        (["abcEN", "x"], ["END"], "abcENx"),
+        (["abcEN"], ["END"], "abcEN"),
+        (["a", "b", "c"], [], "abc"),
+        (["a", "b", "c"], ["", "c"], "ab"),
+        (["回答。", "问", "题：更多"], ["问题："], "回答。"),
+        (["aab"], ["ab", "aa"], ""),
+    ],
+)
+def test_stop_scanner_shows_what_stands_before_the_first_stop(pieces: list[str], stop: list[str], shown: str) -> None:
+    scanner = StopScanner(stop)
+    assert "".join([*(scanner.feed(piece) for piece in pieces), scanner.flush()]) == shown
+
+
+@given(st.text("abc", max_size=30), st.lists(st.text("abc", min_size=1, max_size=4), max_size=3), st.data())
+def test_stop_scanner_does_not_depend_on_where_the_text_is_cut(text: str, stop: list[str], data: st.DataObject) -> None:
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=5)))
+    pieces = [text[first:last] for first, last in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    scanner = StopScanner(stop)
+    shown = "".join([*(scanner.feed(piece) for piece in pieces), scanner.flush()])
+    ends = [text.find(sequence) for sequence in stop if sequence in text]
+    # A sequence that becomes complete first ends the text, even if a longer one began before it.
+    assert text.startswith(shown)
+    assert scanner.stopped == bool(ends)
+    assert not any(sequence in shown for sequence in stop)

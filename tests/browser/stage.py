@@ -1,0 +1,238 @@
+"""The real application behind a real server, and people in front of it, each in a browser context of their own.
+
+Everybody is watched: a request to another host, an error or warning in the console, a breach of the page's policy, an
+uncaught exception or a dialog box is a fault, and a test that ends with a fault nobody announced fails.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bot import texts
+from bot.llm.extractive import read_prompt
+from tests.fakes import ScriptedChat
+from tests.loop.world import World, put, serving, world
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, ViewportSize
+
+LANGUAGES = ("en", "zh-CN")
+TELL = "addEventListener('securitypolicyviolation', (e) => console.error('policy', e.violatedDirective, e.blockedURI));"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The same mistake and its correction in one language."""
+
+    document: str
+    title: str
+    text: str
+    question: str
+    old: str  # words of the first answer
+    comment: str
+    suggestion: str
+    find: str
+    replace: str
+    corrected: str  # Markdown
+    shown: str  # its words as readers see them
+    new: str  # words of the answer that the model writes afterwards
+
+
+CASES = {
+    "en": Case(
+        document="returns",
+        title="Returns",
+        text="Shoes can be returned within 14 days of delivery. Sale items are final.",
+        question="Within how many days can shoes be returned?",
+        old="within 14 days",
+        comment="It is 30 days since May.",
+        suggestion="Within 30 days.",
+        find="14 days",
+        replace="30 days",
+        corrected="Within **30 days** of delivery.",
+        shown="Within 30 days of delivery.",
+        new="within 30 days",
+    ),
+    "zh-CN": Case(
+        document="退货",
+        title="退货规定",
+        text="鞋子可以在收货后 14 天内退货。特价商品不能退货。",
+        question="鞋子几天之内可以退货？",
+        old="14 天之内",
+        comment="五月起是 30 天。",
+        suggestion="30 天之内。",
+        find="14 天",
+        replace="30 天",
+        corrected="收货后 **30 天**之内。",
+        shown="收货后 30 天之内。",
+        new="30 天之内",
+    ),
+}
+
+
+def clerk(prompt: str) -> str:
+    """A model that reads: asked about returning, it gives the number of days in the first passage that has one."""
+    if found := re.search("(?:Last question|最后一个问题): (.*)", prompt):
+        return found[1]  # a follow-up stands alone here
+    passages, question = read_prompt(prompt)
+    for passage in passages:
+        if re.search("return|退", question) and (days := re.search(r"(\d+)(?:\*\*)? (days|天)", passage.text)):
+            if days[2] == "天":
+                return f"**{days[1]} 天之内**可以退货 [{passage.number}]。特价商品除外 [{passage.number}]。"
+            return f"Shoes can be returned **within {days[1]} days** [{passage.number}]. Sale items are final."
+    return "NO_ANSWER"
+
+
+class Words:
+    """What the pages say in a language."""
+
+    def __init__(self, language: str) -> None:
+        self._words = texts.catalogue(language)
+
+    def __call__(self, key: str, **values: object) -> str:
+        text = self._words[key]
+        for name, value in values.items():
+            text = text.replace("{" + name + "}", str(value))
+        return text
+
+
+class Audience:
+    """People with their browsers, watched."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._contexts: list[BrowserContext] = []
+        self._announced: list[str] = []
+        self._faults: list[str] = []
+        self.requests: list[str] = []
+
+    def enter(
+        self, address: str, path: str, *, language: str, width: int, height: int, touch: bool, cookies: dict[str, str]
+    ) -> Page:
+        screen: ViewportSize = {"width": width, "height": height}
+        context = self._browser.new_context(
+            base_url=address,
+            viewport=screen,
+            locale="zh-CN" if language == "zh-CN" else "en-GB",
+            has_touch=touch,
+            is_mobile=touch,
+        )
+        self._contexts.append(context)
+        context.set_default_timeout(15_000)
+        context.add_init_script(TELL)
+        context.add_cookies([{"name": name, "value": value, "url": address} for name, value in cookies.items()])
+        context.on("request", lambda request: self._asked(address, request))
+        context.on("console", self._said)
+        context.on("weberror", lambda error: self._faults.append(f"uncaught: {error.error}"))
+        page = context.new_page()
+        page.on("dialog", lambda dialog: (self._faults.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.goto(path)
+        return page
+
+    def announce(self, *patterns: str) -> None:
+        """Faults that this test brings about on purpose (regular expressions)."""
+        self._announced.extend(patterns)
+
+    def leave(self) -> None:
+        while self._contexts:
+            self._contexts.pop().close()
+
+    def faults(self) -> list[str]:
+        """What nobody announced."""
+        return [fault for fault in self._faults if not any(re.search(one, fault) for one in self._announced)]
+
+    def _asked(self, address: str, request: Request) -> None:
+        self.requests.append(request.url)
+        if not request.url.startswith((f"{address}/", "data:")):
+            self._faults.append(f"request: {request.url}")
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self._faults.append(f"{message.type}: {message.text} at {message.location.get('url', '')}")
+
+
+@dataclass
+class Stage:
+    """A served world, its chat model and its audience."""
+
+    world: World
+    address: str
+    chat: ScriptedChat
+    audience: Audience
+
+    def visitor(
+        self,
+        language: str = "en",
+        path: str = "/",
+        *,
+        user: str | None = None,
+        width: int = 1280,
+        height: int = 900,
+        touch: bool = False,
+        address: str | None = None,
+    ) -> Page:
+        """Somebody new at a page; ``user`` is signed in already."""
+        cookies = {"errata_session": str(self.world.client(user).cookies["errata_session"])} if user else {}
+        return self.audience.enter(
+            address or self.address,
+            path,
+            language=language,
+            width=width,
+            height=height,
+            touch=touch,
+            cookies=cookies,
+        )
+
+    def curator(self, language: str = "en", path: str = "/curate", *, user: str = "carla", **screen: Any) -> Page:
+        return self.visitor(language, path, user=user, **screen)
+
+    def report(self, question: str, comment: str, answer: str = "An answer.") -> int:
+        """A complaint from another front end; the number of its item."""
+        body = {"query": question, "response": answer, "rating": "down", "comment": comment}
+        said = self.world.program().post("/api/feedback", json=body)
+        assert said.status_code == 201, said.text
+        return int(said.json()["correction_id"])
+
+
+@contextmanager
+def staged(
+    folder: Path,
+    audience: Audience,
+    *,
+    script: Callable[[str], str] = clerk,
+    gate: threading.Semaphore | None = None,
+    **settings: Any,
+) -> Iterator[Stage]:
+    """A shop with the documents of CASES, open until the block ends; then everybody leaves."""
+    chat = ScriptedChat(script=script, gate=gate)
+    with world(folder, chat, **settings) as made:
+        curator = made.client("carla")
+        for case in CASES.values():
+            put(curator, case.document, case.title, case.text)
+        with serving(made.app) as address:
+            try:
+                yield Stage(made, address, chat, audience)
+            finally:
+                audience.leave()
+
+
+def ask(page: Page, question: str, status: str = "answered") -> Locator:
+    """Types a question and waits for the end of its turn, which is returned."""
+    page.locator("#question").fill(question)
+    page.locator("#question").press("Enter")
+    turn = page.locator("article.turn").last
+    turn.and_(page.locator(f".turn-{status}")).wait_for()
+    return turn
+
+
+def stored(page: Page, path: str) -> Any:
+    """What the server gives this person."""
+    return json.loads(page.context.request.get(path).text())

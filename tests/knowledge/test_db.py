@@ -1,0 +1,131 @@
+"""The database: durable settings, transactions, and a schema that is what the tables say."""
+
+from __future__ import annotations
+
+import stat
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+import bot.tables
+import knowledge.tables
+from knowledge.db import Base, Database, open_database
+from knowledge.tables import Job
+from tests.knowledge.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = open_database(tmp_path / "data" / "errata.db")
+    yield database
+    database.close()
+
+
+def test_the_migrated_schema_is_what_the_tables_say(database: Database) -> None:
+    assert {bot.tables.Base, knowledge.tables.Base} == {Base}
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_the_migrated_constraints_are_what_the_tables_say(database: Database, tmp_path: Path) -> None:
+    """What a comparison of metadata overlooks: checks, conditions of indexes, deleting with the parent."""
+    created = Database(f"sqlite:///{tmp_path / 'created.db'}")
+    Base.metadata.create_all(created.engine)
+    assert _described(database) == _described(created)
+    created.close()
+
+
+def _described(database: Database) -> dict[str, Any]:
+    inspector = sa.inspect(database.engine)
+    with database.engine.connect() as connection:
+        indexes = connection.exec_driver_sql("select name, sql from sqlite_master where type = 'index' order by name")
+        partial = [" ".join(str(sql).split()) for _, sql in indexes if sql]
+    found: dict[str, Any] = {"indexes": partial}
+    for table in sorted(set(inspector.get_table_names()) - {"alembic_version"}):
+        found[table] = {
+            "checks": sorted((one["name"], one["sqltext"]) for one in inspector.get_check_constraints(table)),
+            "foreign keys": sorted(str(one) for one in inspector.get_foreign_keys(table)),
+            "unique": sorted(str(one) for one in inspector.get_unique_constraints(table)),
+            "primary key": inspector.get_pk_constraint(table),
+            "columns": [(one["name"], str(one["type"]), one["nullable"]) for one in inspector.get_columns(table)],
+        }
+    return found
+
+
+def test_migrating_again_changes_nothing(database: Database) -> None:
+    schema = "select name, sql from sqlite_master order by name"
+    with database.engine.connect() as connection:
+        before = connection.exec_driver_sql(schema).all()
+    database.migrate()
+    open_database(_path(database)).close()
+    with database.engine.connect() as connection:
+        assert connection.exec_driver_sql(schema).all() == before
+
+
+def _path(database: Database) -> Path:
+    assert database.url.database is not None
+    return Path(database.url.database)
+
+
+def test_the_file_is_the_owner_s_alone(database: Database) -> None:
+    path = _path(database)
+    assert [stat.S_IMODE(one.stat().st_mode) for one in (path, path.parent)] == [0o600, 0o700]
+
+
+def test_writing_is_durable_and_checked(database: Database) -> None:
+    with database.engine.connect() as connection:
+        pragmas = {
+            name: connection.exec_driver_sql(f"pragma {name}").scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "trusted_schema")
+        }
+    assert pragmas == {
+        "journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 30_000, "trusted_schema": 0
+    }  # fmt: skip
+    assert database.integrity() == "ok"
+    assert tuple(map(int, database.library().removeprefix("SQLite ").split("."))) >= (3, 51, 3)
+
+
+def test_a_write_is_whole_or_not_at_all(world: World) -> None:
+    with pytest.raises(RuntimeError), world.database.write() as session:
+        session.add(Job(kind="a", created_by="ann"))
+        session.flush()
+        raise RuntimeError
+    assert world.rows("jobs") == {"jobs": []}
+
+
+def test_a_read_sees_one_moment(world: World) -> None:
+    count = sa.select(sa.func.count()).select_from(Job)
+    with world.database.read() as reader:
+        assert reader.scalar(count) == 0
+        with world.database.write() as writer:
+            writer.add(Job(kind="a", created_by="ann"))
+        assert reader.scalar(count) == 0
+    with world.database.read() as reader:
+        assert reader.scalar(count) == 1
+
+
+def test_times_are_kept_in_utc_and_come_back_with_their_zone(world: World) -> None:
+    moment = datetime(2026, 11, 22, 20, 30, 15, 123456, tzinfo=timezone(timedelta(hours=8)))
+    with world.database.write() as session:
+        session.add(Job(kind="a", created_by="ann", run_after=moment))
+    with world.database.read() as session:
+        stored = session.scalars(sa.select(Job)).one().run_after
+    assert (stored, stored.tzinfo) == (moment, UTC)
+
+
+def test_a_time_without_a_zone_is_refused(world: World) -> None:
+    def store() -> None:
+        with world.database.write() as session:
+            session.add(Job(kind="a", created_by="ann", run_after=datetime(2026, 11, 22)))  # noqa: DTZ001
+
+    with pytest.raises(sa.exc.StatementError, match="without a zone"):
+        store()

@@ -1,0 +1,147 @@
+"""Files into documents: incremental, one bad file stops nothing, nothing is retired unasked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from knowledge import ingest
+from knowledge.errors import Invalid
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from knowledge.ingest import IngestReport
+    from tests.knowledge.world import World
+
+
+@pytest.fixture
+def manual(tmp_path: Path) -> Path:
+    folder = tmp_path / "manual"
+    (folder / "zh").mkdir(parents=True)
+    (folder / "returns.md").write_text("# Returns\n\nWithin 14 days.\n", encoding="utf-8")
+    (folder / "zh" / "退货.txt").write_text("十四天之内可以退货。", encoding="gb18030")
+    (folder / "faq.jsonl").write_text(
+        '{"id": "a", "question": "Where?", "answer": "Harbour Street."}\n'
+        '{"id": "b", "question": "When?", "answer": "At nine."}\n',
+        encoding="utf-8",
+    )
+    (folder / "broken.pdf").write_bytes(b"%PDF-1.7 and then nothing")
+    return folder
+
+
+def run(world: World, *paths: Path, prune: bool = False, source: str | None = None) -> IngestReport:
+    return ingest.ingest(world.database, world.embedder, paths, actor="test", prune=prune, source=source)
+
+
+def states(report: IngestReport) -> dict[str, str]:
+    return {one.name: one.state for one in report.files}
+
+
+def found(world: World) -> set[str]:
+    """The ids of the documents that readers can find."""
+    passages = world.source.passages(world.source.ids())
+    return {passage.document_id for passage in passages.values()}
+
+
+ALL = {"manual/returns.md", "manual/zh/退货.txt", "manual/faq.jsonl#a", "manual/faq.jsonl#b"}
+
+
+def test_ingest_each_file_ends_indexed_or_rejected_with_its_reason(world: World, manual: Path) -> None:
+    report = run(world, manual)
+    assert states(report) == {
+        "broken.pdf": "rejected",
+        "faq.jsonl": "indexed",
+        "returns.md": "indexed",
+        "zh/退货.txt": "indexed",
+    }
+    assert next(one.reason for one in report.files if one.state == "rejected")
+    assert found(world) == ALL
+
+
+def test_ingest_again_changes_nothing_and_embeds_nothing(world: World, manual: Path) -> None:
+    run(world, manual)
+    head, embedded = world.source.head(), world.embedder.embedded
+    assert set(states(run(world, manual)).values()) == {"unchanged", "rejected"}
+    assert (world.source.head(), world.embedder.embedded) == (head, embedded)
+
+
+def test_ingest_a_changed_file_is_a_new_version(world: World, manual: Path) -> None:
+    run(world, manual)
+    (manual / "returns.md").write_text("# Returns\n\nWithin 30 days.\n", encoding="utf-8")
+    report = run(world, manual)
+    changed = next(one for one in report.files if one.name == "returns.md")
+    assert (changed.state, changed.document_id, changed.version) == ("indexed", "manual/returns.md", 2)
+    (hit, *_) = world.searcher.search("Within how many days?", 1).hits
+    assert hit.passage.text == "Within 30 days."
+
+
+def test_ingest_what_is_gone_stays_until_it_is_pruned(world: World, manual: Path) -> None:
+    run(world, manual)
+    (manual / "returns.md").unlink()
+    (manual / "faq.jsonl").write_text('{"id": "a", "question": "Where?", "answer": "Harbour Street."}\n')
+    run(world, manual)
+    assert found(world) == ALL
+    report = run(world, manual, prune=True)
+    assert {one.document_id for one in report.files if one.state == "retired"} == {
+        "manual/returns.md",
+        "manual/faq.jsonl#b",
+    }
+    assert found(world) == ALL - {"manual/returns.md", "manual/faq.jsonl#b"}
+
+
+def test_ingest_pruning_keeps_what_cannot_be_read_today(world: World, manual: Path) -> None:
+    run(world, manual)
+    (manual / "faq.jsonl").write_text("{not json", encoding="utf-8")
+    report = run(world, manual, prune=True)
+    assert states(report)["faq.jsonl"] == "rejected"
+    assert found(world) == ALL
+
+
+def test_ingest_pruning_a_single_file_retires_nothing_else(world: World, manual: Path) -> None:
+    run(world, manual)
+    assert states(run(world, manual / "returns.md", prune=True)) == {"returns.md": "unchanged"}
+    assert found(world) == ALL
+
+
+def test_ingest_pruning_one_collection_leaves_the_others(world: World, manual: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "note.txt").write_text("Something else.", encoding="utf-8")
+    run(world, manual, other)
+    (other / "note.txt").unlink()
+    (other / "new.txt").write_text("New.", encoding="utf-8")
+    run(world, other, prune=True)
+    assert found(world) == {*ALL, "other/new.txt"}
+
+
+def test_ingest_a_path_that_is_not_there_is_an_error_before_anything_is_read(world: World, manual: Path) -> None:
+    with pytest.raises(Invalid, match="no file or folder"):
+        run(world, manual, manual / "missing")
+    assert found(world) == set()
+
+
+def test_ingest_a_retired_document_comes_back_with_its_file(world: World, manual: Path) -> None:
+    run(world, manual)
+    text = (manual / "returns.md").read_text(encoding="utf-8")
+    (manual / "returns.md").unlink()
+    run(world, manual, prune=True)
+    (manual / "returns.md").write_text(text, encoding="utf-8")
+    assert states(run(world, manual))["returns.md"] == "indexed"
+    assert found(world) == ALL
+
+
+def test_ingest_uploads_reports_each_file_and_removes_the_folder(world: World, tmp_path: Path) -> None:
+    folder = tmp_path / "upload"
+    folder.mkdir()
+    (folder / "0.md").write_text("# Hours\n\nOpen at nine.", encoding="utf-8")
+    (folder / "1.pdf").write_bytes(b"no pdf")
+    told: list[dict[str, object]] = []
+    payload = {"folder": str(folder), "files": [["0.md", "hours.md"], ["1.pdf", "scan.pdf"]], "actor": "carla"}
+    result = ingest.ingest_uploads(world.database, world.embedder, payload, report=told.append)
+    ended = [(one["name"], one["state"]) for one in result["files"]]
+    assert ended == [("hours.md", "indexed"), ("scan.pdf", "rejected")]
+    assert [one["done"] for one in told] == [1, 2]
+    assert found(world) == {"upload/hours.md"}
+    assert not folder.exists()
