@@ -69,7 +69,7 @@ def add_user(session: Session, username: str, password: str, role: str) -> User:
     _check_password(password)
     if session.get(User, username) is not None:
         raise Conflict(f"There is a user {username!r} already.")
-    user = User(username=username, role=role, password_hash=_hasher().hash(password))
+    user = User(username=username, role=role, password_hash=_hasher().hash(_bytes(password)))
     session.add(user)
     session.flush()
     return user
@@ -81,7 +81,7 @@ def set_password(session: Session, username: str, password: str) -> None:
     if user is None:
         raise NotFound(f"There is no user {username!r}.")
     _check_password(password)
-    user.password_hash = _hasher().hash(password)
+    user.password_hash = _hasher().hash(_bytes(password))
     session.execute(sa.delete(LoginSession).where(LoginSession.username == username))
     session.flush()
 
@@ -94,7 +94,7 @@ def verify_password(session: Session, username: str, password: str) -> User:
     """The user, if the password is right. Takes the same time for unknown names. Raises NotSignedIn."""
     user = session.get(User, username) if _NAME.fullmatch(username) else None
     stored = user.password_hash if user is not None else _decoy()
-    valid = len(password) <= MAX_PASSWORD and _hasher().verify(password, stored)
+    valid = len(password) <= MAX_PASSWORD and _hasher().verify(_bytes(password), stored)
     if user is None or not valid or user.disabled:
         raise NotSignedIn("The user name or the password is wrong.")
     return user
@@ -147,7 +147,7 @@ def add_key(session: Session, name: str, role: str, *, created_by: str) -> tuple
 
 
 def revoke_key(session: Session, key_id: int) -> None:
-    key = session.get(ApiKey, key_id)
+    key = session.get(ApiKey, key_id) if 0 < key_id < 1 << 63 else None
     if key is None:
         raise NotFound(f"There is no key {key_id}.")
     key.revoked_at = utc_now()
@@ -167,6 +167,11 @@ def by_key(session: Session, token: str) -> Identity | None:
 def _check_password(password: str) -> None:
     if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
         raise Invalid(f"A password has {MIN_PASSWORD} to {MAX_PASSWORD} characters.")
+
+
+def _bytes(password: str) -> bytes:
+    """Any text can be a password, also one that a terminal did not decode."""
+    return password.encode("utf-8", "surrogatepass")
 
 
 def _sha256(token: str) -> str:

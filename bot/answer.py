@@ -163,7 +163,7 @@ class Answerer:
             if served is not None:
                 return served
         result = self._searcher.search(condensed, SEARCH_DEPTH, filters=ask.filters or None, candidate=candidate)
-        chosen = prompt.choose(result.hits, language, self._passages)
+        chosen = prompt.choose(result.hits, self._passages)
         sources = tuple(_source(n, hit) for n, hit in enumerate(chosen, start=1))
         timings = {"retrieval": _since(started)}
         emit(Found(sources, result.seq))
@@ -173,7 +173,7 @@ class Answerer:
             "sources": sources,
             "knowledge_version": result.seq,
         }
-        if not self._evidence.enough(condensed, result):
+        if not self._evidence.enough(result, language_of(condensed)):
             return _refused("no_evidence" if chosen else "no_documents", common, timings, started)
         messages = prompt.build(condensed, chosen, language)
         stream = _Stream(emit, timings, started)

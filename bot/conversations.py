@@ -141,13 +141,13 @@ def listing(session: Session, owner: str, limit: int = 200) -> list[dict[str, An
     conversations = session.scalars(
         sa.select(Conversation).where(Conversation.owner == owner).order_by(Conversation.updated_at.desc()).limit(limit)
     ).all()
-    corrected = set(
-        session.scalars(
-            sa.select(Answer.conversation_id)
-            .join(Entry, sa.and_(Entry.correction_id == Answer.correction_id, Entry.live))
-            .where(Answer.conversation_id.in_([one.id for one in conversations]))
+    complained = session.scalars(
+        sa.select(Answer).where(
+            Answer.conversation_id.in_([one.id for one in conversations]), Answer.correction_id.is_not(None)
         )
-    )
+    ).all()
+    told = [(answer.conversation_id, _correction(session, answer)) for answer in complained]
+    corrected = {conversation_id for conversation_id, correction in told if correction and correction["corrected"]}
     return [
         {
             "id": one.id,

@@ -7,26 +7,27 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from knowledge.errors import NotFound
+from knowledge.items import MAX_LIMIT, MAX_OFFSET, MAX_SEARCHED
 from knowledge.tables import Document, DocumentVersion, PassageRow
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
-
-MAX_LIMIT = 500
 
 
 def listing(session: Session, *, q: str | None = None, limit: int = 50, offset: int = 0) -> dict[str, Any]:
     """Documents by id; ``q`` looks into ids and titles."""
     wanted: list[sa.ColumnElement[bool]] = []
     if q:
-        pattern = "%" + q.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-        wanted.append(sa.or_(Document.title.like(pattern, escape="\\"), Document.id.like(pattern, escape="\\")))
+        text = q[:MAX_SEARCHED]
+        wanted.append(
+            sa.or_(Document.title.contains(text, autoescape=True), Document.id.contains(text, autoescape=True))
+        )
     rows = session.scalars(
         sa.select(Document)
         .where(*wanted)
         .order_by(Document.id)
         .limit(max(1, min(limit, MAX_LIMIT)))
-        .offset(max(0, offset))
+        .offset(max(0, min(offset, MAX_OFFSET)))
     ).all()
     passages = dict(
         session.execute(
@@ -45,7 +46,8 @@ def listing(session: Session, *, q: str | None = None, limit: int = 50, offset: 
 def document(session: Session, document_id: str, *, version: int | None = None) -> dict[str, Any]:
     """A document: its present text, or that of ``version``, and all versions. Raises NotFound."""
     row = session.get(Document, document_id)
-    shown = session.get(DocumentVersion, (document_id, version or (row.current_version if row else 0) or 0))
+    number = version or (row.current_version if row else 0) or 0
+    shown = session.get(DocumentVersion, (document_id, number)) if 0 < number < 1 << 31 else None
     if row is None or shown is None:
         raise NotFound(f"There is no document {document_id!r}" + (f" with version {version}." if version else "."))
     versions = session.scalars(

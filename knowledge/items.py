@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 PRIORITIES = ("urgent", "important", "normal")
 EXCERPT = 200  # characters of the answer in a queue line
 MAX_LIMIT = 500
+MAX_OFFSET = 1 << 31
+MAX_SEARCHED = 1_000  # characters; SQLite refuses patterns of 50,000 bytes
 
 
 def listing(
@@ -43,18 +45,18 @@ def listing(
             raise Invalid(f"priority is one of {', '.join(PRIORITIES)}; not {priority[:40]!r}.")
         wanted.append(Correction.priority == priority)
     if q:
-        pattern = "%" + q.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+        text = q[:MAX_SEARCHED]
         said = sa.select(Complaint.correction_id).where(
-            sa.or_(Complaint.comment.like(pattern, escape="\\"), Complaint.question.like(pattern, escape="\\"))
+            sa.or_(Complaint.comment.contains(text, autoescape=True), Complaint.question.contains(text, autoescape=True))
         )
-        wanted.append(sa.or_(Correction.question.like(pattern, escape="\\"), Correction.id.in_(said)))
+        wanted.append(sa.or_(Correction.question.contains(text, autoescape=True), Correction.id.in_(said)))
     rank = sa.case({name: number for number, name in enumerate(PRIORITIES)}, value=Correction.priority)
     rows = session.scalars(
         sa.select(Correction)
         .where(*wanted)
         .order_by(rank, Correction.updated_at.desc(), Correction.id.desc())
         .limit(max(1, min(limit, MAX_LIMIT)))
-        .offset(max(0, offset))
+        .offset(max(0, min(offset, MAX_OFFSET)))
     ).all()
     ids = [row.id for row in rows]
     complaints: dict[int, list[Complaint]] = {}

@@ -14,6 +14,7 @@ An index that was applied, rolled back, compacted or restored equals one that wa
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from retrieval.errors import ChangeError, VectorError
-from retrieval.keywords import KeywordsBuilder, SealedKeywords, Terms, bm25
+from retrieval.keywords import KeywordsBuilder, SealedKeywords, Terms, bm25, document_frequencies
 from retrieval.text import tokens
 from retrieval.vectors import DECIMALS, SealedVectors, could_be_best, exact_scores
 
@@ -263,6 +264,16 @@ class Index:
             ids, scores = ids[best], scores[best]
         order = np.lexsort((ids, -scores))[:k]
         return list(zip(ids[order].tolist(), scores[order].tolist(), strict=True))
+
+    def rarity(self, words: Iterable[str]) -> dict[str, float]:
+        """How much each word tells: 1 for one that no live passage holds, towards 0 for one that all hold (idf)."""
+        fresh = [row.terms for row in self._fresh.values()]
+        frequencies = document_frequencies(words, self.sealed.keywords, self._live, fresh)
+        highest = math.log(1 + (len(self) + 0.5) / 0.5)
+        return {
+            word: math.log(1 + (len(self) - count + 0.5) / (count + 0.5)) / highest
+            for word, count in frequencies.items()
+        }
 
     @cached_property
     def _live(self) -> NDArray[np.bool_] | None:

@@ -152,6 +152,18 @@ def _keys(rows: NDArray[np.int32], ordinals: NDArray[np.int32], size: int) -> ND
     return rows.astype(np.int64) * max(size, 1) + ordinals
 
 
+def document_frequencies(
+    words: Iterable[str], sealed: SealedKeywords, live: NDArray[np.bool_] | None, fresh: Sequence[Terms]
+) -> dict[str, int]:
+    """In how many live passages each word stands. ``live`` as in ``bm25``."""
+    found: dict[str, int] = {}
+    for word in set(words):
+        ordinals, _ = sealed.postings(word)
+        in_sealed = len(ordinals) if live is None else int(np.count_nonzero(live[ordinals]))
+        found[word] = in_sealed + sum(word in passage.counts for passage in fresh)
+    return found
+
+
 def bm25(
     query: Sequence[str], sealed: SealedKeywords, live: NDArray[np.bool_] | None, fresh: Sequence[Terms], total: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

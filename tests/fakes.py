@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
+from collections.abc import Callable  # noqa: TC003 - pydantic reads the field's type
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +19,7 @@ from retrieval.passage import Change, Passage, Row
 from retrieval.text import normalise, tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 

@@ -36,6 +36,8 @@ def ask(
     with open_parts() as parts, _stopped_by_ctrl_c(show) as stop:
         from bot.answer import Ask
 
+        if not as_json:
+            say("Loading the models …", error=True)
         outcome = parts.answerer.answer(Ask(question, language=language), show.take, stop=stop)
         if as_json:
             say_json({"question": question, "model": parts.chat_name, **asdict(outcome)})

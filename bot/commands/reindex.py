@@ -13,6 +13,7 @@ LABELS = {
     "compare": "Comparing it with the database",
     "save": "Saving a snapshot",
 }
+COUNTED = ("embed", "build")
 
 
 def reindex() -> None:
@@ -28,12 +29,13 @@ def reindex() -> None:
 
         started = time.monotonic()
         with Steps(unit="passages") as steps:
-            done = rebuild(
-                parts.database,
-                parts.embedder,
-                parts.settings.snapshots,
-                on_progress=lambda step, at, total: steps.update(LABELS[step], at, total),
-            )
+
+            def show(step: str, at: int, total: int) -> None:
+                counted = step in COUNTED
+                if total or not counted:
+                    steps.update(LABELS[step], at if counted else 0, total if counted else 0)
+
+            done = rebuild(parts.database, parts.embedder, parts.settings.snapshots, on_progress=show)
         say(
             f"Index rebuilt: {done.passages} passages at step {done.seq} of the log, {done.embedded} embedded, "
             f"{done.reused} vectors reused, {time.monotonic() - started:.1f} s."

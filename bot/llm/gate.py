@@ -177,4 +177,4 @@ class Gate:
             passed_background += not person
 
     def _retry_after(self, ahead: int) -> int:
-        return max(1, math.ceil(self._seconds * (ahead + 1) / self.slots))
+        return max(1, math.ceil(round(self._seconds * (ahead + 1) / self.slots, 1)))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from langchain_core.messages import AIMessageChunk
 
+OPENAI = "https://api.openai.com/"
 NO_KEY = "none"  # the client insists on a key; servers on one's own machine ask for none
 
 
@@ -64,10 +65,12 @@ class RemoteChat(LocalChatModel):
 
     def _options(self, request: Request) -> dict[str, Any]:
         options: dict[str, Any] = {
-            "max_tokens": request.max_tokens,
+            "max_tokens": request.max_tokens,  # the client sends it by its new name …
             "temperature": request.temperature,
             "seed": request.seed,
         }
+        if not self.base_url.startswith(OPENAI):  # … which some local servers do not know, while OpenAI's refuses both
+            options["extra_body"] = {"max_tokens": request.max_tokens}
         if request.stop:
             options["stop"] = list(request.stop)
         if request.response_format is not None:
@@ -102,7 +105,7 @@ class RemoteChat(LocalChatModel):
         where = f"The model server at {self.base_url}"
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         if isinstance(error, APITimeoutError):
-            return GenerationFailed(f"{where} was silent for more than {self.timeout:.0f} s: is it overloaded?")
+            return GenerationFailed(f"{where} was silent for more than {self.timeout:g} s: is it overloaded?")
         if isinstance(error, APIConnectionError):
             return GenerationFailed(f"{where} cannot be reached ({said}): is it running, and is the address right?")
         if isinstance(error, AuthenticationError):

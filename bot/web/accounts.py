@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from bot import accounts
 from bot.accounts import Identity
+from bot.web.queries import Id
 from bot.web.security import (
     SESSION_COOKIE,
     Admin,
@@ -114,7 +115,7 @@ def add_key(body: KeyBody, identity: Admin, parts: PartsDep) -> dict[str, Any]:
 
 
 @router.delete("/keys/{key_id}", status_code=204)
-def revoke_key(key_id: int, _identity: Admin, parts: PartsDep) -> None:
+def revoke_key(key_id: Id, _identity: Admin, parts: PartsDep) -> None:
     with parts.database.write() as session:
         accounts.revoke_key(session, key_id)
 

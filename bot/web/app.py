@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import bot
 from bot.events import metrics
-from bot.web import accounts, chat, curate, documents, pages, problems
+from bot.web import accounts, chat, curate, documents, openai, pages, problems
 from bot.web.security import Flood, Guard
 from bot.wiring import Parts
 
@@ -25,6 +25,11 @@ log = structlog.get_logger()
 LOGINS = 8  # wrong passwords from one address or for one name …
 LOGIN_SECONDS = 300.0  # … within this time
 STOP_SECONDS = 20.0  # how long answers may take to be stored when the server stops
+DESCRIPTION = """\
+JSON in UTF-8; errors are application/problem+json with a detail for people.
+Programs send an API key: Authorization: Bearer errata_…
+Browsers hold a cookie: a visitor's from the first question on, a curator's after signing in.\
+"""
 
 
 def create_app(parts: Parts) -> FastAPI:
@@ -41,12 +46,20 @@ def create_app(parts: Parts) -> FastAPI:
         await run_in_threadpool(parts.close)
 
     settings = parts.settings
-    app = FastAPI(title="Errata", version=bot.__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Errata",
+        version=bot.__version__,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        responses={"4XX": {"description": "What is wrong, in words.", "content": {"application/problem+json": {}}}},
+    )
     app.state.parts = parts
     app.state.flood = Flood(settings.questions_per_minute, 60.0)
     app.state.logins = Flood(LOGINS, LOGIN_SECONDS)
     problems.install(app)
-    for module in (chat, curate, documents, accounts, pages):
+    for module in (chat, curate, documents, accounts, openai, pages):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
     app.add_middleware(problems.Unexpected)

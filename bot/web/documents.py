@@ -151,7 +151,7 @@ def _keep(parts: Parts, files: list[UploadFile], actor: str) -> int:
     """Keeps uploaded files under names of our own until the worker has read them."""
     if not files:
         raise Invalid("The upload has no part named files.")
-    names = [PurePath((upload.filename or "file").replace("\\", "/")).name or "file" for upload in files]
+    names = [_name(upload.filename or "") for upload in files]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise Invalid(f"Two files are named {twice[:200]}: they would be two versions of one document.")
@@ -168,6 +168,12 @@ def _keep(parts: Parts, files: list[UploadFile], actor: str) -> int:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def _name(sent: str) -> str:
+    """The last part of the path that a browser may send."""
+    name = PurePath(sent.replace("\\", "/")).name
+    return name if name not in ("", "..") else "file"
 
 
 def _suffix(name: str) -> str:

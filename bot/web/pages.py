@@ -1,4 +1,4 @@
-"""Routes of the pages and of those who watch the server: /, /curate, /login, catalogues, health, metrics."""
+"""Routes of the pages and of those who watch the server: /, /curate, /login, /docs, catalogues, health, metrics."""
 
 from __future__ import annotations
 
@@ -43,6 +43,11 @@ def login_page() -> FileResponse:
     return FileResponse(PAGES / "login.html", headers=FRESH)
 
 
+@router.get("/docs")
+def docs_page() -> FileResponse:
+    return FileResponse(PAGES / "docs.html", headers=FRESH)
+
+
 @router.get("/static/locales/{locale}.json")
 def locale(locale: str) -> JSONResponse:
     """The words of the pages; the server's own stay here."""
@@ -78,9 +83,9 @@ def ready(parts: PartsDep) -> Any:
 @router.get("/metrics")
 def prometheus(parts: PartsDep) -> Response:
     with parts.database.read() as session:
-        states = session.execute(sa.select(Correction.state, sa.func.count()).group_by(Correction.state)).tuples().all()
+        states = session.execute(sa.select(Correction.state, sa.func.count()).group_by(Correction.state)).all()
         metrics.knowledge_version.set(head(session))
-    metrics.corrections_are({**dict.fromkeys(State, 0), **dict(states)})
+    metrics.corrections_are({**dict.fromkeys(State, 0), **{state: count for state, count in states}})  # noqa: C416
     metrics.queue.set(parts.gate.waiting)
     metrics.memory.set(psutil.Process().memory_info().rss)
     return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -8,7 +8,7 @@ from fastapi import Path, Query
 
 MOST = (1 << 63) - 1  # the largest number that SQLite knows
 
-Limit = Annotated[int, Query(ge=1, le=500)]
+Limit = Annotated[int, Query(ge=1, le=MOST)]  # more than a page of a list holds counts as a whole page
 Offset = Annotated[int, Query(ge=0, le=MOST)]
 Words = Annotated[str | None, Query(max_length=1_000)]  # SQLite refuses patterns above 50,000 bytes
 Id = Annotated[int, Path(ge=1, le=MOST)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import re
 import threading
 import time
 from collections import OrderedDict
@@ -210,6 +211,7 @@ def address(request: Request) -> str:
     return str(ipaddress.ip_network(f"{host}/64", strict=False)) if parsed.version == 6 else host
 
 
+_HOST = re.compile(r"([\w.-]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?", re.ASCII)
 Place = tuple[str, str, int | None]  # scheme, host, port: what browsers call an origin
 
 
@@ -220,7 +222,7 @@ def place(scheme: str, host: str) -> Place | None:
         port, name = parsed.port, parsed.hostname or ""
     except ValueError:
         return None
-    if not name or parsed.netloc != host or "@" in host:
+    if parsed.netloc != host or not _HOST.fullmatch(host):
         return None
     with contextlib.suppress(ValueError):
         name = ipaddress.ip_address(name).compressed

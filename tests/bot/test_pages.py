@@ -23,8 +23,8 @@ def name(path: Path) -> str:
     return str(path.relative_to(WEB))
 
 
-def test_pages_are_the_three_that_the_server_shows() -> None:
-    assert [path.stem for path in PAGES] == ["chat", "curate", "login"]
+def test_pages_are_those_that_the_server_shows() -> None:
+    assert [path.stem for path in PAGES] == ["chat", "curate", "docs", "login"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

@@ -233,6 +233,11 @@ def ask(page: Page, question: str, status: str = "answered") -> Locator:
     return turn
 
 
+def press(where: Page | Locator, name: str) -> None:
+    """Clicks the button of this very name."""
+    where.get_by_role("button", name=name, exact=True).click()
+
+
 def stored(page: Page, path: str) -> Any:
     """What the server gives this person."""
     return json.loads(page.context.request.get(path).text())

@@ -257,3 +257,14 @@ def test_results_do_not_depend_on_compaction() -> None:
     assert [eager.search(f"topic {topic}", 20).hits for topic in range(4)] == [
         lazy.search(f"topic {topic}", 20).hits for topic in range(4)
     ]
+
+
+def test_search_coverage_weighs_words_by_their_rarity() -> None:
+    source = MemorySource()
+    texts = ["The pump failed with error E1101.", "The pump is new.", "The valve is new.", "The door is open."]
+    source.add(*(passage(number, text) for number, text in enumerate(texts, start=1)))
+    searcher = Searcher(source, source.embedder)
+    known = searcher.search("What is the error E1101?", 3).coverage
+    unknown = searcher.search("Who is the king of Spain?", 3).coverage
+    assert known > 0.6 > 0.3 > unknown
+    assert searcher.search("E1101", 3).coverage == 1.0

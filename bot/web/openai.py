@@ -1,0 +1,242 @@
+"""The OpenAI-compatible interface: other programs ask as if Errata were a model, by the same path as the page.
+
+The last message of the user is the question, the turns before it are its history; instructions are left aside,
+because the knowledge answers. Citations are ``url_citation`` annotations. What is asked is stored as a conversation of
+the key's owner; ``id`` holds the answer's id, so that ``POST /api/answers/{id}/feedback`` can rate it.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, Literal
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from bot.answer import Found, Outcome, Source, Token
+from bot.condense import MAX_TURNS, Turn
+from bot.errors import BotError
+from bot.turn import Begun, Failed, Finished, TurnEvent
+from bot.web import problems, sse
+from bot.web.chat import begin, finish
+from bot.web.security import PartsDep, Program
+from bot.wiring import Parts
+from knowledge.errors import Invalid, KnowledgeError, NotFound
+from retrieval.errors import RetrievalError
+
+MODEL = "errata"
+PREFIX = "chatcmpl-"  # of ids; the answer's id follows
+_TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+
+
+class OpenAIRoute(APIRoute):
+    """A route whose errors have OpenAI's form, which is what its clients read."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handle_errors(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except RequestValidationError as error:
+                return _refusal(*problems.from_validation(error))
+            except HTTPException as error:
+                return _refusal(*problems.from_http(error))
+            except (BotError, KnowledgeError, RetrievalError) as error:
+                return _refusal(
+                    problems.status_of(error), problems.detail_of(error), wait=problems.retry_after(error)
+                )
+
+        return handle_errors
+
+
+router = APIRouter(prefix="/v1", tags=["OpenAI-compatible"], route_class=OpenAIRoute)
+
+
+class PartBody(BaseModel):
+    type: str
+    text: str = ""
+
+
+class MessageBody(BaseModel):
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: str | list[PartBody] | None = None
+
+    def text(self) -> str:
+        """The words of the message. Raises Invalid for pictures and sounds."""
+        if isinstance(self.content, str) or self.content is None:
+            return self.content or ""
+        if any(part.type not in ("text", "refusal") for part in self.content):
+            raise Invalid("messages: Errata reads text only.")
+        return "\n".join(part.text for part in self.content)
+
+
+class StreamOptionsBody(BaseModel):
+    include_usage: bool = False
+
+
+class CompletionBody(BaseModel):
+    """What is not named here (temperature, max_tokens, …) is the operator's to decide and is left aside."""
+
+    model: str = Field(max_length=200)
+    messages: list[MessageBody] = Field(min_length=1, max_length=1_000)
+    stream: bool = False
+    stream_options: StreamOptionsBody | None = None
+    n: int | None = None
+
+
+@router.get("/models")
+def models(_identity: Program) -> dict[str, Any]:
+    """The one model: this Errata."""
+    return {"object": "list", "data": [{"id": MODEL, "object": "model", "created": 0, "owned_by": MODEL}]}
+
+
+@router.post("/chat/completions", response_model=None)
+async def complete(body: CompletionBody, request: Request, identity: Program, parts: PartsDep) -> Response:
+    """Answers the last message of the user from the knowledge."""
+    if body.model != MODEL:
+        raise NotFound(f"There is no model {body.model!r} here. The model is named {MODEL!r}.")
+    if body.n not in (None, 1):
+        raise Invalid("n: there is one answer to a question.")
+    question, history = read(body.messages)
+    begun = await run_in_threadpool(begin, request, identity, parts, question=question, history=history)
+    completion = _Completion(begun, str(parts.settings.public_url or request.base_url).rstrip("/"))
+
+    def leave() -> None:
+        parts.turns.stop(begun.answer_id)
+
+    if body.stream:
+        usage = body.stream_options is not None and body.stream_options.include_usage
+        return sse.EventStream(lambda send: _tell(parts, begun, completion, send, usage=usage), on_leave=leave)
+    outcome = await sse.whole(lambda: finish(parts, begun), request, on_leave=leave)
+    return JSONResponse(completion.whole(outcome))
+
+
+def read(messages: list[MessageBody]) -> tuple[str, tuple[Turn, ...]]:
+    """The question and the turns before it. Raises Invalid when the last message is not the user's."""
+    said = [(one.role, one.text()) for one in messages if one.role in ("user", "assistant")]
+    if not said or said[-1][0] != "user":
+        raise Invalid("messages: the last message must be the user's.")
+    turns = [
+        Turn(question, answer)
+        for (asker, question), (answerer, answer) in zip(said, said[1:], strict=False)
+        if (asker, answerer) == ("user", "assistant")
+    ]
+    return said[-1][1], tuple(turns[-MAX_TURNS:])
+
+
+class _Completion:
+    """The shapes of one completion."""
+
+    def __init__(self, begun: Begun, address: str) -> None:
+        self._begun = begun
+        self._address = address
+        self._created = int(time.time())
+
+    def whole(self, outcome: Outcome) -> dict[str, Any]:
+        message = {
+            "role": "assistant",
+            "content": outcome.answer,
+            "refusal": None,
+            "annotations": self.annotations(outcome),
+        }
+        choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
+        return {**self._head("chat.completion"), "choices": [choice], "usage": _usage(outcome), **self.more(outcome)}
+
+    def chunk(self, delta: dict[str, Any], *, end: bool = False, **more: Any) -> dict[str, Any]:
+        choice = {"index": 0, "delta": delta, "finish_reason": "stop" if end else None, "logprobs": None}
+        return {**self._head("chat.completion.chunk"), "choices": [choice], **more}
+
+    def usage(self, outcome: Outcome) -> dict[str, Any]:
+        return {**self._head("chat.completion.chunk"), "choices": [], "usage": _usage(outcome)}
+
+    def more(self, outcome: Outcome) -> dict[str, Any]:
+        """What OpenAI's form has no place for."""
+        said = {
+            "answer_id": self._begun.answer_id,
+            "conversation_id": self._begun.conversation_id,
+            "status": outcome.status,
+            "answer": outcome.answer,
+            "confidence": outcome.confidence,
+            "knowledge_version": outcome.knowledge_version,
+        }
+        return {"errata": said}
+
+    def annotations(self, outcome: Outcome) -> list[dict[str, Any]]:
+        """A citation for each ``[n]`` in the answer; a source that is cited without one stands for the whole."""
+        sources = {source.n: source for source in outcome.sources if source.n in outcome.citations}
+        found = [
+            (sources[int(mark[1])], mark.start(), mark.end())
+            for mark in re.finditer(r"\[(\d{1,4})\]", outcome.answer)
+            if int(mark[1]) in sources
+        ]
+        marked = {source.n for source, _, _ in found}
+        found += [(source, 0, len(outcome.answer)) for source in sources.values() if source.n not in marked]
+        return [self._citation(source, start, end) for source, start, end in found]
+
+    def _citation(self, source: Source, start: int, end: int) -> dict[str, Any]:
+        url = source.url or f"{self._address}/api/documents/{quote(source.document_id, safe='')}?version={source.version}"
+        return {
+            "type": "url_citation",
+            "url_citation": {"start_index": start, "end_index": end, "title": source.title, "url": url},
+        }
+
+    def _head(self, kind: str) -> dict[str, Any]:
+        return {"id": PREFIX + self._begun.answer_id, "object": kind, "created": self._created, "model": MODEL}
+
+
+def _tell(parts: Parts, begun: Begun, completion: _Completion, send: sse.Send, *, usage: bool) -> None:
+    """Runs the turn and sends it in OpenAI's chunks. What was held back while streaming (a refusal, say) comes with
+    the last words; ``errata.answer`` is the answer that counts."""
+    streamed: list[str] = []
+
+    def pass_on(event: TurnEvent) -> None:
+        if isinstance(event, Found):
+            send(None, completion.chunk({"role": "assistant", "content": ""}))
+        elif isinstance(event, Token):
+            streamed.append(event.text)
+            send(None, completion.chunk({"content": event.text}))
+        elif isinstance(event, Finished):
+            outcome = event.outcome
+            shown = "".join(streamed)
+            if outcome.answer != shown and outcome.answer.startswith(shown):
+                send(None, completion.chunk({"content": outcome.answer[len(shown) :]}))
+            last = {"annotations": completion.annotations(outcome)}
+            send(None, completion.chunk(last, end=True, **completion.more(outcome)))
+            if usage:
+                send(None, completion.usage(outcome))
+            send(None, "[DONE]")
+        elif isinstance(event, Failed):
+            send(None, _error(problems.status_of(event.error), problems.detail_of(event.error)))
+
+    parts.turns.run(begun, pass_on)
+
+
+def _usage(outcome: Outcome) -> dict[str, int]:
+    total = outcome.prompt_tokens + outcome.completion_tokens
+    return {
+        "prompt_tokens": outcome.prompt_tokens,
+        "completion_tokens": outcome.completion_tokens,
+        "total_tokens": total,
+    }
+
+
+def _error(status: int, message: str) -> dict[str, Any]:
+    return {"error": {"message": message, "type": _TYPES.get(status, "server_error"), "param": None, "code": None}}
+
+
+def _refusal(status: int, message: str, *, wait: int | None = None) -> JSONResponse:
+    status = 400 if status == 422 else status  # OpenAI has no 422
+    headers = {"Retry-After": str(wait)} if wait else {}
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    message = message.encode("utf-8", "replace").decode("utf-8")
+    return JSONResponse(_error(status, message), status_code=status, headers=headers)

@@ -1,0 +1,75 @@
+/**
+ * The page of the HTTP interface: lists the operations that `/openapi.json` describes, each with the forms of what it
+ * takes and gives. Every word on it comes from there. Knows nothing about single operations.
+ */
+import { html, render } from "./html.js";
+
+const METHODS = ["get", "post", "put", "patch", "delete"];
+
+/** @typedef {any} Json */
+
+/**
+ * A schema with its references filled in, as an example of the form: `{question: "string", stream?: "boolean"}`.
+ * @param {Json} schema
+ * @param {Record<string, Json>} named
+ * @returns {Json}
+ */
+function form(schema, named) {
+  if (!schema) return "any";
+  if (schema.$ref) return form(named[schema.$ref.split("/").pop()], named);
+  if (schema.enum) return schema.enum.join(" | ");
+  if (schema.const !== undefined) return schema.const;
+  const choices = schema.anyOf ?? schema.oneOf;
+  if (choices) {
+    const forms = choices.map((/** @type {Json} */ one) => form(one, named));
+    return forms.every((/** @type {Json} */ one) => typeof one === "string") ? forms.join(" | ") : forms[0];
+  }
+  if (schema.type === "array") return [form(schema.items, named)];
+  if (!schema.properties) return schema.type ?? "any";
+  const required = new Set(schema.required ?? []);
+  return Object.fromEntries(
+    Object.entries(schema.properties).map(([name, one]) => [required.has(name) ? name : `${name}?`, form(one, named)]),
+  );
+}
+
+/** @param {Json} content by media type */
+const bodies = (content, named) =>
+  Object.entries(content ?? {}).map(([type, one]) => html`<p><code>${type}</code></p><pre>${JSON.stringify(form(one.schema, named), null, 2)}</pre>`);
+
+/** @param {{method: string, path: string, operation: Json, named: Record<string, Json>}} props */
+function Operation({ method, path, operation, named }) {
+  const parameters = operation.parameters ?? [];
+  return html`<details>
+    <summary><span class="docs-method">${method.toUpperCase()}</span> <code>${path}</code> <span class="muted">${operation.description ?? operation.summary}</span></summary>
+    ${parameters.map((/** @type {Json} */ one) => html`<p><code>${one.name}${one.required ? "" : "?"}</code> <span class="muted">${one.in}: ${form(one.schema, named)}</span></p>`)}
+    ${bodies(operation.requestBody?.content, named)}
+    <p class="muted">${Object.keys(operation.responses ?? {}).join(" · ")}</p>
+  </details>`;
+}
+
+/** @param {{api: Json}} props */
+function Page({ api }) {
+  const named = api.components?.schemas ?? {};
+  const groups = new Map();
+  for (const [path, methods] of Object.entries(api.paths)) {
+    for (const method of METHODS.filter((one) => methods[one])) {
+      const operation = methods[method];
+      const group = operation.tags?.[0] ?? "";
+      groups.set(group, [...(groups.get(group) ?? []), { method, path, operation }]);
+    }
+  }
+  return html`<p class="wordmark"><a href="/">Errata<span lang="zh-CN">勘误</span></a></p>
+    <h1>${api.info.title} ${api.info.version}</h1>
+    <p class="docs-intro">${api.info.description}</p>
+    ${[...groups].map(([name, operations]) => html`<section><h2>${name}</h2>
+      ${operations.map((/** @type {Json} */ one) => html`<${Operation} ...${one} named=${named} />`)}
+    </section>`)}`;
+}
+
+try {
+  const response = await fetch("/openapi.json");
+  const api = await response.json();
+  render(html`<${Page} api=${api} />`, /** @type {HTMLElement} */ (document.querySelector("#app")));
+} catch {
+  document.querySelector("#broken")?.removeAttribute("hidden");
+}

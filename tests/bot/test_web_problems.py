@@ -1,0 +1,308 @@
+"""Every refusal is a problem in words; hostile input is refused, never a crash."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.bot.test_web_routes import ROWS
+from tests.fakes import ScriptedChat
+from tests.loop.world import World, ask, put, world
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from httpx import Response
+    from starlette.testclient import TestClient
+
+HUGE = 10**30
+SURROGATE = '"\\ud800"'  # valid JSON for half a character
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with world(tmp_path_factory.mktemp("problems"), ScriptedChat(script=lambda _: "At nine [1].")) as made:
+        put(made.client("carla"), "hours", "Hours", "The shop opens at nine.")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def admin(shop: World) -> TestClient:
+    return shop.client("ada")
+
+
+@pytest.fixture(scope="module")
+def answer(admin: TestClient) -> dict[str, Any]:
+    """An answer of the administrator's, with a correction."""
+    mine = ask(admin, "When do you open?")
+    rated = admin.post(f"/api/answers/{mine['answer_id']}/feedback", json={"rating": "down"})
+    return {**mine, **rated.json()}
+
+
+def problem(response: Response) -> tuple[int, str]:
+    """Status and detail of a problem, after checking its form."""
+    assert response.headers["content-type"] == "application/problem+json"
+    said = response.json()
+    assert {"type", "title", "status", "detail"} <= said.keys()
+    assert (said["type"], said["status"]) == ("about:blank", response.status_code)
+    return response.status_code, said["detail"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "detail"),
+    [
+        ("GET", "/none", 404, "There is nothing at this address."),
+        ("GET", "/static/none.js", 404, "There is nothing at this address."),
+        ("GET", "/api/chat", 405, "This address does not take this method. The header Allow names those that it takes."),
+        ("PUT", "/", 405, "This address does not take this method. The header Allow names those that it takes."),
+        ("GET", "/api/corrections/99", 404, "There is no correction 99."),
+        ("GET", f"/api/corrections/{HUGE}", 404, f"There is no correction {HUGE}."),
+        ("GET", "/api/corrections/x", 422, "correction_id: Input should be a valid integer, unable to parse string as an integer"),
+        ("GET", "/api/corrections?limit=-1", 422, "limit: Input should be greater than or equal to 1"),
+        ("GET", f"/api/corrections?offset={HUGE}", 422, "offset: Input should be less than or equal to 9223372036854775807"),
+        ("GET", "/api/corrections?state=lost", 422, "state is one of queued, drafted, approved, verified, reopened, rejected, merged, rolled_back; not 'lost'."),
+        ("GET", f"/api/corrections?q={'x' * 1001}", 422, "q: String should have at most 1000 characters"),
+        ("GET", f"/api/documents?limit={HUGE}", 422, "limit: Input should be less than or equal to 9223372036854775807"),
+        ("GET", f"/api/documents/hours?version={HUGE}", 422, "version: Input should be less than or equal to 9223372036854775807"),
+        ("GET", "/api/documents/hours?version=7", 404, "There is no document 'hours' with version 7."),
+        ("GET", "/api/documents/", 404, "There is no document ''."),
+        ("GET", f"/api/jobs/{HUGE}", 404, f"There is no job {HUGE}."),
+        ("DELETE", f"/api/keys/{HUGE}", 422, "key_id: Input should be less than or equal to 9223372036854775807"),
+        ("GET", "/api/conversations/none", 404, "There is no such conversation."),
+        ("POST", "/api/answers/none/stop", 404, "There is no such answer."),
+        ("GET", "/static/locales/fr.json", 404, "There is no catalogue 'fr'."),
+    ],
+)
+def test_refusals_say_what_is_wrong(admin: TestClient, method: str, path: str, status: int, detail: str) -> None:
+    assert problem(admin.request(method, path)) == (status, detail)
+
+
+def test_405_names_the_methods(admin: TestClient) -> None:
+    assert admin.get("/api/chat").headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "detail"),
+    [
+        ("/api/chat", "{}", "question: Field required"),
+        ("/api/chat", '{"question": ""}', "question: String should have at least 1 character"),
+        ("/api/chat", '{"question": "  "}', "The question is empty."),
+        ("/api/chat", '{"question": 7}', "question: Input should be a valid string"),
+        ("/api/chat", f'{{"question": "{"x" * 4001}"}}', "question: String should have at most 4000 characters"),
+        ("/api/chat", '{"question": "q", "filters": {"a": 1}}', "filters.a: Input should be a valid string"),
+        ("/api/chat", '{"question": "q"', "The body is not valid JSON: Expecting ',' delimiter at character 16."),
+        ("/api/chat", "[]", "The body does not fit: Input should be a valid dictionary or object to extract fields from."),
+        ("/api/chat", "", "The body does not fit: Field required."),
+        ("/api/documents", '{"title": "x"}', "text: Field required"),
+        ("/api/documents", '{"title": "x"', "The body is not valid JSON: EOF while parsing an object at line 1 column 13."),
+        ("/api/documents", '{"title": "x", "text": " "}', "Document 'D' has no text."),
+        ("/api/corrections/merge", '{"ids": [1]}', "ids: List should have at least 2 items after validation, not 1"),
+        ("/api/keys", '{"name": "k", "role": "king"}', "A key's role is one of program, curator, admin."),
+        ("/api/users", '{"username": "a b", "password": "ppppppppppp"}', "A user name has 1 to 64 letters, digits or . @ _ -"),
+        ("/api/users", '{"username": "ab", "password": "p"}', "A password has 10 to 1024 characters."),
+        ("/api/search", '{"query": "q", "k": 0}', "k: Input should be greater than or equal to 1"),
+    ],
+)
+def test_wrong_bodies_are_refused_with_the_name_of_the_field(
+    admin: TestClient, path: str, body: str, detail: str
+) -> None:
+    status, said = problem(admin.post(path, content=body, headers=JSON))
+    assert status == 422
+    assert said == detail or (detail.startswith("Document") and said.endswith(" has no text."))
+
+
+@pytest.mark.parametrize("path", ["/api/chat", "/api/documents", "/api/session", "/api/search"])
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/xml"])
+def test_other_kinds_of_bodies_are_refused(admin: TestClient, path: str, kind: str) -> None:
+    said = problem(admin.post(path, content='{"question": "q"}', headers={"Content-Type": kind}))
+    assert said[0] == 415
+    assert "application/json" in said[1]
+
+
+def test_lost_race_tells_revision_and_state(admin: TestClient, answer: dict[str, Any]) -> None:
+    path = f"/api/corrections/{answer['correction_id']}"
+    now = admin.get(path).json()
+    lost = admin.put(f"{path}/draft", json={"answer": "At ten.", "revision": now["revision"] + 1})
+    assert problem(lost)[0] == 409
+    assert (lost.json()["revision"], lost.json()["state"]) == (now["revision"], now["state"])
+
+
+def test_full_queue_is_503_before_the_stream_begins(shop: World) -> None:
+    parts = shop.parts
+    with parts.gate.enter():
+        parts.gate.limit, before = 0, parts.gate.limit
+        try:
+            refused = [shop.client().post("/api/chat", json={"question": "q", "stream": s}) for s in (True, False)]
+        finally:
+            parts.gate.limit = before
+    for one in refused:
+        assert problem(one)[0] == 503
+        assert int(one.headers["retry-after"]) >= 1
+    with parts.database.read() as session:
+        from bot.tables import Answer
+
+        assert session.query(Answer).filter_by(question="q").count() == 0
+
+
+def test_too_many_questions_are_429_with_the_time_to_wait(tmp_path: Any) -> None:
+    with world(tmp_path, ScriptedChat(), questions_per_minute=1) as small:
+        visitor = small.client()
+        ask(visitor, "One")
+        refused = visitor.post("/api/chat", json={"question": "Two"})
+        assert problem(refused) == (429, "Too many attempts. Please wait a little.")
+        assert 1 <= int(refused.headers["retry-after"]) <= 60
+
+
+def test_unexpected_error_tells_no_details(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    class Broken(ScriptedChat):
+        def _steps(self, request: Any) -> Any:
+            raise ZeroDivisionError("secret words of /some/path")
+
+    with world(tmp_path, Broken()) as broken:
+        put(broken.client("carla"), "d", "D", "Some text.")
+        response = broken.client().post("/api/chat", json={"question": "Some text?", "stream": False})
+        status, detail = problem(response)
+        assert status == 500
+        assert detail == "Something went wrong here. The server's log has the details under the request id."
+        assert "secret" not in response.text
+        assert response.headers["x-request-id"] in capsys.readouterr().out
+
+
+def test_error_of_a_route_is_a_problem_with_all_headers(shop: World) -> None:
+    @shop.app.get("/broken", include_in_schema=False)
+    def broken() -> None:
+        raise ZeroDivisionError("secret")
+
+    response = shop.client().get("/broken")
+    assert problem(response)[0] == 500
+    assert "secret" not in response.text
+    assert response.headers["x-request-id"]
+    assert "content-security-policy" in response.headers
+
+
+@pytest.mark.parametrize("path", ["/api/chat", "/api/session", "/api/search", "/v1/chat/completions"])
+def test_bodies_above_a_megabyte_are_413(admin: TestClient, path: str) -> None:
+    body = b'{"question": "' + b"x" * 1_000_000 + b'"}'
+    assert problem(admin.post(path, content=body, headers=JSON)) == (413, "The request is larger than 1,000,000 bytes.")
+
+
+@pytest.mark.parametrize("length", [None, "5", "9" * 5000, "-1", "\xb2", "1_0"])
+def test_length_that_is_missing_or_a_lie_does_not_help(admin: TestClient, length: str | None) -> None:
+    body = b'{"question": "' + b"x" * 1_000_000 + b'"}'
+    headers = dict(JSON) if length is None else {**JSON, "Content-Length": length.encode("latin-1")}
+    response = admin.post("/api/search", content=iter([body[:500_000], body[500_000:]]), headers=headers)
+    assert response.status_code in (400, 413)
+    assert response.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[" * 100_000 + "]" * 100_000,
+        '{"question":' * 20_000 + "1" + "}" * 20_000,
+        '{"question": ' + "9" * 10_000 + "}",
+        '{"question": NaN}',
+        f'{{"question": {SURROGATE}}}',
+        f'{{"question": "q", "filters": {{{SURROGATE}: "x"}}}}',
+        f'{{"question": "q", {SURROGATE}: 1}}',
+        b"\xff\xfe",
+        b'{"question": "\xff"}',
+        '{"question": "a\\u0000b"}',
+        '{"question": "q", "conversation_id": "a\\u0000b"}',
+        '{"question": "q", "language": "\\u0000"}',
+        '{"question": "q", "filters": {"\\u0000": "\\u0000"}}',
+        '{"question": "q", "filters": {"a\\"b": "x", "$.x": "y", "": "z"}}',
+        "null",
+        "7",
+    ],
+    ids=lambda body: str(body)[:30],
+)
+@pytest.mark.parametrize("path", ["/api/chat", "/api/documents", "/v1/chat/completions"])
+def test_hostile_json_is_never_a_crash(admin: TestClient, path: str, body: str | bytes) -> None:
+    content = body if isinstance(body, bytes) else body.encode()
+    content = content.replace(b'{"question": "q"', b'{"question": "q", "title": "t", "text": "x", "stream": false')
+    response = admin.post(path, content=content, headers=JSON)
+    assert response.status_code < 500
+    response.json()
+
+
+@pytest.mark.parametrize("query", [b"q=%00", b"q=\xff", b"q=%ff", b"q=%ed%a0%80", b"state=%00", b"limit=%00", b"limit=1e9", b"q=%25_\\"])
+@pytest.mark.parametrize("path", ["/api/corrections", "/api/documents", "/api/documents/hours", "/api/session"])
+def test_hostile_queries_are_never_a_crash(admin: TestClient, path: str, query: bytes) -> None:
+    response = admin.get(path, params=None, extensions={"x": 1}) if not query else raw(admin, path, query)
+    assert response.status_code < 500
+
+
+def raw(client: TestClient, path: str, query: bytes) -> Response:
+    """A GET whose query goes out byte for byte."""
+    request = client.build_request("GET", path)
+    request.url = request.url.copy_with(query=query)
+    return client.send(request)
+
+
+@pytest.mark.parametrize("path", ["/api/documents/%00", "/api/documents/%ff", "/api/conversations/%ed%a0%80", "/api/corrections/%00/claim", "/static/%00", "/static/locales/%2e%2e.json", "/static/..%2f..%2fapp.py", "/api/documents/" + "x" * 20_000])
+def test_hostile_paths_are_never_a_crash(admin: TestClient, path: str) -> None:
+    assert admin.get(path).status_code in (404, 405)
+
+
+TEXT = st.one_of(
+    st.text(max_size=20),
+    st.sampled_from(["\x00", "\ud800", "%", "_", "'", '"', "../..", "[1]", "٣", "\u202e", "e\u0301", "x" * 5_000]),
+)
+NUMBER = st.one_of(st.integers(), st.sampled_from([HUGE, -HUGE, 0, -1, 2**63, 2**31]), st.floats())
+VALUE = st.recursive(
+    st.one_of(st.none(), st.booleans(), NUMBER, TEXT),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXT, inner, max_size=3)),
+    max_leaves=6,
+)
+FIELDS = {
+    "/api/chat": ("question", "conversation_id", "language", "regenerate", "filters"),
+    "/api/answers/{answer_id}/feedback": ("rating", "reasons", "comment", "suggested_answer", "quote", "stars"),
+    "/api/answers/{answer_id}/signals": ("kind", "value"),
+    "/api/feedback": ("query", "response", "rating", "user_id", "comment"),
+    "/api/conversations/{conversation_id}": ("title",),
+    "/api/conversations/{conversation_id}/survey": ("stars", "comment"),
+    "/api/corrections/{correction_id}/draft": (
+        "answer", "question", "paraphrases", "negatives", "edits", "supersedes", "kind", "valid_until", "revision",
+    ),
+    "/api/corrections/{correction_id}/{action}": ("reason", "revision", "override"),
+    "/api/corrections/merge": ("ids",),
+    "/api/documents": ("id", "title", "text", "language", "source_url", "metadata"),
+    "/api/search": ("query", "k", "language", "filters"),
+    "/api/users": ("username", "password", "role"),
+    "/api/keys": ("name", "role"),
+    "/v1/chat/completions": ("model", "messages", "stream_options", "n"),
+}  # fmt: skip
+SOUND = {
+    "rating": "down", "kind": "copied", "stars": 3, "model": "errata", "title": "t", "text": "words",
+    "messages": [{"role": "user", "content": "q"}], "query": "q", "question": "q", "answer": "a", "response": "r",
+    "username": "no one", "password": "p" * 10, "role": "curator", "name": "n", "ids": [1, 2], "filters": {"a": "b"},
+    "edits": [{"document_id": "hours", "version": 1, "find": "nine", "replace": "ten"}],
+    "supersedes": [{"document_id": "hours"}], "metadata": {"a": 1}, "reasons": ["wrong"],
+}  # fmt: skip
+JSON_ROWS = [row for row in ROWS if row.path in FIELDS and row.method in ("POST", "PUT", "PATCH")]
+
+
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_no_json_crashes_a_route(admin: TestClient, answer: dict[str, Any], data: st.DataObject) -> None:
+    row = data.draw(st.sampled_from(JSON_ROWS))
+    body: dict[str, Any] = {"stream": False} if "chat" in row.path else {}
+    for name in FIELDS[row.path]:
+        how = data.draw(st.sampled_from(("sound", "hostile", "absent")))
+        if how == "hostile":
+            body[name] = data.draw(VALUE)
+        elif how == "sound" and name in SOUND:
+            body[name] = SOUND[name]
+    path = row.path.replace("{action}", data.draw(st.sampled_from(("claim", "approve", "reject", "reopen", "rollback"))))
+    for name in ("answer_id", "conversation_id", "correction_id"):
+        path = path.replace("{" + name + "}", str(answer[name]))
+    response = admin.request(row.method, path, content=json.dumps(body).encode(), headers=JSON)
+    assert response.status_code < 500, (path, body, response.text)
+    if response.status_code >= 400:
+        assert response.json().get("detail") or response.json()["error"]["message"]

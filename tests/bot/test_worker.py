@@ -1,0 +1,115 @@
+"""The worker does the queued jobs, one at a time, and goes on whatever happens."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bot.worker import Worker
+from knowledge import jobs
+from knowledge.db import Database
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def database(tmp_path: Path, migrated: Path) -> Iterator[Database]:
+    shutil.copyfile(migrated, tmp_path / "errata.db")
+    database = Database(f"sqlite:///{tmp_path / 'errata.db'}")
+    yield database
+    database.close()
+
+
+def enqueue(database: Database, kind: str, **payload: Any) -> int:
+    with database.write() as session:
+        return jobs.enqueue(session, kind, payload, actor="ann").id
+
+
+def told(database: Database, job_id: int) -> tuple[str, str | None, dict[str, Any]]:
+    with database.read() as session:
+        job = jobs.get(session, job_id)
+        return job.state, job.error, job.progress
+
+
+def test_a_step_does_the_oldest_job_and_keeps_its_result(database: Database) -> None:
+    done: list[dict[str, Any]] = []
+
+    def handler(payload: dict[str, Any], report: Any) -> dict[str, Any]:
+        done.append(payload)
+        report({"done": 1})
+        return {"done": 2}
+
+    ids = [enqueue(database, "count", number=number) for number in range(2)]
+    worker = Worker(database, {"count": handler})
+    assert worker.step()
+    assert done == [{"number": 0}]
+    assert [told(database, one) for one in ids] == [("done", None, {"done": 2}), ("queued", None, {})]
+    assert worker.step()
+    assert not worker.step()
+
+
+def test_a_report_is_seen_while_the_job_runs(database: Database) -> None:
+    seen = []
+
+    def handler(_payload: dict[str, Any], report: Any) -> None:
+        report({"done": 1, "total": 3})
+        seen.append(told(database, job_id))
+
+    job_id = enqueue(database, "count")
+    Worker(database, {"count": handler}).step()
+    assert seen == [("running", None, {"done": 1, "total": 3})]
+
+
+def test_a_job_that_fails_is_told_so_and_tried_again_later(database: Database) -> None:
+    def handler(_payload: dict[str, Any], _report: Any) -> None:
+        raise ValueError("the engine is down")
+
+    job_id = enqueue(database, "ask")
+    worker = Worker(database, {"ask": handler})
+    assert worker.step()
+    assert told(database, job_id) == ("queued", "ValueError: the engine is down", {})
+    assert not worker.step()  # its pause is not over
+
+
+def test_a_job_of_an_unknown_kind_fails_and_others_go_on(database: Database) -> None:
+    unknown, known = enqueue(database, "dance"), enqueue(database, "ask")
+    worker = Worker(database, {"ask": lambda _payload, _report: None})
+    assert worker.step()
+    assert worker.step()
+    assert told(database, unknown)[:2] == ("queued", "LookupError: no handler for jobs of kind 'dance'")
+    assert told(database, known)[0] == "done"
+
+
+def test_a_job_that_is_cancelled_while_it_runs_stays_cancelled(database: Database) -> None:
+    def handler(_payload: dict[str, Any], _report: Any) -> None:
+        with database.write() as session:
+            jobs.cancel(session, "ask", "number", 1)
+
+    job_id = enqueue(database, "ask", number=1)
+    Worker(database, {"ask": handler}).step()
+    assert told(database, job_id)[:2] == ("failed", "cancelled")
+
+
+def test_a_started_worker_is_woken_and_stops_after_its_job(database: Database) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def handler(_payload: dict[str, Any], _report: Any) -> None:
+        begun.set()
+        assert go_on.wait(5)
+
+    worker = Worker(database, {"ask": handler})
+    worker.start()
+    job_id, second = enqueue(database, "ask"), enqueue(database, "ask")
+    worker.wake()
+    assert begun.wait(5)
+    stopping = threading.Thread(target=worker.stop, args=(5,))
+    stopping.start()
+    go_on.set()
+    stopping.join()
+    assert told(database, job_id)[0] == "done"
+    assert told(database, second)[0] == "queued"

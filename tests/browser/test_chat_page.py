@@ -1,0 +1,249 @@
+"""The chat page where the way is not smooth: no answer, stopping, queueing, a full or vanished server, the keyboard."""
+
+from __future__ import annotations
+
+import re
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser.cable import cable
+from tests.browser.stage import CASES, LANGUAGES, Audience, Stage, Words, ask, press, staged, stored
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.browser
+CASE = CASES["en"]
+SAY = Words("en")
+MANY = 1000  # more words than any answer here has
+
+
+@pytest.fixture
+def gate() -> Iterator[threading.Semaphore]:
+    """The model waits here before every word."""
+    made = threading.Semaphore(0)
+    yield made
+    made.release(MANY)
+
+
+@pytest.fixture
+def slow(tmp_path: Path, audience: Audience, gate: threading.Semaphore) -> Iterator[Stage]:
+    """A stage whose model writes when ``gate`` lets it; one person may wait."""
+    with staged(tmp_path, audience, gate=gate, queue=1) as made:
+        yield made
+        gate.release(MANY)
+
+
+def begin(page: Page, question: str) -> None:
+    page.locator("#question").fill(question)
+    page.locator("#question").press("Enter")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_chat_page_shows_a_refusal_as_a_card_and_takes_what_was_expected(stage: Stage, language: str) -> None:
+    from playwright.sync_api import expect
+
+    say = Words(language)
+    question = {"en": "Do you sell gift cards?", "zh-CN": "有礼品卡吗？"}[language]
+    page = stage.visitor(language)
+    card = ask(page, question, "refused").locator(".refusal")
+    expect(card.locator(".refusal-title")).to_have_text(say("refused.title"))
+    expect(card.locator("dd").first).to_have_text(question)
+    card.locator(".nearest button").first.click()
+    expect(page.locator(".passage-panel .passage-text")).not_to_be_empty()
+    page.keyboard.press("Escape")
+    card.locator("summary").click()
+    card.get_by_label(say("refused.expected")).fill("Gift cards at the counter")
+    press(card, say("ui.send"))
+    expect(card.locator(".thanks")).to_have_text(say("refused.thanks"))
+    (line,) = stage.world.client("carla").get("/api/corrections").json()["items"]
+    assert (line["question"], line["complaints"]) == (question, 1)
+
+
+def test_chat_page_stops_at_escape_and_keeps_the_words(slow: Stage, gate: threading.Semaphore) -> None:
+    from playwright.sync_api import expect
+
+    page = slow.visitor()
+    begin(page, CASE.question)
+    gate.release(6)
+    expect(page.locator(".turn-streaming .prose")).to_contain_text("within 14")
+    page.keyboard.press("Escape")
+    turn = page.locator(".turn-stopped")
+    expect(turn.locator(".prose")).to_contain_text("Shoes can be returned within 14")
+    expect(turn.locator(".notice")).to_have_text(SAY("turn.stopped"))
+    page.reload()
+    expect(turn.locator(".prose")).to_contain_text("Shoes can be returned within 14")
+    expect(turn.locator(".rate-down")).to_be_visible()
+
+
+def test_chat_page_answers_again_with_another_wording(tmp_path: Path, audience: Audience) -> None:
+    from playwright.sync_api import expect
+
+    written = iter(["Within 14 days [1].", "In 14 days at most [1]."])
+    with staged(tmp_path, audience, script=lambda _prompt: next(written)) as stage:
+        page = stage.visitor()
+        ask(page, CASE.question)
+        press(page, SAY("actions.regenerate"))
+        turns = page.locator("article.turn-answered")
+        expect(turns).to_have_count(2)
+        expect(turns.nth(1).locator("h2")).to_have_text(CASE.question)
+        expect(turns.nth(0).locator(".prose")).to_have_text("Within 14 days 1.")
+        expect(turns.nth(1).locator(".prose")).to_have_text("In 14 days at most 1.")
+
+
+def test_chat_page_renames_deletes_and_brings_back_conversations(stage: Stage) -> None:
+    from playwright.sync_api import expect
+
+    page = stage.visitor()
+    ask(page, CASE.question)
+    page.locator(".new-chat").click()
+    ask(page, "Are sale items returned?")
+    titles = page.locator(".conversation-title")
+    expect(titles).to_have_text(["Are sale items returned?", CASE.question])
+    page.locator(".conversation").nth(1).hover()
+    press(page, SAY("conversations.rename", title=CASE.question))
+    page.get_by_label(SAY("conversations.new_title")).fill("Shoes")
+    page.keyboard.press("Enter")
+    expect(titles).to_have_text(["Are sale items returned?", "Shoes"])
+    delete = page.get_by_role("button", name=SAY("conversations.delete", title="Shoes"))
+    page.locator(".conversation").nth(1).hover()
+    delete.click()
+    expect(titles).to_have_text(["Are sale items returned?"])
+    press(page, SAY("ui.undo"))
+    expect(titles).to_have_text(["Are sale items returned?", "Shoes"])
+    page.locator(".conversation").nth(1).hover()
+    delete.click()
+    expect(titles).to_have_text(["Are sale items returned?"])
+    page.reload()  # leaving the page is no way around the deletion
+    expect(titles).to_have_text(["Are sale items returned?"])
+    assert len(stored(page, "/api/conversations")["conversations"]) == 1
+
+
+def test_chat_page_works_by_keyboard_from_question_to_rating(stage: Stage) -> None:
+    from playwright.sync_api import expect
+
+    page = stage.visitor()
+    keys = page.keyboard
+    expect(page.locator("#question")).to_be_focused()
+    keys.type("Within how many days")
+    keys.press("Shift+Enter")
+    keys.type("can shoes be returned?")
+    keys.press("Enter")
+    page.locator(".turn-answered").wait_for()
+    _walk(page, "Shift+Tab", "button.cite")
+    keys.press("Enter")
+    expect(page.locator(".passage-panel")).to_be_focused()
+    keys.press("Escape")
+    expect(page.locator("button.cite").last).to_be_focused()
+    _walk(page, "Tab", ".rate-down")
+    keys.press("Enter")
+    expect(page.locator("form.feedback input").first).to_be_focused()
+    keys.press("Space")
+    _walk(page, "Tab", "form.feedback textarea")
+    keys.type(CASE.comment)
+    _walk(page, "Tab", "form.feedback button[type=submit]")
+    keys.press("Enter")
+    expect(page.locator(".toast")).to_have_text(SAY("feedback.thanks_down"))
+    complaint = stage.world.client("carla").get("/api/corrections/1").json()["complaints"][0]
+    assert (complaint["reasons"], complaint["comment"]) == (["wrong"], CASE.comment)
+
+
+def test_chat_page_knows_its_shortcuts(stage: Stage) -> None:
+    from playwright.sync_api import expect
+
+    page = stage.visitor()
+    keys = page.keyboard
+    ask(page, CASE.question)
+    page.locator(".conversation-scroll").focus()
+    keys.press("?")
+    expect(page.locator("dialog h2")).to_have_text(SAY("help.title"))
+    keys.press("Escape")
+    expect(page.locator("dialog")).to_have_count(0)
+    keys.press("/")
+    expect(page.locator("#question")).to_be_focused()
+    keys.press("Alt+n")
+    expect(page.locator(".welcome h1")).to_be_visible()
+    page.reload()
+    keys.press("Shift+Tab")
+    page.locator(".skip").focus()
+    keys.press("Enter")
+    expect(page.locator("#question")).to_be_focused()
+
+
+def _walk(page: Page, key: str, to: str) -> None:
+    """Presses Tab until the focus is there."""
+    for _ in range(30):
+        page.keyboard.press(key)
+        if page.locator(f"{to}:focus").count():
+            return
+    pytest.fail(f"{key} never reaches {to}")
+
+
+def test_chat_page_shows_the_place_in_line_and_counts_down_when_the_line_is_full(
+    slow: Stage, audience: Audience, gate: threading.Semaphore
+) -> None:
+    from playwright.sync_api import expect
+
+    audience.announce("status of 503")
+    first, second, third = slow.visitor(), slow.visitor(), slow.visitor()
+    third.clock.install()
+    third.reload()
+    begin(first, CASE.question)
+    expect(first.locator(".turn-searching")).to_be_visible()
+    begin(second, "How many days to return sale items?")
+    expect(second.locator(".progress")).to_have_text(SAY("turn.queued", position=1))
+    begin(third, "How many days to return boots?")
+    busy = third.locator(".turn-busy .notice")
+    expect(busy).to_contain_text(re.compile(r"Trying again in \d+ seconds"))
+    before = int(re.findall(r"in (\d+) seconds", busy.inner_text())[0])
+    third.clock.fast_forward(3000)
+    expect(busy).to_contain_text(f"in {before - 3} seconds")
+    gate.release(MANY)
+    expect(first.locator(".turn-answered")).to_be_visible()
+    expect(second.locator(".turn-answered")).to_be_visible()
+    third.clock.fast_forward(60_000)  # it asks again by itself
+    expect(third.locator(".turn-answered h2")).to_have_text("How many days to return boots?")
+
+
+def test_chat_page_keeps_the_question_when_the_server_goes_away_in_mid_answer(
+    slow: Stage, audience: Audience, gate: threading.Semaphore
+) -> None:
+    from playwright.sync_api import expect
+
+    audience.announce("net::ERR_")
+    with cable(slow.address) as line:
+        page = slow.visitor(address=line.address)
+        begin(page, CASE.question)
+        gate.release(6)
+        expect(page.locator(".turn-streaming .prose")).to_contain_text("within 14")
+        line.cut()
+        lost = page.locator(".turn-lost")
+        expect(lost.locator(".notice")).to_contain_text(SAY("chat.lost.title"))
+        expect(lost.locator("h2")).to_have_text(CASE.question)
+        expect(lost.locator(".prose")).to_contain_text("Shoes can be returned within 14")
+        press(lost, SAY("ui.try_again"))  # still away
+        expect(lost.locator(".notice")).to_contain_text(SAY("chat.lost.kept"))
+        expect(lost.locator("h2")).to_have_text(CASE.question)
+        gate.release(MANY)
+        line.mend()
+        press(lost, SAY("ui.try_again"))
+        expect(page.locator(".turn-answered .prose")).to_contain_text("within 14 days")
+        page.context.close()
+
+
+def test_chat_page_takes_a_lost_question_back_into_the_box(stage: Stage, audience: Audience) -> None:
+    from playwright.sync_api import expect
+
+    audience.announce("net::ERR_")
+    with cable(stage.address) as line:
+        page = stage.visitor(address=line.address)
+        line.cut()
+        begin(page, CASE.question)
+        press(page.locator(".turn-lost"), SAY("chat.error.edit"))
+        expect(page.locator("#question")).to_have_value(CASE.question)
+        page.context.close()

@@ -1,0 +1,74 @@
+"""Documents as curators see them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from knowledge import catalogue
+from knowledge.errors import NotFound
+from tests.knowledge.world import RETURNS, SHIPPING, World
+
+
+@pytest.fixture(autouse=True)
+def documents(world: World) -> None:
+    world.put("returns", RETURNS, title="Sending goods back", url="https://example.org", details={"country": "NL"})
+    world.put("100%_sure", SHIPPING)
+    world.remove("100%_sure")
+    world.publish("How long?", "30 days.", edits=[world.edit("returns", "14 days", "30 days")])
+
+
+def document(world: World, document_id: str, **how: Any) -> dict[str, Any]:
+    with world.database.read() as session:
+        return catalogue.document(session, document_id, **how)
+
+
+@pytest.mark.parametrize(
+    ("how", "found"),
+    [
+        ({}, ["100%_sure", "erratum-1", "returns"]),
+        ({"q": "goods"}, ["returns"]),
+        ({"q": "%"}, ["100%_sure"]),
+        ({"q": "_"}, ["100%_sure"]),
+        ({"limit": 1, "offset": 1}, ["erratum-1"]),
+        ({"offset": 10**30}, []),
+        ({"q": "x" * 100_000}, []),
+    ],
+)
+def test_the_list_can_be_narrowed(world: World, how: dict[str, Any], found: list[str]) -> None:
+    with world.database.read() as session:
+        listing = catalogue.listing(session, **how)
+    assert [line["id"] for line in listing["documents"]] == found
+    assert listing["total"] == (3 if "q" not in how else len(found))
+
+
+def test_a_line_tells_what_stands(world: World) -> None:
+    with world.database.read() as session:
+        lines = {line["id"]: line for line in catalogue.listing(session)["documents"]}
+    told = {id_: (line["kind"], line["version"], line["passages"], line["retired"]) for id_, line in lines.items()}
+    assert told == {
+        "returns": ("source", 2, 2, False),
+        "100%_sure": ("source", 1, 0, True),
+        "erratum-1": ("erratum", 1, 1, False),
+    }
+
+
+def test_a_document_has_its_text_and_the_story_of_its_versions(world: World) -> None:
+    found = document(world, "returns")
+    assert (found["version"], found["current_version"], found["text"]) == (2, 2, RETURNS.replace("14 days", "30 days"))
+    assert (found["url"], found["metadata"]) == ("https://example.org", {"country": "NL"})
+    told = [(one["version"], one["kind"], one["actor"], one["correction_id"]) for one in found["versions"]]
+    assert told == [(1, "source", "ann", None), (2, "edit", "ann", 1)]
+    assert document(world, "returns", version=1)["text"] == RETURNS
+
+
+@pytest.mark.parametrize("version", [3, -1, 10**30])
+def test_an_unknown_version_says_so(world: World, version: int) -> None:
+    with pytest.raises(NotFound, match=f"with version {version}"):
+        document(world, "returns", version=version)
+
+
+def test_an_unknown_document_says_so(world: World) -> None:
+    with pytest.raises(NotFound, match="no document 'none'"):
+        document(world, "none")
