@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from bot import citations, prompt, texts
 from bot.condense import Turn, condense
+from bot.grounding import invented
 from bot.prompt import NO_ANSWER, Message
 from knowledge import matching
 from knowledge.db import utc_now
@@ -194,6 +195,9 @@ class Answerer:
         if is_refusal(written.text) and not written.stopped:
             return _refused("model", common, timings, started)
         texts_of_sources = [source.passage for source in sources]
+        readable = [f"{source.title}\n{source.passage}" for source in sources]
+        if not written.stopped and invented(written.text, condensed, readable):
+            return _refused("model", common, timings, started)
         answer, cited = citations.verify(written.text.replace(NO_ANSWER, ""), texts_of_sources)
         return Outcome(
             status="stopped" if written.stopped else "answered",

@@ -1,0 +1,73 @@
+"""Did the model make it up? The names and numbers of an answer are looked for in its passages.
+
+A small model that lacks the answer often gives one from memory, fluently. Wordings may differ from the passages'; names and
+numbers may not. An answer whose names and numbers (those that the question did not bring) all stand in no passage
+is invented. Names count only in Latin script and only against passages with Latin words, because a translated
+name is spelled anew; numbers count as digits, in words and in Chinese numerals. Knows nothing of models.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from retrieval.text import normalise, tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_NAME = re.compile(r"\b[A-Z][\w'’-]+")
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_MARKER = re.compile(r"\[\d+\]")
+_LATIN = re.compile(r"[A-Za-z]{3}")
+_CHINESE_NUMBER = re.compile(r"[零〇一二两三四五六七八九十百]+")
+_WORDS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen twenty"
+).split()
+_TENS = {word: 10 * number for number, word in enumerate("thirty forty fifty sixty seventy eighty ninety".split(), 3)}
+_ENGLISH_NUMBERS = {word: str(number) for number, word in enumerate(_WORDS)} | {w: str(n) for w, n in _TENS.items()}
+_DIGITS = {character: number for number, character in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
+
+
+def invented(answer: str, question: str, passages: Sequence[str]) -> bool:
+    """Whether the answer has names or numbers of its own, and not one of them stands in the passages."""
+    said = _MARKER.sub("", answer)
+    given = "\n".join(passages)
+    asked = _facts(question) | set(tokens(question))
+    own = {fact for fact in _facts(said, names=bool(_LATIN.search(given))) if fact not in asked}
+    return bool(own) and own.isdisjoint(_facts(given) | set(tokens(given)))
+
+
+def _facts(text: str, *, names: bool = True) -> set[str]:
+    """The names (as search tokens) and numbers (as digits) of a text."""
+    plain = normalise(text)
+    found = {number.replace(",", "") for number in _NUMBER.findall(plain)}
+    found |= {_ENGLISH_NUMBERS[word] for word in re.findall(r"[a-z]+", plain) if word in _ENGLISH_NUMBERS}
+    found |= {str(_chinese(numeral)) for numeral in _CHINESE_NUMBER.findall(plain)}
+    if names:
+        found |= {token for name in _names(text) for token in tokens(name)}
+    return found
+
+
+def _names(text: str) -> list[str]:
+    """Capitalised words; not the first of a sentence, which is capitalised in any case."""
+    return [
+        match[0]
+        for match in _NAME.finditer(text)
+        if not re.search(r"(^|[.!?:。！？：\n*\-])\s*[\"“(]*$", text[: match.start()])
+    ]
+
+
+def _chinese(numeral: str) -> int:
+    """The value of a Chinese numeral below 1,000; digits in a row (二〇二六) are read one by one."""
+    if not set(numeral) & {"十", "百"}:
+        return int("".join(str(_DIGITS[character]) for character in numeral))
+    value = digit = 0
+    for character in numeral:
+        if character in "十百":
+            value += (digit or 1) * (10 if character == "十" else 100)
+            digit = 0
+        else:
+            digit = _DIGITS[character]
+    return value + digit
