@@ -1,8 +1,8 @@
 """Did the model make it up? The names and numbers of an answer are looked for in its passages.
 
-A small model that lacks the answer often gives one from memory, fluently. Wordings may differ from the passages'; names and
-numbers may not. An answer whose names and numbers (those that the question did not bring) all stand in no passage
-is invented. Names count only in Latin script and only against passages with Latin words, because a translated
+A small model that lacks the answer often gives one from memory, fluently. Wordings may differ from the passages';
+names and numbers may not. An answer whose names and numbers (those that the question did not bring) all stand in no
+passage is invented. Names count only in Latin script and only against passages with Latin words, because a translated
 name is spelled anew; numbers count as digits, in words and in Chinese numerals. Knows nothing of models.
 """
 

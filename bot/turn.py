@@ -15,10 +15,12 @@ import structlog
 
 from bot import conversations
 from bot.answer import Answerer, Ask, Event, Found, Outcome
+from bot.errors import BotError
 from bot.events import metrics
 from bot.feedback import report_unanswered
 from bot.tables import Answer
-from knowledge.errors import Invalid, NotFound
+from knowledge.errors import Invalid, KnowledgeError, NotFound
+from retrieval.errors import RetrievalError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -189,7 +191,13 @@ class Turns:
     def _fail(self, begun: Begun, error: Exception) -> None:
         """Stores that it went wrong, if the database lets us."""
         metrics.answers.labels("failed").inc()
-        log.warning("turn_failed", answer_id=begun.answer_id, error=type(error).__name__, detail=str(error)[:500])
+        ours = isinstance(error, BotError | KnowledgeError | RetrievalError)  # others may quote what people wrote
+        log.warning(
+            "turn_failed",
+            answer_id=begun.answer_id,
+            error=type(error).__name__,
+            **({"detail": str(error)[:500]} if ours else {}),
+        )
         try:
             with self._database.write() as session:
                 if session.get(Answer, begun.answer_id) is not None:

@@ -111,7 +111,8 @@ class Parts:
         return open_chat_model(
             self.chat_model,
             threads=self._cores,
-            slots=self.settings.parallel,
+            # One more than generations at once, so that the prompt prefix of each language stays in some slot's cache.
+            slots=self.settings.parallel + 1,
             context=self.settings.context_tokens,
             max_tokens=self.settings.answer_tokens,
             api_key=key.get_secret_value() if key else None,

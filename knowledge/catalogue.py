@@ -34,8 +34,7 @@ def listing(session: Session, *, q: str | None = None, limit: int = 50, offset: 
             sa.select(PassageRow.document_id, sa.func.count())
             .where(PassageRow.live, PassageRow.document_id.in_([row.id for row in rows]))
             .group_by(PassageRow.document_id)
-        )
-        .all()
+        ).all()
     )
     return {
         "documents": [_line(row, passages.get(row.id, 0)) for row in rows],

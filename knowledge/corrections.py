@@ -329,7 +329,7 @@ def _stale(session: Session, correction: Correction) -> Stale:
     )
     by = f" by {last.actor} ({last.action})" if last else ""
     return Stale(
-        f"Correction {correction.id} was changed{by} meanwhile; it is {correction.state} now. Reload it and look again.",
+        f"Correction {correction.id} was changed{by} meanwhile; it is {correction.state} now. Look at it again.",
         revision=correction.revision,
         state=correction.state,
     )

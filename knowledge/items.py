@@ -47,7 +47,9 @@ def listing(
     if q:
         text = q[:MAX_SEARCHED]
         said = sa.select(Complaint.correction_id).where(
-            sa.or_(Complaint.comment.contains(text, autoescape=True), Complaint.question.contains(text, autoescape=True))
+            sa.or_(
+                Complaint.comment.contains(text, autoescape=True), Complaint.question.contains(text, autoescape=True)
+            )
         )
         wanted.append(sa.or_(Correction.question.contains(text, autoescape=True), Correction.id.in_(said)))
     rank = sa.case({name: number for number, name in enumerate(PRIORITIES)}, value=Correction.priority)

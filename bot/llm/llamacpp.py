@@ -65,7 +65,10 @@ class LlamaCppChat(LocalChatModel):
         body = self._body(request)
 
         def produce(emit: Callable[[dict[str, Any]], bool]) -> None:
-            server.handle_chat_completions(body, lambda chunk: not emit(chunk))
+            try:
+                server.handle_chat_completions(body, lambda chunk: not emit(chunk))
+            except (ValueError, RuntimeError) as error:  # what llama.cpp finds wrong before it begins: a schema, say
+                raise GenerationFailed(f"{self.model} cannot do this: {error}") from error
 
         for chunk in pump(produce, stop=request.stop_event):
             yield self._step(chunk)

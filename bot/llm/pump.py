@@ -2,11 +2,13 @@
 
 Knows nothing about models. The producer runs in a thread of its own and hands its items over through a bounded queue,
 so a slow reader slows it down; when the reader closes the iterator or sets the event, the producer's next hand-over
-tells it to stop.
+tells it to stop. So does the end of the program, which then waits for the producers: a thread inside an engine's own
+code cannot be cut off, the process would abort.
 """
 
 from __future__ import annotations
 
+import atexit
 import queue
 import threading
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
@@ -18,6 +20,12 @@ Item = TypeVar("Item")
 Emit: TypeAlias = "Callable[[Item], bool]"
 SIZE: Final = 64
 POLL_SECONDS: Final = 0.05  # how soon an event that was set, or a reader that left, is noticed
+EXIT_SECONDS: Final = (
+    30.0  # how long the program's end waits: an engine hands over at least once in a batch of the prompt
+)
+
+_exiting = threading.Event()
+_threads: set[threading.Thread] = set()
 
 
 class _End:
@@ -39,7 +47,7 @@ def pump(
     unwanted = threading.Event()
 
     def put(item: Item | _End) -> bool:
-        while not unwanted.is_set():
+        while not (unwanted.is_set() or _exiting.is_set()):
             try:
                 items.put(item, timeout=POLL_SECONDS)
             except queue.Full:
@@ -54,8 +62,12 @@ def pump(
             put(_End(error))
         else:
             put(_End(None))
+        finally:
+            _threads.discard(threading.current_thread())
 
-    threading.Thread(target=run, name="generation", daemon=True).start()
+    thread = threading.Thread(target=run, name="generation", daemon=True)
+    _threads.add(thread)
+    thread.start()
     try:
         while stop is None or not stop.is_set():
             try:
@@ -69,3 +81,10 @@ def pump(
             yield item
     finally:
         unwanted.set()
+
+
+@atexit.register
+def _finish() -> None:
+    _exiting.set()
+    for thread in list(_threads):
+        thread.join(EXIT_SECONDS)

@@ -159,5 +159,6 @@ class Unexpected:
 def _said(error: Any) -> str:
     place = ".".join(str(part) for part in error["loc"][1:])
     if error["type"] == "json_invalid":
-        return f"The body is not valid JSON: {error['ctx']['error']} at character {place}."
+        at = f" at character {place}" if place else ""  # the other parser says line and column itself
+        return f"The body is not valid JSON: {error['ctx']['error']}{at}."
     return f"{place}: {error['msg']}" if place else f"The body does not fit: {error['msg']}."

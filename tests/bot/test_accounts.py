@@ -111,7 +111,10 @@ def test_secrets_are_not_stored(session: Session) -> None:
     token = accounts.sign_in(session, user)
     _, key = accounts.add_key(session, "shop", "program", created_by="ann")
     stored = [
-        str(value) for table in (User, LoginSession, ApiKey) for row in session.scalars(sa.select(table)) for value in vars(row).values()
+        str(value)
+        for table in (User, LoginSession, ApiKey)
+        for row in session.scalars(sa.select(table))
+        for value in vars(row).values()
     ]
     assert not [value for value in stored if PASSWORD in value or token in value or key in value]
     assert user.password_hash.startswith("$argon2id$")
@@ -204,7 +207,7 @@ def test_what_a_role_may() -> None:
 
 def test_no_owner_is_another_kind_s(session: Session) -> None:
     accounts.add_user(session, "1", PASSWORD, "curator")
-    key, token = accounts.add_key(session, "1", "program", created_by="ann")
+    _, token = accounts.add_key(session, "1", "program", created_by="ann")
     signed_in = accounts.signed_in(session, accounts.sign_in(session, session.get_one(User, "1")))
     by_key = accounts.by_key(session, token)
     assert signed_in is not None

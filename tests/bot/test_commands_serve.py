@@ -145,7 +145,9 @@ def test_serve_stores_the_answer_that_a_signal_stops(errata: CommandLine, page: 
         assert response.status == 200
         streamed = b""
         while b"event: token" not in streamed:
-            streamed += response.read1(1000)
+            more = response.read1(1000)
+            assert more, streamed
+            streamed += more
         started = time.monotonic()
         assert server.end(signal.SIGINT) == 0
         assert time.monotonic() - started < 15

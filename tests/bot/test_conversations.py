@@ -34,7 +34,9 @@ def test_a_question_is_stored_before_its_answer(talk: Talk) -> None:
         answer_id, "How long\n can I return goods?", "running", "", 0
     )  # fmt: skip
     with talk.database.read() as session:
-        assert [line["title"] for line in conversations.listing(session, "visitor:a")] == ["How long can I return goods?"]
+        assert [line["title"] for line in conversations.listing(session, "visitor:a")] == [
+            "How long can I return goods?"
+        ]
 
 
 def test_the_sources_are_stored_as_soon_as_they_are_known(talk: Talk) -> None:

@@ -56,8 +56,13 @@ def test_a_thumb_down_goes_to_the_queue_with_a_frozen_copy(talk: Talk) -> None:
     (complaint,) = item["complaints"]
     said = {name: complaint[name] for name in ("rating", "reasons", "comment", "suggested_answer", "quote", "stars")}
     assert said == {
-        "rating": "down", "reasons": ["wrong"], "comment": "no", "suggested_answer": "Never.", "quote": "14 days", "stars": 1
-    }  # fmt: skip
+        "rating": "down",
+        "reasons": ["wrong"],
+        "comment": "no",
+        "suggested_answer": "Never.",
+        "quote": "14 days",
+        "stars": 1,
+    }
     turn = talk.turn(conversation_id)
     assert turn["feedback"] == said
     assert turn["correction"] == {"state": "queued", "corrected": False, "corrected_at": None, "answer": None}
@@ -167,7 +172,11 @@ def test_a_curated_answer_that_is_complained_about_reopens_its_correction(talk: 
     assert correction_id is not None
     talk.correct(correction_id, "Within 30 days.")
     conversation_id, answer_id = talk.ask(
-        "how long", owner="visitor:b", status="curated", answer="Within 30 days.", entry_id=entry_of(talk, correction_id)
+        "how long",
+        owner="visitor:b",
+        status="curated",
+        answer="Within 30 days.",
+        entry_id=entry_of(talk, correction_id),
     )
     assert talk.rate(answer_id, "down", comment="31!") == correction_id
     assert talk.state(correction_id) == ("reopened", "important", True)

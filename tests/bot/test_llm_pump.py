@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -89,6 +93,25 @@ def test_pump_holds_back_a_producer_that_is_faster_than_the_reader() -> None:
     threading.Event().wait(0.1)
     assert len(made) <= 6
     items.close()  # type: ignore[attr-defined]
+
+
+def test_the_programs_end_stops_the_producers_and_waits_for_them(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import pathlib, time\n"
+        "from bot.llm.pump import pump\n"
+        "def produce(emit):\n"
+        "    while emit(1):\n"
+        "        time.sleep(0.01)\n"
+        "    time.sleep(0.1)\n"
+        f"    pathlib.Path({str(tmp_path / 'finished')!r}).touch()\n"
+        "items = pump(produce)\n"
+        "next(items)\n",
+        encoding="utf-8",
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    assert subprocess.run([sys.executable, program], env=environment, timeout=30, check=False).returncode == 0
+    assert (tmp_path / "finished").exists()
 
 
 @pytest.mark.parametrize(

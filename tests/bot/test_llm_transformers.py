@@ -23,7 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder of 100 kB."""
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast, MistralConfig, MistralForCausalLM
+    from transformers import MistralConfig, MistralForCausalLM, PreTrainedTokenizerFast
 
     path = tmp_path_factory.mktemp("tiny-mistral")
     words = Tokenizer(models.WordLevel({word: index for index, word in enumerate(WORDS)}, unk_token="<unk>"))

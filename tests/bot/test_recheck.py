@@ -56,9 +56,7 @@ def check(talk: Talk, correction_id: int, entry_id: int | None = None, how: Answ
             newest = sa.select(sa.func.max(Entry.id)).where(Entry.correction_id == correction_id)
             entry_id = session.scalars(newest).one()
     assert entry_id is not None
-    return recheck(
-        talk.database, how or answerer(talk), talk.searcher, correction_id=correction_id, entry_id=entry_id
-    )
+    return recheck(talk.database, how or answerer(talk), talk.searcher, correction_id=correction_id, entry_id=entry_id)
 
 
 def test_a_correction_that_is_served_is_verified(talk: Talk) -> None:

@@ -82,7 +82,8 @@ def clerk(prompt: str) -> str:
     """A model that reads: asked about returning, it gives the number of days in the first passage that has one."""
     if found := re.search("(?:Last question|最后一个问题): (.*)", prompt):
         return found[1]  # a follow-up stands alone here
-    passages, question = read_prompt(prompt)
+    passages, _ = read_prompt(prompt)
+    question = re.split("Question: |问题：", prompt)[-1]
     for passage in passages:
         if re.search("return|退", question) and (days := re.search(r"(\d+)(?:\*\*)? (days|天)", passage.text)):
             if days[2] == "天":
@@ -135,6 +136,7 @@ class Audience:
         page = context.new_page()
         page.on("dialog", lambda dialog: (self._faults.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         page.goto(path)
+        page.locator("#app > *").first.wait_for(state="attached")
         return page
 
     def announce(self, *patterns: str) -> None:

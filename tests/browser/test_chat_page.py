@@ -40,6 +40,7 @@ def slow(tmp_path: Path, audience: Audience, gate: threading.Semaphore) -> Itera
 
 
 def begin(page: Page, question: str) -> None:
+    """Asks and waits for nothing."""
     page.locator("#question").fill(question)
     page.locator("#question").press("Enter")
 
@@ -61,8 +62,9 @@ def test_chat_page_shows_a_refusal_as_a_card_and_takes_what_was_expected(stage: 
     card.get_by_label(say("refused.expected")).fill("Gift cards at the counter")
     press(card, say("ui.send"))
     expect(card.locator(".thanks")).to_have_text(say("refused.thanks"))
-    (line,) = stage.world.client("carla").get("/api/corrections").json()["items"]
-    assert (line["question"], line["complaints"]) == (question, 1)
+    item = stage.world.client("carla").get("/api/corrections/1").json()
+    assert (item["origin"], item["question"]) == ("unanswered", question)
+    assert item["complaints"][-1]["comment"] == "Gift cards at the counter"
 
 
 def test_chat_page_stops_at_escape_and_keeps_the_words(slow: Stage, gate: threading.Semaphore) -> None:
@@ -92,8 +94,8 @@ def test_chat_page_answers_again_with_another_wording(tmp_path: Path, audience: 
         turns = page.locator("article.turn-answered")
         expect(turns).to_have_count(2)
         expect(turns.nth(1).locator("h2")).to_have_text(CASE.question)
-        expect(turns.nth(0).locator(".prose")).to_have_text("Within 14 days 1.")
-        expect(turns.nth(1).locator(".prose")).to_have_text("In 14 days at most 1.")
+        expect(turns.nth(0).locator(".prose")).to_contain_text("Within 14 days")
+        expect(turns.nth(1).locator(".prose")).to_contain_text("In 14 days at most")
 
 
 def test_chat_page_renames_deletes_and_brings_back_conversations(stage: Stage) -> None:

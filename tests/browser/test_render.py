@@ -181,7 +181,7 @@ def test_render_hostile_text_comes_out_harmless(page: Page) -> None:
 
 def test_render_hostile_text_stays_harmless_while_it_streams(page: Page) -> None:
     cut = [text[:end] for text in HOSTILE for end in range(1, len(text), 2)]
-    assert judge(page, *cut, citations=[1], streaming=True) == {}
+    assert judge(page, *cut, citations=[1], unfinished=True) == {}
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -245,9 +245,22 @@ def test_render_footnotes_of_a_model_are_no_link_definitions(page: Page) -> None
 
 
 def test_render_half_a_citation_is_held_back_while_streaming(page: Page) -> None:
-    halves = [shown(page, text, citations=[12], streaming=True) for text in ("30 days [", "30 days [1", "30 days [12")]
+    halves = [shown(page, text, citations=[12], unfinished=True) for text in ("30 days [", "30 days [1", "30 days [12")]
     assert halves == ["<p>30 days</p>\n"] * 3
     assert shown(page, "30 days [1", citations=[12]) == "<p>30 days [1</p>\n"
+
+
+def test_render_unfinished_bold_and_code_show_no_bare_marks(page: Page) -> None:
+    texts = ("It is **bo", "It is **bold** and `co", "It is **", "- `a **b", "```\n**x", "2 * 3")
+    assert [shown(page, text, unfinished=True) for text in texts] == [
+        "<p>It is <strong>bo</strong></p>\n",
+        "<p>It is <strong>bold</strong> and <code>co</code></p>\n",
+        "<p>It is</p>\n",
+        "<ul>\n<li><code>a **b</code></li>\n</ul>\n",
+        "<pre><code>**x\n</code></pre>\n",
+        "<p>2 * 3</p>\n",
+    ]
+    assert shown(page, "It is **bo") == "<p>It is **bo</p>\n"
 
 
 def test_render_streamed_text_ends_like_text_shown_at_once(page: Page) -> None:
@@ -257,7 +270,7 @@ def test_render_streamed_text_ends_like_text_shown_at_once(page: Page) -> None:
           const box = document.querySelector("#app");
           const options = { citations: [1, 2] };
           for (let end = 1; end <= text.length; end += 1) {
-            patch(box, render(text.slice(0, end), { ...options, streaming: true }));
+            patch(box, render(text.slice(0, end), { ...options, unfinished: true }));
           }
           patch(box, render(text, options));
           const once = document.createElement("div");
@@ -356,7 +369,7 @@ def test_render_huge_text_takes_moments(page: Page, kind: str) -> None:
       const { render, plainText } = await import("/static/render.js");
       const started = performance.now();
       const box = document.querySelector("#app");
-      box.replaceChildren(render(text, { citations: [1], streaming: true }), plainText(text));
+      box.replaceChildren(render(text, { citations: [1], unfinished: true }), plainText(text));
       return performance.now() - started;
     }"""
     assert page.evaluate(timed, HUGE[kind]) < 4000  # milliseconds, twice rendered, on a busy machine

@@ -115,7 +115,7 @@ def test_a_reopened_correction_that_is_live_can_be_rolled_back_and_not_dropped(w
 
 def test_a_refusal_says_what_is_possible(world: World) -> None:
     correction_id = bring_to(world, State.APPROVED)
-    with pytest.raises(NotAllowed, match="is approved: it cannot reject. Possible now: reopen, rollback."):
+    with pytest.raises(NotAllowed, match=r"is approved: it cannot reject\. Possible now: reopen, rollback\."):
         world.curation.reject(correction_id, actor="ann", reason="no")
 
 

@@ -16,10 +16,11 @@ import bot.tables
 import knowledge.tables
 from knowledge.db import Base, Database, open_database
 from knowledge.tables import Job
-from tests.knowledge.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.knowledge.world import World
 
 
 @pytest.fixture

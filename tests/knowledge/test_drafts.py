@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from knowledge.drafts import MAX_ANSWER, MAX_LIST, MAX_QUESTION, Draft, DraftEdit, DraftSupersession, from_json, revise
 from knowledge.errors import Invalid
-from tests.knowledge.world import World
+
+if TYPE_CHECKING:
+    from tests.knowledge.world import World
 
 WHOLE = Draft(
     answer="30 days.",
@@ -61,13 +63,18 @@ def test_validity_is_kept_in_utc(given: str, kept: str) -> None:
 
 
 def test_questions_that_are_the_same_are_kept_once() -> None:
-    assert revised(paraphrases=["Until when?", "until  when", "Since when?"]).paraphrases == ("Until when?", "Since when?")
+    assert revised(paraphrases=["Until when?", "until  when", "Since when?"]).paraphrases == (
+        "Until when?",
+        "Since when?",
+    )
 
 
 def test_line_ends_are_those_of_documents() -> None:
     draft = revised(edits=[{"document_id": "returns", "version": 1, "find": "a\r\nb", "replace": "c\rd"}])
     assert draft.edits == (DraftEdit("returns", 1, "a\nb", "c\nd"),)
-    assert revised(supersedes=[{"document_id": "d", "passage": "a\r\nb"}]).supersedes == (DraftSupersession("d", "a\nb"),)
+    assert revised(supersedes=[{"document_id": "d", "passage": "a\r\nb"}]).supersedes == (
+        DraftSupersession("d", "a\nb"),
+    )
 
 
 EDIT = {"document_id": "returns", "version": 1, "find": "a", "replace": "b"}
@@ -114,8 +121,10 @@ def test_what_cannot_be_used_is_refused(changes: dict[str, Any], says: str) -> N
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["document_id", "version", "find", "replace", "passage"]), inner, max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["document_id", "version", "find", "replace", "passage"]), inner, max_size=5)
+    ),
     max_leaves=8,
 )
 

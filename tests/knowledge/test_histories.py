@@ -181,9 +181,19 @@ RED, DARK = WORDS[0], WORDS[1]
         [("approve", "a", RED, None), ("remove", "a"), ("rollback", 0), ("put", "a", TEXTS[0])],
         [("approve", "a", RED, None), ("remove", "a"), ("put", "a", TEXTS[2]), ("rollback", 0)],
         [("approve", "a", RED, 0), ("put", "a", TEXTS[2]), ("rollback", 0)],
+        [("approve", "a", RED, 1), ("put", "a", TEXTS[3]), ("rollback", 0)],
         [("approve", "a", RED, -1), ("approve", "a", WORDS[2], 1), ("rollback", 0), ("rollback", 0)],
     ],
-    ids=["stacked", "kept-edit", "lost-edit", "removed", "removed-and-changed", "lost-passage", "hidden-twice"],
+    ids=[
+        "stacked",
+        "kept-edit",
+        "lost-edit",
+        "removed",
+        "removed-and-changed",
+        "lost-passage",
+        "lost-both",
+        "hidden-twice",
+    ],
 )
 def test_these_histories_end_where_the_rules_say(empty_database: Path, history: list[tuple[Any, ...]]) -> None:
     replay(empty_database, history)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+import structlog
 import uvicorn
 from starlette.testclient import TestClient
 
@@ -68,6 +69,9 @@ class World:
 @contextmanager
 def world(folder: Path, chat: BaseChatModel, *, embedder: Embedder | None = None, **settings: Any) -> Iterator[World]:
     """The application is not started (no worker thread): a test says when work is done."""
+    if not structlog.is_configured():  # its default shows every variable of a traceback, which takes seconds
+        renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        structlog.configure(processors=[structlog.contextvars.merge_contextvars, renderer])
     database, key = _furnished()
     data = folder / "var"
     data.mkdir(parents=True, mode=0o700)

@@ -21,12 +21,13 @@ import { patch, render } from "./render.js";
  * @param {object} props
  * @param {string | null | undefined} props.text Markdown
  * @param {readonly Source[]} [props.sources] their numbers become citation buttons
- * @param {boolean} [props.streaming]
+ * @param {boolean} [props.streaming] more words are coming
+ * @param {boolean} [props.unfinished] no more words are coming, but the text is not complete
  * @param {(source: Source, button: HTMLElement) => void} [props.onCite]
  * @param {{current: HTMLElement | null}} [props.box] receives the element, for reading a selection
  * @param {string} [props.class]
  */
-export function Answer({ text, sources = [], streaming = false, onCite, box, class: extra = "" }) {
+export function Answer({ text, sources = [], streaming = false, unfinished = false, onCite, box, class: extra = "" }) {
   const own = useRef(/** @type {HTMLElement | null} */ (null));
   const spoken = language.value;
   useLayoutEffect(() => {
@@ -36,8 +37,8 @@ export function Answer({ text, sources = [], streaming = false, onCite, box, cla
       const title = sources.find((source) => source.n === n)?.title ?? "";
       return t("answer.citation", { n, title });
     };
-    patch(own.current, render(text, { citations: onCite ? sources.map((source) => source.n) : [], citationLabel, streaming }));
-  }, [text, sources, streaming, spoken]);
+    patch(own.current, render(text, { citations: onCite ? sources.map((source) => source.n) : [], citationLabel, unfinished: streaming || unfinished }));
+  }, [text, sources, streaming, unfinished, spoken]);
 
   const onClick = (/** @type {MouseEvent} */ event) => {
     const target = /** @type {Element} */ (event.target);

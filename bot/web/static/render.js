@@ -86,7 +86,8 @@ const marked = new Marked({
  * @typedef {object} RenderOptions
  * @property {readonly number[]} [citations] the numbers that become buttons; others stay text
  * @property {(n: number) => string} [citationLabel] the accessible name of a citation button
- * @property {boolean} [streaming] the text is not complete: an unfinished citation at its end is held back
+ * @property {boolean} [unfinished] the text is not complete: a half citation at its end is held back, and bold or code
+ *   that is open there is closed
  */
 
 /**
@@ -96,11 +97,25 @@ const marked = new Marked({
  */
 export function render(text, options = {}) {
   let source = String(text ?? "");
-  if (options.streaming) source = source.replace(/(?:\[[\d\s,，、]*|【\d*)$/, "").trimEnd();
+  if (options.unfinished) source = closeMarks(source.replace(/(?:\[[\d\s,，、]*|【\d*)$/, "").trimEnd());
   const fragment = purify(toHtml(source));
   hardenLinks(fragment);
   addCitations(fragment, options);
   return fragment;
+}
+
+/**
+ * Closes what the last line leaves open, so that no bare marks stand there while the next words are awaited.
+ * @param {string} source without white space at its end
+ */
+function closeMarks(source) {
+  if ((source.match(/^ {0,3}(?:`{3}|~{3})/gm)?.length ?? 0) % 2 === 1) return source; // inside a block of code
+  const line = source.slice(source.lastIndexOf("\n") + 1);
+  for (const mark of ["`", "**"]) {
+    if (line.split(mark).length % 2 === 1) continue;
+    return line.endsWith(mark) ? source.slice(0, -mark.length).trimEnd() : source + mark;
+  }
+  return source;
 }
 
 /** @param {string} source */

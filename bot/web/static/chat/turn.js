@@ -34,7 +34,7 @@ export function TurnView({ turn }) {
       ${value.status === "curated" && html`<${CuratedSlip} turn=${turn} onOpen=${open} />`}
       ${value.status === "refused"
         ? html`<${Refusal} turn=${turn} onOpen=${open} />`
-        : html`<${Answer} text=${value.text} sources=${value.sources} streaming=${isRunning(value.status)} onCite=${open} box=${box} />`}
+        : html`<${Answer} text=${value.text} sources=${value.sources} streaming=${isRunning(value.status)} unfinished=${!["answered", "curated"].includes(value.status)} onCite=${open} box=${box} />`}
       <${Progress} turn=${turn} />
       <${Footnotes} value=${value} onOpen=${open} />
     </div>

@@ -47,7 +47,7 @@ export function Snapshot({ snapshot }) {
     <div class="then">
       ${snapshot.status === "refused" && html`<p class="mark mark-soft">${t("snapshot.refused")}</p>`}
       ${snapshot.status === "curated" && html`<p class="mark mark-erratum">${t("curated.mark")}</p>`}
-      <${Answer} text=${snapshot.answer} sources=${sources} onCite=${open} />
+      <${Answer} text=${snapshot.answer} sources=${sources} unfinished=${snapshot.status === "stopped"} onCite=${open} />
     </div>
     <${Facts} snapshot=${snapshot} />
     <${Passages} sources=${sources} cited=${snapshot.citations ?? []} />

@@ -1,0 +1,237 @@
+"""What the running system costs: start, ingest, retrieval at size, the chat path against the bare engine, write-back.
+
+    .venv/bin/python scripts/bench_system.py [--only ingest,retrieval,chat,writeback] [--out results.json]
+
+Uses the real models and the bundled handbook in a temporary data folder. Prints a table; figures with the machine and
+the date go into scripts/RESULTS.md by hand. Times on a shared machine are upper bounds: compare the ratios of one run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from bot.wiring import Parts
+
+ROOT = Path(__file__).parent.parent
+HANDBOOK = ROOT / "knowledge" / "handbook"
+QUESTIONS = (
+    "How do I rate an answer?",
+    "What does the proof check before a correction is approved?",
+    "Which file formats can be ingested?",
+    "怎样回滚一个已经批准的勘误？",
+    "如何修改聊天模型？",
+    "支持哪些编码？",
+)
+SIZES = (1_000, 100_000)
+WORDS = 20_000  # size of the synthetic vocabulary; its frequencies follow Zipf's law
+
+
+def main() -> int:
+    arguments = _arguments()
+    rows: list[dict[str, Any]] = []
+
+    def note(metric: str, value: float, unit: str, detail: str = "") -> None:
+        rows.append({"set": "system", "lang": "all", "system": "product", "metric": metric, "value": round(value, 4)})
+        print(f"{metric:<42} {value:>12.3f} {unit:<12} {detail}", flush=True)
+
+    with tempfile.TemporaryDirectory(prefix="errata-bench-") as folder:
+        for name in arguments.only.split(","):
+            if name not in SECTIONS:
+                print(f"--only takes {', '.join(SECTIONS)}; not {name!r}.", file=sys.stderr)
+                return 2
+            SECTIONS[name](Path(folder), note)
+    if arguments.out:
+        result = {
+            "bench": "system",
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "machine": f"{platform.machine()}, {os.cpu_count()} cores, {psutil.virtual_memory().total >> 30} GiB",
+            "settings": {"only": arguments.only},
+            "rows": rows,
+        }
+        Path(arguments.out).write_text(json.dumps(result, indent=1, ensure_ascii=False), encoding="utf-8")
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default=",".join(SECTIONS), help="comma-separated sections")
+    parser.add_argument("--out", help="write results.json here")
+    return parser.parse_args()
+
+
+def ingest(folder: Path, note: Callable[..., None]) -> None:
+    """The handbook from nothing; then again, unchanged."""
+    from knowledge.ingest import ingest as ingest_files
+
+    parts = _parts(folder / "ingest")
+    parts.embedder.query("warm")
+    for name in ("first", "again"):
+        started = time.perf_counter()
+        ingest_files(parts.database, parts.embedder, [HANDBOOK], actor="bench")
+        seconds = time.perf_counter() - started
+        count = len(parts.source.ids())
+        note(f"ingest {name}: passages per second", count / seconds, "1/s", f"{count} passages, {seconds:.2f} s")
+    parts.close()
+
+
+def retrieval(_folder: Path, note: Callable[..., None]) -> None:
+    """Search without the embedding model, on random unit vectors and synthetic text, against raw faiss."""
+    import faiss
+
+    from retrieval.index import Index
+    from retrieval.passage import Change, Row
+
+    random = np.random.default_rng(0)
+    for size in SIZES:
+        vectors = _unit(random.standard_normal((size, 384), dtype=np.float32))
+        texts = [" ".join(f"w{word}" for word in random.zipf(1.3, 80) % WORDS) for _ in range(size)]
+        started = time.perf_counter()
+        rows = (Row(number + 1, text, vector) for number, (text, vector) in enumerate(zip(texts, vectors, strict=True)))
+        index = Index.build(rows, seq=1, fingerprint="bench", dimension=384)
+        note(f"build at {size:,}", time.perf_counter() - started, "s")
+        queries = _unit(random.standard_normal((100, 384), dtype=np.float32))
+        words = [text.split()[:8] for text in texts[:100]]
+        raw = faiss.IndexFlatIP(384)
+        raw.add(vectors)
+        dense = _times(lambda q, index=index: index.dense(q, 50), queries)
+        bare = _times(lambda q, raw=raw: raw.search(q[None], 50), queries)
+        keyword = _times(lambda w, index=index: index.keyword(w, 50), words)
+        note(f"dense search p50 at {size:,}", dense, "ms", f"ratio to raw faiss {dense / bare:.2f}")
+        note(f"keyword search p50 at {size:,}", keyword, "ms")
+        change = Change(2, (Row(size + 1, "w1 w2", vectors[0]),), frozenset({1}))
+        note(f"apply one change at {size:,}", _times(lambda _q, index=index, c=change: index.apply(c), queries), "ms")
+
+
+def chat(folder: Path, note: Callable[..., None]) -> None:
+    """The whole path against the bare engine on the very same prompts; each prompt is new to the engine's cache."""
+    from bot.answer import Ask, Token
+    from knowledge.ingest import ingest as ingest_files
+
+    parts = _parts(folder / "chat")
+    ingest_files(parts.database, parts.embedder, [HANDBOOK], actor="bench")
+    parts.searcher.refresh()
+    load = getattr(parts.chat, "load", None)
+    if load is not None:
+        started = time.perf_counter()
+        load()
+        note("load the chat model", time.perf_counter() - started, "s")
+    firsts, bare_firsts, speeds, bare_speeds, tokens = [], [], [], [], []
+    for question in QUESTIONS:
+        started, first = time.perf_counter(), []
+        outcome = parts.answerer.answer(
+            Ask(question, fresh=True),
+            lambda event, first=first: first.append(time.perf_counter()) if isinstance(event, Token) else None,
+        )
+        if not outcome.prompt or not first:
+            continue
+        firsts.append(first[0] - started)
+        speeds.append((outcome.completion_tokens - 1) / max(1e-9, time.perf_counter() - first[0]))
+        tokens.append(outcome.prompt_tokens)
+        _forget(parts)
+        bare_first, bare_speed = _bare(parts, [(one.role, one.content) for one in outcome.prompt])
+        bare_firsts.append(bare_first)
+        bare_speeds.append(bare_speed)
+        _forget(parts)
+    note("time to first token p50", statistics.median(firsts), "s", f"{statistics.median(tokens):.0f} prompt tokens")
+    ratios = [a / b for a, b in zip(firsts, bare_firsts, strict=True)]
+    note("ttft_ratio to the bare engine", statistics.median(ratios), "")
+    note("tokens per second", statistics.median(speeds), "1/s", f"bare engine {statistics.median(bare_speeds):.1f}")
+    note("resident memory", psutil.Process().memory_info().rss / 2**20, "MiB")
+    parts.close()
+
+
+def writeback(folder: Path, note: Callable[..., None]) -> None:
+    """From the curator's approval to the first right answer, through the HTTP interface, at 100 corrections."""
+    from starlette.testclient import TestClient
+
+    from bot import accounts
+    from bot.web.app import create_app
+
+    parts = _parts(folder / "writeback", chat_model="extractive")
+    with parts.database.write() as session:
+        accounts.add_user(session, "bench", "bench bench bench", "admin")
+    client = TestClient(create_app(parts), base_url="http://127.0.0.1:8000")
+    client.post("/api/session", json={"username": "bench", "password": "bench bench bench"})
+    lags = []
+    for number in range(100):
+        question = f"What is the code of part number {number}?"
+        answer = client.post("/api/chat", json={"question": question, "stream": False}).json()
+        rated = client.post(f"/api/answers/{answer['answer_id']}/feedback", json={"rating": "down"}).json()
+        correction = f"/api/corrections/{rated['correction_id']}"
+        client.put(f"{correction}/draft", json={"answer": f"The code is K-{number}."})
+        started = time.perf_counter()
+        approved = client.post(f"{correction}/approve", json={})
+        assert approved.status_code == 200, approved.text
+        again = client.post("/api/chat", json={"question": question, "stream": False}).json()
+        assert again["answer"] == f"The code is K-{number}.", again
+        lags.append(time.perf_counter() - started)
+    note("approve (with proof) to right answer p50", statistics.median(lags), "s")
+    note("approve (with proof) to right answer p95", sorted(lags)[94], "s")
+    parts.close()
+
+
+def _parts(data: Path, **settings: Any) -> Parts:
+    from bot.settings import read_settings
+    from bot.wiring import Parts
+
+    return Parts(read_settings().model_copy(update={"data": data, **settings}))
+
+
+def _bare(parts: Parts, messages: list[tuple[str, str]]) -> tuple[float, float]:
+    """Seconds to the first token and tokens per second of the engine alone."""
+    started, first, count = time.perf_counter(), 0.0, 0
+    for chunk in parts.chat.stream(messages, stop_event=threading.Event()):
+        if chunk.text and not first:
+            first = time.perf_counter()
+        count += bool(chunk.text)
+    return first - started, (count - 1) / max(1e-9, time.perf_counter() - first)
+
+
+def _forget(parts: Parts) -> None:
+    """Gives the engine another prompt, so that its prefix cache holds nothing of the last one."""
+    for _ in parts.chat.stream([("user", "Say yes.")], max_tokens=1):
+        pass
+
+
+def _times(work: Callable[[Any], object], inputs: Any) -> float:
+    """Median milliseconds."""
+    return statistics.median(list(_each(work, inputs)))
+
+
+def _each(work: Callable[[Any], object], inputs: Any) -> Iterator[float]:
+    for one in inputs:
+        started = time.perf_counter()
+        work(one)
+        yield (time.perf_counter() - started) * 1000
+
+
+def _unit(vectors: Any) -> Any:
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+SECTIONS: dict[str, Callable[[Path, Callable[..., None]], None]] = {
+    "ingest": ingest,
+    "retrieval": retrieval,
+    "chat": chat,
+    "writeback": writeback,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,145 @@
+"""The llama.cpp engine with a real model: the small one where it was pulled, else the default."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from bot.llm.errors import GenerationFailed, PromptTooLong
+from bot.llm.llamacpp import LlamaCppChat
+from bot.models.catalogue import DEFAULT_CHAT, SMALL_CHAT
+from bot.models.errors import ModelMissing
+from bot.models.store import ModelStore
+from bot.settings import default_models_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.real
+
+CONTEXT = 1024
+COUNT = "Count from 1 to 300, separated by commas. Write only the numbers."
+
+
+@pytest.fixture(scope="module")
+def model_file() -> Path:
+    store = ModelStore(Path(os.environ.get("ERRATA_MODELS") or default_models_folder()))
+    try:
+        return store.path(SMALL_CHAT)
+    except ModelMissing:
+        return store.path(DEFAULT_CHAT)
+
+
+@pytest.fixture(scope="module")
+def chat(model_file: Path) -> Iterator[LlamaCppChat]:
+    chat = LlamaCppChat(model="real", path=model_file, context=CONTEXT, slots=2, max_tokens=24)
+    chat.load()
+    yield chat
+    chat.close()
+
+
+def test_loading_says_nothing_listens_nowhere_and_leaves_no_files(
+    model_file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    chat = LlamaCppChat(model="real", path=model_file, context=256, slots=1)
+    assert chat.invoke("Say yes.", max_tokens=2).text
+    assert [each.laddr for each in psutil.Process().net_connections("inet") if each.status == psutil.CONN_LISTEN] == []
+    assert list(tmp_path.iterdir()) == []
+    chat.close()
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("question", ["What is the capital of France?", "法国的首都是哪里？"])
+def test_it_streams_an_answer_in_the_language_of_the_question(chat: LlamaCppChat, question: str) -> None:
+    chunks = list(chat.stream([("system", "Answer briefly."), ("user", question)]))
+    text = "".join(chunk.text for chunk in chunks)
+    assert "Paris" in text or "巴黎" in text
+    usage = chunks[-1].usage_metadata
+    assert usage is not None
+    assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"]
+    assert usage["input_tokens"] > 10
+    assert chunks[-1].response_metadata["finish_reason"] == "stop"
+
+
+def test_the_same_prompt_gets_the_same_text(chat: LlamaCppChat) -> None:
+    assert chat.invoke("Name a colour.").text == chat.invoke("Name a colour.").text
+
+
+def test_limits_and_stop_sequences_end_the_text(chat: LlamaCppChat) -> None:
+    short = chat.invoke(COUNT, max_tokens=5)
+    assert short.response_metadata["finish_reason"] == "length"
+    assert short.usage_metadata is not None
+    assert short.usage_metadata["output_tokens"] == 5
+    stopped = chat.invoke(COUNT, stop=["3"])
+    assert "3" not in stopped.text
+    assert stopped.response_metadata["finish_reason"] == "stop"
+
+
+def test_the_output_follows_a_json_schema(chat: LlamaCppChat) -> None:
+    schema = {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]}
+    form = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+    answer = json.loads(chat.invoke("Is water wet? Answer as JSON.", response_format=form, max_tokens=60).text)
+    assert isinstance(answer["ok"], bool)
+
+
+def test_a_schema_that_is_none_is_refused(chat: LlamaCppChat) -> None:
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "no such type"}}}
+    with pytest.raises(GenerationFailed, match=r"real cannot do this: .*no such type"):
+        chat.invoke("hi", response_format=form)
+
+
+def test_log_probabilities_come_with_each_token(chat: LlamaCppChat) -> None:
+    answer = chat.invoke("Say yes.", logprobs=True, top_logprobs=3, max_tokens=1)
+    (first,) = answer.response_metadata["logprobs"]["content"]
+    assert len(first["top_logprobs"]) == 3
+    assert all(alternative["logprob"] <= 0 for alternative in first["top_logprobs"])
+
+
+def test_a_prompt_that_does_not_fit_is_refused_with_both_lengths(chat: LlamaCppChat) -> None:
+    with pytest.raises(PromptTooLong, match=f"takes {CONTEXT}") as raised:
+        chat.invoke("word " * 2000)
+    assert raised.value.limit == CONTEXT
+    assert raised.value.tokens > 2000
+
+
+def test_the_event_stops_it_at_once_and_the_slot_is_free(model_file: Path) -> None:
+    chat = LlamaCppChat(model="real", path=model_file, context=CONTEXT, slots=1)
+    chat.invoke(COUNT, max_tokens=1)  # loaded, and the prompt is known
+    stop, pieces, began = threading.Event(), [], 0.0
+    for chunk in chat.stream(COUNT, stop_event=stop, max_tokens=900):
+        pieces.append(chunk.text)
+        if len(pieces) == 3:
+            stop.set()
+            began = time.monotonic()
+    assert len(pieces) == 4  # three, and the last chunk with the counts
+    assert chat.invoke(COUNT, max_tokens=1).text
+    assert time.monotonic() - began < 15  # the 900 tokens would take much longer than this on a busy machine
+    chat.close()
+
+
+def test_closing_the_stream_frees_the_slot(model_file: Path) -> None:
+    chat = LlamaCppChat(model="real", path=model_file, context=CONTEXT, slots=1)
+    stream = chat.stream(COUNT, max_tokens=900)
+    assert next(stream).text
+    began = time.monotonic()
+    stream.close()  # type: ignore[attr-defined]
+    assert chat.invoke(COUNT, max_tokens=1).text
+    assert time.monotonic() - began < 15
+    chat.close()
+
+
+def test_two_generations_run_at_once(chat: LlamaCppChat) -> None:
+    first, second = chat.stream(COUNT), chat.stream("List ten animals.")
+    texts = [next(first).text, next(second).text, next(first).text, next(second).text]
+    assert all(texts)
+    for stream in (first, second):
+        stream.close()  # type: ignore[attr-defined]

@@ -1,0 +1,191 @@
+"""The curator's page at work: a long queue, two curators on one item, a session that ends, the keyboard, documents."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser.stage import CASES, Audience, Stage, Words, press, stored
+from tests.loop.world import PASSWORD, act
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.browser
+CASE = CASES["en"]
+SAY = Words("en")
+SIZES = [f"Do you have size {number}?" for number in range(1, 41)]
+
+
+def opened(stage: Stage, number: int, *, user: str = "carla") -> Page:
+    """Somebody with an item before them."""
+    page = stage.curator(path=f"/curate#/queue/{number}", user=user)
+    page.locator("#answer").wait_for()
+    return page
+
+
+def test_curate_page_lists_filters_searches_and_steps_through_forty_items(stage: Stage) -> None:
+    from playwright.sync_api import expect
+
+    numbers = [stage.report(question, "No answer for me.") for question in SIZES]
+    for number in numbers[:3]:
+        act(stage.world.client("carla"), number, "reject", reason="no such size")
+    page = stage.curator()
+    entries = page.locator(".entry-question")
+    state = page.get_by_label(SAY("queue.state"), exact=True)
+    expect(entries).to_have_count(37)
+    expect(entries.first).to_have_text(SIZES[-1])
+    expect(state.locator("option").first).to_have_text(SAY("queue.to_do", n=37))
+    state.select_option("rejected")
+    expect(entries).to_have_text([SIZES[2], SIZES[1], SIZES[0]])
+    state.select_option("")
+    expect(entries).to_have_count(40)
+    page.get_by_label(SAY("queue.search")).fill("size 3")
+    expect(entries).to_have_count(11)
+    page.get_by_label(SAY("queue.search")).fill("nowhere")
+    expect(page.locator(".list-note")).to_have_text(SAY("queue.none"))
+    page.get_by_label(SAY("queue.search")).fill("")
+    expect(entries).to_have_count(40)
+
+    page.keyboard.press("Escape")  # leaves the search box
+    first, second = entries.nth(0).inner_text(), entries.nth(1).inner_text()
+    title = page.locator(".item-head h1")
+    for key, question in (("j", first), ("j", second), ("k", first), ("k", first)):
+        page.keyboard.press(key)
+        expect(title).to_have_text(question)
+        expect(page.locator(".entry.is-current .entry-question")).to_have_text(question)
+
+
+def test_curate_page_merges_two_items(stage: Stage) -> None:
+    from playwright.sync_api import expect
+
+    for question in ("Do you sell gift cards?", "Can I buy a voucher?", "Is there parking?"):
+        stage.report(question, f"About: {question}")
+    page = stage.curator()
+    page.get_by_label(SAY("queue.choose", question="Do you sell gift cards?")).check()
+    page.get_by_label(SAY("queue.choose", question="Can I buy a voucher?")).check()
+    press(page, SAY("queue.merge"))
+    press(page, SAY("merge.button", n=2))
+    expect(page.locator(".toast")).to_have_text(SAY("merge.done", n=2))
+    expect(page.locator(".entry")).to_have_count(2)
+    expect(page.locator("#reported .complaint-comment")).to_have_count(2)
+    expect(page.locator(".suggested-lines button")).to_have_count(1)
+    page.locator(".suggested-lines button").click()
+    expect(page.locator(".lines li")).to_have_count(1)
+
+
+def test_curate_page_shows_the_slower_of_two_curators_what_changed_and_keeps_their_text(
+    stage: Stage, audience: Audience
+) -> None:
+    from playwright.sync_api import expect
+
+    audience.announce("status of 409")
+    number = stage.report(CASE.question, CASE.comment)
+    carla, ada = opened(stage, number), opened(stage, number, user="ada")
+    ada.locator("#answer").fill("Within 31 days.")
+    carla.locator("#answer").fill("Within 30 days.")
+    press(carla, SAY("action_button.save"))
+    expect(carla.locator(".save-state")).to_have_text(SAY("item.saved"))
+
+    press(ada, SAY("action_button.save"))
+    conflict = ada.locator(".conflict")
+    expect(conflict).to_contain_text(SAY("conflict.title"))
+    expect(conflict.locator(".history li")).to_have_count(1)
+    expect(conflict.locator(".history")).to_contain_text("carla")
+    expect(conflict.locator("del")).to_have_text("30")
+    expect(conflict.locator("ins")).to_have_text("31")
+    expect(ada.locator("#answer")).to_have_value("Within 31 days.")
+    press(conflict, SAY("conflict.keep_mine"))
+    press(ada, SAY("action_button.save"))
+    expect(ada.locator(".save-state")).to_have_text(SAY("item.saved"))
+    assert stored(ada, f"/api/corrections/{number}")["draft"]["answer"] == "Within 31 days."
+
+    carla.locator("#answer").fill("Within 32 days.")
+    press(carla, SAY("action_button.save"))
+    press(carla.locator(".conflict"), SAY("conflict.take_theirs"))
+    expect(carla.locator("#answer")).to_have_value("Within 31 days.")
+    expect(carla.get_by_label(SAY("conflict.set_aside"))).to_have_value("Within 32 days.")
+
+
+def test_curate_page_asks_to_sign_in_again_and_loses_nothing(stage: Stage, audience: Audience) -> None:
+    from playwright.sync_api import expect
+
+    audience.announce("status of 401")
+    page = opened(stage, stage.report(CASE.question, CASE.comment))
+    page.locator("#answer").fill(CASE.corrected)
+    page.context.clear_cookies()
+    press(page, SAY("action_button.save"))
+    dialog = page.locator("dialog")
+    expect(dialog).to_contain_text(SAY("login.expired"))
+    dialog.get_by_label(SAY("login.username")).fill("carla")
+    dialog.get_by_label(SAY("login.password")).fill("not this")
+    press(dialog, SAY("login.submit"))
+    expect(dialog.get_by_role("alert")).not_to_be_empty()
+    dialog.get_by_label(SAY("login.password")).fill(PASSWORD)
+    press(dialog, SAY("login.submit"))
+    expect(dialog).to_have_count(0)
+    expect(page.locator("#answer")).to_have_value(CASE.corrected)
+    press(page, SAY("action_button.save"))
+    expect(page.locator(".save-state")).to_have_text(SAY("item.saved"))
+
+
+def test_curate_page_puts_unsaved_text_back_after_it_was_closed(stage: Stage) -> None:
+    from playwright.sync_api import expect
+
+    page = opened(stage, stage.report(CASE.question, CASE.comment))
+    page.locator("#answer").fill(CASE.corrected)
+    page.wait_for_timeout(400)  # longer than the pause after which typed text is kept
+    page.reload()
+    expect(page.locator("#answer")).to_have_value(CASE.corrected)
+    press(page, SAY("item.discard"))
+    expect(page.locator("#answer")).to_have_value("")
+
+
+def test_curate_page_works_by_keyboard_from_queue_to_approval(stage: Stage) -> None:
+    from playwright.sync_api import expect
+
+    stage.report(CASE.question, CASE.comment)
+    page = stage.curator()
+    keys = page.keyboard
+    page.locator(".entry").wait_for()
+    keys.press("j")
+    page.locator("#answer").wait_for()
+    keys.press("e")
+    expect(page.locator("#answer")).to_be_focused()
+    keys.type(CASE.corrected)
+    keys.press("Control+s")
+    expect(page.locator(".save-state")).to_have_text(SAY("item.saved"))
+    keys.press("Escape")
+    keys.press("p")
+    expect(page.locator("#proof .notice-good")).to_be_visible()
+    keys.press("a")
+    expect(page.locator("dialog").get_by_role("button", name=SAY("action_button.approve"))).to_be_focused()
+    keys.press("Enter")
+    expect(page.locator(".item-facts .mark").first).to_have_text(SAY("state.verified"))
+
+
+def test_curate_page_takes_in_a_file_finds_it_and_deletes_it(stage: Stage) -> None:
+    from playwright.sync_api import expect
+
+    page = stage.curator(path="/curate#/knowledge")
+    text = "# Parking\n\nThe car park opens at seven.\n"
+    page.locator("#files").set_input_files(
+        files=[
+            {"name": "parking.md", "mimeType": "text/markdown", "buffer": text.encode()},
+            {"name": "broken.pdf", "mimeType": "application/pdf", "buffer": b"no PDF at all"},
+        ]
+    )
+    expect(page.locator(".job")).to_contain_text(SAY("job.done"), timeout=40_000)  # read in a process of its own
+    expect(page.locator(".rejected li")).to_contain_text("broken.pdf")
+    expect(page.locator(".entry-question")).to_contain_text(["Parking"])
+    page.get_by_label(SAY("trial.label")).fill("When does the car park open?")
+    press(page, SAY("trial.button"))
+    expect(page.locator(".hits .source-title").first).to_have_text("Parking")
+    page.locator(".entry-link", has_text="Parking").click()
+    expect(page.locator(".document-body")).to_contain_text("opens at seven")
+    press(page, SAY("knowledge.delete"))
+    press(page.locator("dialog"), SAY("knowledge.delete"))
+    expect(page.locator(".toast")).to_have_text(SAY("knowledge.deleted"))
+    press(page, SAY("trial.button"))
+    expect(page.locator(".hits")).not_to_contain_text("Parking")
