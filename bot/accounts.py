@@ -86,6 +86,20 @@ def set_password(session: Session, username: str, password: str) -> None:
     session.flush()
 
 
+def set_disabled(session: Session, username: str, *, disabled: bool) -> None:
+    """Locks an account out everywhere, or lets it in again. Raises NotFound, Conflict (the last administrator)."""
+    user = session.get(User, username)
+    if user is None:
+        raise NotFound(f"There is no user {username!r}. See: errata user list")
+    others = sa.select(User.username).where(User.role == "admin", sa.not_(User.disabled), User.username != username)
+    if disabled and user.role == "admin" and session.scalar(others.limit(1)) is None:
+        raise Conflict(f"{username} is the only administrator left. Add another one first.")
+    user.disabled = disabled
+    if disabled:
+        session.execute(sa.delete(LoginSession).where(LoginSession.username == username))
+    session.flush()
+
+
 def users(session: Session) -> list[User]:
     return list(session.scalars(sa.select(User).order_by(User.username)))
 

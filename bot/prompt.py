@@ -45,7 +45,7 @@ _EXAMPLES = {
             "A book may be kept for 30 days [1].",
         ),
         (
-            "[1] Eastgate Library › Hours\nEastgate Library closes at 8 pm.\n\nQuestion: When does Westgate Library close?",
+            "[1] Eastgate Library › Hours\nEastgate Library closes at 8 pm.\n\nQuestion: When does Westgate close?",
             NO_ANSWER,
         ),
     ),

@@ -191,13 +191,10 @@ class Turns:
     def _fail(self, begun: Begun, error: Exception) -> None:
         """Stores that it went wrong, if the database lets us."""
         metrics.answers.labels("failed").inc()
-        ours = isinstance(error, BotError | KnowledgeError | RetrievalError)  # others may quote what people wrote
-        log.warning(
-            "turn_failed",
-            answer_id=begun.answer_id,
-            error=type(error).__name__,
-            **({"detail": str(error)[:500]} if ours else {}),
-        )
+        if isinstance(error, BotError | KnowledgeError | RetrievalError):
+            log.warning("turn_failed", answer_id=begun.answer_id, error=type(error).__name__, detail=str(error)[:500])
+        else:
+            log.error("turn_failed", answer_id=begun.answer_id, error=type(error).__name__, exc_info=error)
         try:
             with self._database.write() as session:
                 if session.get(Answer, begun.answer_id) is not None:

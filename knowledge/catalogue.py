@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from knowledge.db import contains, page
 from knowledge.errors import NotFound
-from knowledge.items import MAX_LIMIT, MAX_OFFSET, MAX_SEARCHED
 from knowledge.tables import Document, DocumentVersion, PassageRow
 
 if TYPE_CHECKING:
@@ -16,19 +16,8 @@ if TYPE_CHECKING:
 
 def listing(session: Session, *, q: str | None = None, limit: int = 50, offset: int = 0) -> dict[str, Any]:
     """Documents by id; ``q`` looks into ids and titles."""
-    wanted: list[sa.ColumnElement[bool]] = []
-    if q:
-        text = q[:MAX_SEARCHED]
-        wanted.append(
-            sa.or_(Document.title.contains(text, autoescape=True), Document.id.contains(text, autoescape=True))
-        )
-    rows = session.scalars(
-        sa.select(Document)
-        .where(*wanted)
-        .order_by(Document.id)
-        .limit(max(1, min(limit, MAX_LIMIT)))
-        .offset(max(0, min(offset, MAX_OFFSET)))
-    ).all()
+    wanted = contains(q, Document.title, Document.id) if q else sa.true()
+    rows = session.scalars(page(sa.select(Document).where(wanted).order_by(Document.id), limit, offset)).all()
     passages = dict(
         session.execute(
             sa.select(PassageRow.document_id, sa.func.count())
@@ -38,7 +27,7 @@ def listing(session: Session, *, q: str | None = None, limit: int = 50, offset: 
     )
     return {
         "documents": [_line(row, passages.get(row.id, 0)) for row in rows],
-        "total": session.scalar(sa.select(sa.func.count()).select_from(Document).where(*wanted)) or 0,
+        "total": session.scalar(sa.select(sa.func.count()).select_from(Document).where(wanted)) or 0,
     }
 
 

@@ -20,11 +20,23 @@ from sqlalchemy.orm import DeclarativeBase, Session
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+MAX_ROWS = 500  # of one page of a list
+MAX_SEARCHED = 1_000  # characters; SQLite refuses patterns of 50,000 bytes
 BUSY_TIMEOUT_MS = 30_000  # a writer waits this long for another; compactions and ingests hold the lock for far less
 
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def contains(text: str, *columns: sa.orm.InstrumentedAttribute[Any]) -> sa.ColumnElement[bool]:
+    """Whether one of the columns has this text in it, whatever characters it is made of."""
+    return sa.or_(*(column.contains(text[:MAX_SEARCHED], autoescape=True) for column in columns))
+
+
+def page(query: sa.Select[Any], limit: int, offset: int) -> sa.Select[Any]:
+    """A stretch of the rows, within bounds that the database can count to."""
+    return query.limit(max(1, min(limit, MAX_ROWS))).offset(max(0, min(offset, 1 << 31)))
 
 
 class UTCDateTime(sa.types.TypeDecorator[datetime]):
@@ -68,7 +80,8 @@ class Database:
             import pysqlite3.dbapi2 as sqlite
 
             options = {"module": sqlite, "connect_args": {"timeout": BUSY_TIMEOUT_MS / 1000}}
-        self.engine = sa.create_engine(self.url, **options)
+        # Parameters are people's words: they stay out of error messages, and so out of the log.
+        self.engine = sa.create_engine(self.url, hide_parameters=True, **options)
         if self.url.get_backend_name() == "sqlite":
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from knowledge import corrections
+from knowledge.db import contains, page
 from knowledge.errors import Invalid
 from knowledge.tables import Complaint, Correction, CorrectionEvent, Document, Entry, PassageRow, Proof
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
 PRIORITIES = ("urgent", "important", "normal")
 EXCERPT = 200  # characters of the answer in a queue line
-MAX_LIMIT = 500
-MAX_OFFSET = 1 << 31
-MAX_SEARCHED = 1_000  # characters; SQLite refuses patterns of 50,000 bytes
 
 
 def listing(
@@ -45,21 +43,11 @@ def listing(
             raise Invalid(f"priority is one of {', '.join(PRIORITIES)}; not {priority[:40]!r}.")
         wanted.append(Correction.priority == priority)
     if q:
-        text = q[:MAX_SEARCHED]
-        said = sa.select(Complaint.correction_id).where(
-            sa.or_(
-                Complaint.comment.contains(text, autoescape=True), Complaint.question.contains(text, autoescape=True)
-            )
-        )
-        wanted.append(sa.or_(Correction.question.contains(text, autoescape=True), Correction.id.in_(said)))
+        said = sa.select(Complaint.correction_id).where(contains(q, Complaint.comment, Complaint.question))
+        wanted.append(sa.or_(contains(q, Correction.question), Correction.id.in_(said)))
     rank = sa.case({name: number for number, name in enumerate(PRIORITIES)}, value=Correction.priority)
-    rows = session.scalars(
-        sa.select(Correction)
-        .where(*wanted)
-        .order_by(rank, Correction.updated_at.desc(), Correction.id.desc())
-        .limit(max(1, min(limit, MAX_LIMIT)))
-        .offset(max(0, min(offset, MAX_OFFSET)))
-    ).all()
+    found = sa.select(Correction).where(*wanted).order_by(rank, Correction.updated_at.desc(), Correction.id.desc())
+    rows = session.scalars(page(found, limit, offset)).all()
     ids = [row.id for row in rows]
     complaints: dict[int, list[Complaint]] = {}
     for complaint in session.scalars(

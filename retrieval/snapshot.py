@@ -69,7 +69,7 @@ class Snapshots:
         index = index.compacted()
         self.folder.mkdir(parents=True, exist_ok=True)
         self._remove_abandoned()
-        name = f"snapshot-{_model(index.fingerprint)}-{index.seq:012d}-{secrets.token_hex(4)}"
+        name = f"snapshot-{_model(index.fingerprint)}-{index.seq:012d}-{time.time_ns():020d}-{secrets.token_hex(2)}"
         aside = self.folder / f"writing-{name}"
         aside.mkdir()
         try:

@@ -100,21 +100,10 @@ def enable(name: Name) -> None:
 
 
 def _set_disabled(name: str, *, disabled: bool) -> None:
-    import sqlalchemy as sa
-
-    from bot.tables import LoginSession, User
-    from knowledge.errors import Conflict, NotFound
+    from bot import accounts
 
     with open_parts() as parts, parts.database.write() as session:
-        user = session.get(User, name)
-        if user is None:
-            raise NotFound(f"There is no user {name!r}. See: errata user list")
-        others = sa.select(User.username).where(User.role == "admin", sa.not_(User.disabled), User.username != name)
-        if disabled and user.role == "admin" and session.scalar(others.limit(1)) is None:
-            raise Conflict(f"{name} is the only administrator left. Add another one first.")
-        user.disabled = disabled
-        if disabled:
-            session.execute(sa.delete(LoginSession).where(LoginSession.username == name))
+        accounts.set_disabled(session, name, disabled=disabled)
 
 
 def _password(*, from_input: bool, generate: bool) -> str:

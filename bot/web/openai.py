@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Literal
 from urllib.parse import quote
 
+import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -20,17 +21,18 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from bot.answer import Found, Outcome, Source, Token
 from bot.condense import MAX_TURNS, Turn
-from bot.errors import BotError
 from bot.turn import Begun, Failed, Finished, TurnEvent
 from bot.web import problems, sse
 from bot.web.chat import begin, finish
 from bot.web.security import PartsDep, Program
 from bot.wiring import Parts
-from knowledge.errors import Invalid, KnowledgeError, NotFound
-from retrieval.errors import RetrievalError
+from knowledge.errors import Invalid, NotFound
+
+log = structlog.get_logger()
 
 MODEL = "errata"
 PREFIX = "chatcmpl-"  # of ids; the answer's id follows
@@ -50,10 +52,13 @@ class OpenAIRoute(APIRoute):
                 return _refusal(*problems.from_validation(error))
             except HTTPException as error:
                 return _refusal(*problems.from_http(error))
-            except (BotError, KnowledgeError, RetrievalError) as error:
-                return _refusal(
-                    problems.status_of(error), problems.detail_of(error), wait=problems.retry_after(error)
-                )
+            except ClientDisconnect:
+                raise
+            except Exception as error:
+                status = problems.status_of(error)
+                if not problems.is_ours(error):
+                    log.error("request_failed", error=type(error).__name__, exc_info=error)
+                return _refusal(status, problems.detail_of(error), wait=problems.retry_after(error))
 
         return handle_errors
 
@@ -183,7 +188,9 @@ class _Completion:
         return [self._citation(source, start, end) for source, start, end in found]
 
     def _citation(self, source: Source, start: int, end: int) -> dict[str, Any]:
-        url = source.url or f"{self._address}/api/documents/{quote(source.document_id, safe='')}?version={source.version}"
+        url = (
+            source.url or f"{self._address}/api/documents/{quote(source.document_id, safe='')}?version={source.version}"
+        )
         return {
             "type": "url_citation",
             "url_citation": {"start_index": start, "end_index": end, "title": source.title, "url": url},

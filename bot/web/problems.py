@@ -91,9 +91,14 @@ def from_error(error: Exception) -> JSONResponse:
     return problem(status, detail_of(error), headers={"Retry-After": str(wait)} if wait else None, **more)
 
 
+def is_ours(error: Exception) -> bool:
+    """Whether the error's words were written for people."""
+    return isinstance(error, BotError | KnowledgeError | RetrievalError)
+
+
 def detail_of(error: Exception) -> str:
     """What a person may read: our own errors are written for them, others tell no details."""
-    if isinstance(error, BotError | KnowledgeError | RetrievalError):
+    if is_ours(error):
         return str(error)
     return "Something went wrong here. The server's log has the details under the request id."
 

@@ -279,7 +279,8 @@ class Guard:
         own = (here, place("https", host), self._public)
         if origin is not None and (place_of(origin) is None or place_of(origin) not in own):
             return problem(
-                403, "Requests from other sites are refused. If this is your site, set ERRATA_PUBLIC_URL to its address."
+                403,
+                "Requests from other sites are refused. If this is your site, set ERRATA_PUBLIC_URL to its address.",
             )
         site = headers.get("sec-fetch-site")
         if method not in SAFE_METHODS and site not in (None, "same-origin", "none"):

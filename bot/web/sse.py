@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import json
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -122,7 +123,8 @@ async def _left(request: Request) -> None:
 
 
 def _start(target: Callable[..., None], *arguments: Any) -> None:
-    threading.Thread(target=target, args=arguments, name="turn", daemon=True).start()
+    context = contextvars.copy_context()  # so that its log lines have the request's id
+    threading.Thread(target=context.run, args=(target, *arguments), name="turn", daemon=True).start()
 
 
 def _json(data: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -65,6 +65,7 @@ class Listener:
 
     def _listen(self) -> None:
         with (
+            suppress(httpx.RemoteProtocolError),  # the server ended in the middle
             httpx.Client(base_url=self._address, timeout=WAIT) as client,
             client.stream("POST", "/api/chat", json=self._body) as response,
         ):
@@ -188,6 +189,7 @@ def test_many_whole_answers_leave_room_for_other_requests(tmp_path: Path) -> Non
     gate = threading.Semaphore(0)
     chat = ScriptedChat(script=lambda _: ANSWER, gate=gate)
     with shop(tmp_path, chat, queue=100, parallel=1) as made, serving(made.app) as address:
+
         def question(number: int) -> None:
             with httpx.Client(base_url=address, timeout=WAIT) as client:
                 body = {"question": f"When does the shop open on day {number}?", "stream": False}

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from starlette.testclient import TestClient
 
-from bot.web.security import CONTENT_SECURITY_POLICY, Flood, place, place_of
 from bot.errors import TooMany
+from bot.web.security import CONTENT_SECURITY_POLICY, Flood, place, place_of
 from tests.fakes import ScriptedChat
 from tests.loop.world import ADDRESS, World, ask, put, world
 
@@ -271,6 +271,7 @@ def test_flood_forgets_the_longest_unused_key() -> None:
 
 def test_address_of_a_flood_is_the_network_of_one_subscriber(tmp_path: Path) -> None:
     with world(tmp_path, ScriptedChat(), questions_per_minute=1) as shop:
+
         def statuses(*addresses: str) -> list[int]:
             return [
                 TestClient(shop.app, base_url=ADDRESS, client=(one, 1)).post("/api/chat", json=QUESTION).status_code

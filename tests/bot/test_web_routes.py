@@ -81,7 +81,12 @@ ROWS = (
     Row("POST", "/api/keys", "administrators", 201, {"name": "another"}),
     Row("DELETE", "/api/keys/{key_id}", "administrators", 404, values={"key_id": "99"}),
     Row("GET", "/v1/models", "programs"),
-    Row("POST", "/v1/chat/completions", "programs", body={"model": "errata", "messages": [{"role": "user", "content": "q"}]}),
+    Row(
+        "POST",
+        "/v1/chat/completions",
+        "programs",
+        body={"model": "errata", "messages": [{"role": "user", "content": "q"}]},
+    ),
     Row("GET", "/", "everybody"),
     Row("GET", "/curate", "everybody"),
     Row("GET", "/login", "everybody"),

@@ -33,7 +33,7 @@ def test_curate_page_lists_filters_searches_and_steps_through_forty_items(stage:
         act(stage.world.client("carla"), number, "reject", reason="no such size")
     page = stage.curator()
     entries = page.locator(".entry-question")
-    state = page.get_by_label(SAY("queue.state"), exact=True)
+    state = page.get_by_role("combobox", name=SAY("queue.state"), exact=True)
     expect(entries).to_have_count(37)
     expect(entries.first).to_have_text(SIZES[-1])
     expect(state.locator("option").first).to_have_text(SAY("queue.to_do", n=37))

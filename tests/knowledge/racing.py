@@ -1,18 +1,25 @@
-"""A process that does something several times at once, together with other processes: run by test_races.
+"""A process that forks into several, which all do one thing at the same moment: run by test_races.
 
-``approve PATH CORRECTION TIMES`` approves a correction from as many threads; ``migrate PATH`` opens a database. Waits
-for a line on its input when it is ready; prints what became of each try.
+``approve PATH CORRECTION TIMES``: each approves the correction from as many threads; ``migrate PATH``: each opens the
+database. Prints what became of each try.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from knowledge.db import open_database
 from knowledge.errors import Conflict
 from tests.knowledge.world import World
+
+if TYPE_CHECKING:
+    from multiprocessing.synchronize import Barrier
+
+PROCESSES = 4
 
 
 def approve(world: World, correction_id: int, who: list[str]) -> list[str]:
@@ -36,23 +43,32 @@ def approve(world: World, correction_id: int, who: list[str]) -> list[str]:
     return told
 
 
-def main() -> None:
-    action, path = sys.argv[1], Path(sys.argv[2])
-    if action == "approve":
-        world = World(path, template=path)
-        world.searcher.refresh()
-        print("ready", flush=True)
-        sys.stdin.readline()
-        who = [f"{number}" for number in range(int(sys.argv[4]))]
-        print(*approve(world, int(sys.argv[3]), who), flush=True)
-        world.close()
-    else:
-        print("ready", flush=True)
-        sys.stdin.readline()
-        database = open_database(path)
-        print(database.integrity(), flush=True)
-        database.close()
+def approve_here(start: Barrier, path: Path, correction_id: str, times: str) -> None:
+    world = World(path, template=path)
+    world.searcher.refresh()
+    start.wait()
+    print(*approve(world, int(correction_id), [str(number) for number in range(int(times))]), flush=True)
+    world.close()
+
+
+def migrate_here(start: Barrier, path: Path) -> None:
+    start.wait()
+    database = open_database(path)
+    print(database.integrity(), flush=True)
+    database.close()
+
+
+def main(action: str, path: Path, *how: str) -> int:
+    fork = multiprocessing.get_context("fork")
+    start = fork.Barrier(PROCESSES)
+    work = {"approve": approve_here, "migrate": migrate_here}[action]
+    racers = [fork.Process(target=work, args=(start, path, *how)) for _ in range(PROCESSES)]
+    for racer in racers:
+        racer.start()
+    for racer in racers:
+        racer.join()
+    return sum(racer.exitcode != 0 for racer in racers)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:]))

@@ -7,44 +7,26 @@ import sys
 import threading
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from knowledge.db import Database
 from knowledge.errors import NotAllowed, ProofRunning, Stale
-from tests.knowledge.racing import approve
+from tests.knowledge.racing import PROCESSES, approve
 from tests.knowledge.world import RETURNS, World, assert_index_follows
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 ROOT = Path(__file__).parents[2]
 REFUSALS = {NotAllowed.__name__, Stale.__name__, ProofRunning.__name__}
 
 
-def together(*commands: Sequence[object]) -> list[str]:
-    """The outputs of processes that began at the same moment."""
-    racers = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.knowledge.racing", *map(str, command)],
-            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )
-        for command in commands
-    ]  # fmt: skip
-    for racer in racers:
-        assert racer.stdout is not None
-        assert racer.stdout.readline() == "ready\n"
-    told = []
-    for racer in racers:
-        assert racer.stdin is not None
-        racer.stdin.write("go\n")
-        racer.stdin.flush()
-    for racer in racers:
-        output, errors = racer.communicate(timeout=60)
-        assert (racer.returncode, errors) == (0, "")
-        told.append(output.strip())
-    return told
+def together(*command: object) -> list[str]:
+    """What processes said of what they did at the same moment."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "tests.knowledge.racing", *map(str, command)],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stderr) == (0, "")
+    return ran.stdout.split()
 
 
 def assert_published_once(world: World, correction_id: int) -> None:
@@ -75,7 +57,7 @@ def test_twenty_approvals_in_four_processes_give_one_success(world: World) -> No
     world.put("returns", RETURNS)
     correction_id = world.draft("How long?", "30 days.", edits=[world.edit("returns", "14 days", "30 days")])
     world.curation.prove(correction_id)
-    told = Counter(" ".join(together(*[("approve", world.path, correction_id, 5)] * 4)).split())
+    told = Counter(together("approve", world.path, correction_id, 5))
     assert told.pop("approved") == 1
     assert (told.total(), told.keys() <= REFUSALS) == (19, True)
     assert_published_once(world, correction_id)
@@ -153,7 +135,7 @@ def test_readers_meet_no_half_written_state(world: World) -> None:
 
 def test_processes_that_migrate_at_once_all_find_a_whole_schema(tmp_path: Path, empty_database: Path) -> None:
     path = tmp_path / "new" / "errata.db"
-    assert together(*[("migrate", path)] * 4) == ["ok"] * 4
+    assert together("migrate", path) == ["ok"] * PROCESSES
     made, template = Database(f"sqlite:///{path}"), Database(f"sqlite:///{empty_database}")
     schema = "select type, name, sql from sqlite_master order by type, name"
     with made.engine.connect() as one, template.engine.connect() as other:

@@ -1,0 +1,187 @@
+"""The OpenAI-compatible interface, used by OpenAI's own client over a real connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import openai
+import pytest
+
+from tests.fakes import ScriptedChat
+from tests.loop.world import World, ask, put, serving, world
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+QUESTION = {"role": "user", "content": "When does the shop open?"}
+ANSWER = "At nine [1]. On Sundays at ten [2]. "
+
+
+def script(prompt: str) -> str:
+    if "Last question:" in prompt:
+        return "When does the shop open on Sundays?"
+    if "fail" in prompt.rpartition("Question:")[2]:
+        raise RuntimeError("broken at /secret")
+    return "NO_ANSWER" if "gift" in prompt.rpartition("Question:")[2] else ANSWER
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with world(tmp_path_factory.mktemp("openai"), ScriptedChat(script=script)) as made:
+        curator = made.client("carla")
+        put(curator, "hours", "Hours", "The shop opens at nine.", source_url="https://example.org/hours")
+        put(curator, "a/b c", "Sundays", "On Sundays the shop opens at ten.")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def address(shop: World) -> Iterator[str]:
+    with serving(shop.app) as at:
+        yield at
+
+
+@pytest.fixture(scope="module")
+def client(shop: World, address: str) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{address}/v1", api_key=shop.key, max_retries=0) as one:
+        yield one
+
+
+def complete(client: openai.OpenAI, *messages: Any, **more: Any) -> Any:
+    return client.chat.completions.create(model="errata", messages=list(messages), **more)
+
+
+def test_models_lists_the_one(client: openai.OpenAI) -> None:
+    assert [model.id for model in client.models.list()] == ["errata"]
+
+
+def test_completion_answers_with_citations_and_usage(client: openai.OpenAI, address: str) -> None:
+    completion = complete(client, QUESTION)
+    (choice,) = completion.choices
+    assert (choice.message.role, choice.message.content, choice.finish_reason) == ("assistant", ANSWER.strip(), "stop")
+    cited = [one.url_citation for one in choice.message.annotations]
+    assert [choice.message.content[one.start_index : one.end_index] for one in cited] == ["[1]", "[2]"]
+    by_title = {one.title: one.url for one in cited}
+    assert by_title == {
+        "Hours": "https://example.org/hours",
+        "Sundays": f"{address}/api/documents/a%2Fb%20c?version=1",
+    }
+    assert completion.usage.completion_tokens == 8
+    assert completion.usage.total_tokens == completion.usage.prompt_tokens + 8
+    assert (completion.model, completion.object) == ("errata", "chat.completion")
+
+
+def test_stream_has_the_same_words_citations_and_usage(client: openai.OpenAI) -> None:
+    chunks = list(complete(client, QUESTION, stream=True, stream_options={"include_usage": True}))
+    assert chunks[0].choices[0].delta.role == "assistant"
+    words = [chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices]
+    assert "".join(words).strip() == ANSWER.strip()
+    assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices] == [*[None] * (len(words) - 1), "stop"]
+    last = chunks[-2]
+    assert len(last.choices[0].delta.annotations) == 2
+    assert last.errata["answer"] == ANSWER.strip()
+    assert chunks[-1].choices == []
+    assert chunks[-1].usage.completion_tokens == 8
+    assert len({chunk.id for chunk in chunks}) == 1
+
+
+def test_stream_without_usage_ends_with_the_last_words(client: openai.OpenAI) -> None:
+    chunks = list(complete(client, QUESTION, stream=True))
+    assert chunks[-1].choices[0].finish_reason == "stop"
+
+
+def test_refusal_is_streamed_in_words(client: openai.OpenAI) -> None:
+    question = {"role": "user", "content": "Does the shop sell gift cards?"}
+    whole = complete(client, question)
+    assert whole.errata["status"] == "refused"
+    streamed = "".join(chunk.choices[0].delta.content or "" for chunk in complete(client, question, stream=True))
+    assert streamed == whole.choices[0].message.content != ""
+
+
+def test_earlier_messages_are_the_history(client: openai.OpenAI, shop: World) -> None:
+    completion = complete(
+        client,
+        {"role": "system", "content": "You are a pirate."},
+        QUESTION,
+        {"role": "assistant", "content": "At nine."},
+        {"role": "user", "content": [{"type": "text", "text": "And on Sundays?"}]},
+    )
+    conversation = shop.program().get(f"/api/conversations/{completion.errata['conversation_id']}").json()
+    (turn,) = conversation["turns"]
+    assert (turn["question"], turn["condensed_question"]) == ("And on Sundays?", "When does the shop open on Sundays?")
+
+
+def test_answer_is_a_conversation_of_the_key_and_can_be_rated(client: openai.OpenAI, shop: World) -> None:
+    completion = complete(client, QUESTION)
+    answer_id = completion.id.removeprefix("chatcmpl-")
+    assert answer_id == completion.errata["answer_id"]
+    assert shop.client("carla").get(f"/api/conversations/{completion.errata['conversation_id']}").status_code == 404
+    rated = shop.program().post(f"/api/answers/{answer_id}/feedback", json={"rating": "down", "comment": "Ten!"})
+    assert rated.json()["correction_id"] >= 1
+
+
+def test_curated_answer_is_served_to_programs_too(client: openai.OpenAI, shop: World) -> None:
+    curator = shop.client("carla")
+    question = "Is there a car park?"
+    rated = curator.post(f"/api/answers/{ask(curator, question)['answer_id']}/feedback", json={"rating": "down"}).json()
+    path = f"/api/corrections/{rated['correction_id']}"
+    assert curator.put(f"{path}/draft", json={"answer": "Yes, behind the shop."}).status_code == 200
+    assert curator.post(f"{path}/approve", json={}).status_code == 200
+    completion = complete(client, {"role": "user", "content": question})
+    assert (completion.errata["status"], completion.choices[0].message.content) == ("curated", "Yes, behind the shop.")
+    (cited,) = completion.choices[0].message.annotations
+    assert (cited.url_citation.start_index, cited.url_citation.end_index) == (0, len("Yes, behind the shop."))
+    streamed = list(complete(client, {"role": "user", "content": question}, stream=True))
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in streamed) == "Yes, behind the shop."
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"messages": []}, "messages: List should have at least 1 item after validation, not 0"),
+        ({"messages": [{"role": "system", "content": "x"}]}, "messages: the last message must be the user's."),
+        (
+            {"messages": [QUESTION, {"role": "assistant", "content": "x"}]},
+            "messages: the last message must be the user's.",
+        ),
+        ({"messages": [{"role": "user", "content": " "}]}, "The question is empty."),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
+            "messages: Errata reads text only.",
+        ),
+        ({"n": 2}, "n: there is one answer to a question."),
+    ],
+)
+def test_unusable_requests_are_refused_in_openais_form(client: openai.OpenAI, given: Any, said: str) -> None:
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.chat.completions.create(**{"model": "errata", "messages": [QUESTION], **given})
+    assert refused.value.body == {"message": said, "type": "invalid_request_error", "param": None, "code": None}
+
+
+def test_unknown_model_is_not_found(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.NotFoundError, match="The model is named 'errata'"):
+        client.chat.completions.create(model="gpt-4o", messages=[QUESTION])  # type: ignore[list-item]
+
+
+def test_wrong_key_is_an_authentication_error(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.AuthenticationError, match="unknown or was revoked"):
+        client.with_options(api_key="errata_wrong").models.list()
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_failing_engine_is_an_error_without_details(client: openai.OpenAI, stream: bool) -> None:
+    with pytest.raises(openai.APIError, match="Something went wrong here") as failed:
+        list(complete(client, {"role": "user", "content": "Does the shop fail?"}, stream=stream))
+    assert "secret" not in str(failed.value)
+    assert stream or isinstance(failed.value, openai.InternalServerError)
+
+
+def test_full_queue_is_503_with_the_time_to_wait(client: openai.OpenAI, shop: World) -> None:
+    gate = shop.parts.gate
+    gate.limit, before = 0, gate.limit
+    try:
+        with gate.enter(), pytest.raises(openai.InternalServerError) as refused:
+            complete(client, QUESTION, stream=True)
+    finally:
+        gate.limit = before
+    assert refused.value.status_code == 503
+    assert int(refused.value.response.headers["retry-after"]) >= 1

@@ -1,0 +1,108 @@
+"""Every page on a narrow phone, in both languages: nothing sticks out at the side, and what is touched is large enough."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser.stage import CASES, LANGUAGES, Stage, Words, ask, press
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.browser
+PHONE = {"width": 360, "height": 740, "touch": True}
+
+# What sticks out at the side, and is not inside something that scrolls or clips by itself.
+OUTSIDE = """() => {
+  const held = (node) => {
+    for (let box = node.parentElement; box && box !== document.body; box = box.parentElement) {
+      if (getComputedStyle(box).overflowX !== "visible" && box.getBoundingClientRect().right <= innerWidth + 1) return true;
+    }
+    return false;
+  };
+  const found = document.documentElement.scrollWidth > innerWidth ? [`page ${document.documentElement.scrollWidth}`] : [];
+  for (const node of document.querySelectorAll("body *")) {
+    const box = node.getBoundingClientRect();
+    if (!node.checkVisibility({ visibilityProperty: true }) || box.width === 0 || held(node)) continue;
+    if (box.right > innerWidth + 1) found.push(`${node.tagName}.${node.className} to ${Math.round(box.right)}`);
+  }
+  return found;
+}"""
+# What is touched and is smaller than 24 by 24 pixels (WCAG 2.2, 2.5.8); links and buttons within a line of text may be.
+SMALL = """() => {
+  const found = [];
+  for (const node of document.querySelectorAll("a, button, input, select, textarea, summary")) {
+    if (!node.checkVisibility({ visibilityProperty: true }) || node.closest(".visually-hidden, .skip")) continue;
+    if (node.matches("input.visually-hidden, .chip input, .prose *, p a, p .link-button, dd a")) continue;
+    const box = (node.closest("label") ?? node).getBoundingClientRect();
+    if (box.width < 24 || box.height < 24) {
+      found.push(`${node.tagName}.${node.className} ${Math.round(box.width)}x${Math.round(box.height)}`);
+    }
+  }
+  return [...new Set(found)];
+}"""
+
+
+def check(page: Page, where: str) -> None:
+    page.wait_for_timeout(250)  # sheets and drawers have come in
+    assert page.evaluate(OUTSIDE) == [], where
+    assert page.evaluate(SMALL) == [], where
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_layout_of_the_chat_page_fits_a_phone(stage: Stage, language: str) -> None:
+    case, say = CASES[language], Words(language)
+    page = stage.visitor(language, **PHONE)
+    check(page, "welcome")
+    turn = ask(page, case.question)
+    check(page, "answer")
+    turn.locator("button.cite").first.tap()
+    check(page, "passage")
+    page.locator(".passage-panel").get_by_role("button", name=say("ui.close"), exact=True).tap()
+    turn.locator(".rate-down").tap()
+    page.locator("form.feedback").wait_for()
+    check(page, "feedback")
+    press(page, say("feedback.later"))
+    ask(page, "Gift-cards-" + "x" * 120 + "?", "refused")
+    page.locator(".refusal summary").tap()
+    check(page, "refusal")
+    page.get_by_role("button", name=say("conversations.title"), exact=True).tap()
+    page.locator(".conversation").wait_for()
+    check(page, "conversations")
+    page.locator(".conversation-tools button").first.tap()
+    check(page, "renaming")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_layout_of_the_curators_pages_fits_a_phone(stage: Stage, language: str) -> None:
+    case, say = CASES[language], Words(language)
+    ask(stage.visitor(language), case.question).locator(".rate-down").click()
+    stage.report("Gift-cards-" + "x" * 120 + "?", case.comment)
+    check(stage.visitor(language, "/login", **PHONE), "login")
+    page = stage.curator(language, **PHONE)
+    page.locator(".entry").first.wait_for()
+    page.locator(".entry-check").first.tap()
+    check(page, "queue")
+    page.locator(".entry-link", has_text=case.question).tap()
+    page.locator("#answer").fill(case.corrected)
+    page.locator("#answer-then .passage-row summary").first.tap()
+    check(page, "item")
+    page.get_by_role("button", name=say("edits.these_words")).first.tap()
+    page.get_by_label(say("edits.find")).fill(case.find)
+    page.get_by_label(say("edits.replace")).fill(case.replace)
+    check(page, "editing a document")
+    press(page, say("edits.add"))
+    press(page, say("action_button.prove"))
+    page.locator("#proof .notice-good").wait_for()
+    check(page, "proof")
+    press(page.locator(".action-bar"), say("action_button.approve"))
+    check(page, "approving")
+    press(page.locator("dialog"), say("ui.cancel"))
+    page.goto("/curate#/knowledge")
+    page.locator(".entry").first.wait_for()
+    check(page, "documents")
+    page.locator(".entry-link").first.tap()
+    page.locator(".document-body").wait_for()
+    check(page, "document")
