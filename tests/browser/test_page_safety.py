@@ -69,8 +69,8 @@ def test_page_shows_hostile_words_as_words(tmp_path: Path, audience: Audience) -
 def test_page_never_asks_another_host_for_a_picture(tmp_path: Path, audience: Audience) -> None:
     from playwright.sync_api import expect
 
-    picture = "![a map](https://pictures.example/map.png?who=you)"
-    with staged(tmp_path, audience, script=lambda _prompt: f"See {picture} and <img src=//pictures.example/2> [1].") as stage:
+    answer = "See ![a map](https://pictures.example/map.png?who=you) and <img src=//pictures.example/map> [1]."
+    with staged(tmp_path, audience, script=lambda _prompt: answer) as stage:
         page = stage.visitor()
         turn = ask(page, "Where is the shop?")
         link = turn.locator(".prose a")

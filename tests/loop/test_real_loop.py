@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bot.settings import Settings, default_models_folder
-from bot.wiring import Parts
-from tests.loop.world import World, act, ask, put
+from bot.settings import default_models_folder
+from tests.loop.world import World, act, ask, put, world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,13 +33,11 @@ DOCUMENTS = (
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     models = Path(os.environ.get("ERRATA_MODELS") or default_models_folder())
-    parts = Parts(Settings(data=tmp_path_factory.mktemp("real") / "var", models=models, models_hub=False))
-    made = World(parts)
-    curator = made.client("carla")
-    for document_id, title, text in DOCUMENTS:
-        put(curator, document_id, title, text)
-    yield made
-    parts.close()
+    with world(tmp_path_factory.mktemp("real"), None, models=models, models_hub=False) as made:
+        curator = made.client("carla")
+        for document_id, title, text in DOCUMENTS:
+            put(curator, document_id, title, text)
+        yield made
 
 
 def test_real_models_answer_in_the_language_of_the_question(shop: World) -> None:

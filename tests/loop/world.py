@@ -67,8 +67,11 @@ class World:
 
 
 @contextmanager
-def world(folder: Path, chat: BaseChatModel, *, embedder: Embedder | None = None, **settings: Any) -> Iterator[World]:
-    """The application is not started (no worker thread): a test says when work is done."""
+def world(
+    folder: Path, chat: BaseChatModel | None, *, embedder: Embedder | None = None, **settings: Any
+) -> Iterator[World]:
+    """The application is not started (no worker thread): a test says when work is done. ``chat`` None: with the
+    real models, both."""
     if not structlog.is_configured():  # its default shows every variable of a traceback, which takes seconds
         renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
         structlog.configure(processors=[structlog.contextvars.merge_contextvars, renderer])
@@ -76,7 +79,9 @@ def world(folder: Path, chat: BaseChatModel, *, embedder: Embedder | None = None
     data = folder / "var"
     data.mkdir(parents=True, mode=0o700)
     (data / "errata.db").write_bytes(database)
-    parts = Parts(Settings(data=data, **settings), embedder=embedder or HashingEmbedder(), chat=chat)
+    if chat is not None:
+        embedder = embedder or HashingEmbedder()
+    parts = Parts(Settings(data=data, **settings), embedder=embedder, chat=chat)
     try:
         yield World(parts, key)
     finally:

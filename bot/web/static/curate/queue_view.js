@@ -88,7 +88,7 @@ function Entry({ entry }) {
 }
 
 /** An excerpt of Markdown in one line, without its marks. @param {string} text */
-const bare = (text) => text.replace(/[*_`#>|]+|\[\d+\]|^[-+]\s/gm, "").replace(/\s+/g, " ").trim();
+const bare = (text) => text.replace(/[*_`#>|]+|\s*\[\d+\]|^[-+]\s/gm, "").replace(/\s+/g, " ").trim();
 
 /** @param {{state: string, live?: boolean}} props */
 export function StateMark({ state, live }) {

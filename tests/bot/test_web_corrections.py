@@ -1,0 +1,292 @@
+"""The curators' queue over HTTP: listing, drafts, proofs, decisions, races."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from knowledge.tables import Correction
+from tests.fakes import ScriptedChat
+from tests.loop.world import World, act, ask, put, world
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from starlette.testclient import TestClient
+
+TEXT = "Shoes can be returned within 14 days of delivery."
+EDIT = {"document_id": "returns", "version": 1, "find": "14 days", "replace": "30 days"}
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[World]:
+    with world(tmp_path, ScriptedChat(script=lambda _: "Within 14 days [1].")) as made:
+        put(made.client("carla"), "returns", "Returns", TEXT)
+        yield made
+
+
+@pytest.fixture
+def curator(shop: World) -> TestClient:
+    return shop.client("carla")
+
+
+def complain(shop: World, question: str = "Within how many days can shoes be returned?", **said: Any) -> int:
+    """A visitor rates the answer down. Returns the correction."""
+    visitor = shop.client()
+    answer = ask(visitor, question)
+    path = f"/api/answers/{answer['answer_id']}/feedback"
+    rated = visitor.post(path, json={"rating": "down", **said})
+    assert rated.status_code == 201, rated.text
+    correction_id: int = rated.json()["correction_id"]
+    return correction_id
+
+
+def draft(client: TestClient, correction_id: int, **body: Any) -> dict[str, Any]:
+    answer = client.put(f"/api/corrections/{correction_id}/draft", json=body)
+    assert answer.status_code == 200, answer.text
+    item: dict[str, Any] = answer.json()
+    return item
+
+
+def refusal(response: Any) -> tuple[int, str]:
+    assert response.headers["content-type"] == "application/problem+json"
+    return response.status_code, response.json()["detail"]
+
+
+def test_listing_filters_searches_pages_and_counts(shop: World, curator: TestClient) -> None:
+    percent = complain(shop, "Is the discount 100% or less?", comment="It is 50_percent")
+    other = complain(shop, "Is the discount 100 or less?")
+    rejected = complain(shop, "Who are you?")
+    act(curator, rejected, "reject", reason="small talk")
+    for _ in range(2):  # three complaints are urgent
+        complain(shop, "Is the discount 100 or less?")
+
+    def ids(**query: Any) -> list[int]:
+        found = curator.get("/api/corrections", params=query).json()
+        assert found["counts"] == {"queued": 2, "rejected": 1}
+        return [one["id"] for one in found["items"]]
+
+    assert ids() == [other, rejected, percent]
+    assert ids(state="queued") == [other, percent]
+    assert ids(state="queued, rejected") == [other, rejected, percent]
+    assert ids(priority="urgent") == [other]
+    assert ids(q="100%") == [percent]
+    assert ids(q="50_p") == [percent]
+    assert ids(q="50%p") == []
+    assert ids(q="DISCOUNT", state="queued") == [other, percent]
+    page = curator.get("/api/corrections", params={"limit": 1, "offset": 1}).json()
+    assert ([one["id"] for one in page["items"]], page["total"]) == ([rejected], 3)
+    assert curator.get("/api/corrections", params={"offset": 99}).json()["items"] == []
+    assert refusal(curator.get("/api/corrections", params={"priority": "high"}))[0] == 422
+
+
+def test_item_has_what_a_curator_needs(shop: World, curator: TestClient) -> None:
+    said = {"reasons": ["wrong"], "comment": "30!", "suggested_answer": "30 days", "quote": "14 days", "stars": 2}
+    item = curator.get(f"/api/corrections/{complain(shop, **said)}").json()
+    assert {name: item[name] for name in ("state", "live", "revision", "priority", "origin", "language")} == {
+        "state": "queued",
+        "live": False,
+        "revision": 1,
+        "priority": "important",
+        "origin": "rated_down",
+        "language": "en",
+    }
+    (complaint,) = item["complaints"]
+    assert {name: complaint[name] for name in said} == said
+    snapshot = item["snapshot"]
+    assert (snapshot["answer"], snapshot["status"], snapshot["citations"]) == ("Within 14 days [1].", "answered", [1])
+    assert snapshot["sources"][0]["passage"] == TEXT
+    assert [message["role"] for message in snapshot["prompt"]][-1] == "user"
+    assert item["suggestions"]["conflicts"][0]["document_id"] == "returns"
+    assert [line["action"] for line in item["history"]] == ["report"]
+
+
+def test_draft_changes_only_what_is_given(shop: World, curator: TestClient) -> None:
+    correction_id = complain(shop)
+    assert refusal(curator.put(f"/api/corrections/{correction_id}/draft", json={"kind": "wrong"}))[0] == 422
+    first = draft(curator, correction_id, answer="30 days.", paraphrases=["How long?"], kind="wrong", edits=[EDIT])
+    second = draft(curator, correction_id, answer="Thirty days.", valid_until="2030-01-31")
+    assert (first["revision"], second["revision"], second["state"]) == (2, 3, "drafted")
+    assert second["draft"] == {
+        **first["draft"],
+        "answer": "Thirty days.",
+        "valid_until": "2030-01-31T00:00:00+00:00",
+    }
+    third = draft(curator, correction_id, paraphrases=[], kind=None)
+    assert (third["draft"]["paraphrases"], third["draft"]["kind"], third["draft"]["edits"]) == ([], None, [EDIT])
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"answer": " "}, "answer must be a text that is not empty."),
+        ({"answer": "x", "kind": "bad"}, "kind is one of wrong, missing, outdated, retrieval, synthesis, out_of_scope; not 'bad'."),
+        ({"answer": "x", "valid_until": "soon"}, "valid_until is a date like 2027-01-31 or 2027-01-31T12:00:00+08:00, not 'soon'."),
+        ({"answer": "x", "edits": [{**EDIT, "version": 10**30}]}, "An edit is {document_id, version, find, replace}, version being a number."),
+        ({"answer": "x", "edits": [{**EDIT, "find": ""}]}, "An edit needs the words to find; what replaces them may be empty."),
+        ({"answer": "x", "edits": [{"document_id": "returns"}]}, "edits.0.version: Field required; edits.0.find: Field required; edits.0.replace: Field required"),
+        ({"answer": "x", "supersedes": [{"passage": "x"}]}, "supersedes.0.document_id: Field required"),
+        ({"answer": "x", "negatives": ["Within how many days can shoes be returned?"]}, "The same question cannot be asked for and excluded: 'Within how many days can shoes be returned?'."),
+        ({"answer": "x" * 50_001}, "answer has 50,001 characters; at most 50,000."),
+    ],
+)  # fmt: skip
+def test_unusable_drafts_are_refused(shop: World, curator: TestClient, body: dict[str, Any], said: str) -> None:
+    correction_id = complain(shop)
+    assert refusal(curator.put(f"/api/corrections/{correction_id}/draft", json=body)) == (422, said)
+    assert curator.get(f"/api/corrections/{correction_id}").json()["revision"] == 1
+
+
+@pytest.mark.parametrize("action", ["claim", "approve", "reject", "reopen", "rollback"])
+def test_stale_revision_loses(shop: World, curator: TestClient, action: str) -> None:
+    correction_id = complain(shop)
+    draft(curator, correction_id, answer="30 days.")
+    lost = curator.post(f"/api/corrections/{correction_id}/{action}", json={"revision": 1, "reason": "r"})
+    assert refusal(lost)[0] == 409
+    if action != "rollback":  # of which there is nothing to take back
+        assert (lost.json()["revision"], lost.json()["state"]) == (2, "drafted")
+    lost = curator.put(f"/api/corrections/{correction_id}/draft", json={"answer": "x", "revision": 1})
+    assert (lost.status_code, lost.json()["revision"]) == (409, 2)
+
+
+def test_two_curators_approve_at_once_and_one_wins(shop: World, curator: TestClient) -> None:
+    correction_id = complain(shop)
+    revision = draft(curator, correction_id, answer="30 days.", edits=[EDIT])["revision"]
+    act(curator, correction_id, "prove")
+    clients = [curator, shop.client("ada")]
+    together = threading.Barrier(2)
+    answers: list[Any] = []
+
+    def approve(client: TestClient) -> None:
+        together.wait()
+        answers.append(client.post(f"/api/corrections/{correction_id}/approve", json={"revision": revision}))
+
+    threads = [threading.Thread(target=approve, args=(client,)) for client in clients]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(one.status_code for one in answers) == [200, 409]
+    (lost,) = [one for one in answers if one.status_code == 409]
+    assert lost.json()["state"] == "approved"
+    assert len(curator.get("/api/documents/returns").json()["versions"]) == 2
+
+
+def test_approving_without_a_proof_proves_and_tells_the_worker(shop: World, curator: TestClient) -> None:
+    correction_id = complain(shop)
+    draft(curator, correction_id, answer="30 days.", edits=[EDIT])
+    approved = act(curator, correction_id, "approve")
+    assert (approved["state"], approved["live"], approved["proof"]["verdict"]) == ("approved", True, "fixed")
+    assert approved["published"]["approved_by"] == "carla"
+    assert approved["recheck"] is None or approved["recheck"]["state"] == "pending"
+    assert shop.work() == 1
+
+
+def test_queued_item_cannot_be_approved_or_proved(shop: World, curator: TestClient) -> None:
+    correction_id = complain(shop)
+    for action in ("approve", "prove"):
+        status, said = refusal(curator.post(f"/api/corrections/{correction_id}/{action}", json={}))
+        assert status in (409, 422)
+        assert said
+
+
+def complain_and_approve(shop: World, curator: TestClient, question: str, answer: str) -> int:
+    correction_id = complain(shop, question)
+    draft(curator, correction_id, answer=answer)
+    act(curator, correction_id, "approve")
+    return correction_id
+
+
+def test_override_is_for_administrators_with_a_reason(shop: World, curator: TestClient) -> None:
+    correction_id = complain(shop)
+    draft(curator, correction_id, answer="30 days.")
+    path, admin = f"/api/corrections/{correction_id}/approve", shop.client("ada")
+    assert refusal(curator.post(path, json={"override": True, "reason": "r"})) == (
+        403,
+        "Only an administrator may approve in spite of a regression.",
+    )
+    assert refusal(admin.post(path, json={"override": True})) == (
+        422,
+        "Approving in spite of a regression needs a reason.",
+    )
+    assert refusal(admin.post(path, json={"override": True, "reason": "  "}))[0] == 422
+    assert admin.post(path, json={"override": True, "reason": "agreed with legal"}).json()["state"] == "approved"
+
+
+@pytest.mark.parametrize("action", ["delete", "verify", "source_changed", "draft", "APPROVE", "x" * 500])
+def test_unknown_action_is_refused(shop: World, curator: TestClient, action: str) -> None:
+    correction_id = complain(shop)
+    status, said = refusal(curator.post(f"/api/corrections/{correction_id}/{action}", json={}))
+    assert status in (405, 422)
+    if status == 422:
+        assert said.startswith("An action is one of approve, prove, claim, reject, reopen, rollback; not ")
+
+
+def test_actions_need_no_body(shop: World, curator: TestClient) -> None:
+    correction_id = complain(shop)
+    claimed = curator.post(f"/api/corrections/{correction_id}/claim")
+    assert (claimed.status_code, claimed.json()["claimed_by"]) == (200, "carla")
+
+
+def test_reject_needs_a_reason_and_reopen_brings_it_back(shop: World, curator: TestClient) -> None:
+    correction_id = complain(shop)
+    assert refusal(curator.post(f"/api/corrections/{correction_id}/reject", json={})) == (422, "Rejecting needs a reason.")
+    assert refusal(curator.post(f"/api/corrections/{correction_id}/reject", json={"reason": "x" * 4001}))[0] == 422
+    assert act(curator, correction_id, "reject", reason="It is right.")["state"] == "rejected"
+    assert act(curator, correction_id, "reopen")["state"] == "reopened"
+    history = curator.get(f"/api/corrections/{correction_id}").json()["history"]
+    assert [(line["action"], line["actor"], line["reason"]) for line in history] == [
+        ("report", "visitor", None),
+        ("reject", "carla", "It is right."),
+        ("reopen", "carla", None),
+    ]
+
+
+def test_merge_keeps_the_complaints_of_all(shop: World, curator: TestClient) -> None:
+    first, second, third = (complain(shop, f"How many days to return {what}?") for what in ("shoes", "boots", "hats"))
+    merged = curator.post("/api/corrections/merge", json={"ids": [first, second, third]}).json()
+    assert (merged["id"], len(merged["complaints"]), merged["priority"]) == (first, 3, "urgent")
+    assert sorted(merged["suggestions"]["paraphrases"]) == [
+        "How many days to return boots?",
+        "How many days to return hats?",
+    ]
+    gone = curator.get(f"/api/corrections/{second}").json()
+    assert (gone["state"], gone["merged_into"]) == ("merged", first)
+    for ids in ([first, 10**30], [first, 999], [second, first]):
+        assert refusal(curator.post("/api/corrections/merge", json={"ids": ids}))[0] in (404, 409)
+    assert curator.get("/api/corrections", params={"state": "queued"}).json()["total"] == 1
+
+
+def test_rollback_takes_back_what_readers_see(shop: World, curator: TestClient) -> None:
+    correction_id = complain(shop)
+    assert refusal(curator.post(f"/api/corrections/{correction_id}/rollback"))[0] == 409
+    draft(curator, correction_id, answer="30 days.", edits=[EDIT])
+    act(curator, correction_id, "approve")
+    question = "Within how many days can shoes be returned?"
+    assert ask(shop.client(), question)["answer"] == "30 days."
+    rolled_back = act(curator, correction_id, "rollback", reason="No.")
+    assert (rolled_back["state"], rolled_back["live"], rolled_back["published"]) == ("rolled_back", False, None)
+    assert ask(shop.client(), question)["answer"] == "Within 14 days [1]."
+    assert curator.get("/api/documents/returns").json()["text"] == TEXT
+    assert refusal(curator.post(f"/api/corrections/{correction_id}/rollback"))[0] == 409
+    assert shop.work() == 0  # the recheck was cancelled
+
+
+def test_complaint_about_a_curated_answer_reopens_it(shop: World, curator: TestClient) -> None:
+    correction_id = complain_and_approve(shop, curator, "Where is the shop?", "In town.")
+    assert complain(shop, "where is the shop", comment="It moved.") == correction_id
+    item = curator.get(f"/api/corrections/{correction_id}").json()
+    assert (item["state"], item["live"], len(item["complaints"])) == ("reopened", True, 2)
+
+
+def test_who_acts_stands_in_the_history(shop: World, curator: TestClient) -> None:
+    correction_id = complain(shop)
+    key = shop.client("ada").post("/api/keys", json={"name": "nightly", "role": "curator"}).json()["key"]
+    robot = shop.client()
+    robot.headers["Authorization"] = f"Bearer {key}"
+    act(robot, correction_id, "claim")
+    assert curator.get(f"/api/corrections/{correction_id}").json()["claimed_by"] == "key nightly"
+    with shop.parts.database.read() as session:
+        assert session.get_one(Correction, correction_id).claimed_by == "key nightly"
