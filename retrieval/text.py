@@ -47,7 +47,7 @@ _CJK_LETTERS = re.compile(f"[{_HAN}\u3040-\u30ff]")
 _LATIN_WORDS = re.compile(r"[A-Za-z\u00c0-\u024f]+")
 # Words that make the grammar of an English sentence and do not stand in Chinese sentences as names or code.
 _ENGLISH_GRAMMAR = frozenset(
-    "a an are can did do does how i is it my of should the to was what when where which who why you".split()  # noqa: SIM905
+    "a an are can did do does how i is it my of should the to was what when where which who why you".split()
 )
 
 TOKENS_VERSION = 1  # raise it when tokens() changes, so that snapshots with the old tokens are not used

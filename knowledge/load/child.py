@@ -82,7 +82,7 @@ def documents(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument
             f"A part of Errata that reads such files is missing or broken ({error}). Install Errata anew."
         ) from error
     except Exception as error:  # third-party parsers raise anything on broken input
-        if peak_bytes("VmPeak:") > FULL_SHARE * limits.memory_bytes:  # and anything when memory runs out
+        if is_bounded() and peak_bytes("VmPeak:") > FULL_SHARE * limits.memory_bytes:  # and when memory runs out
             raise _too_much(limits) from error
         reason = f"{type(error).__name__}: {error}"[:200]
         raise Damaged(
@@ -159,6 +159,13 @@ def bound(limits: Limits) -> None:
             resource.setrlimit(limit, (soft, hard))
         except (OSError, ValueError):  # macOS knows no limit of address space
             continue
+
+
+def is_bounded() -> bool:
+    """Whether this process has a limit of memory that could have been the cause of an error."""
+    import resource
+
+    return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
 
 
 def peak_bytes(kind: str) -> int:

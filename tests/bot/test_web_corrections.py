@@ -215,6 +215,19 @@ def test_override_is_for_administrators_with_a_reason(shop: World, curator: Test
     assert admin.post(path, json={"override": True, "reason": "agreed with legal"}).json()["state"] == "approved"
 
 
+def test_regression_blocks_approval_until_an_administrator_overrides_it(shop: World, curator: TestClient) -> None:
+    right = complain_and_approve(shop, curator, "Where is the shop?", "In town.")
+    correction_id = complain(shop)
+    draft(curator, correction_id, answer="30 days.", supersedes=[{"document_id": f"erratum-{right}"}])
+    assert act(curator, correction_id, "prove")["proof"]["verdict"] == "regressed"
+    status, said = refusal(curator.post(f"/api/corrections/{correction_id}/approve", json={"reason": "Do it."}))
+    assert status == 409
+    assert "Where is the shop?" in said
+    assert curator.get(f"/api/corrections/{correction_id}").json()["state"] == "drafted"
+    overridden = act(shop.client("ada"), correction_id, "approve", override=True, reason="The shop moved.")
+    assert overridden["history"][-1]["reason"] == "in spite of 1 regression(s): The shop moved."
+
+
 @pytest.mark.parametrize("action", ["delete", "verify", "source_changed", "draft", "APPROVE", "x" * 500])
 def test_unknown_action_is_refused(shop: World, curator: TestClient, action: str) -> None:
     correction_id = complain(shop)
@@ -232,7 +245,10 @@ def test_actions_need_no_body(shop: World, curator: TestClient) -> None:
 
 def test_reject_needs_a_reason_and_reopen_brings_it_back(shop: World, curator: TestClient) -> None:
     correction_id = complain(shop)
-    assert refusal(curator.post(f"/api/corrections/{correction_id}/reject", json={})) == (422, "Rejecting needs a reason.")
+    assert refusal(curator.post(f"/api/corrections/{correction_id}/reject", json={})) == (
+        422,
+        "Rejecting needs a reason.",
+    )
     assert refusal(curator.post(f"/api/corrections/{correction_id}/reject", json={"reason": "x" * 4001}))[0] == 422
     assert act(curator, correction_id, "reject", reason="It is right.")["state"] == "rejected"
     assert act(curator, correction_id, "reopen")["state"] == "reopened"

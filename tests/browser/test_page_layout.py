@@ -14,19 +14,21 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 PHONE = {"width": 360, "height": 740, "touch": True}
 
-# What sticks out at the side, and is not inside something that scrolls or clips by itself.
+# What sticks out at the side, and is not inside something that scrolls or clips by itself. A phone zooms out when the
+# page is too wide, and innerWidth grows with it: clientWidth does not.
 OUTSIDE = """() => {
+  const { clientWidth: width, scrollWidth } = document.documentElement;
   const held = (node) => {
     for (let box = node.parentElement; box && box !== document.body; box = box.parentElement) {
-      if (getComputedStyle(box).overflowX !== "visible" && box.getBoundingClientRect().right <= innerWidth + 1) return true;
+      if (getComputedStyle(box).overflowX !== "visible" && box.getBoundingClientRect().right <= width + 1) return true;
     }
     return false;
   };
-  const found = document.documentElement.scrollWidth > innerWidth ? [`page ${document.documentElement.scrollWidth}`] : [];
+  const found = scrollWidth > width ? [`page ${scrollWidth}`] : [];
   for (const node of document.querySelectorAll("body *")) {
     const box = node.getBoundingClientRect();
     if (!node.checkVisibility({ visibilityProperty: true }) || box.width === 0 || held(node)) continue;
-    if (box.right > innerWidth + 1) found.push(`${node.tagName}.${node.className} to ${Math.round(box.right)}`);
+    if (box.right > width + 1) found.push(`${node.tagName}.${node.className} to ${Math.round(box.right)}`);
   }
   return found;
 }"""
@@ -51,6 +53,13 @@ def check(page: Page, where: str) -> None:
     page.wait_for_timeout(250)  # sheets and drawers have come in
     assert page.evaluate(OUTSIDE) == [], where
     assert page.evaluate(SMALL) == [], where
+
+
+def test_layout_check_notices_what_sticks_out(stage: Stage) -> None:
+    page = stage.visitor(**PHONE)
+    page.evaluate("() => { document.querySelector('main').append(Object.assign(document.createElement('hr'), { id: 'wide' })); }")
+    page.evaluate("() => { document.querySelector('#wide').style.width = '400px'; }")
+    assert page.evaluate(OUTSIDE) == ["page 400", "HR. to 400"]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -91,6 +100,8 @@ def test_layout_of_the_curators_pages_fits_a_phone(stage: Stage, language: str) 
     page.locator("#answer").fill(case.corrected)
     page.locator("#answer-then .passage-row summary").first.tap()
     check(page, "item")
+    heights = [button.bounding_box() for button in page.locator(".action-bar .button").all()]
+    assert {round(box["height"]) for box in heights if box} == {44}  # no word is broken
     page.get_by_role("button", name=say("edits.these_words")).first.tap()
     page.get_by_label(say("edits.find")).fill(case.find)
     page.get_by_label(say("edits.replace")).fill(case.replace)
