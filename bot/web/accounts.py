@@ -64,6 +64,7 @@ def sign_in(body: LoginBody, request: Request, response: Response, parts: PartsD
 
 @router.delete("/session", status_code=204)
 def sign_out(request: Request, response: Response, parts: PartsDep) -> None:
+    """Ends the session."""
     token = request.cookies.get(cookie_name(request, SESSION_COOKIE), "")
     with parts.database.write() as session:
         accounts.sign_out(session, token)
@@ -72,6 +73,7 @@ def sign_out(request: Request, response: Response, parts: PartsDep) -> None:
 
 @router.get("/users")
 def list_users(_identity: Admin, parts: PartsDep) -> dict[str, Any]:
+    """All accounts."""
     with parts.database.read() as session:
         return {
             "users": [
@@ -83,6 +85,7 @@ def list_users(_identity: Admin, parts: PartsDep) -> dict[str, Any]:
 
 @router.post("/users", status_code=201)
 def add_user(body: UserBody, _identity: Admin, parts: PartsDep) -> dict[str, Any]:
+    """Adds an account."""
     with parts.database.write() as session:
         user = accounts.add_user(session, body.username, body.password, body.role)
         return {"username": user.username, "role": user.role}
@@ -90,6 +93,7 @@ def add_user(body: UserBody, _identity: Admin, parts: PartsDep) -> dict[str, Any
 
 @router.get("/keys")
 def list_keys(_identity: Admin, parts: PartsDep) -> dict[str, Any]:
+    """All API keys, without their secrets."""
     with parts.database.read() as session:
         return {
             "keys": [
@@ -116,6 +120,7 @@ def add_key(body: KeyBody, identity: Admin, parts: PartsDep) -> dict[str, Any]:
 
 @router.delete("/keys/{key_id}", status_code=204)
 def revoke_key(key_id: Id, _identity: Admin, parts: PartsDep) -> None:
+    """Ends a key; what it did stays."""
     with parts.database.write() as session:
         accounts.revoke_key(session, key_id)
 

@@ -15,9 +15,10 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import bot
+from bot.errors import SettingsError
 from bot.events import metrics
 from bot.web import accounts, chat, curate, documents, openai, pages, problems
-from bot.web.security import Flood, Guard
+from bot.web.security import Flood, Guard, place_of
 from bot.wiring import Parts
 
 log = structlog.get_logger()
@@ -30,6 +31,13 @@ JSON in UTF-8; errors are application/problem+json with a detail for people.
 Programs send an API key: Authorization: Bearer errata_…
 Browsers hold a cookie: a visitor's from the first question on, a curator's after signing in.\
 """
+TAGS = [
+    {"name": "chat", "description": "For whoever asks; conversations are their owner's alone."},
+    {"name": "corrections", "description": "For curators."},
+    {"name": "knowledge", "description": "For curators; searching also with an API key."},
+    {"name": "accounts", "description": "Signing in is for everybody, accounts and keys are for administrators."},
+    {"name": "OpenAI-compatible", "description": "With an API key; errors have OpenAI's form."},
+]
 
 
 def create_app(parts: Parts) -> FastAPI:
@@ -46,10 +54,15 @@ def create_app(parts: Parts) -> FastAPI:
         await run_in_threadpool(parts.close)
 
     settings = parts.settings
+    if settings.public_url and place_of(settings.public_url) is None:
+        raise SettingsError(
+            f"ERRATA_PUBLIC_URL={settings.public_url!r} is no address. Write it as https://chat.example.org"
+        )
     app = FastAPI(
         title="Errata",
         version=bot.__version__,
         description=DESCRIPTION,
+        openapi_tags=TAGS,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,

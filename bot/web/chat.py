@@ -191,12 +191,14 @@ def list_conversations(identity: MaybeIdentity, parts: PartsDep) -> dict[str, An
 
 @router.get("/conversations/{conversation_id}")
 def get_conversation(conversation_id: str, identity: Visitor, parts: PartsDep) -> dict[str, Any]:
+    """The conversation with its turns; answers that were corrected since say so."""
     with parts.database.read() as session:
         return conversations.transcript(session, conversations.get(session, conversation_id, identity.owner))
 
 
 @router.patch("/conversations/{conversation_id}")
 def rename_conversation(conversation_id: str, body: TitleBody, identity: Visitor, parts: PartsDep) -> dict[str, Any]:
+    """Gives it another title."""
     with parts.database.write() as session:
         conversation = conversations.get(session, conversation_id, identity.owner)
         conversations.rename(session, conversation, body.title)
@@ -213,6 +215,7 @@ def delete_conversation(conversation_id: str, identity: Visitor, parts: PartsDep
 
 @router.post("/conversations/{conversation_id}/survey", status_code=201)
 def survey(conversation_id: str, body: SurveyBody, identity: Visitor, parts: PartsDep) -> dict[str, Any]:
+    """Stars for a whole conversation; again replaces."""
     with parts.database.write() as session:
         conversations.get(session, conversation_id, identity.owner)
         feedback.survey(session, conversation_id, body.stars, body.comment)

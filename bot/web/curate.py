@@ -65,22 +65,26 @@ def queue(
     limit: Limit = 50,
     offset: Offset = 0,
 ) -> dict[str, Any]:
+    """The queue: urgent first, then the newest. ``state``: one or several, comma-separated."""
     with parts.database.read() as session:
         return items.listing(session, state=state, priority=priority, q=q, limit=limit, offset=offset)
 
 
 @router.post("/merge")
 def merge(body: MergeBody, identity: Curator, parts: PartsDep) -> dict[str, Any]:
+    """Makes one item of several; the first keeps the complaints of all."""
     return parts.curation.merge(body.ids, actor=identity.name)
 
 
 @router.get("/{correction_id}")
 def one(correction_id: int, _identity: Curator, parts: PartsDep) -> dict[str, Any]:
+    """Everything about one item."""
     return parts.curation.item(correction_id)
 
 
 @router.put("/{correction_id}/draft")
 def draft(correction_id: int, body: DraftBody, identity: Curator, parts: PartsDep) -> dict[str, Any]:
+    """Writes the draft; what is left out stays as it is."""
     changes = body.model_dump(exclude_unset=True, exclude={"revision"})
     return parts.curation.draft(correction_id, changes, actor=identity.name, revision=body.revision)
 
@@ -89,7 +93,7 @@ def draft(correction_id: int, body: DraftBody, identity: Curator, parts: PartsDe
 def act(
     correction_id: int, action: str, identity: Curator, parts: PartsDep, body: ActionBody | None = None
 ) -> dict[str, Any]:
-    """claim, prove, approve, reject, reopen, rollback."""
+    """claim, prove, approve, reject, reopen or rollback. ``revision``: the one that the caller saw."""
     return _act(parts, identity, correction_id, action, body or ActionBody())
 
 

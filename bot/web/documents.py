@@ -48,7 +48,19 @@ class SearchBody(BaseModel):
     filters: dict[str, str] | None = Field(None, max_length=10)
 
 
-@router.post("/documents", status_code=201, response_model=None)
+_UPLOAD = {
+    "type": "object",
+    "properties": {"files": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+}
+_ADDED = {
+    "content": {
+        "application/json": {"schema": DocumentBody.model_json_schema()},
+        "multipart/form-data": {"schema": _UPLOAD},
+    }
+}
+
+
+@router.post("/documents", status_code=201, response_model=None, openapi_extra={"requestBody": _ADDED})
 async def add_documents(request: Request, identity: Curator, parts: PartsDep) -> Any:
     """JSON: one document, searchable when this returns. Multipart ``files``: 202 with a job to poll."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -71,6 +83,7 @@ async def add_documents(request: Request, identity: Curator, parts: PartsDep) ->
 def list_documents(
     _identity: Curator, parts: PartsDep, q: Words = None, limit: Limit = 50, offset: Offset = 0
 ) -> dict[str, Any]:
+    """The documents by id; ``q`` looks into ids and titles."""
     with parts.database.read() as session:
         return catalogue.listing(session, q=q, limit=limit, offset=offset)
 
@@ -79,17 +92,20 @@ def list_documents(
 def get_document(
     document_id: str, _identity: Curator, parts: PartsDep, version: Annotated[int | None, Query(ge=1, le=MOST)] = None
 ) -> dict[str, Any]:
+    """A document with its versions; its present text, or that of ``version``."""
     with parts.database.read() as session:
         return catalogue.document(session, document_id, version=version)
 
 
 @router.delete("/documents/{document_id:path}", status_code=204)
 def delete_document(document_id: str, identity: Curator, parts: PartsDep) -> None:
+    """Takes it from the readers; its versions stay."""
     put.remove(parts.database, document_id, actor=identity.name)
 
 
 @router.get("/jobs/{job_id}")
 def get_job(job_id: int, _identity: Curator, parts: PartsDep) -> dict[str, Any]:
+    """How far an upload is, file by file."""
     with parts.database.read() as session:
         job = jobs.get(session, job_id)
         return {

@@ -9,12 +9,13 @@ import psutil
 import sqlalchemy as sa
 import structlog
 from fastapi import APIRouter, Response
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 
 from bot import texts
 from bot.events import metrics
 from bot.web.problems import detail_of, problem
 from bot.web.security import PartsDep
+from bot.wiring import Parts
 from knowledge.corrections import State
 from knowledge.errors import NotFound
 from knowledge.log import head
@@ -25,27 +26,35 @@ router = APIRouter(include_in_schema=False)
 PAGES = Path(__file__).parent / "pages"
 STATIC = Path(__file__).parent / "static"
 LATER = {"Retry-After": "5"}
-FRESH = {"Cache-Control": "no-cache"}  # pages are asked for each time; an ETag makes that cheap
+FRESH = {"Cache-Control": "no-cache"}  # pages and scripts of one release go together
+
+
+def _page(name: str, parts: Parts) -> HTMLResponse:
+    """A page, told the interface language where the operator chose one."""
+    text = (PAGES / name).read_text(encoding="utf-8")
+    if parts.settings.language != "auto":
+        text = text.replace("<html ", f'<html data-language="{parts.settings.language}" ', 1)
+    return HTMLResponse(text, headers=FRESH)
 
 
 @router.get("/")
-def chat_page() -> FileResponse:
-    return FileResponse(PAGES / "chat.html", headers=FRESH)
+def chat_page(parts: PartsDep) -> HTMLResponse:
+    return _page("chat.html", parts)
 
 
 @router.get("/curate")
-def curate_page() -> FileResponse:
-    return FileResponse(PAGES / "curate.html", headers=FRESH)
+def curate_page(parts: PartsDep) -> HTMLResponse:
+    return _page("curate.html", parts)
 
 
 @router.get("/login")
-def login_page() -> FileResponse:
-    return FileResponse(PAGES / "login.html", headers=FRESH)
+def login_page(parts: PartsDep) -> HTMLResponse:
+    return _page("login.html", parts)
 
 
 @router.get("/docs")
-def docs_page() -> FileResponse:
-    return FileResponse(PAGES / "docs.html", headers=FRESH)
+def docs_page(parts: PartsDep) -> HTMLResponse:
+    return _page("docs.html", parts)
 
 
 @router.get("/static/locales/{locale}.json")

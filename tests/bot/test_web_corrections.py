@@ -110,32 +110,31 @@ def test_draft_changes_only_what_is_given(shop: World, curator: TestClient) -> N
     first = draft(curator, correction_id, answer="30 days.", paraphrases=["How long?"], kind="wrong", edits=[EDIT])
     second = draft(curator, correction_id, answer="Thirty days.", valid_until="2030-01-31")
     assert (first["revision"], second["revision"], second["state"]) == (2, 3, "drafted")
-    assert second["draft"] == {
-        **first["draft"],
-        "answer": "Thirty days.",
-        "valid_until": "2030-01-31T00:00:00+00:00",
-    }
+    changed = {"answer": "Thirty days.", "valid_until": second["draft"]["valid_until"]}
+    assert second["draft"] == {**first["draft"], **changed}
+    assert second["draft"]["valid_until"].startswith("2030-01-31T")
     third = draft(curator, correction_id, paraphrases=[], kind=None)
     assert (third["draft"]["paraphrases"], third["draft"]["kind"], third["draft"]["edits"]) == ([], None, [EDIT])
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "begins"),
     [
-        ({"answer": " "}, "answer must be a text that is not empty."),
-        ({"answer": "x", "kind": "bad"}, "kind is one of wrong, missing, outdated, retrieval, synthesis, out_of_scope; not 'bad'."),
-        ({"answer": "x", "valid_until": "soon"}, "valid_until is a date like 2027-01-31 or 2027-01-31T12:00:00+08:00, not 'soon'."),
-        ({"answer": "x", "edits": [{**EDIT, "version": 10**30}]}, "An edit is {document_id, version, find, replace}, version being a number."),
-        ({"answer": "x", "edits": [{**EDIT, "find": ""}]}, "An edit needs the words to find; what replaces them may be empty."),
-        ({"answer": "x", "edits": [{"document_id": "returns"}]}, "edits.0.version: Field required; edits.0.find: Field required; edits.0.replace: Field required"),
+        ({"answer": " "}, "answer must be "),
+        ({"answer": "x", "kind": "bad"}, "kind is one of wrong, "),
+        ({"answer": "x", "valid_until": "soon"}, "valid_until is a date like "),
+        ({"answer": "x", "edits": [{**EDIT, "version": 10**30}]}, "An edit is {document_id, version, "),
+        ({"answer": "x", "edits": [{**EDIT, "find": ""}]}, "An edit needs the words to find"),
+        ({"answer": "x", "edits": [{"document_id": "returns"}]}, "edits.0.version: Field required; edits.0.find: "),
         ({"answer": "x", "supersedes": [{"passage": "x"}]}, "supersedes.0.document_id: Field required"),
-        ({"answer": "x", "negatives": ["Within how many days can shoes be returned?"]}, "The same question cannot be asked for and excluded: 'Within how many days can shoes be returned?'."),
+        ({"answer": "x", "question": "y", "negatives": ["y"]}, "The same question cannot be asked for and excluded"),
         ({"answer": "x" * 50_001}, "answer has 50,001 characters; at most 50,000."),
     ],
-)  # fmt: skip
-def test_unusable_drafts_are_refused(shop: World, curator: TestClient, body: dict[str, Any], said: str) -> None:
+)
+def test_unusable_drafts_are_refused(shop: World, curator: TestClient, body: dict[str, Any], begins: str) -> None:
     correction_id = complain(shop)
-    assert refusal(curator.put(f"/api/corrections/{correction_id}/draft", json=body)) == (422, said)
+    status, said = refusal(curator.put(f"/api/corrections/{correction_id}/draft", json=body))
+    assert (status, said[: len(begins)]) == (422, begins)
     assert curator.get(f"/api/corrections/{correction_id}").json()["revision"] == 1
 
 

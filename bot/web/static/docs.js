@@ -50,6 +50,7 @@ function Operation({ method, path, operation, named }) {
 /** @param {{api: Json}} props */
 function Page({ api }) {
   const named = api.components?.schemas ?? {};
+  const about = new Map((api.tags ?? []).map((/** @type {Json} */ one) => [one.name, one.description]));
   const groups = new Map();
   for (const [path, methods] of Object.entries(api.paths)) {
     for (const method of METHODS.filter((one) => methods[one])) {
@@ -61,7 +62,7 @@ function Page({ api }) {
   return html`<p class="wordmark"><a href="/">Errata<span lang="zh-CN">勘误</span></a></p>
     <h1>${api.info.title} ${api.info.version}</h1>
     <p class="docs-intro">${api.info.description}</p>
-    ${[...groups].map(([name, operations]) => html`<section><h2>${name}</h2>
+    ${[...groups].map(([name, operations]) => html`<section><h2>${name}</h2><p class="muted">${about.get(name)}</p>
       ${operations.map((/** @type {Json} */ one) => html`<${Operation} ...${one} named=${named} />`)}
     </section>`)}`;
 }
