@@ -159,9 +159,9 @@ def _supersession(value: Any) -> DraftSupersession:
 def _moment(value: Any) -> datetime:
     """A moment; a day without a time of day means its end (UTC)."""
     try:
-        if isinstance(value, str) and len(value) <= len("2027-01-31"):
-            value = f"{value}T23:59:59"
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+        if isinstance(value, str) and len(value) == len("2027-01-31"):
+            moment = moment.replace(hour=23, minute=59, second=59)
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         raise Invalid(

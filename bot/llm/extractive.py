@@ -32,108 +32,20 @@ NO_ANSWER: Final = "NO_ANSWER"
 ENOUGH: Final = 0.25
 CLOSE: Final = 0.8  # further sentences, as a share of the best one's score
 MOST: Final = 3  # sentences in an answer
-TITLE: Final = (
-    0.6  # what a word is worth in the title, or in the sentence before, when it is not in the sentence itself
-)
+# What a word is worth in the title, or in the sentence before, when it is not in the sentence itself.
+TITLE: Final = 0.6
 BEFORE: Final = 0.4
 
 _HEAD = re.compile(r"^\[(\d+)\][ \t]*(.*)$")
 _QUESTION = re.compile(r"^(?:Question|问题)[ \t]*[:：][ \t]*(.*)$", re.IGNORECASE)
 _SENTENCE = re.compile(r"[^.!?。！？；;\n]*(?:[.!?](?!\s|$)[^.!?。！？；;\n]*)*[.!?。！？；;]*[”’」』\")）]*")
-_COMMON = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "are",
-        "as",
-        "at",
-        "be",
-        "been",
-        "by",
-        "can",
-        "could",
-        "did",
-        "do",
-        "does",
-        "for",
-        "from",
-        "had",
-        "has",
-        "have",
-        "how",
-        "i",
-        "if",
-        "in",
-        "into",
-        "is",
-        "it",
-        "its",
-        "many",
-        "may",
-        "me",
-        "much",
-        "my",
-        "of",
-        "on",
-        "or",
-        "shall",
-        "should",
-        "so",
-        "such",
-        "that",
-        "the",
-        "their",
-        "them",
-        "there",
-        "these",
-        "they",
-        "this",
-        "those",
-        "to",
-        "was",
-        "we",
-        "were",
-        "what",
-        "when",
-        "where",
-        "which",
-        "who",
-        "whom",
-        "whose",
-        "why",
-        "will",
-        "with",
-        "would",
-        "you",
-        "your",
-        "什么",
-        "哪里",
-        "哪个",
-        "哪些",
-        "多少",
-        "怎么",
-        "怎样",
-        "如何",
-        "为什么",
-        "是否",
-        "可以",
-        "我们",
-        "你们",
-        "他们",
-        "一个",
-        "没有",
-        "几个",
-        "请问",
-        "吗",
-        "呢",
-        "的",
-        "了",
-        "是",
-        "在",
-        "有",
-    ]
+_COMMON_WORDS = (
+    "a an and are as at be been by can could did do does for from had has have how i if in into is it its many may me "
+    "much my of on or shall should so such that the their them there these they this those to was we were what when "
+    "where which who whom whose why will with would you your 什么 哪里 哪个 哪些 多少 怎么 怎样 如何 为什么 是否 可以 "
+    "我们 你们 他们 一个 没有 几个 请问 吗 呢 的 了 是 在 有"
 )
+_COMMON = frozenset(_COMMON_WORDS.split())
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import errno
 import hashlib
 import os
 import shutil
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
@@ -82,21 +83,26 @@ def fetch(entry: Entry, target: Path, *, sources: Sources, report: Report) -> No
     raise NoSource(f"{entry.id} could not be fetched from any source.{listing}")
 
 
-def fetch_repository(repository: str, folder: Path, *, file: str | None = None) -> None:
+def fetch_repository(
+    repository: str, folder: Path, *, file: str | None = None, progress: Callable[[int], None] | None = None
+) -> None:
     """Bring a whole hub repository (weights as safetensors only), or one file of it, into `folder`.
 
-    Raises SourceFailed; what has come stays, so that the next call goes on from there.
+    `progress` gets the bytes that are there. Raises SourceFailed; what has come stays, so that the next call goes on
+    from there.
     """
     from huggingface_hub import hf_hub_download, snapshot_download
 
+    def download() -> None:
+        if file is not None:
+            hf_hub_download(repository, file, local_dir=folder, etag_timeout=HUB_SECONDS)
+        else:
+            patterns = list(HUB_PATTERNS)
+            snapshot_download(repository, local_dir=folder, allow_patterns=patterns, etag_timeout=HUB_SECONDS)
+
     try:
         with _disk_errors(folder):
-            if file is not None:
-                hf_hub_download(repository, file, local_dir=folder, etag_timeout=HUB_SECONDS)
-            else:
-                snapshot_download(
-                    repository, local_dir=folder, allow_patterns=list(HUB_PATTERNS), etag_timeout=HUB_SECONDS
-                )
+            _watched(download, folder, progress)
     except ModelError:
         raise
     except Exception as error:
@@ -104,6 +110,26 @@ def fetch_repository(repository: str, folder: Path, *, file: str | None = None) 
             f"The hub did not give {repository}: {_first_line(error)}. Check the name and the network, "
             "or copy the model's folder here and give its path."
         ) from error
+
+
+def _watched(work: Callable[[], None], folder: Path, progress: Callable[[int], None] | None) -> None:
+    """Do the work in a thread, reporting how full the folder is. An interrupt of this thread does not wait for it."""
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 it is raised in the thread that waits
+            failed.append(error)
+
+    thread = threading.Thread(target=run, name="download", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(wheels.POLL_SECONDS)
+        if progress is not None:
+            progress(wheels.size_under(folder))
+    if failed:
+        raise failed[0]
 
 
 def sha256_of(path: Path, progress: Callable[[int], None] | None = None) -> str:
@@ -130,7 +156,7 @@ def _attempts(entry: Entry, target: Path, sources: Sources, report: Report) -> l
     if target.exists() and target.stat().st_size == file.size:
         attempts.append(("what an earlier attempt left", lambda: None))
     if sources.hub and entry.hub is not None:
-        attempts.append(("hub", lambda: _from_hub(entry, target)))
+        attempts.append(("hub", lambda: _from_hub(entry, target, told("hub"))))
     if sources.mirror is not None:
         mirror = sources.mirror
         attempts.append((f"mirror {mirror}", lambda: _from_mirror(entry, mirror, target, told("mirror"))))
@@ -139,7 +165,7 @@ def _attempts(entry: Entry, target: Path, sources: Sources, report: Report) -> l
     return attempts
 
 
-def _from_hub(entry: Entry, target: Path) -> None:
+def _from_hub(entry: Entry, target: Path, progress: Callable[[int], None]) -> None:
     """The official file. Asks once, briefly, whether the hub answers at all."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
@@ -149,7 +175,7 @@ def _from_hub(entry: Entry, target: Path) -> None:
     except Exception as error:
         raise SourceFailed(f"not reachable ({_first_line(error)})") from error
     folder = target.parent / "hub"
-    fetch_repository(entry.hub.repository, folder, file=entry.hub.name)
+    fetch_repository(entry.hub.repository, folder, file=entry.hub.name, progress=progress)
     (folder / entry.hub.name).replace(target)
     shutil.rmtree(folder, ignore_errors=True)
 

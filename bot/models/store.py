@@ -198,7 +198,12 @@ class ModelStore:
                 f"{model_id} is on the hub, which the settings do not allow: allow it, or give a local path."
             )
         report(Progress(model_id, "downloading", 0, 0, "hub"))
-        fetch_repository(spec.repository, partial, file=spec.file)
+        fetch_repository(
+            spec.repository,
+            partial,
+            file=spec.file,
+            progress=lambda done: report(Progress(model_id, "downloading", done, 0, "hub")),
+        )
         files = manifest.files_of(partial)
         if not any(path.suffix in (".safetensors", ".gguf") for path in files):
             raise NoSource(

@@ -133,12 +133,13 @@ def _watch(process: subprocess.Popen[bytes], scratch: Path, progress: Callable[[
             process.wait(timeout=POLL_SECONDS)
         except subprocess.TimeoutExpired:
             if progress is not None:
-                progress(_size_under(scratch))
+                progress(size_under(scratch))
         else:
             return
 
 
-def _size_under(folder: Path) -> int:
+def size_under(folder: Path) -> int:
+    """Bytes of all files in a folder that somebody else is writing to."""
     total = 0
     for base, _folders, names in os.walk(folder):
         for name in names:

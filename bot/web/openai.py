@@ -189,9 +189,9 @@ class _Completion:
         return [self._citation(source, start, end) for source, start, end in found]
 
     def _citation(self, source: Source, start: int, end: int) -> dict[str, Any]:
-        url = (
-            source.url or f"{self._address}/api/documents/{quote(source.document_id, safe='')}?version={source.version}"
-        )
+        url = source.url or ""
+        if not url.startswith(("http://", "https://")):  # none, or nothing that a reader should follow
+            url = f"{self._address}/api/documents/{quote(source.document_id, safe='')}?version={source.version}"
         return {
             "type": "url_citation",
             "url_citation": {"start_index": start, "end_index": end, "title": source.title, "url": url},

@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 
 from bot import texts
 from bot.events import metrics
-from bot.web.problems import detail_of, problem
+from bot.web.problems import detail_of, is_ours, problem
 from bot.web.security import PartsDep
 from bot.wiring import Parts
 from knowledge.corrections import State
@@ -81,8 +81,8 @@ def ready(parts: PartsDep) -> Any:
             newest = head(session)
         index = parts.searcher.refresh()
         model = parts.chat_name
-    except Exception as error:  # noqa: BLE001 - whatever it is, the one who asks must be told that we are not ready
-        log.warning("not_ready", error=type(error).__name__)
+    except Exception as error:
+        log.warning("not_ready", error=type(error).__name__, exc_info=None if is_ours(error) else error)
         return problem(503, f"Not ready: {detail_of(error)}", headers=LATER)
     if index.seq < newest:
         return problem(503, f"Not ready: the index is at {index.seq}, the knowledge at {newest}.", headers=LATER)

@@ -74,6 +74,7 @@ def test_the_hub_is_asked_first(tmp_path: Path, hub: dict[str, bytes]) -> None:
     path = store.pull("tiny-chat", seen.append)
     assert path.read_bytes() == CONTENT
     assert {progress.source for progress in seen if progress.stage == "verifying"} == {"hub"}
+    assert max(progress.done for progress in seen if progress.stage == "downloading") >= len(CONTENT)
     assert sorted(file.name for file in path.parent.iterdir()) == ["errata-model.json", "model.gguf"]
 
 

@@ -30,7 +30,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with world(tmp_path_factory.mktemp("openai"), ScriptedChat(script=script)) as made:
         curator = made.client("carla")
         put(curator, "hours", "Hours", "The shop opens at nine.", source_url="https://example.org/hours")
-        put(curator, "a/b c", "Sundays", "On Sundays the shop opens at ten.")
+        put(curator, "a/b c", "Sundays", "On Sundays the shop opens at ten.", source_url="javascript:alert(1)")
         yield made
 
 

@@ -381,7 +381,7 @@ SOUND = {
 JSON_ROWS = [row for row in ROWS if row.path in FIELDS and row.method in ("POST", "PUT", "PATCH")]
 
 
-@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_json_crashes_a_route(admin: TestClient, answer: dict[str, Any], data: st.DataObject) -> None:
     row = data.draw(st.sampled_from(JSON_ROWS))

@@ -22,9 +22,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, ViewportSize
+    from playwright.sync_api import (
+        Browser,
+        BrowserContext,
+        ConsoleMessage,
+        Dialog,
+        Locator,
+        Page,
+        Request,
+        ViewportSize,
+    )
 
 LANGUAGES = ("en", "zh-CN")
+DESK: ViewportSize = {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 360, "height": 740}
 TELL = "addEventListener('securitypolicyviolation', (e) => console.error('policy', e.violatedDirective, e.blockedURI));"
 
 
@@ -115,16 +126,14 @@ class Audience:
         self._faults: list[str] = []
         self.requests: list[str] = []
 
-    def enter(
-        self, address: str, path: str, *, language: str, width: int, height: int, touch: bool, cookies: dict[str, str]
-    ) -> Page:
-        screen: ViewportSize = {"width": width, "height": height}
+    def enter(self, address: str, path: str, *, language: str, phone: bool, cookies: dict[str, str]) -> Page:
+        """Somebody opens a page. ``language`` is what their browser asks for."""
         context = self._browser.new_context(
             base_url=address,
-            viewport=screen,
+            viewport=PHONE if phone else DESK,
             locale="zh-CN" if language == "zh-CN" else "en-GB",
-            has_touch=touch,
-            is_mobile=touch,
+            has_touch=phone,
+            is_mobile=phone,
         )
         self._contexts.append(context)
         context.set_default_timeout(15_000)
@@ -134,7 +143,7 @@ class Audience:
         context.on("console", self._said)
         context.on("weberror", lambda error: self._faults.append(f"uncaught: {error.error}"))
         page = context.new_page()
-        page.on("dialog", lambda dialog: (self._faults.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on("dialog", self._interrupted)
         page.goto(path)
         page.locator("#app > *").first.wait_for(state="attached")
         return page
@@ -156,6 +165,10 @@ class Audience:
         if not request.url.startswith((f"{address}/", "data:")):
             self._faults.append(f"request: {request.url}")
 
+    def _interrupted(self, dialog: Dialog) -> None:
+        self._faults.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
     def _said(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             self._faults.append(f"{message.type}: {message.text} at {message.location.get('url', '')}")
@@ -176,25 +189,15 @@ class Stage:
         path: str = "/",
         *,
         user: str | None = None,
-        width: int = 1280,
-        height: int = 900,
-        touch: bool = False,
+        phone: bool = False,
         address: str | None = None,
     ) -> Page:
         """Somebody new at a page; ``user`` is signed in already."""
         cookies = {"errata_session": str(self.world.client(user).cookies["errata_session"])} if user else {}
-        return self.audience.enter(
-            address or self.address,
-            path,
-            language=language,
-            width=width,
-            height=height,
-            touch=touch,
-            cookies=cookies,
-        )
+        return self.audience.enter(address or self.address, path, language=language, phone=phone, cookies=cookies)
 
-    def curator(self, language: str = "en", path: str = "/curate", *, user: str = "carla", **screen: Any) -> Page:
-        return self.visitor(language, path, user=user, **screen)
+    def curator(self, language: str = "en", path: str = "/curate", *, user: str = "carla", phone: bool = False) -> Page:
+        return self.visitor(language, path, user=user, phone=phone)
 
     def report(self, question: str, comment: str, answer: str = "An answer.") -> int:
         """A complaint from another front end; the number of its item."""

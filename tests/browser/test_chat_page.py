@@ -10,6 +10,7 @@ import pytest
 
 from tests.browser.cable import cable
 from tests.browser.stage import CASES, LANGUAGES, Audience, Stage, Words, ask, press, staged, stored
+from tests.loop.world import act
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -210,6 +211,21 @@ def test_chat_page_shows_the_place_in_line_and_counts_down_when_the_line_is_full
     expect(second.locator(".turn-answered")).to_be_visible()
     third.clock.fast_forward(60_000)  # it asks again by itself
     expect(third.locator(".turn-answered h2")).to_have_text("How many days to return boots?")
+
+
+def test_chat_page_left_open_shows_a_correction_within_a_minute(stage: Stage) -> None:
+    from playwright.sync_api import expect
+
+    page = stage.visitor()
+    page.clock.install()
+    page.reload()
+    ask(page, CASE.question).locator(".rate-down").click()
+    page.locator("form.feedback").wait_for()
+    curator = stage.world.client("carla")
+    assert curator.put("/api/corrections/1/draft", json={"answer": CASE.corrected}).status_code == 200
+    act(curator, 1, "approve")
+    page.clock.fast_forward(60_000)
+    expect(page.locator(".slip-corrected .prose")).to_have_text(CASE.shown)
 
 
 def test_chat_page_keeps_the_question_when_the_server_goes_away_in_mid_answer(

@@ -10,6 +10,8 @@ from tests.browser.stage import CASES, Audience, Stage, Words, press, stored
 from tests.loop.world import PASSWORD, act
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from playwright.sync_api import Page
 
 pytestmark = pytest.mark.browser
@@ -165,17 +167,13 @@ def test_curate_page_works_by_keyboard_from_queue_to_approval(stage: Stage) -> N
     expect(page.locator(".item-facts .mark").first).to_have_text(SAY("state.verified"))
 
 
-def test_curate_page_takes_in_a_file_finds_it_and_deletes_it(stage: Stage) -> None:
+def test_curate_page_takes_in_a_file_finds_it_and_deletes_it(stage: Stage, tmp_path: Path) -> None:
     from playwright.sync_api import expect
 
     page = stage.curator(path="/curate#/knowledge")
-    text = "# Parking\n\nThe car park opens at seven.\n"
-    page.locator("#files").set_input_files(
-        files=[
-            {"name": "parking.md", "mimeType": "text/markdown", "buffer": text.encode()},
-            {"name": "broken.pdf", "mimeType": "application/pdf", "buffer": b"no PDF at all"},
-        ]
-    )
+    (tmp_path / "parking.md").write_text("# Parking\n\nThe car park opens at seven.\n")
+    (tmp_path / "broken.pdf").write_text("no PDF at all")
+    page.locator("#files").set_input_files([tmp_path / "parking.md", tmp_path / "broken.pdf"])
     expect(page.locator(".job")).to_contain_text(SAY("job.done"), timeout=40_000)  # read in a process of its own
     expect(page.locator(".rejected li")).to_contain_text("broken.pdf")
     expect(page.locator(".entry-question")).to_contain_text(["Parking"])

@@ -1,4 +1,4 @@
-"""The whole loop through the pages, in English and Chinese: asked, marked wrong, corrected, asked again, rolled back."""
+"""The whole loop through the pages, in English and Chinese: wrong, corrected, asked again, right, rolled back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every page on a narrow phone, in both languages: nothing sticks out at the side, and what is touched is large enough."""
+"""Every page on a narrow phone, in both languages: nothing sticks out at the side, what is touched is large enough."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 pytestmark = pytest.mark.browser
-PHONE = {"width": 360, "height": 740, "touch": True}
 
 # What sticks out at the side, and is not inside something that scrolls or clips by itself. A phone zooms out when the
 # page is too wide, and innerWidth grows with it: clientWidth does not.
@@ -56,16 +55,19 @@ def check(page: Page, where: str) -> None:
 
 
 def test_layout_check_notices_what_sticks_out(stage: Stage) -> None:
-    page = stage.visitor(**PHONE)
-    page.evaluate("() => { document.querySelector('main').append(Object.assign(document.createElement('hr'), { id: 'wide' })); }")
-    page.evaluate("() => { document.querySelector('#wide').style.width = '400px'; }")
+    page = stage.visitor(phone=True)
+    page.evaluate("""() => {
+      const line = document.createElement("hr");
+      line.style.width = "400px";
+      document.querySelector("main").append(line);
+    }""")
     assert page.evaluate(OUTSIDE)[1:] == ["HR. to 400"]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_layout_of_the_chat_page_fits_a_phone(stage: Stage, language: str) -> None:
     case, say = CASES[language], Words(language)
-    page = stage.visitor(language, **PHONE)
+    page = stage.visitor(language, phone=True)
     check(page, "welcome")
     turn = ask(page, case.question)
     check(page, "answer")
@@ -91,8 +93,8 @@ def test_layout_of_the_curators_pages_fits_a_phone(stage: Stage, language: str) 
     case, say = CASES[language], Words(language)
     ask(stage.visitor(language), case.question).locator(".rate-down").click()
     stage.report("Gift-cards-" + "x" * 120 + "?", case.comment)
-    check(stage.visitor(language, "/login", **PHONE), "login")
-    page = stage.curator(language, **PHONE)
+    check(stage.visitor(language, "/login", phone=True), "login")
+    page = stage.curator(language, phone=True)
     page.locator(".entry").first.wait_for()
     page.locator(".entry-check").first.tap()
     check(page, "queue")
