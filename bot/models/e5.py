@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bot.models.errors import ConversionFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from numpy import float32
@@ -195,16 +195,15 @@ def unpack(tensor: Tensor, data: Any) -> NDArray[float32]:
     return flat
 
 
-def _names(shape: Shape) -> list[tuple[str, str, tuple[int, ...]]]:
-    """(BertModel's name, the file's name, shape) of every tensor."""
+def _names(shape: Shape) -> Iterator[tuple[str, str, tuple[int, ...]]]:
+    """(BertModel's name, the file's name, shape) of every tensor. One after the other: a damaged file may claim
+    millions of layers, and the first that is missing ends it."""
     hidden, inner = shape.hidden, shape.inner
-    names: list[tuple[str, str, tuple[int, ...]]] = [
-        ("embeddings.word_embeddings.weight", "emb.word", (shape.vocabulary, hidden)),
-        ("embeddings.position_embeddings.weight", "emb.pos", (shape.positions, hidden)),
-        ("embeddings.token_type_embeddings.weight", "emb.type", (shape.types, hidden)),
-        ("embeddings.LayerNorm.weight", "emb.ln.w", (hidden,)),
-        ("embeddings.LayerNorm.bias", "emb.ln.b", (hidden,)),
-    ]
+    yield "embeddings.word_embeddings.weight", "emb.word", (shape.vocabulary, hidden)
+    yield "embeddings.position_embeddings.weight", "emb.pos", (shape.positions, hidden)
+    yield "embeddings.token_type_embeddings.weight", "emb.type", (shape.types, hidden)
+    yield "embeddings.LayerNorm.weight", "emb.ln.w", (hidden,)
+    yield "embeddings.LayerNorm.bias", "emb.ln.b", (hidden,)
     parts = (
         ("attention.self.query", "q", (hidden, hidden)),
         ("attention.self.key", "k", (hidden, hidden)),
@@ -218,9 +217,8 @@ def _names(shape: Shape) -> list[tuple[str, str, tuple[int, ...]]]:
     for layer in range(shape.layers):
         for theirs, ours, form in parts:
             prefix = f"encoder.layer.{layer}.{theirs}"
-            names.append((f"{prefix}.weight", f"l{layer}.{ours}.w", form))
-            names.append((f"{prefix}.bias", f"l{layer}.{ours}.b", form[:1]))
-    return names
+            yield f"{prefix}.weight", f"l{layer}.{ours}.w", form
+            yield f"{prefix}.bias", f"l{layer}.{ours}.b", form[:1]
 
 
 def _write_tokenizer(parsed: Parsed, folder: Path) -> None:

@@ -116,6 +116,13 @@ def test_sizes_that_make_no_sense_allocate_nothing() -> None:
         e5.parse(bytes(data))
 
 
+def test_a_claim_of_millions_of_layers_ends_at_the_first_that_is_missing() -> None:
+    data = bytearray(PACKED)
+    struct.pack_into("<i", data, 8 + 4, 2**31 - 1)  # the number of layers
+    with pytest.raises(ConversionFailed, match="has no tensor l"):
+        e5.bert_weights(e5.parse(bytes(data)), bytes(data))
+
+
 @pytest.mark.real
 def test_the_real_model_puts_a_question_near_its_answer_in_both_languages() -> None:
     from sentence_transformers import SentenceTransformer

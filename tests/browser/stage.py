@@ -231,9 +231,10 @@ def staged(
 
 def ask(page: Page, question: str, status: str = "answered") -> Locator:
     """Types a question and waits for the end of its turn, which is returned."""
+    turns = page.locator("article.turn")
+    turn = turns.nth(turns.count())
     page.locator("#question").fill(question)
     page.locator("#question").press("Enter")
-    turn = page.locator("article.turn").last
     turn.and_(page.locator(f".turn-{status}")).wait_for()
     return turn
 

@@ -123,13 +123,26 @@ def test_curate_page_asks_to_sign_in_again_and_loses_nothing(stage: Stage, audie
     dialog.get_by_label(SAY("login.username")).fill("carla")
     dialog.get_by_label(SAY("login.password")).fill("not this")
     press(dialog, SAY("login.submit"))
-    expect(dialog.get_by_role("alert")).not_to_be_empty()
+    expect(dialog.get_by_role("alert")).to_have_text(SAY("login.wrong"))
     dialog.get_by_label(SAY("login.password")).fill(PASSWORD)
     press(dialog, SAY("login.submit"))
     expect(dialog).to_have_count(0)
     expect(page.locator("#answer")).to_have_value(CASE.corrected)
     press(page, SAY("action_button.save"))
     expect(page.locator(".save-state")).to_have_text(SAY("item.saved"))
+
+
+def test_curate_page_says_in_chinese_why_the_server_refused(stage: Stage, audience: Audience) -> None:
+    from playwright.sync_api import expect
+
+    audience.announce("status of 409")
+    number = stage.report(CASE.question, CASE.comment)
+    page = stage.curator("zh-CN", f"/curate#/queue/{number}")
+    page.locator("#answer").fill(CASE.corrected)
+    act(stage.world.client("ada"), number, "reject", reason="already right")
+    press(page, Words("zh-CN")("action_button.save"))
+    expect(page.locator(".conflict p").first).to_contain_text(Words("zh-CN")("error.status.409"))
+    expect(page.locator(".conflict .history")).to_contain_text("already right")
 
 
 def test_curate_page_puts_unsaved_text_back_after_it_was_closed(stage: Stage) -> None:

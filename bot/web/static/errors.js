@@ -1,6 +1,6 @@
 /** What a reader is told when a call fails. Knows nothing about which call it was. */
 import { ApiError } from "./api.js";
-import { has, t } from "./i18n.js";
+import { has, language, languageOf, t } from "./i18n.js";
 
 /**
  * @param {unknown} error
@@ -8,8 +8,20 @@ import { has, t } from "./i18n.js";
  */
 export function explain(error) {
   if (!(error instanceof ApiError)) return t("error.page");
-  if (error.status === 0) return t("error.network");
-  if (error.body.detail) return String(error.body.detail);
-  const key = `error.status.${error.status}`;
-  return has(key) ? t(key) : t("error.status.other", { status: error.status });
+  return describe(error.status, error.body.detail);
+}
+
+/**
+ * The server's own words where the reader can read them; else the page's words, the server's beside them.
+ * @param {number | undefined} status HTTP status, 0 when the server was not reached
+ * @param {unknown} [detail]
+ * @returns {string}
+ */
+export function describe(status, detail) {
+  if (status === 0) return t("error.network");
+  const key = `error.status.${status}`;
+  const text = has(key) ? t(key) : t("error.status.other", { status: status ?? "?" });
+  if (!detail) return text;
+  const words = String(detail);
+  return languageOf(words) === language.value ? words : t("error.with_detail", { text, detail: words });
 }

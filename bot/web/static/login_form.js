@@ -21,7 +21,7 @@ export function LoginForm({ onDone }) {
       const answer = await call("POST", "/api/session", { username: fields.get("username"), password: fields.get("password") });
       onDone(answer.user);
     } catch (error) {
-      const wrong = error instanceof ApiError && error.status === 401 && !error.body.detail;
+      const wrong = error instanceof ApiError && error.status === 401;
       setProblem(wrong ? t("login.wrong") : explain(error));
       setBusy(false);
       form.current?.querySelector("input")?.focus();

@@ -3,7 +3,7 @@
  * Handles a full server (waits and tries again), a broken connection (hands over to `turns.js`) and stopping.
  */
 import { ApiError, call, segment, send } from "../api.js";
-import { explain } from "../errors.js";
+import { describe, explain } from "../errors.js";
 import { t } from "../i18n.js";
 import { readEvents } from "../sse.js";
 import { showInAddress } from "./address.js";
@@ -120,7 +120,7 @@ function receive(turn, event, data) {
   } else if (event === "done") {
     finish(turn, data);
   } else if (event === "error") {
-    update(turn, { status: "error", problem: data.detail || data.title || t("error.page") });
+    update(turn, { status: "error", problem: describe(data.status ?? 500, data.detail) });
     announce(turn, turn.value.problem ?? "");
   }
 }
@@ -140,8 +140,8 @@ function refuse(turn, error) {
   const tried = (tries.get(turn) ?? 0) + 1;
   tries.set(turn, tried);
   const automatic = tried <= AUTOMATIC_TRIES;
-  update(turn, { status: "busy", problem: explain(error), retryAt: automatic ? Date.now() + wait * 1000 : undefined });
-  announce(turn, turn.value.problem ?? "");
+  update(turn, { status: "busy", retryAt: automatic ? Date.now() + wait * 1000 : undefined });
+  announce(turn, t("chat.busy.title"));
   if (!automatic) return;
   setTimeout(() => {
     if (turn.value.status === "busy" && turns.value.includes(turn)) again(turn);

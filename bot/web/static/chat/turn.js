@@ -85,7 +85,7 @@ function Failure({ turn, title, detail, children }) {
 
 /** The server is full: counts down to the next try. @param {{turn: TurnSignal}} props */
 function Busy({ turn }) {
-  const { retryAt, problem } = turn.value;
+  const { retryAt } = turn.value;
   const [now, setNow] = useState(Date.now());
   useEffect(() => {
     const timer = setInterval(() => setNow(Date.now()), 500);
@@ -93,7 +93,7 @@ function Busy({ turn }) {
   }, []);
   const seconds = retryAt ? Math.max(0, Math.ceil((retryAt - now) / 1000)) : null;
   const title = seconds === null ? t("chat.busy.title") : t("chat.busy.countdown", { n: seconds });
-  return html`<${Failure} turn=${turn} title=${title} detail=${problem} />`;
+  return html`<${Failure} turn=${turn} title=${title} />`;
 }
 
 /** The sources under an answer, like footnotes under a page: cited ones first. @param {{value: Turn, onOpen: (source: Source, button: HTMLElement) => void}} props */
