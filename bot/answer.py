@@ -7,6 +7,7 @@ what people get.
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,7 @@ from bot.grounding import invented
 from bot.prompt import NO_ANSWER, Message
 from knowledge import matching
 from knowledge.db import utc_now
+from knowledge.log import head
 from retrieval.text import language_of
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from retrieval.passage import Hit, Passage
     from retrieval.search import Candidate, Searcher
 
+_SENTINEL = re.compile(r"[\"'`*\[\s]*NO[_ ]ANSWER\b", re.IGNORECASE)
 SEARCH_DEPTH = 8  # hits that a search gives; the prompt takes fewer, the page shows those of the prompt
 
 
@@ -159,6 +162,8 @@ class Answerer:
         stop = stop or threading.Event()
         language = _language(ask)
         condensed = self._condense(ask, language, stop, background)
+        if stop.is_set():
+            return self._stopped(condensed, language, emit, started)
         if curated and candidate is None:
             served = self._serve_curated(ask, condensed, language, emit, started)
             if served is not None:
@@ -198,7 +203,8 @@ class Answerer:
         readable = [f"{source.title}\n{source.passage}" for source in sources]
         if not written.stopped and invented(written.text, condensed, readable):
             return _refused("model", common, timings, started)
-        answer, cited = citations.verify(written.text.replace(NO_ANSWER, ""), texts_of_sources)
+        said = "" if is_sentinel_so_far(written.text) else written.text.replace(NO_ANSWER, "")
+        answer, cited = citations.verify(said, texts_of_sources)
         return Outcome(
             status="stopped" if written.stopped else "answered",
             answer=answer,
@@ -206,6 +212,22 @@ class Answerer:
             confidence=citations.support(answer, texts_of_sources, cited),
             timings_ms=timings,
             **common,
+        )
+
+    def _stopped(self, condensed: str, language: str, emit: Emit, started: float) -> Outcome:
+        """Nothing was looked for yet."""
+        seq = self._searcher.refresh().seq
+        emit(Found((), seq))
+        return Outcome(
+            status="stopped",
+            answer="",
+            condensed_question=condensed,
+            language=language,
+            sources=(),
+            citations=(),
+            confidence=0.0,
+            knowledge_version=seq,
+            timings_ms={"total": _since(started)},
         )
 
     def _condense(self, ask: Ask, language: str, stop: threading.Event, background: bool) -> str:
@@ -220,7 +242,7 @@ class Answerer:
             found = matching.match(session, condensed, now=utc_now(), excluded=ask.exclude_entries)
             if found is None:
                 return None
-            seq = matching.knowledge_version(session)
+            seq = head(session)
         source = Source(
             n=1,
             passage_id=0,
@@ -255,9 +277,13 @@ class Answerer:
 
 
 def is_refusal(text: str) -> bool:
-    """Whether the model wrote that the passages lack the answer: the sentinel, at the start or instead of a text."""
-    said = text.strip().strip("\"'`.。*[] ").upper().replace(" ", "_")
-    return not said or said.startswith(NO_ANSWER)
+    """Whether the model wrote that the passages lack the answer: the sentinel at the start, or nothing at all."""
+    return not text.strip() or _SENTINEL.match(text) is not None
+
+
+def is_sentinel_so_far(text: str) -> bool:
+    """Whether a text that is still being written may become the sentinel."""
+    return NO_ANSWER.startswith(text.lstrip("\"'`*[ \n").upper()[: len(NO_ANSWER)])
 
 
 class _Stream:
@@ -276,8 +302,7 @@ class _Stream:
             self._emit(Token(text))
             return
         self._held += text
-        start = self._held.lstrip().lstrip("\"'`*[").upper()
-        if start and not NO_ANSWER.startswith(start[: len(NO_ANSWER)]):
+        if not is_sentinel_so_far(self._held):
             self._open = True
             self._emit(Token(self._held))
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAX_TURNS = 3  # what is further back rarely matters and costs prefill
-MAX_ANSWER = 240  # characters of an earlier answer that are shown to the model
+MAX_QUESTION = 400  # characters of an earlier question that are shown to the model, or joined
+MAX_ANSWER = 240  # … and of an earlier answer
 MAX_TOKENS = 64
 
 _SYSTEM = {
@@ -55,12 +56,12 @@ def condense(question: str, history: Sequence[Turn], language: str, write: Write
     lines = [
         line
         for turn in history[-MAX_TURNS:]
-        for line in (f"{asked}: {turn.question}", f"{answered}: {turn.answer[:MAX_ANSWER]}")
+        for line in (f"{asked}: {turn.question[:MAX_QUESTION]}", f"{answered}: {turn.answer[:MAX_ANSWER]}")
     ]
     user = "\n".join((*lines, f"{last}: {question}"))
     written = write([Message("system", _SYSTEM[language]), Message("user", user)], max_tokens=MAX_TOKENS)
     rewritten = _clean(written, (asked, last))
-    return rewritten if _fits(rewritten, question, history) else f"{history[-1].question} {question}"
+    return rewritten if _fits(rewritten, question, history) else f"{history[-1].question[:MAX_QUESTION]} {question}"
 
 
 def _clean(written: str, labels: Sequence[str]) -> str:

@@ -279,9 +279,15 @@ def ask_for(
     ``again``: the answer that is asked for anew. Its question was condensed then; what was said since must not
     change what it means.
     """
+    if again is not None and again.status == "failed":  # it never was condensed
+        asked, before = again.question, history(session, answer.conversation_id, before=again.id)
+    elif again is not None:
+        asked, before = again.condensed_question, ()
+    else:
+        asked, before = answer.question, history(session, answer.conversation_id, before=answer.id)
     return Ask(
-        question=again.condensed_question if again else answer.question,
-        history=() if again else history(session, answer.conversation_id, before=answer.id),
+        question=asked,
+        history=before,
         language=language or (again.language if again else None) or None,
         filters=filters or {},
         exclude_entries=not_mine(session, answer.conversation_id),

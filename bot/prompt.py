@@ -68,13 +68,18 @@ class Message:
 
 
 def choose(hits: Sequence[Hit], most: int) -> list[Hit]:
-    """The hits for the prompt: best first, at most ``most``, near the best, within the budget (the first always)."""
+    """The hits for the prompt: best first, at most ``most``, near the best, within the budget (the first always).
+
+    Errata stand first whatever their fused score; the best of the others is judged as if they were not there.
+    """
     chosen: list[Hit] = []
     left = BUDGET
     best = max((hit.stages.get("fused", hit.score) for hit in hits), default=0.0)
-    for hit in hits[:most]:
+    for hit in hits:
+        if hit.stages.get("fused", hit.score) < NEAR * best and "erratum" not in hit.stages:
+            continue
         left -= len(hit.passage.text.encode())
-        if chosen and (left < 0 or hit.stages.get("fused", hit.score) < NEAR * best):
+        if len(chosen) == most or (chosen and left < 0):
             break
         chosen.append(hit)
     return chosen

@@ -7,7 +7,6 @@ Web, worker, commands, scripts and tests all start here; tests hand in a small c
 from __future__ import annotations
 
 import os
-import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +39,6 @@ class Parts:
         self.settings = settings
         self._given_embedder = embedder
         self._given_chat = chat
-        self._building = threading.RLock()
 
     @property
     def _cores(self) -> int:
@@ -129,7 +127,11 @@ class Parts:
         from bot.llm.writer import ChatWriter
 
         return ChatWriter(
-            self.chat, self.gate, self.database, model=self.chat_name, max_tokens=self.settings.answer_tokens
+            self.chat,
+            self.gate,
+            self.database,
+            model=self.chat_name if self._given_chat is not None else self.chat_model.fingerprint,
+            max_tokens=self.settings.answer_tokens,
         )
 
     @cached_property

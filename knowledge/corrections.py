@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 MAX_QUESTION = 4_000  # characters
+MOST_UNANSWERED = 20  # reports of one unanswered question that are kept: anyone can ask it any number of times
 
 
 class State(StrEnum):
@@ -131,6 +132,8 @@ def report(session: Session, complaint: Report, *, correction_id: int | None = N
                 Complaint.rating.is_(None) if complaint.rating is None else Complaint.rating.is_not(None),
             )
         )
+    if complaint.rating is None and _unanswered(session, correction.id) >= MOST_UNANSWERED:
+        return correction
     session.add(
         Complaint(
             correction_id=correction.id,
@@ -151,6 +154,12 @@ def report(session: Session, complaint: Report, *, correction_id: int | None = N
     correction.updated_at = utc_now()
     session.flush()
     return correction
+
+
+def _unanswered(session: Session, correction_id: int) -> int:
+    """How many reports of the system itself a correction has."""
+    query = sa.select(sa.func.count()).where(Complaint.correction_id == correction_id, Complaint.rating.is_(None))
+    return session.scalar(query) or 0
 
 
 def withdraw(session: Session, answer_id: str, *, who: str) -> None:

@@ -15,7 +15,8 @@ from knowledge.corrections import State
 from knowledge.db import utc_now
 from knowledge.errors import Invalid, NotAllowed, ProofRunning, Regression, Stale
 from knowledge.items import item
-from knowledge.tables import Proof
+from knowledge.log import head
+from knowledge.tables import Correction, Proof
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from retrieval.embed import Embedder
     from retrieval.search import Searcher
 
+ATTEMPTS = 10  # how often a draft is proved anew when the knowledge changes meanwhile
 MAX_REASON = 4_000
 PROOF_LIMIT = timedelta(minutes=10)  # a proof takes seconds: one that runs for longer lost its process
 
@@ -59,13 +61,15 @@ class Curation:
             )
             return item(session, correction)
 
-    def prove(self, correction_id: int) -> dict[str, Any]:
+    def prove(self, correction_id: int, *, revision: int | None = None) -> dict[str, Any]:
         """Replays the present draft on a candidate and stores the report; changes nothing that readers see.
 
         Raises ProofRunning, and what ``publish.prepare`` raises.
         """
         with self._database.read() as session:
-            publication = publish.prepare(session, corrections.get(session, correction_id), self._embedder)
+            correction = corrections.get(session, correction_id)
+            _check_revision(correction, revision)
+            publication = publish.prepare(session, correction, self._embedder)
         self._prove(publication)
         return self.item(correction_id)
 
@@ -86,31 +90,32 @@ class Curation:
         said = _reason(reason)
         if override and not (said or "").strip():
             raise Invalid("Approving in spite of a regression needs a reason.")
+        for _attempt in range(ATTEMPTS):
+            publication, report = self._proved(correction_id, revision)
+            broken = [one["question"] for one in report["items"] if one["outcome"] == "regressed"]
+            if broken and not override:
+                raise Regression(
+                    f"Approving would break {len(broken)} answer(s) that are right now: {'; '.join(broken)[:600]}. "
+                    "Change the draft, or let an administrator override this with a reason."
+                )
+            why = f"in spite of {len(broken)} regression(s): {said}" if broken else said
+            with self._database.write() as session:
+                if head(session) == publication.seq:  # what is published is what was proved
+                    fingerprint = self._embedder.fingerprint
+                    publish.approve(session, publication, fingerprint=fingerprint, actor=actor, reason=why)
+                    return item(session, corrections.get(session, correction_id))
+        raise Stale("The knowledge kept changing while this was being proved. Approve it again.")
+
+    def _proved(self, correction_id: int, revision: int | None) -> tuple[publish.Publication, Mapping[str, Any]]:
+        """What approving would write now, with its proof. Raises Stale, NotAllowed, ProofRunning."""
         with self._database.read() as session:
             correction = corrections.get(session, correction_id)
-            if revision is not None and correction.revision != revision:
-                raise Stale(
-                    f"Correction {correction_id} was changed meanwhile; it is {correction.state} now. Reload it.",
-                    revision=correction.revision,
-                    state=correction.state,
-                )
+            _check_revision(correction, revision)
             if (State(correction.state), "approve") not in corrections.TRANSITIONS and correction.state != State.QUEUED:
                 raise NotAllowed(f"Correction {correction_id} is {correction.state}: it cannot be approved.")
             publication = publish.prepare(session, correction, self._embedder)
             report = self._report(session, publication)
-        if report is None:
-            report = self._prove(publication)
-        broken = [one["question"] for one in report["items"] if one["outcome"] == "regressed"]
-        if broken and not override:
-            raise Regression(
-                f"Approving would break {len(broken)} answer(s) that are right now: {'; '.join(broken)[:600]}. "
-                "Change the draft, or let an administrator override this with a reason."
-            )
-        if broken:
-            said = f"in spite of {len(broken)} regression(s): {said}"
-        with self._database.write() as session:
-            publish.approve(session, publication, fingerprint=self._embedder.fingerprint, actor=actor, reason=said)
-            return item(session, corrections.get(session, correction_id))
+        return publication, self._prove(publication) if report is None else report
 
     def reject(
         self, correction_id: int, *, actor: str, reason: str | None, revision: int | None = None
@@ -225,6 +230,15 @@ def _fail_running(session: Session, which: sa.ColumnElement[bool]) -> int:
     """Ends proofs that no longer run. Returns how many."""
     ended = sa.update(Proof).where(Proof.state == "running", which).values(state="failed", finished_at=utc_now())
     return int(session.execute(ended).rowcount)  # type: ignore[attr-defined]
+
+
+def _check_revision(correction: Correction, revision: int | None) -> None:
+    if revision is not None and correction.revision != revision:
+        raise Stale(
+            f"Correction {correction.id} was changed meanwhile; it is {correction.state} now. Reload it.",
+            revision=correction.revision,
+            state=correction.state,
+        )
 
 
 def _reason(reason: str | None) -> str | None:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
-from knowledge.log import head
 from knowledge.tables import Entry, EntryQuestion
 from retrieval.text import normalise
 
@@ -102,8 +101,3 @@ def match(session: Session, question: str, *, now: datetime, excluded: frozenset
     if entry is None:
         return None
     return Match(entry.id, entry.correction_id, entry.question, entry.answer, entry.document_id, entry.document_version)
-
-
-def knowledge_version(session: Session) -> int:
-    """The newest seq of the log, in the same view as the match."""
-    return head(session)

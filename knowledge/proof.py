@@ -94,7 +94,7 @@ def _complaint(
             "answer": publication.draft.answer if curated else None,
             "sources": _sources(hits),
         },
-        "outcome": "fixed" if found else "not_fixed",
+        "outcome": "fixed" if found and curated else "not_fixed",
     }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 import threading
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -37,7 +38,7 @@ def _ignore(_value: object) -> None:
 
 
 class ChatWriter:
-    """Writes with ``chat``; ``model`` names it in the memory's key."""
+    """Writes with ``chat``; ``model`` stands for it in the memory's key: another model, another key."""
 
     def __init__(self, chat: BaseChatModel, gate: Gate, database: Database, *, model: str, max_tokens: int) -> None:
         self._chat = chat
@@ -74,7 +75,7 @@ class ChatWriter:
                 written = self._stream(messages, limit, stop, on_text, fresh=fresh)
         except WaitCancelled:
             return Written("", 0, 0, stopped=True)
-        if not written.stopped:
+        if not written.stopped and not fresh:  # a sample is for who asked for it
             self._remember(key, written)
         return written
 
@@ -89,7 +90,7 @@ class ChatWriter:
     ) -> Written:
         options: dict[str, Any] = {"max_tokens": limit}
         if fresh:
-            options["temperature"] = FRESH_TEMPERATURE
+            options |= {"temperature": FRESH_TEMPERATURE, "seed": secrets.randbelow(2**31)}
         parts: list[str] = []
         tokens = (0, 0)
         stream: Iterator[Any] = self._chat.stream(

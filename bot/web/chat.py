@@ -39,9 +39,9 @@ class ChatBody(BaseModel):
 class FeedbackBody(BaseModel):
     rating: Literal["up", "down"]
     reasons: list[str] = Field(default_factory=list, max_length=feedback.MAX_REASONS)
-    comment: str | None = None
-    suggested_answer: str | None = None
-    quote: str | None = None
+    comment: str | None = Field(None, max_length=feedback.MAX_TEXT)
+    suggested_answer: str | None = Field(None, max_length=feedback.MAX_TEXT)
+    quote: str | None = Field(None, max_length=feedback.MAX_TEXT)
     stars: int | None = None
 
 
@@ -55,12 +55,12 @@ class ElsewhereBody(BaseModel):
     response: str = Field(max_length=feedback.MAX_TEXT * 10)
     rating: Literal["up", "down"]
     user_id: str | None = Field(None, max_length=200)
-    comment: str | None = None
+    comment: str | None = Field(None, max_length=feedback.MAX_TEXT)
 
 
 class SurveyBody(BaseModel):
     stars: int
-    comment: str | None = None
+    comment: str | None = Field(None, max_length=feedback.MAX_TEXT)
 
 
 class TitleBody(BaseModel):

@@ -46,7 +46,7 @@ class DraftBody(BaseModel):
 
 
 class ActionBody(BaseModel):
-    reason: str | None = None
+    reason: str | None = Field(None, max_length=4_000)
     revision: int | None = None
     override: bool = False
 
@@ -113,7 +113,7 @@ def _act(parts: Parts, identity: Identity, correction_id: int, action: str, body
         "rollback": curation.rollback,
     }
     if action == "prove":
-        return curation.prove(correction_id)
+        return curation.prove(correction_id, revision=body.revision)
     if action not in steps:
         raise Invalid(f"An action is one of approve, prove, {', '.join(steps)}; not {action[:40]!r}.")
     return steps[action](correction_id, **said)

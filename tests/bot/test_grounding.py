@@ -38,6 +38,11 @@ def test_invented_names_and_numbers_are_seen(answer: str, question: str, passage
         ("Yes, it is.", "Is the shop open on Mars?", SHOP),
         ("The founder was Ada Berg, a friend of Neil.", "Who founded it?", SHOP),  # one fact of two stands there
         ("店主是阿达·贝格。", "店主是谁？", SHOP),  # a translated name cannot be looked for
+        ("No one may return an opened item [1].", "May I return it?", "Opened items cannot be returned."),
+        ("Use one of the buttons below.", "How do I stop it?", "A button stops it."),
+        ("1. Open the page.\n2. Press stop.", "How do I stop it?", "Open the page and press stop."),
+        ("一般可以退货，也可以与其他商品一起退。", "可以退货吗？", "商品可以退货。"),
+        ("这一点不十分确定。", "确定吗？", "尚未确定。"),
         ("", "", ""),
     ],
 )

@@ -111,7 +111,8 @@ def test_events_of_a_queue_come_between_sources_and_tokens(tmp_path: Path) -> No
         assert first.names() == ["meta", "sources", *["token"] * 6, "done"]
         assert second.names() == ["meta", "sources", "queue", *["token"] * 6, "done"]
         assert [data["position"] for name, data in second.events if name == "queue"] == [1]
-        assert [data["position"] for name, data in third.events if name == "queue"] == [2, 1]
+        positions = [data["position"] for name, data in third.events if name == "queue"]
+        assert positions in ([2, 1], [2])  # whether it sees itself become the next one is a matter of luck
         assert [one.events[-1][1]["answer"] for one in (first, second, third)] == [ANSWER] * 3
 
 

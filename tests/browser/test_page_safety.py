@@ -13,12 +13,29 @@ from tests.loop.world import put
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from playwright.sync_api import Browser
+
 pytestmark = pytest.mark.browser
 SAY = Words("en")
 HOSTILE = (
     "\"'><img src=/nowhere onerror=alert(1)><svg onload=alert(2)></svg><script>alert(3)</script>"
     "<iframe srcdoc='<script>alert(4)</script>'></iframe><a href=javascript:alert(5)>x</a> [y](javascript:alert(6))"
 )
+
+
+def test_audience_notices_what_goes_wrong_on_a_page(stage: Stage, chromium: Browser) -> None:
+    people = Audience(chromium)
+    page = people.enter(stage.address, "/", language="en", phone=False, cookies={})
+    page.evaluate("""() => {
+      new Image().src = "https://pictures.example/map.png";
+      setTimeout(() => alert(1));
+      setTimeout(() => { throw new Error("lost"); });
+    }""")
+    page.wait_for_timeout(300)
+    people.leave()
+    faults = people.faults()
+    assert {fault.partition(":")[0] for fault in faults} == {"request", "error", "dialog", "uncaught"}
+    assert any(fault.startswith("error: policy img-src https://pictures.example/map.png") for fault in faults)
 
 
 def test_page_shows_hostile_words_as_words(tmp_path: Path, audience: Audience) -> None:
