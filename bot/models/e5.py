@@ -186,13 +186,22 @@ def unpack(tensor: Tensor, data: Any) -> NDArray[float32]:
     if raw.size != (tensor.count // BLOCK * (2 + BLOCK // 2) if tensor.packed else tensor.count * 4):
         raise ConversionFailed("A tensor of the packed embedding model has the wrong length: pull it again.")
     if not tensor.packed:
-        return raw.view("<f4").astype(numpy.float32)
+        return _finite(raw.view("<f4").astype(numpy.float32))
     blocks = raw.reshape(-1, 2 + BLOCK // 2)
-    scale = blocks[:, :2].copy().view("<f2").astype(numpy.float32)
+    scale = _finite(blocks[:, :2].copy().view("<f2").astype(numpy.float32))
     nibbles = blocks[:, 2:]
     steps = numpy.concatenate([nibbles & 0x0F, nibbles >> 4], axis=1).astype(numpy.float32) - numpy.float32(8)
     flat: NDArray[float32] = (steps * scale).reshape(-1)
     return flat
+
+
+def _finite(values: NDArray[float32]) -> NDArray[float32]:
+    """The values; raises ConversionFailed where one is infinite or none at all."""
+    import numpy
+
+    if not numpy.isfinite(values).all():
+        raise ConversionFailed("The packed embedding model holds a weight that is no number: pull it again.")
+    return values
 
 
 def _names(shape: Shape) -> Iterator[tuple[str, str, tuple[int, ...]]]:

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bot.errors import BotError, Forbidden, NotSignedIn, TooMany
+from bot.errors import BotError, Forbidden, NotSignedIn, SettingsError, TooMany
 from bot.llm.errors import Busy, EngineError
 from knowledge.errors import Conflict, Invalid, KnowledgeError, NotFound, Stale
 from knowledge.load.errors import LoadError, TooLarge
@@ -97,7 +97,10 @@ def is_ours(error: Exception) -> bool:
 
 
 def detail_of(error: Exception) -> str:
-    """What a person may read: our own errors are written for them, others tell no details."""
+    """What anybody may read: our own errors are written for people; those written for the operator (addresses, paths,
+    what another server said) stay in the log, like everything that is not ours."""
+    if isinstance(error, EngineError | RetrievalError | SettingsError) and not isinstance(error, Busy):
+        return "Answers cannot be given right now. Please try again; the server's log says why."
     if is_ours(error):
         return str(error)
     return "Something went wrong here. The server's log has the details under the request id."

@@ -123,6 +123,14 @@ def test_a_claim_of_millions_of_layers_ends_at_the_first_that_is_missing() -> No
         e5.bert_weights(e5.parse(bytes(data)), bytes(data))
 
 
+def test_a_weight_that_is_no_number_is_refused() -> None:
+    for tensor in e5.parse(PACKED).tensors.values():
+        data = bytearray(PACKED)
+        data[tensor.offset : tensor.offset + tensor.size] = b"\xff" * tensor.size
+        with pytest.raises(ConversionFailed, match="no number"):
+            e5.bert_weights(e5.parse(bytes(data)), bytes(data))
+
+
 @pytest.mark.real
 def test_the_real_model_puts_a_question_near_its_answer_in_both_languages() -> None:
     from sentence_transformers import SentenceTransformer

@@ -240,7 +240,12 @@ class Breaking(ScriptedChat):
 @pytest.mark.parametrize(
     ("error", "status", "title", "detail"),
     [
-        (GenerationFailed("The engine broke off. Try again."), 502, "Bad Gateway", "The engine broke off. Try again."),
+        (
+            GenerationFailed("http://10.0.0.7/v1 said: out of memory"),
+            502,
+            "Bad Gateway",
+            "Answers cannot be given right now. Please try again; the server's log says why.",
+        ),
         (
             RuntimeError("CUDA error at /secret/path"),
             500,
