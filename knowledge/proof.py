@@ -150,7 +150,7 @@ def _nearest(golden: Sequence[Graded], question: str, embedder: Embedder) -> lis
     """The golden questions nearest to the draft's; all of them when they are few."""
     if len(golden) <= NEIGHBOURS:
         return list(golden)
-    vectors = embedder.passages([one.question for one in golden])
+    vectors = np.stack([embedder.query(one.question) for one in golden])
     order = np.argsort(-(vectors @ embedder.query(question)), kind="stable")
     return [golden[int(index)] for index in order[:NEIGHBOURS]]
 

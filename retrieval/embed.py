@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 
+QUESTIONS = 4096  # how many questions' vectors are remembered: 6 MB at 384 dimensions
+
+
 class Embedder(Protocol):
     """What retrieval needs of an embedding model. Every method may be called from several threads at once."""
 
@@ -69,6 +72,8 @@ class SentenceTransformerEmbedder:
         self._threads = threads
         self._loading = threading.Lock()
         self._tokenising = threading.Lock()
+        self._remembering = threading.Lock()
+        self._questions: dict[str, NDArray[np.float32]] = {}  # the least recently asked first
         self._model: SentenceTransformer | None = None
         self._dimension: int | None = None
 
@@ -89,7 +94,18 @@ class SentenceTransformerEmbedder:
         return result
 
     def query(self, text: str) -> NDArray[np.float32]:
+        """The last questions are remembered: a proof asks the same ones before and after, and so do people."""
+        with self._remembering:
+            known = self._questions.pop(text, None)
+            if known is not None:
+                self._questions[text] = known
+                return known
         vector: NDArray[np.float32] = self._embed([self._query_prompt + text])[0]
+        vector.flags.writeable = False
+        with self._remembering:
+            self._questions[text] = vector
+            while len(self._questions) > QUESTIONS:
+                del self._questions[next(iter(self._questions))]
         return vector
 
     def load(self) -> None:
