@@ -10,135 +10,48 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from bot import citations, prompt, texts
-from bot.condense import Turn, condense
+from bot.condense import condense
+from bot.exchange import Ask, Emit, Found, Outcome, Source, Token, Waiting
 from bot.grounding import invented
-from bot.prompt import NO_ANSWER, Message
+from bot.prompt import NO_ANSWER
 from knowledge import matching
 from knowledge.db import utc_now
 from knowledge.log import head
 from retrieval.text import language_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bot.evidence import Evidence
+    from bot.exchange import Place, Writer
     from knowledge.db import Database
     from retrieval.passage import Hit, Passage
     from retrieval.search import Candidate, Searcher
 
 _SENTINEL = re.compile(r"[\"'`*\[\s]*NO[_ ]ANSWER\b", re.IGNORECASE)
+_WORD = re.compile(r"\w")
 SEARCH_DEPTH = 8  # hits that a search gives; the prompt takes fewer, the page shows those of the prompt
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A passage as the contract shows it; ``n`` is the number that citations use."""
-
-    n: int
-    passage_id: int
-    document_id: str
-    version: int
-    title: str
-    headings: tuple[str, ...]
-    url: str | None
-    passage: str
-    score: float
-    stages: Mapping[str, float]
-    curated: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What the answer will stand on. Goes out before the first token."""
-
-    sources: tuple[Source, ...]
-    knowledge_version: int
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """Others are before us; ``position`` 1 is next."""
-
-    position: int
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    text: str
-
-
-Event = Found | Waiting | Token
-Emit = Callable[[Event], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """A question with all that bears on it. ``exclude_entries``: curated answers that the asker said are not theirs.
-    ``fresh``: do not repeat what the model wrote for the same prompt before."""
-
-    question: str
-    history: tuple[Turn, ...] = ()
-    language: str | None = None
-    filters: Mapping[str, str] = field(default_factory=dict)
-    exclude_entries: frozenset[int] = frozenset()
-    fresh: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The answer. ``status``: answered | curated | refused | stopped."""
-
-    status: str
-    answer: str
-    condensed_question: str
-    language: str
-    sources: tuple[Source, ...]
-    citations: tuple[int, ...]
-    confidence: float
-    knowledge_version: int
-    prompt: tuple[Message, ...] = ()
-    entry_id: int | None = None
-    correction_id: int | None = None
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    timings_ms: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What a model wrote, whole."""
-
-    text: str
-    prompt_tokens: int
-    completion_tokens: int
-    stopped: bool = False
-
-
-class Writer(Protocol):
-    """A chat model with its queue and its memory (bot.llm.writer)."""
-
-    def write(
-        self,
-        messages: Sequence[Message],
-        *,
-        on_text: Callable[[str], None] = ...,
-        on_position: Callable[[int], None] = ...,
-        stop: threading.Event | None = None,
-        max_tokens: int | None = None,
-        fresh: bool = False,
-        background: bool = False,
-    ) -> Written: ...
 
 
 class Answerer:
     """Answers questions from the knowledge of one moment."""
 
     def __init__(
-        self, database: Database, searcher: Searcher, writer: Writer, evidence: Evidence, *, passages: int
+        self,
+        database: Database,
+        searcher: Searcher,
+        writer: Writer,
+        evidence: Evidence,
+        *,
+        passages: int,
+        doubts: Mapping[str, float] | None = None,
     ) -> None:
+        """``passages``: most in a prompt; ``doubts``: at which doubt of the model, by language, it has refused
+        (bot.doubt)."""
+        self._doubts = doubts or {}
         self._database = database
         self._searcher = searcher
         self._writer = writer
@@ -158,12 +71,41 @@ class Answerer:
         """Answers ``ask``. ``candidate``: on this trial state of the knowledge instead of the present one;
         ``curated`` False: without the curated match, to see what retrieval alone does (proofs).
         ``background``: people go first. Raises bot.llm.errors (engine down, queue full), retrieval errors."""
-        started = time.perf_counter()
         stop = stop or threading.Event()
+        with self._writer.place(
+            on_position=lambda position: emit(Waiting(position)), stop=stop, background=background
+        ) as place:
+            return self._answer(ask, emit, place, stop, candidate=candidate, curated=curated)
+
+    def needs_no_model(self, ask: Ask) -> bool:
+        """Whether the answer is there already: a corrected question, asked without a history. For those who would
+        have to turn a question away because the model is busy."""
+        if ask.history:
+            return False
+        with self._database.read() as session:
+            return matching.match(session, ask.question, now=utc_now(), excluded=ask.exclude_entries) is not None
+
+    def _answer(
+        self,
+        ask: Ask,
+        emit: Emit,
+        place: Place,
+        stop: threading.Event,
+        *,
+        candidate: Candidate | None,
+        curated: bool,
+    ) -> Outcome:
+        started = time.perf_counter()
         language = _language(ask)
-        condensed = self._condense(ask, language, stop, background)
+        condensed = condense(
+            ask.question,
+            ask.history,
+            language,
+            lambda messages, *, max_tokens: place.write(messages, max_tokens=max_tokens).text,
+        )
         if stop.is_set():
             return self._stopped(condensed, language, emit, started)
+        searching = time.perf_counter()
         if curated and candidate is None:
             served = self._serve_curated(ask, condensed, language, emit, started)
             if served is not None:
@@ -171,7 +113,7 @@ class Answerer:
         result = self._searcher.search(condensed, SEARCH_DEPTH, filters=ask.filters or None, candidate=candidate)
         chosen = prompt.choose(result.hits, self._passages)
         sources = tuple(_source(n, hit) for n, hit in enumerate(chosen, start=1))
-        timings = {"retrieval": _since(started)}
+        timings = {"retrieval": _since(searching)}
         emit(Found(sources, result.seq))
         common: dict[str, Any] = {
             "condensed_question": condensed,
@@ -183,26 +125,19 @@ class Answerer:
             return _refused("no_evidence" if chosen else "no_documents", common, timings, started)
         messages = prompt.build(condensed, chosen, language)
         stream = _Stream(emit, timings, started)
-        written = self._writer.write(
-            messages,
-            on_text=stream.take,
-            on_position=lambda position: emit(Waiting(position)),
-            stop=stop,
-            fresh=ask.fresh,
-            background=background,
-        )
+        written = place.write(messages, on_text=stream.take, fresh=ask.fresh, refuse_above=self._doubts.get(language))
         timings["total"] = _since(started)
+        if not written.recalled and "first_token" in timings:
+            timings["writing"] = timings["total"] - timings["first_token"]
         common |= {
             "prompt": tuple(messages),
             "prompt_tokens": written.prompt_tokens,
             "completion_tokens": written.completion_tokens,
         }
-        if is_refusal(written.text) and not written.stopped:
+        readable = [f"{source.title}\n{source.passage}" for source in sources]
+        if not written.stopped and (is_refusal(written.text) or invented(written.text, condensed, readable)):
             return _refused("model", common, timings, started)
         texts_of_sources = [source.passage for source in sources]
-        readable = [f"{source.title}\n{source.passage}" for source in sources]
-        if not written.stopped and invented(written.text, condensed, readable):
-            return _refused("model", common, timings, started)
         said = "" if is_sentinel_so_far(written.text) else written.text.replace(NO_ANSWER, "")
         answer, cited = citations.verify(said, texts_of_sources)
         return Outcome(
@@ -229,12 +164,6 @@ class Answerer:
             knowledge_version=seq,
             timings_ms={"total": _since(started)},
         )
-
-    def _condense(self, ask: Ask, language: str, stop: threading.Event, background: bool) -> str:
-        def write(messages: Sequence[Message], *, max_tokens: int) -> str:
-            return self._writer.write(messages, stop=stop, max_tokens=max_tokens, background=background).text
-
-        return condense(ask.question, ask.history, language, write)
 
     def _serve_curated(self, ask: Ask, condensed: str, language: str, emit: Emit, started: float) -> Outcome | None:
         """The approved answer, verbatim and without a model, when this is the corrected question."""
@@ -277,8 +206,8 @@ class Answerer:
 
 
 def is_refusal(text: str) -> bool:
-    """Whether the model wrote that the passages lack the answer: the sentinel at the start, or nothing at all."""
-    return not text.strip() or _SENTINEL.match(text) is not None
+    """Whether the model wrote that the passages lack the answer: the sentinel at the start, or nothing but markers."""
+    return not _WORD.search(citations.bare(text)) or _SENTINEL.match(text) is not None
 
 
 def is_sentinel_so_far(text: str) -> bool:

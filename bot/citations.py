@@ -21,6 +21,11 @@ _ENOUGH = 0.3  # share of an answer's tokens that a passage must have to be cite
 _BETTER = 2.0  # how many times as much another passage must hold for a lone marker to be moved to it
 
 
+def bare(text: str) -> str:
+    """The text without its markers."""
+    return _MARKER.sub("", text)
+
+
 def verify(answer: str, passages: Sequence[str]) -> tuple[str, tuple[int, ...]]:
     """The answer with only markers that exist (as ``[n]``), and the cited numbers in order of appearance.
 
@@ -42,7 +47,7 @@ def verify(answer: str, passages: Sequence[str]) -> tuple[str, tuple[int, ...]]:
     parts[::2] = [_MARKER.sub(keep, part) for part in parts[::2]]
     cleaned = "".join(parts).strip()
     only = next(iter(set(cited))) if len(set(cited)) == 1 else None
-    best = supporting(_MARKER.sub("", cleaned), passages) if cleaned and (not cited or only) else None
+    best = supporting(bare(cleaned), passages) if cleaned and (not cited or only) else None
     if best is not None and not cited:
         return f"{cleaned} [{best}]", (best,)
     if best is not None and only is not None and best != only and _holds_far_more(cleaned, passages, best, only):
@@ -66,6 +71,6 @@ def supporting(answer: str, passages: Sequence[str]) -> int | None:
 
 def support(answer: str, passages: Sequence[str], cited: Sequence[int]) -> float:
     """Share of the answer's tokens that its cited passages contain, 0 to 1: the answer's confidence."""
-    said = set(tokens(_MARKER.sub("", answer)))
+    said = set(tokens(bare(answer)))
     held = {token for number in cited for token in tokens(passages[number - 1])}
     return round(len(said & held) / len(said), 3) if said else 0.0

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from bot.answer import Ask, Found, Outcome, Source
 from bot.condense import MAX_TURNS, Turn
+from bot.exchange import Ask, Found, Outcome, Source
 from bot.tables import Answer, Conversation, Feedback, Signal
 from knowledge.corrections import State
 from knowledge.db import utc_now

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bot.answer import Outcome
+    from bot.exchange import Outcome
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120)
@@ -30,9 +30,7 @@ class Metrics:
             "errata_first_token_seconds", "Time to first token", buckets=SECONDS, registry=registry
         )
         self.total = Histogram("errata_answer_seconds", "Time to a whole answer", buckets=SECONDS, registry=registry)
-        self.retrieval = Histogram(
-            "errata_retrieval_seconds", "Condensing and search", buckets=QUICK, registry=registry
-        )
+        self.retrieval = Histogram("errata_retrieval_seconds", "Search", buckets=QUICK, registry=registry)
         self.speed = Histogram(
             "errata_tokens_per_second",
             "Tokens per second while writing",
@@ -66,9 +64,8 @@ class Metrics:
         self.tokens.labels("completion").inc(outcome.completion_tokens)
         if "first_token" in timings:
             self.first_token.observe(timings["first_token"] / 1000)
-            writing = (timings.get("total", 0) - timings["first_token"]) / 1000
-            if outcome.completion_tokens > 1 and writing > 0:
-                self.speed.observe((outcome.completion_tokens - 1) / writing)
+        if outcome.completion_tokens > 1 and timings.get("writing"):
+            self.speed.observe((outcome.completion_tokens - 1) / timings["writing"] * 1000)
 
     def text(self) -> bytes:
         """All metrics in Prometheus' text form."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from bot import conversations
-from bot.tables import Answer, Feedback, Signal, Survey
+from bot.tables import Answer, Conversation, Feedback, Signal, Survey
 from knowledge import corrections
 from knowledge.corrections import Report
 from knowledge.db import utc_now
@@ -59,6 +59,7 @@ def rate(session: Session, answer: Answer, said: Said, *, who: str) -> Feedback:
                 snapshot=conversations.snapshot(answer),
                 origin="rated_down",
                 who=who,
+                reporter=session.get_one(Conversation, answer.conversation_id).owner,
                 answer_id=answer.id,
                 rating=said.rating,
                 reasons=said.reasons,
@@ -94,7 +95,15 @@ def rate_elsewhere(session: Session, *, query: str, response: str, said: Said, u
         }
         correction = corrections.report(
             session,
-            Report(question=query, snapshot=snapshot, origin="api", who=who, rating=said.rating, comment=said.comment),
+            Report(
+                question=query,
+                snapshot=snapshot,
+                origin="api",
+                who=who,
+                reporter=f"{who}:{user}" if user else who,  # who names no users counts as one
+                rating=said.rating,
+                comment=said.comment,
+            ),
         )
         row.correction_id = correction.id
     session.flush()

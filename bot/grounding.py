@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from bot.citations import bare
 from retrieval.text import normalise, tokens
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"\b[A-Z][\w'’-]+")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-_MARKER = re.compile(r"\[\d+\]")
 _LATIN = re.compile(r"[A-Za-z]{3}")
 _LIST_NUMBER = re.compile(r"(?m)^\s*\d+[.)、．]\s")
 _CHINESE_NUMBER = re.compile(r"[零〇一二两三四五六七八九十百]+")
@@ -38,7 +38,7 @@ _DIGITS = {character: number for number, character in enumerate("零一二三四
 
 def invented(answer: str, question: str, passages: Sequence[str]) -> bool:
     """Whether the answer has names or numbers of its own, and not one of them stands in the passages."""
-    said = _LIST_NUMBER.sub("", _MARKER.sub("", answer))
+    said = _LIST_NUMBER.sub("", bare(answer))
     given = "\n".join(passages)
     asked = _facts(question) | set(tokens(question))
     own = {fact for fact in _facts(said, names=bool(_LATIN.search(given)), strict=True) if fact not in asked}

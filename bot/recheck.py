@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from bot.answer import Answerer, Ask
+from bot.exchange import Ask
 from knowledge import corrections
 from knowledge.corrections import State
 from knowledge.db import utc_now
@@ -18,6 +18,7 @@ from knowledge.tables import Correction, Entry, EntryQuestion, Supersession
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from bot.answer import Answerer
     from knowledge.db import Database
     from retrieval.search import Searcher
 

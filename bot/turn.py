@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bot import conversations
-from bot.answer import Answerer, Ask, Event, Found, Outcome
 from bot.errors import BotError
 from bot.events import metrics
+from bot.exchange import Ask, Event, Found, Outcome
 from bot.feedback import report_unanswered
 from bot.tables import Answer
 from knowledge.errors import Invalid, KnowledgeError, NotFound
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from bot.answer import Answerer
     from bot.condense import Turn
     from knowledge.db import Database
 

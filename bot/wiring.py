@@ -6,13 +6,18 @@ Web, worker, commands, scripts and tests all start here; tests hand in a small c
 
 from __future__ import annotations
 
+import math
 import os
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bot.errors import BotError
 
 if TYPE_CHECKING:
+    import threading
+    from collections.abc import Sequence
+
     from langchain_core.language_models import BaseChatModel
 
     from bot.answer import Answerer
@@ -27,7 +32,8 @@ if TYPE_CHECKING:
     from knowledge.db import Database
     from knowledge.log import LogSource
     from retrieval.embed import Embedder
-    from retrieval.search import Searcher
+    from retrieval.passage import Hit
+    from retrieval.search import Candidate, Searcher
 
 
 class Parts:
@@ -42,7 +48,8 @@ class Parts:
 
     @property
     def _cores(self) -> int:
-        return self.settings.threads or os.cpu_count() or 1
+        """Processor threads for the models: a container or a scheduler often gives fewer cores than there are."""
+        return self.settings.threads or _usable_cores()
 
     @cached_property
     def database(self) -> Database:
@@ -136,6 +143,7 @@ class Parts:
 
     @cached_property
     def answerer(self) -> Answerer:
+        from bot import doubt
         from bot.answer import Answerer
         from bot.evidence import evidence_for
 
@@ -145,6 +153,7 @@ class Parts:
             self.writer,
             evidence_for(self.settings.embedding_model if self._given_embedder is None else "given"),
             passages=self.settings.passages,
+            doubts=doubt.limits_for(self.chat_name),
         )
 
     @cached_property
@@ -155,20 +164,27 @@ class Parts:
 
     @cached_property
     def curation(self) -> Curation:
+        from bot.answer import SEARCH_DEPTH
+        from bot.prompt import choose
         from knowledge.curation import Curation
 
-        return Curation(self.database, self.searcher, self.embedder)
+        def read(question: str, candidate: Candidate | None) -> Sequence[Hit]:
+            hits = self.searcher.search(question, SEARCH_DEPTH, candidate=candidate).hits
+            return choose(hits, self.settings.passages)
+
+        return Curation(self.database, self.searcher, self.embedder, read)
 
     @cached_property
     def worker(self) -> Worker:
         from bot.worker import Worker
+        from knowledge.ingest import INGEST, discard_upload
 
-        return Worker(self.database, self._handlers())
+        return Worker(self.database, self._handlers(), after={INGEST: discard_upload})
 
     def _handlers(self) -> dict[str, Handler]:
         from bot.recheck import recheck
-        from knowledge.ingest import ingest_uploads
-        from knowledge.publish import RECHECK
+        from knowledge.ingest import INGEST, ingest_uploads
+        from knowledge.publish import EXPIRE, RECHECK
 
         def do_recheck(payload: dict[str, Any], _report: object) -> None:
             recheck(
@@ -179,18 +195,35 @@ class Parts:
                 entry_id=payload["entry_id"],
             )
 
+        def do_expire(payload: dict[str, Any], _report: object) -> None:
+            self.curation.expire(payload["entry_id"])
+
         def do_ingest(payload: dict[str, Any], report: Any) -> dict[str, Any]:
             return ingest_uploads(self.database, self.embedder, payload, report=report)
 
-        return {RECHECK: do_recheck, "ingest": do_ingest}
+        return {RECHECK: do_recheck, EXPIRE: do_expire, INGEST: do_ingest}
 
     def recover(self) -> dict[str, int]:
-        """On start of the server: closes what was interrupted. Returns counts by kind."""
+        """On start of the server: closes what was interrupted, takes up what was given up. Returns counts by kind."""
         from bot import conversations
+        from knowledge import ingest, publish
 
         with self.database.write() as session:
             answers = conversations.fail_interrupted(session)
-        return {"answers": answers, "proofs": self.curation.fail_interrupted()}
+            expiries = publish.await_expiries(session)
+        return {
+            "answers": answers,
+            "proofs": self.curation.fail_interrupted(),
+            "expiries": expiries,
+            "uploads": ingest.discard_forgotten(self.database, self.settings.uploads),
+        }
+
+    def warm_up(self, stop: threading.Event) -> None:
+        """Has the chat model read ahead what all prompts begin with. Ends soon after ``stop`` is set."""
+        from bot import prompt
+
+        languages = sorted(prompt.LANGUAGES, reverse=self.settings.language == "zh-CN")
+        self.writer.warm_up([prompt.build("", (), language) for language in languages], stop)
 
     def close(self) -> None:
         """Waits for what runs in the background and closes the database."""
@@ -201,3 +234,13 @@ class Parts:
             self.searcher.close()
         if "database" in built:
             self.database.close()
+
+
+def _usable_cores(limit: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """The cores that this process may use: its affinity, and the quota of its container (cgroup v2) rounded up."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = limit.read_text("ascii").split()
+        return max(1, min(cores, math.ceil(int(quota) / int(period))))
+    except (OSError, ValueError):  # no such file, or "max": no quota
+        return cores

@@ -1,7 +1,8 @@
 """The worker: a thread of the server that does the queued jobs (knowledge.jobs), one at a time.
 
-Each kind has one handler, given by bot.wiring. A job that fails is tried again later; one whose server died is
-taken up by the next. Knows nothing of what the handlers do.
+Each kind has one handler, given by bot.wiring, and may have something that follows when a job has ended, done or
+given up. A job that fails is tried again later; one whose server died is taken up by the next. Knows nothing of what
+the handlers do.
 """
 
 from __future__ import annotations
@@ -24,14 +25,18 @@ POLL_SECONDS = 1.0  # how long a job written by another process may wait; our ow
 
 Report = Callable[[dict[str, Any]], None]
 Handler = Callable[[dict[str, Any], Report], dict[str, Any] | None]
+After = Callable[[dict[str, Any]], None]
 
 
 class Worker:
     """``start`` runs it in the background, ``wake`` tells it of work, ``stop`` ends it after the present job."""
 
-    def __init__(self, database: Database, handlers: Mapping[str, Handler]) -> None:
+    def __init__(
+        self, database: Database, handlers: Mapping[str, Handler], *, after: Mapping[str, After] | None = None
+    ) -> None:
         self._database = database
         self._handlers = handlers
+        self._after = after or {}
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -63,11 +68,13 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - whatever it was, the job must be told and the worker go on
             log.warning("job_failed", job=job.id, kind=job.kind, error=type(error).__name__, detail=str(error)[:500])
             with self._database.write() as session:
-                jobs.fail(session, job, f"{type(error).__name__}: {error}")
+                ended = jobs.fail(session, job, f"{type(error).__name__}: {error}") and jobs.is_last_try(job)
         else:
             with self._database.write() as session:
-                jobs.finish(session, job, result)
+                ended = jobs.finish(session, job, result)
             log.info("job_done", job=job.id, kind=job.kind)
+        if ended and job.kind in self._after:
+            self._after[job.kind](dict(job.payload))
         return True
 
     def _reporter(self, job: Job) -> Report:

@@ -3,10 +3,11 @@
     queued ──draft──▶ drafted ──approve──▶ approved ──verify──▶ verified
       │  ▲               │                    │  │                 │
       │  └───────────────┘ (reject: rejected) │  └──reopen──▶ reopened ◀──reopen──┘
-      └─merge─▶ merged                        └──rollback──▶ rolled_back
+      └─merge─▶ merged                        └──rollback, expire──▶ rolled_back
 
-A *reopened* correction that was published stays live until it is rolled back; one that never was published is
-simply back in the queue. What was reported is frozen in ``complaints``; a decision never changes it.
+A *reopened* correction that was published stays live until it is rolled back or its time is over; one that never was
+published is simply back in the queue. One whose earlier publication stands again after a rollback is *reopened* too.
+What was reported is frozen in ``complaints``; a decision never changes it.
 Knows nothing of how a publication is written (knowledge.publish) or proved (knowledge.proof).
 """
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 MAX_QUESTION = 4_000  # characters
+URGENT = 3  # people who rated answers to one question down
 MOST_UNANSWERED = 20  # reports of one unanswered question that are kept: anyone can ask it any number of times
 
 
@@ -43,7 +45,7 @@ class State(StrEnum):
     REOPENED = "reopened"  # back in the queue after a decision: the recheck failed, or somebody complained again
     REJECTED = "rejected"  # a curator decided that nothing is to be corrected
     MERGED = "merged"  # its complaints belong to another correction now
-    ROLLED_BACK = "rolled_back"  # was published and taken back
+    ROLLED_BACK = "rolled_back"  # was published and taken back, by a curator or because its time was over
 
 
 CLOSED = (State.REJECTED, State.MERGED, State.ROLLED_BACK)  # the unique index over open corrections names the same
@@ -71,9 +73,16 @@ TRANSITIONS: Mapping[tuple[State, str], State] = {
     (State.APPROVED, "rollback"): State.ROLLED_BACK,
     (State.VERIFIED, "rollback"): State.ROLLED_BACK,
     (State.REOPENED, "rollback"): State.ROLLED_BACK,
+    (State.APPROVED, "expire"): State.ROLLED_BACK,
+    (State.VERIFIED, "expire"): State.ROLLED_BACK,
+    (State.REOPENED, "expire"): State.REOPENED,  # it is being worked on anyway
 }
 
-_NEEDS_LIVE = {"rollback": "Nothing of it is published, so there is nothing to roll back."}
+_OURS = ("verify", "expire")  # what no curator does
+_NEEDS_LIVE = {
+    "rollback": "Nothing of it is published, so there is nothing to roll back.",
+    "expire": "Nothing of it is published, so there is nothing to end.",
+}
 _NEEDS_NOT_LIVE = {
     "reject": "It is published. Roll it back first.",
     "merge": "It is published. Roll it back first.",
@@ -88,6 +97,7 @@ class Report:
     snapshot: Mapping[str, Any]
     origin: str  # rated_down | unanswered | api | source_changed | curator
     who: str
+    reporter: str | None = None  # tells people apart where ``who`` does not; None: nobody knows who it was
     answer_id: str | None = None
     rating: str | None = None
     reasons: Sequence[str] = field(default_factory=tuple)
@@ -101,7 +111,8 @@ def report(session: Session, complaint: Report, *, correction_id: int | None = N
     """Puts a complaint into the queue: a new correction, or the open one about the same question.
 
     A complaint about what a published correction says now reopens it; one about an answer that was given before
-    is answered by it already and only joins it. The same answer reported again replaces its complaint.
+    is answered by it already and only joins it. The same answer is one complaint, whatever is said of it: a refusal
+    that reported itself becomes what its asker says, and saying it again replaces it.
     ``correction_id`` names the published correction whose answer was complained about, if it was one.
     """
     question = complaint.question.strip()[:MAX_QUESTION]
@@ -123,37 +134,33 @@ def report(session: Session, complaint: Report, *, correction_id: int | None = N
         advance(
             session, correction, "reopen", actor=complaint.who, reason=complaint.comment or "complained about again"
         )
-    if complaint.answer_id is not None:
-        session.execute(
-            sa.delete(Complaint).where(
-                Complaint.answer_id == complaint.answer_id,
-                Complaint.correction_id == correction.id,
-                # what the system reported stays when a person rates the same answer
-                Complaint.rating.is_(None) if complaint.rating is None else Complaint.rating.is_not(None),
-            )
-        )
-    if complaint.rating is None and _unanswered(session, correction.id) >= MOST_UNANSWERED:
-        return correction
-    session.add(
-        Complaint(
+    known = _about_answer(session, correction.id, complaint.answer_id)
+    if complaint.rating is None and (known is not None or _unanswered(session, correction.id) >= MOST_UNANSWERED):
+        return correction  # what the system reports takes nothing from what a person said
+    if known is None:
+        known = Complaint(
             correction_id=correction.id,
             answer_id=complaint.answer_id,
             question=question,
             snapshot=dict(complaint.snapshot),
-            rating=complaint.rating,
-            reasons=list(complaint.reasons),
-            comment=complaint.comment,
-            suggested_answer=complaint.suggested_answer,
-            quote=complaint.quote,
-            stars=complaint.stars,
-            who=complaint.who,
         )
-    )
+        session.add(known)
+    known.rating, known.reasons, known.comment = complaint.rating, list(complaint.reasons), complaint.comment
+    known.suggested_answer, known.quote, known.stars = complaint.suggested_answer, complaint.quote, complaint.stars
+    known.who, known.reporter = complaint.who, complaint.reporter
     session.flush()
     correction.priority = _priority(session, correction.id)
     correction.updated_at = utc_now()
     session.flush()
     return correction
+
+
+def _about_answer(session: Session, correction_id: int, answer_id: str | None) -> Complaint | None:
+    """The complaint about this very answer, whose only reader is who asked."""
+    if answer_id is None:
+        return None
+    same = sa.select(Complaint).where(Complaint.correction_id == correction_id, Complaint.answer_id == answer_id)
+    return session.scalar(same.order_by(Complaint.id).limit(1))
 
 
 def _unanswered(session: Session, correction_id: int) -> int:
@@ -164,12 +171,12 @@ def _unanswered(session: Session, correction_id: int) -> int:
 
 def withdraw(session: Session, answer_id: str, *, who: str) -> None:
     """Somebody changed their mind about an answer: its complaint stays, marked so; an item that nobody worked on
-    and nobody complains of any more leaves the queue."""
+    and nobody complains of any more leaves the queue. A question that was refused stays unanswered."""
     complaints = session.scalars(
         sa.select(Complaint).where(Complaint.answer_id == answer_id, Complaint.rating == "down")
     )
     for complaint in complaints.all():
-        complaint.rating = "up"
+        complaint.rating = None if complaint.snapshot.get("status") == "refused" else "up"
         session.flush()
         correction = get(session, complaint.correction_id)
         standing = session.scalar(
@@ -204,7 +211,7 @@ def advance(
     if revision is not None and revision != correction.revision:
         raise _stale(session, correction)
     if target is None:
-        allowed = ", ".join(sorted(a for s, a in TRANSITIONS if s is state and a != "verify")) or "nothing"
+        allowed = ", ".join(sorted(a for s, a in TRANSITIONS if s is state and a not in _OURS)) or "nothing"
         raise NotAllowed(f"Correction {correction.id} is {state}: it cannot {action}. Possible now: {allowed}.")
     live = is_live(session, correction.id)
     refusal = _NEEDS_LIVE.get(action) if not live else _NEEDS_NOT_LIVE.get(action)
@@ -356,8 +363,10 @@ def _refuse_if_question_is_open(session: Session, correction: Correction) -> Non
 
 def _priority(session: Session, correction_id: int) -> str:
     """urgent: three people or more complained; important: somebody rated it down; normal: only unanswered."""
-    ratings = list(session.scalars(sa.select(Complaint.rating).where(Complaint.correction_id == correction_id)))
-    downs = sum(rating == "down" for rating in ratings)
-    if downs >= 3:
-        return "urgent"
-    return "important" if downs else "normal"
+    downs = session.execute(
+        sa.select(Complaint.id, Complaint.reporter).where(
+            Complaint.correction_id == correction_id, Complaint.rating == "down"
+        )
+    )
+    people = {row.reporter or row.id for row in downs}  # who is not known is somebody else each time
+    return "urgent" if len(people) >= URGENT else "important" if people else "normal"

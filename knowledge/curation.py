@@ -13,10 +13,10 @@ from sqlalchemy.exc import IntegrityError
 from knowledge import corrections, drafts, proof, publish
 from knowledge.corrections import State
 from knowledge.db import utc_now
-from knowledge.errors import Invalid, NotAllowed, ProofRunning, Regression, Stale
+from knowledge.errors import Conflict, Invalid, NotAllowed, ProofRunning, Regression, Stale
 from knowledge.items import item
 from knowledge.log import head
-from knowledge.tables import Correction, Proof
+from knowledge.tables import Correction, Entry, Proof
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from knowledge.db import Database
+    from knowledge.proof import Reading
     from retrieval.embed import Embedder
     from retrieval.search import Searcher
 
-ATTEMPTS = 10  # how often a draft is proved anew when the knowledge changes meanwhile
+ATTEMPTS = 10  # how often a step is prepared anew when the knowledge changes meanwhile
 MAX_REASON = 4_000
 PROOF_LIMIT = timedelta(minutes=10)  # a proof takes seconds: one that runs for longer lost its process
 
@@ -35,10 +36,12 @@ PROOF_LIMIT = timedelta(minutes=10)  # a proof takes seconds: one that runs for 
 class Curation:
     """Actions return the item as it is afterwards (knowledge.items). All raise NotFound and Conflict kinds."""
 
-    def __init__(self, database: Database, searcher: Searcher, embedder: Embedder) -> None:
+    def __init__(self, database: Database, searcher: Searcher, embedder: Embedder, read: Reading) -> None:
+        """``read``: the passages that answers stand on, chosen as people's answers choose them; proofs judge by it."""
         self._database = database
         self._searcher = searcher
         self._embedder = embedder
+        self._read = read
 
     def item(self, correction_id: int) -> dict[str, Any]:
         with self._database.read() as session:
@@ -92,7 +95,7 @@ class Curation:
             raise Invalid("Approving in spite of a regression needs a reason.")
         for _attempt in range(ATTEMPTS):
             publication, report = self._proved(correction_id, revision)
-            broken = [one["question"] for one in report["items"] if one["outcome"] == "regressed"]
+            broken = [_loss(one) for one in report["items"] if one["outcome"] == "regressed"]
             if broken and not override:
                 raise Regression(
                     f"Approving would break {len(broken)} answer(s) that are right now: {'; '.join(broken)[:600]}. "
@@ -142,19 +145,41 @@ class Curation:
         """Takes the publication back; readers see the state before it with the next question."""
         with self._database.read() as session:
             correction = corrections.get(session, correction_id)
-            plans = publish.prepare_rollback(session, correction, self._embedder)
+            withdrawal = publish.prepare_rollback(session, correction, self._embedder)
         with self._database.write() as session:
             correction = corrections.get(session, correction_id)
             publish.rollback(
                 session,
                 correction,
-                plans,
+                withdrawal,
                 fingerprint=self._embedder.fingerprint,
                 actor=actor,
                 reason=_reason(reason),
                 revision=revision,
             )
             return item(session, correction)
+
+    def expire(self, entry_id: int) -> bool:
+        """Ends a publication whose time is over: what the job does that waits for that moment (publish.EXPIRE).
+
+        False when it ended before, by a rollback or a newer publication. Raises Stale when others keep changing the
+        same documents.
+        """
+        for attempt in range(ATTEMPTS):
+            with self._database.read() as session:
+                entry = session.get(Entry, entry_id)
+                if entry is None or not entry.live:
+                    return False
+                withdrawal = publish.prepare_withdrawal(session, entry, self._embedder, forced=True)
+            try:
+                with self._database.write() as session:
+                    correction = corrections.get(session, entry.correction_id)
+                    publish.expire(session, correction, withdrawal, fingerprint=self._embedder.fingerprint)
+                    return True
+            except Conflict:  # somebody was first
+                if attempt == ATTEMPTS - 1:
+                    raise
+        raise AssertionError("unreachable")
 
     def merge(self, ids: Sequence[int], *, actor: str) -> dict[str, Any]:
         """Makes one item of several; the first keeps the complaints of all."""
@@ -211,7 +236,7 @@ class Curation:
         report: Mapping[str, Any] | None = None
         try:
             with self._database.read() as session:
-                report = proof.prove(session, publication, self._searcher, self._embedder)
+                report = proof.prove(session, publication, self._searcher, self._embedder, self._read)
         finally:
             with self._database.write() as session:
                 session.execute(
@@ -230,6 +255,11 @@ def _fail_running(session: Session, which: sa.ColumnElement[bool]) -> int:
     """Ends proofs that no longer run. Returns how many."""
     ended = sa.update(Proof).where(Proof.state == "running", which).values(state="failed", finished_at=utc_now())
     return int(session.execute(ended).rowcount)  # type: ignore[attr-defined]
+
+
+def _loss(item: Mapping[str, Any]) -> str:
+    """An item of a proof that regressed, in words; reports of earlier versions have no reason."""
+    return f"{item['question']} ({item['reason']})" if item.get("reason") else str(item["question"])
 
 
 def _check_revision(correction: Correction, revision: int | None) -> None:

@@ -84,7 +84,8 @@ def install(
     Raises Stale when the document is no longer as the plan saw it.
     """
     assert len(added_edits) == a_plan.added
-    # Edits that the plan drops are inactive by now and those that it adds are stored: no others may have come or gone.
+    # Edits that the plan drops are inactive by now, those that it adds are stored and those that it revives active: no
+    # others may have come or gone.
     expected = replace(a_plan.seen, edits=tuple(sorted((*a_plan.kept, *a_plan.broken, *added_edits))))
     if see(session, a_plan.document_id) != expected:
         raise Stale(f"Document {a_plan.document_id!r} was changed by somebody else meanwhile. Look at it again.")
@@ -101,6 +102,8 @@ def install(
         session.flush()
     if a_plan.base is not None:
         document.base_version = _add_version(session, a_plan.document_id, None, "", a_plan.base, actor, reason, None)
+    elif a_plan.back_to is not None:
+        document.base_version = a_plan.back_to
     assert document.base_version is not None
     key = composition((*a_plan.kept, *added_edits))
     version = session.scalar(
@@ -138,7 +141,9 @@ def settle(
 ) -> int | None:
     """Makes ``live`` of these documents' passages what the rules say; writes the difference as one log entry.
 
-    Returns its seq, or None when readers would see no difference. The only writer of ``live`` and the log.
+    Returns its seq, or None when readers would see no difference. What a correction does is a step of the log even
+    when no passage comes or goes: which questions are answered verbatim may differ. The only writer of ``live`` and
+    the log.
     """
     shown: list[int] = []
     gone: list[int] = []
@@ -158,19 +163,18 @@ def settle(
             wanted = not whole and row.version == document.current_version and row.text not in hidden
             if wanted != row.live:
                 (shown if wanted else gone).append(row.id)
-    if not shown and not gone:
+    if not shown and not gone and correction_id is None:
         return None
     entry = LogEntry(action=action, actor=actor, document_id=document_id, correction_id=correction_id, reason=reason)
     session.add(entry)
     session.flush()
-    session.execute(
-        sa.insert(LogChange),
-        [
-            {"seq": entry.seq, "passage_id": i, "added": i_added}
-            for ids, i_added in ((shown, True), (gone, False))
-            for i in ids
-        ],
-    )
+    changes = [
+        {"seq": entry.seq, "passage_id": i, "added": i_added}
+        for ids, i_added in ((shown, True), (gone, False))
+        for i in ids
+    ]
+    if changes:
+        session.execute(sa.insert(LogChange), changes)
     for ids, value in ((shown, True), (gone, False)):
         for start in range(0, len(ids), BATCH):
             session.execute(

@@ -20,7 +20,7 @@ from knowledge.documents import Content
 from knowledge.errors import Invalid, KnowledgeError
 from knowledge.load import CannotStart, FoundFile, LoadedDocument, Loader, find_files
 from knowledge.put import NewDocument
-from knowledge.tables import Document
+from knowledge.tables import Document, Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from knowledge.db import Database
     from retrieval.embed import Embedder
 
+INGEST = "ingest"  # the kind of the job that reads uploaded files
 BATCH_CHARACTERS = 60_000  # of text per transaction: some seconds of embedding, so that progress is seen
 BATCH_DOCUMENTS = 64
 
@@ -95,7 +96,10 @@ def ingest(
 def ingest_uploads(
     database: Database, embedder: Embedder, payload: dict[str, Any], *, report: Callable[[dict[str, Any]], None]
 ) -> dict[str, Any]:
-    """The job of an upload: ``payload`` has ``folder`` (removed at the end), ``files`` (names) and ``actor``."""
+    """The job of an upload: ``payload`` has ``folder``, ``files`` (own name there, name as sent) and ``actor``.
+
+    The folder stays for another try; ``discard_upload`` removes it when the job has ended.
+    """
     folder = Path(payload["folder"])
     names: list[tuple[str, str]] = payload["files"]
     results: list[FileResult] = []
@@ -106,8 +110,23 @@ def ingest_uploads(
             results.append(_file(database, embedder, loader, found, "upload", set(), payload["actor"]))
             progress = {"total": len(names), "done": done, "files": [asdict(one) for one in results]}
             report(progress)
-    shutil.rmtree(folder, ignore_errors=True)
     return progress
+
+
+def discard_upload(payload: dict[str, Any]) -> None:
+    """Removes the files of an upload whose job has ended."""
+    shutil.rmtree(payload["folder"], ignore_errors=True)
+
+
+def discard_forgotten(database: Database, uploads: Path) -> int:
+    """On start: removes the folders that no job waits for, of a server that ended before it could. Returns how many."""
+    with database.read() as session:
+        waiting = sa.select(Job.payload).where(Job.kind == INGEST, Job.state.in_(("queued", "running")))
+        needed = {Path(payload["folder"]).name for payload in session.scalars(waiting)}
+    forgotten = [one for one in uploads.iterdir() if one.name not in needed] if uploads.is_dir() else []
+    for one in forgotten:
+        shutil.rmtree(one, ignore_errors=True)
+    return len(forgotten)
 
 
 def _file(

@@ -22,8 +22,11 @@ HEARTBEAT_SECONDS = 60  # a running job that has not reported for this long lost
 MAX_ATTEMPTS = 3
 
 
-def enqueue(session: Session, kind: str, payload: dict[str, Any], *, actor: str) -> Job:
-    job = Job(kind=kind, payload=payload, created_by=actor)
+def enqueue(
+    session: Session, kind: str, payload: dict[str, Any], *, actor: str, run_after: datetime | None = None
+) -> Job:
+    """Writes a job; it waits until ``run_after``, if that is given."""
+    job = Job(kind=kind, payload=payload, created_by=actor, run_after=run_after or utc_now())
     session.add(job)
     session.flush()
     return job
@@ -82,7 +85,7 @@ def finish(session: Session, job: Job, progress: dict[str, Any] | None = None) -
 
 def fail(session: Session, job: Job, error: str) -> bool:
     """Tries again later (with growing pauses) or gives up after ``MAX_ATTEMPTS``. False as in ``finish``."""
-    again = job.attempts < MAX_ATTEMPTS
+    again = not is_last_try(job)
     return _write(
         session,
         job,
@@ -93,6 +96,11 @@ def fail(session: Session, job: Job, error: str) -> bool:
             "finished_at": None if again else utc_now(),
         },
     )
+
+
+def is_last_try(job: Job) -> bool:
+    """Whether a claimed job is given up if it fails this time."""
+    return job.attempts >= MAX_ATTEMPTS
 
 
 def cancel(session: Session, kind: str, key: str, value: Any) -> int:

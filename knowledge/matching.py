@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
-from knowledge.tables import Entry, EntryQuestion
+from knowledge.tables import Entry, EntryQuestion, Supersession
 from retrieval.text import normalise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from datetime import datetime
 
     from sqlalchemy.orm import Session
@@ -74,30 +74,43 @@ def _is_mark(character: str) -> bool:
 
 
 def match(session: Session, question: str, *, now: datetime, excluded: frozenset[int] = frozenset()) -> Match | None:
-    """The newest live entry with this very question; negatives, expired and ``excluded`` entries do not match."""
+    """What is served verbatim for this very question, if anything is (see ``served``)."""
     wanted = key(question)
-    if not wanted:
-        return None
+    return served(session, [wanted], now=now, excluded=excluded).get(wanted)
+
+
+def served(
+    session: Session, forms: Collection[str], *, now: datetime, excluded: frozenset[int] = frozenset()
+) -> dict[str, Match]:
+    """For each of these normal forms the newest live entry with that question; forms without one are absent.
+
+    An entry does not answer what its negatives name, nor when it has expired or is ``excluded``, nor when another
+    correction supersedes (a part of) its erratum: its answer is not what readers shall see any more.
+    """
     other = aliased(EntryQuestion)
     negative = (
         sa.select(other.id)
-        .where(other.entry_id == Entry.id, other.role == "negative", other.normalised == wanted)
+        .where(other.entry_id == Entry.id, other.role == "negative", other.normalised == EntryQuestion.normalised)
         .exists()
     )
-    entry = session.scalar(
-        sa.select(Entry)
-        .join(EntryQuestion, EntryQuestion.entry_id == Entry.id)
+    superseded = sa.exists().where(Supersession.document_id == Entry.document_id, Supersession.active)
+    rows = session.execute(
+        sa.select(EntryQuestion.normalised, Entry)
+        .join(Entry, Entry.id == EntryQuestion.entry_id)
         .where(
             Entry.live,
             EntryQuestion.role != "negative",
-            EntryQuestion.normalised == wanted,
+            EntryQuestion.normalised.in_([form for form in forms if form]),
             sa.or_(Entry.valid_until.is_(None), Entry.valid_until > now),
             Entry.id.not_in(excluded),
             ~negative,
+            ~superseded,
         )
-        .order_by(Entry.id.desc())
-        .limit(1)
+        .order_by(Entry.id)
     )
-    if entry is None:
-        return None
-    return Match(entry.id, entry.correction_id, entry.question, entry.answer, entry.document_id, entry.document_version)
+    return {
+        form: Match(
+            entry.id, entry.correction_id, entry.question, entry.answer, entry.document_id, entry.document_version
+        )
+        for form, entry in rows
+    }

@@ -1,7 +1,7 @@
-"""What publishing a correction's draft would write and change for readers: read, checked, embedded; nothing written.
+"""What publishing a correction's draft, or ending its publication, would write: read, checked, embedded; not written.
 
 A ``Publication`` is what a proof tries out on a candidate and what an approval then writes (knowledge.publish), so
-that what was proved is what is published.
+that what was proved is what is published. A ``Withdrawal`` is what takes a publication back.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from knowledge.documents import Content, Plan, Replacement, Seen
 from knowledge.drafts import Draft, DraftEdit, from_json
 from knowledge.errors import Conflict, Invalid, NotAllowed, Stale
 from knowledge.log import head, load_passages
+from knowledge.matching import key
 from knowledge.tables import Complaint, Correction, Document, Edit, Entry, PassageRow, Supersession
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from retrieval.embed import Embedder
     from retrieval.passage import Passage
+
+_ERRATUM = "erratum-"  # and the correction's number
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +40,7 @@ class Publication:
     seq: int  # of the log that was read
     draft: Draft
     asked: tuple[str, ...]  # the complaints' own questions: each must be answered by the entry
+    forms: Mapping[str, str]  # the questions that will be answered verbatim: normal form → wording, the draft's first
     erratum: Plan
     edited: tuple[Plan, ...]
     edits: tuple[tuple[DraftEdit, ...], ...]  # the new edits of each plan in ``edited``
@@ -45,9 +49,25 @@ class Publication:
     shown: tuple[Passage, ...]  # passages that they will see instead, with negative ids
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Withdrawal:
+    """The end of a publication: the texts as they are without it. Where it took the place of an earlier publication of
+    the same correction, with that one's edits and erratum again."""
+
+    entry_id: int
+    earlier_id: int | None
+    plans: tuple[Plan, ...]
+
+
 def erratum_id(correction_id: int) -> str:
     """The id of the document that a correction publishes."""
-    return f"erratum-{correction_id}"
+    return f"{_ERRATUM}{correction_id}"
+
+
+def is_erratum_id(document_id: str) -> bool:
+    """Whether a correction publishes, or may come to publish, a document under this id."""
+    number = document_id.removeprefix(_ERRATUM)
+    return number != document_id and number.isascii() and number.isdigit()
 
 
 def prepare(session: Session, correction: Correction, embedder: Embedder) -> Publication:
@@ -70,14 +90,18 @@ def prepare(session: Session, correction: Correction, embedder: Embedder) -> Pub
     _check_supersessions(session, correction, draft)
     base = Content(draft.question, draft.answer, None, {"correction": str(correction.id)})
     erratum = documents.plan(session, erratum_id(correction.id), base=base, kind="erratum", source="errata")
-    erratum, *edited = documents.embed(session, [erratum, *plan_sources(session, old, new)], embedder)
+    sources = _plan_sources(session, old, new)
+    _refuse_built_upon(session, sources)
+    erratum, *edited = documents.embed(session, [erratum, *sources], embedder)
     hidden, shown = _effect(session, [erratum, *edited], draft, standing)
+    asked = _asked(session, correction)
     return Publication(
         correction_id=correction.id,
         revision=correction.revision,
         seq=head(session),
         draft=draft,
-        asked=_asked(session, correction),
+        asked=asked,
+        forms=_forms(draft, asked),
         erratum=erratum,
         edited=tuple(edited),
         edits=tuple(tuple(new.get(plan.document_id, ())) for plan in edited),
@@ -94,31 +118,65 @@ def active_edits(session: Session, entry: Entry | None) -> list[Edit]:
     return list(session.scalars(sa.select(Edit).where(Edit.entry_id == entry.id, Edit.active).order_by(Edit.id)))
 
 
-def plan_sources(session: Session, old: Sequence[Edit], new: Mapping[str, Sequence[DraftEdit]]) -> list[Plan]:
-    """Source documents without the ``old`` edits of a correction and with its ``new`` ones.
+def prepare_withdrawal(session: Session, entry: Entry, embedder: Embedder, *, forced: bool = False) -> Withdrawal:
+    """Reads what ending this publication would write.
 
-    Raises Invalid (a new edit does not fit), Conflict (another correction was built upon the old words).
+    Raises Conflict when another correction was built upon its words; ``forced``: that one loses its edits instead.
     """
-    plans = []
-    for document_id in dict.fromkeys([*(edit.document_id for edit in old), *new]):
-        if session.get_one(Document, document_id).retired_at is not None:
-            continue  # nobody reads it; should it return, it is composed of the edits that stand then
-        plan = documents.plan(
+    earlier = _earlier(session, entry)
+    revived = [] if earlier is None else list(session.scalars(sa.select(Edit).where(Edit.entry_id == earlier.id)))
+    plans = _plan_sources(session, active_edits(session, entry), {}, revived)
+    if not forced:
+        _refuse_built_upon(session, plans, revived)
+    if earlier is not None:
+        plans.append(documents.plan(session, earlier.document_id, back_to=earlier.document_version))
+    return Withdrawal(entry.id, earlier.id if earlier else None, tuple(documents.embed(session, plans, embedder)))
+
+
+def _earlier(session: Session, entry: Entry) -> Entry | None:
+    """The publication of the same correction that stands again when this one ends: the one that it replaced, unless
+    its time is over; then the one before that."""
+    while entry.replaces is not None:
+        entry = session.get_one(Entry, entry.replaces)
+        if entry.valid_until is None or entry.valid_until > utc_now():
+            return entry
+    return None
+
+
+def _plan_sources(
+    session: Session, old: Sequence[Edit], new: Mapping[str, Sequence[DraftEdit]], revived: Sequence[Edit] = ()
+) -> list[Plan]:
+    """Source documents without the ``old`` edits of a correction, with its ``new`` ones, and with earlier ones revived.
+
+    Raises Invalid (a new edit does not fit).
+    """
+    return [
+        documents.plan(
             session,
             document_id,
             add=[Replacement(edit.find, edit.replace) for edit in new.get(document_id, ())],
             drop=[edit.id for edit in old if edit.document_id == document_id],
+            revive=[edit.id for edit in revived if edit.document_id == document_id],
         )
-        if plan.broken:
+        for document_id in dict.fromkeys([*(edit.document_id for edit in (*old, *revived)), *new])
+        # Nobody reads a retired document; should it return, it is composed of the edits that stand then.
+        if session.get_one(Document, document_id).retired_at is None
+    ]
+
+
+def _refuse_built_upon(session: Session, plans: Sequence[Plan], revived: Sequence[Edit] = ()) -> None:
+    """Raises Conflict where other corrections' edits would no longer apply; revived ones of our own may not."""
+    own = {edit.id for edit in revived}
+    for plan in plans:
+        broken = set(plan.broken) - own
+        if broken:
             owners = session.scalars(
-                sa.select(Entry.correction_id).join(Edit, Edit.entry_id == Entry.id).where(Edit.id.in_(plan.broken))
+                sa.select(Entry.correction_id).join(Edit, Edit.entry_id == Entry.id).where(Edit.id.in_(broken))
             )
             names = ", ".join(str(owner) for owner in sorted(set(owners)))
             raise Conflict(
-                f"Correction {names} changed words that this one wrote in {document_id!r}. Roll it back first."
+                f"Correction {names} changed words that this one wrote in {plan.document_id!r}. Roll it back first."
             )
-        plans.append(plan)
-    return plans
 
 
 def _asked(session: Session, correction: Correction) -> tuple[str, ...]:
@@ -126,6 +184,14 @@ def _asked(session: Session, correction: Correction) -> tuple[str, ...]:
         sa.select(Complaint.question).where(Complaint.correction_id == correction.id).order_by(Complaint.id)
     )
     return tuple(dict.fromkeys((correction.question, *complaints)))
+
+
+def _forms(draft: Draft, asked: Sequence[str]) -> dict[str, str]:
+    forms: dict[str, str] = {}
+    for text in (draft.question, *asked, *draft.paraphrases):
+        forms.setdefault(key(text), text)
+    excluded = {"", *map(key, draft.negatives)}
+    return {form: text for form, text in forms.items() if form not in excluded}
 
 
 def _check_edit(session: Session, edit: DraftEdit, own: set[str]) -> None:

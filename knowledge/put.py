@@ -6,13 +6,13 @@ passage the new text no longer has goes back to the queue ("source changed"); it
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from knowledge import affected, documents
 from knowledge.errors import Invalid, Stale
+from knowledge.publication import is_erratum_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from knowledge.documents import Content, Plan
     from retrieval.embed import Embedder
 
-_ERRATUM = re.compile(r"erratum-\d+")  # knowledge.publish.erratum_id
 ATTEMPTS = 5  # how often a plan is made anew when others keep changing the same document
 
 
@@ -85,7 +84,7 @@ def remove(database: Database, document_id: str, *, actor: str, reason: str | No
 
 def refuse_erratum(document_id: str) -> None:
     """The documents that corrections publish change with their corrections only. Raises Invalid."""
-    if _ERRATUM.fullmatch(document_id):
+    if is_erratum_id(document_id):
         raise Invalid(f"{document_id!r} is the name of a correction's erratum: change or roll back the correction.")
 
 

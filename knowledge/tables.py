@@ -100,7 +100,7 @@ class LogEntry(Base):
     __table_args__ = ({"sqlite_autoincrement": True},)
 
     seq: Mapped[int] = mapped_column(primary_key=True)
-    action: Mapped[str] = mapped_column(sa.String(32))  # put | retire | restore | approve | rollback
+    action: Mapped[str] = mapped_column(sa.String(32))  # put | retire | approve | rollback | expire
     actor: Mapped[str]
     document_id: Mapped[str | None]
     correction_id: Mapped[int | None]
@@ -181,6 +181,7 @@ class Complaint(Base):
     stars: Mapped[int | None]
     who: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    reporter: Mapped[str | None]  # tells people apart where ``who`` does not (null: nobody knows who it was)
 
 
 class Entry(Base):
@@ -211,6 +212,7 @@ class Entry(Base):
     valid_until: Mapped[datetime | None]
     actor: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    replaces: Mapped[int | None]  # the entry of the same correction that was live until then: a rollback revives it
 
 
 class EntryQuestion(Base):

@@ -92,7 +92,8 @@ class Plan:
     source: str
     language: str
     seen: Seen
-    base: Content | None  # a new base text, or None: the present base stays
+    base: Content | None  # a new base text, or None: the present base stays, unless
+    back_to: int | None  # this earlier base version is to stand again
     content: Content  # the composed text
     kept: tuple[int, ...]  # active edits that still apply
     broken: tuple[int, ...]  # active edits whose words the new base no longer has
@@ -102,7 +103,8 @@ class Plan:
     @property
     def unchanged(self) -> bool:
         """The source says what it already said, and readers can see it."""
-        return self.base is None and not self.added and not self.seen.retired and self.kept == self.seen.edits
+        same_base = self.base is None and self.back_to in (None, self.seen.base_version)
+        return same_base and not self.added and not self.seen.retired and self.kept == self.seen.edits
 
     def passages(self) -> list[Passage]:
         """The passages as a candidate shows them; their ids are all -1."""
@@ -148,19 +150,23 @@ def plan(
     base: Content | None = None,
     add: Sequence[Replacement] = (),
     drop: Collection[int] = (),
+    revive: Collection[int] = (),
+    back_to: int | None = None,
     kind: str = "source",
     source: str = "api",
     language: str | None = None,
 ) -> Plan:
     """Composes the next text of a document: a new base, or the present one with edits added or dropped.
 
+    ``revive``: edits that are inactive now and are to apply again, in their old order; ``back_to``: an earlier base.
     Raises NotFound (no base given and no such document), Invalid (bounds; an added replacement does not fit).
     """
     document = session.get(Document, document_id)
     if document is None and base is None:
         raise NotFound(f"There is no document {document_id!r}.")
     seen = see(session, document_id)
-    present = _content(session, document_id, seen.base_version)
+    standing = back_to or seen.base_version
+    present = _content(session, document_id, standing)
     if base is not None:
         base = replace(base, text=_with_plain_line_ends(base.text))
         _check_input(document_id, base)
@@ -168,12 +174,12 @@ def plan(
             base = None  # the same text again
     root = base or present
     assert root is not None
-    active = session.scalars(sa.select(Edit).where(Edit.id.in_([i for i in seen.edits if i not in drop])))
+    active = session.scalars(sa.select(Edit).where(Edit.id.in_({*seen.edits, *revive}.difference(drop))))
     text, kept, broken = compose(
         root.text, [(e.id, Replacement(e.find, e.replace)) for e in sorted(active, key=lambda e: e.id)]
     )
     content = replace(root, text=_edited(document_id, text, add))
-    stored = [] if base is not None or add else _stored(session, document_id, seen.base_version, composition(kept))
+    stored = [] if base is not None or add else _stored(session, document_id, standing, composition(kept))
     return Plan(
         document_id=document_id,
         kind=document.kind if document else kind,
@@ -181,6 +187,7 @@ def plan(
         language=language or (document.language if document else language_of(f"{content.title}\n{content.text}")),
         seen=seen,
         base=base,
+        back_to=back_to,
         content=content,
         kept=kept,
         broken=broken,

@@ -6,10 +6,11 @@ Knows the packages' protocols; is no mock of our own code.
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import threading
 from collections.abc import Callable  # noqa: TC003 - pydantic reads the field's type
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import ConfigDict, Field
@@ -136,10 +137,14 @@ def passage(id_: int, text: str, *, title: str = "", language: str = "en", errat
 class ScriptedChat(LocalChatModel):
     """Writes what ``script`` says for the text of the last message, a word at a time; remembers what it was asked.
 
-    ``gate``, when given, is waited for before every word: a test decides when the model goes on.
+    ``gate``, when given, is waited for before every word: a test decides when the model goes on. ``doubt``, when
+    given, is how likely the first word was the sentinel.
     """
 
+    supports: ClassVar[frozenset[str]] = frozenset({"logprobs", "top_logprobs"})
+
     model: str = "scripted"
+    doubt: Callable[[str], float] | None = None
     script: Callable[[str], str] = lambda _prompt: "NO_ANSWER"
     prompts: list[str] = Field(default_factory=list)
     gate: threading.Semaphore | None = None
@@ -156,4 +161,10 @@ class ScriptedChat(LocalChatModel):
                     return
             if request.stop_event is not None and request.stop_event.is_set():
                 return
-            yield Step(text=word, prompt_tokens=len(prompt.split()), completion_tokens=count)
+            yield Step(word, self._doubts(request, prompt) if count == 1 else (), len(prompt.split()), count)
+
+    def _doubts(self, request: Request, prompt: str) -> tuple[dict[str, Any], ...]:
+        if self.doubt is None or request.top_logprobs is None:
+            return ()
+        likely = {"NO": self.doubt(prompt), "The": 1 - self.doubt(prompt)}
+        return ({"top_logprobs": [{"token": token, "logprob": math.log(p)} for token, p in likely.items() if p]},)

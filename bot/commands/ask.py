@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-    from bot.answer import Event, Outcome
+    from bot.exchange import Event, Outcome
 
 
 def ask(
@@ -34,7 +34,7 @@ def ask(
         raise typer.BadParameter("The question is empty.", param_hint="QUESTION")
     show = _Showing(streaming=not as_json and sys.stdout.isatty())
     with open_parts() as parts, _stopped_by_ctrl_c(show) as stop:
-        from bot.answer import Ask
+        from bot.exchange import Ask
 
         if not as_json:
             say("Loading the models …", error=True)
@@ -56,7 +56,7 @@ class _Showing:
         self._streaming = streaming
 
     def take(self, event: Event) -> None:
-        from bot.answer import Found, Token, Waiting
+        from bot.exchange import Found, Token, Waiting
 
         self.begun = True
         if not self._streaming:

@@ -168,7 +168,7 @@ def rollback(correction_id: Id, reason: Reason = None, as_json: AsJson = False) 
     _act(
         lambda desk: desk.rollback(correction_id, actor=actor(), reason=reason),
         as_json,
-        f"Correction {correction_id} is rolled back.",
+        f"The last publication of correction {correction_id} is taken back.",
         busy="Rolling back",
     )
 
@@ -241,6 +241,8 @@ def _show_proof(proof: dict[str, Any]) -> None:
     say(f"\nProof ({proof['state']}): {proof['verdict'] or 'no verdict'}")
     for one in proof["items"]:
         say(f"  {one['outcome']:<10} {one['role']:<11} {one['question']}")
+        if one.get("reason"):
+            say(f"             {one['reason']}")
 
 
 def _json_list(path: Path) -> list[Any]:

@@ -170,11 +170,14 @@ def _run(parts: Parts, listening: socket.socket, started: float) -> None:
         lifespan="on",
     )
 
+    stopping = threading.Event()
+
     def ready() -> None:
         say(f"Errata is ready: {address(settings, listening)}   (started in {time.monotonic() - started:.1f} s)")
         say(f"Curators:        {address(settings, listening)}/curate   (stop with Ctrl-C)")
+        threading.Thread(target=_warm_up, args=(parts, stopping), name="warm-up", daemon=True).start()
 
-    server = _server(config, parts, ready)
+    server = _server(config, parts, ready, stopping)
     try:
         listening.listen(BACKLOG)
     except OSError as error:  # another program took the port while we loaded
@@ -185,7 +188,19 @@ def _run(parts: Parts, listening: socket.socket, started: float) -> None:
     say("Stopped.")
 
 
-def _server(config: Any, parts: Parts, ready: Any) -> Server:
+def _warm_up(parts: Parts, stopping: threading.Event) -> None:
+    """Nobody waits for it, and whoever asks will meet what is wrong with the model."""
+    import structlog
+
+    from bot.llm.errors import EngineError
+
+    try:
+        parts.warm_up(stopping)
+    except EngineError as error:
+        structlog.get_logger().warning("warm_up_failed", detail=str(error))
+
+
+def _server(config: Any, parts: Parts, ready: Any, stopping: threading.Event) -> Server:
     """A uvicorn server that says when it is ready, and stops answers at the first signal, so that their streams end
     and the connections can close. It does not raise the signal again: ours is the orderly end."""
     import uvicorn
@@ -197,6 +212,7 @@ def _server(config: Any, parts: Parts, ready: Any) -> Server:
                 ready()
 
         def handle_exit(self, sig: int, frame: Any) -> None:
+            stopping.set()
             if not self.should_exit:
                 say("Stopping: answers that are being written are stored …")
                 threading.Thread(

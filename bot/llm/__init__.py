@@ -6,10 +6,10 @@ small extractive one. `gate.Gate` lets callers in one by one.
 
 Besides LangChain's own `stop`, every engine takes these keyword arguments in `stream` and `invoke`:
 
-    stop_event       threading.Event: when it is set, generation stops and the stream ends, with finish_reason
-    "stopped" max_tokens       int temperature      float, 0 = always the likeliest token seed             int
-    response_format  {"type": "json_schema", "json_schema": {"name": …, "schema": {…}}}  ┐ where the engine's
-    `supports` logprobs, top_logprobs   bool, int: response_metadata["logprobs"]["content"]       ┘ names them
+- `stop_event`, a threading.Event: when it is set, generation stops and the stream ends with finish_reason "stopped"
+- `max_tokens`, `seed` and `temperature` (0 = always the likeliest token)
+- where the engine's `supports` names them: `response_format`, {"type": "json_schema", "json_schema": {"name": …,
+  "schema": {…}}}; `logprobs` and `top_logprobs`, which give response_metadata["logprobs"]["content"]
 
 Closing the stream's generator stops the generation too. The last chunk carries `usage_metadata` (prompt and
 completion tokens) and response_metadata `finish_reason` ("stop", "length" or "stopped") and `model_name`.

@@ -62,6 +62,7 @@ class LocalChatModel(BaseChatModel):
     seed: int = 0
 
     supports: ClassVar[frozenset[str]] = frozenset()
+    keeps_beginnings: ClassVar[bool] = False  # what a prompt begins with is read once and kept
     slots: int = 1  # generations at once
 
     @abstractmethod

@@ -1,8 +1,8 @@
 """A small engine without a model: it answers with the sentences of the given passages that fit the question best.
 
 Knows nothing about our prompts but this: the last user message holds passages, each beginning with a line `[n]
-title`, then a line that begins with `Question:` or `问题：`. Used to measure everything around a model in minutes, and
-on machines too small for one. When no sentence shares enough with the question it says NO_ANSWER, as the prompts ask
+title`, then a line that begins with `Question:`. Used to measure everything around a model in minutes, and on
+machines too small for one. When no sentence shares enough with the question it says NO_ANSWER, as the prompts ask
 of every model.
 
 A word counts more the fewer passages hold it. Words are retrieval's tokens, so Chinese is compared by words too.
@@ -37,7 +37,7 @@ TITLE: Final = 0.6
 BEFORE: Final = 0.4
 
 _HEAD = re.compile(r"^\[(\d+)\][ \t]*(.*)$")
-_QUESTION = re.compile(r"^(?:Question|问题)[ \t]*[:：][ \t]*(.*)$", re.IGNORECASE)
+_QUESTION = re.compile(r"^Question:[ \t]*(.*)$", re.IGNORECASE)
 _SENTENCE = re.compile(r"[^.!?。！？；;\n]*(?:[.!?](?!\s|$)[^.!?。！？；;\n]*)*[.!?。！？；;]*[”’」』\")）]*")
 _COMMON_WORDS = (
     "a an and are as at be been by can could did do does for from had has have how i if in into is it its many may me "

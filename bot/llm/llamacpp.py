@@ -39,8 +39,8 @@ PROMPT_CACHE_MIB: Final = (
 
 
 class LlamaCppChat(LocalChatModel):
-    """A GGUF chat model. `threads` None = one per core. Thread-safe; loads on first use, in two to five seconds from
-    a warm disk.
+    """A GGUF chat model. `threads` None = llama.cpp's own choice. Thread-safe; loads on first use, in two to five
+    seconds from a warm disk.
     """
 
     path: Path
@@ -49,6 +49,7 @@ class LlamaCppChat(LocalChatModel):
     threads: int | None = None
 
     supports: ClassVar[frozenset[str]] = frozenset({"response_format", "logprobs", "top_logprobs"})
+    keeps_beginnings: ClassVar[bool] = True
 
     _lock: Any = PrivateAttr(default_factory=threading.Lock)
     _server: Any = PrivateAttr(default=None)
@@ -141,7 +142,8 @@ def _open(path: Path, context: int, slots: int, threads: int | None) -> Any:
     parameters.n_parallel = slots
     parameters.n_batch = BATCH
     parameters.cache_ram_mib = PROMPT_CACHE_MIB
-    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = threads or _cores()
+    if threads is not None:
+        parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = threads
     parameters.verbosity = -1  # llama.cpp writes to stderr by itself; errors come back to us as values
     parameters.endpoint_slots = False
     parameters.ui = False
@@ -172,10 +174,3 @@ def _library() -> Any:
             "`apt install libgomp1`."
         ) from error
     return xllamacpp
-
-
-def _cores() -> int:
-    """The cores that this process may use; a container is often given fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 2

@@ -1,7 +1,8 @@
-"""A chat model with its queue and its memory: what the answer path sees of it (bot.answer.Writer).
+"""A chat model with its queue and its memory: what the answer path sees of it (bot.exchange.Writer).
 
 The same prompt for the same model gets the same text, byte for byte, because engines do not repeat themselves
 exactly from one slot to another: this is what makes a rolled-back answer the old answer. ``fresh`` asks anew.
+A turn has one place in the queue, however often it writes; what is remembered needs none.
 """
 
 from __future__ import annotations
@@ -10,18 +11,21 @@ import hashlib
 import json
 import secrets
 import threading
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from bot.answer import Written
+from bot import doubt
+from bot.exchange import Written
 from bot.llm.errors import WaitCancelled
+from bot.prompt import NO_ANSWER
 from bot.tables import Generation
 from knowledge.db import utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from langchain_core.language_models import BaseChatModel
 
@@ -43,84 +47,163 @@ class ChatWriter:
     def __init__(self, chat: BaseChatModel, gate: Gate, database: Database, *, model: str, max_tokens: int) -> None:
         self._chat = chat
         self._gate = gate
-        self._database = database
+        self._memory = _Memory(database)
         self._model = model
         self._max_tokens = max_tokens
+
+    @contextmanager
+    def place(
+        self,
+        *,
+        on_position: Callable[[int], None] = _ignore,
+        stop: threading.Event | None = None,
+        background: bool = False,
+    ) -> Iterator[Place]:
+        """The place of one turn: taken when the model is first needed, given back at the end of the ``with`` block.
+
+        ``on_position`` hears the place in the line while there is one; ``stop`` ends the waiting and the writing.
+        """
+        stop = stop or threading.Event()
+        with ExitStack() as held:
+
+            def enter() -> None:
+                held.enter_context(self._gate.enter(on_position=on_position, cancelled=stop, background=background))
+
+            yield Place(self, enter, stop)
+
+    def warm_up(self, beginnings: Iterable[Sequence[Message]], stop: threading.Event) -> None:
+        """Has a model that keeps the beginnings of prompts read these, so that the first person to ask does not wait
+        for it. Whoever comes meanwhile goes first. Raises EngineError; ends soon after ``stop`` is set."""
+        if not getattr(self._chat, "keeps_beginnings", False):
+            return
+        for messages in beginnings:
+            read = False
+            while not read and not stop.is_set():
+                with suppress(WaitCancelled), self._gate.enter(cancelled=stop, background=True):
+                    halt = _Halt(lambda: stop.is_set() or self._gate.waiting > 0)
+                    for _ in self._chat.stream(_plain(messages), stop_event=halt, max_tokens=1):
+                        pass
+                    read = not halt.is_set()
+
+    def write(
+        self,
+        messages: Sequence[Message],
+        *,
+        enter: Callable[[], None],
+        on_text: Callable[[str], None],
+        stop: threading.Event,
+        max_tokens: int | None,
+        fresh: bool,
+        refuse_above: float | None,
+    ) -> Written:
+        """See Place.write; ``enter`` is called before the model is."""
+        limit = max_tokens or self._max_tokens
+        key = _key(self._model, limit, refuse_above, messages)
+        if not fresh and (known := self._memory.recall(key)) is not None:
+            on_text(known.text)
+            return known
+        try:
+            enter()
+        except WaitCancelled:
+            return Written("", 0, 0, stopped=True)
+        options: dict[str, Any] = {"max_tokens": limit}
+        if fresh:
+            options |= {"temperature": FRESH_TEMPERATURE, "seed": secrets.randbelow(2**31)}
+        written = self._stream(messages, options, stop, on_text, refuse_above)
+        if not written.stopped and not fresh:  # a sample is for who asked for it
+            self._memory.keep(key, written)
+        return written
+
+    def _stream(
+        self,
+        messages: Sequence[Message],
+        options: dict[str, Any],
+        stop: threading.Event,
+        on_text: Callable[[str], None],
+        refuse_above: float | None,
+    ) -> Written:
+        if refuse_above is not None:
+            options |= {"logprobs": True, "top_logprobs": doubt.ALTERNATIVES}
+        halt = _Halt(stop.is_set)
+        parts: list[str] = []
+        tokens = (0, 0)
+        for chunk in self._chat.stream(_plain(messages), stop_event=halt, **options):
+            if usage := getattr(chunk, "usage_metadata", None):
+                tokens = (usage["input_tokens"], usage["output_tokens"])
+            text = chunk.text if isinstance(chunk.text, str) else chunk.text()
+            if not text or halt.is_set():
+                continue  # the last chunk, with the counts, comes also after a halt
+            if not parts and refuse_above is not None and doubt.of(chunk.response_metadata) > refuse_above:
+                parts.append(NO_ANSWER)
+                halt.set()
+                continue
+            parts.append(text)
+            on_text(text)
+        return Written("".join(parts), *tokens, stopped=stop.is_set())
+
+
+class Place:
+    """A turn's place in the line (see ChatWriter.place)."""
+
+    def __init__(self, writer: ChatWriter, enter: Callable[[], None], stop: threading.Event) -> None:
+        self._writer = writer
+        self._enter = enter
+        self._stop = stop
+        self._held = False
 
     def write(
         self,
         messages: Sequence[Message],
         *,
         on_text: Callable[[str], None] = _ignore,
-        on_position: Callable[[int], None] = _ignore,
-        stop: threading.Event | None = None,
         max_tokens: int | None = None,
         fresh: bool = False,
-        background: bool = False,
+        refuse_above: float | None = None,
     ) -> Written:
         """Streams the text through ``on_text`` and returns it whole. A text that was stopped is not remembered.
 
+        ``refuse_above``: a model that doubts more than this (bot.doubt) has refused; not a word of it goes out.
         Raises Busy (queue full), EngineError (the engine failed).
         """
-        stop = stop or threading.Event()
-        limit = max_tokens or self._max_tokens
-        key = self._key(messages, limit)
-        if not fresh:
-            known = self._recall(key)
-            if known is not None:
-                on_text(known.text)
-                return known
-        try:
-            with self._gate.enter(on_position=on_position, cancelled=stop, background=background):
-                written = self._stream(messages, limit, stop, on_text, fresh=fresh)
-        except WaitCancelled:
-            return Written("", 0, 0, stopped=True)
-        if not written.stopped and not fresh:  # a sample is for who asked for it
-            self._remember(key, written)
-        return written
-
-    def _stream(
-        self,
-        messages: Sequence[Message],
-        limit: int,
-        stop: threading.Event,
-        on_text: Callable[[str], None],
-        *,
-        fresh: bool,
-    ) -> Written:
-        options: dict[str, Any] = {"max_tokens": limit}
-        if fresh:
-            options |= {"temperature": FRESH_TEMPERATURE, "seed": secrets.randbelow(2**31)}
-        parts: list[str] = []
-        tokens = (0, 0)
-        stream: Iterator[Any] = self._chat.stream(
-            [(message.role, message.content) for message in messages], stop_event=stop, **options
+        return self._writer.write(
+            messages,
+            enter=self._take,
+            on_text=on_text,
+            stop=self._stop,
+            max_tokens=max_tokens,
+            fresh=fresh,
+            refuse_above=refuse_above,
         )
-        for chunk in stream:
-            text = chunk.text if isinstance(chunk.text, str) else chunk.text()
-            if text:
-                parts.append(text)
-                on_text(text)
-            usage = getattr(chunk, "usage_metadata", None)
-            if usage:
-                tokens = (usage["input_tokens"], usage["output_tokens"])
-            if stop.is_set():
-                break
-        close = getattr(stream, "close", None)
-        if close is not None:
-            close()
-        return Written("".join(parts), *tokens, stopped=stop.is_set())
 
-    def _key(self, messages: Sequence[Message], limit: int) -> str:
-        whole = json.dumps([self._model, limit, [asdict(message) for message in messages]], ensure_ascii=False)
-        return hashlib.sha256(whole.encode("utf-8", "replace")).hexdigest()
+    def _take(self) -> None:
+        if not self._held:
+            self._enter()
+            self._held = True
 
-    def _recall(self, key: str) -> Written | None:
+
+class _Halt(threading.Event):
+    """Set when it is set itself, or when ``also`` says so: the model is to stop for either reason."""
+
+    def __init__(self, also: Callable[[], bool]) -> None:
+        super().__init__()
+        self._also = also
+
+    def is_set(self) -> bool:
+        return super().is_set() or self._also()
+
+
+class _Memory:
+    """What was written for which prompt, in the database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def recall(self, key: str) -> Written | None:
         with self._database.read() as session:
             row = session.get(Generation, key)
-            return Written(row.text, row.prompt_tokens, row.completion_tokens) if row else None
+            return Written(row.text, row.prompt_tokens, row.completion_tokens, recalled=True) if row else None
 
-    def _remember(self, key: str, written: Written) -> None:
+    def keep(self, key: str, written: Written) -> None:
         with self._database.write() as session:
             session.merge(
                 Generation(
@@ -135,3 +218,12 @@ class ChatWriter:
             if count > MOST_GENERATIONS:
                 oldest = sa.select(Generation.key).order_by(Generation.created_at).limit(count - MOST_GENERATIONS)
                 session.execute(sa.delete(Generation).where(Generation.key.in_(oldest)))
+
+
+def _plain(messages: Sequence[Message]) -> list[tuple[str, str]]:
+    return [(message.role, message.content) for message in messages]
+
+
+def _key(model: str, limit: int, refuse_above: float | None, messages: Sequence[Message]) -> str:
+    whole = json.dumps([model, limit, refuse_above, [asdict(message) for message in messages]], ensure_ascii=False)
+    return hashlib.sha256(whole.encode("utf-8", "replace")).hexdigest()

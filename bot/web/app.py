@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import structlog
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,7 +28,7 @@ LOGINS = 8  # wrong passwords from one address or for one name …
 LOGIN_SECONDS = 300.0  # … within this time
 STOP_SECONDS = 20.0  # how long answers may take to be stored when the server stops
 DESCRIPTION = """\
-JSON in UTF-8; errors are application/problem+json with a detail for people.
+JSON in UTF-8; errors are application/problem+json with a detail for people, in English or as Accept-Language asks.
 Programs send an API key: Authorization: Bearer errata_…
 Browsers hold a cookie: a visitor's from the first question on, a curator's after signing in.\
 """
@@ -36,7 +37,10 @@ TAGS = [
     {"name": "corrections", "description": "For curators."},
     {"name": "knowledge", "description": "For curators; searching also with an API key."},
     {"name": "accounts", "description": "Signing in is for everybody, accounts and keys are for administrators."},
-    {"name": "OpenAI-compatible", "description": "With an API key; errors have OpenAI's form."},
+    {
+        "name": "OpenAI-compatible",
+        "description": "With an API key. Errors have OpenAI's form; a stream tells verified words only.",
+    },
 ]
 
 
@@ -88,7 +92,8 @@ def create_app(parts: Parts) -> FastAPI:
 
 
 class Observe:
-    """Gives every request an id, a log line and its place in the metrics. Never logs bodies or queries."""
+    """Gives every request an id, the language of its problems, a log line and its place in the metrics. Never logs
+    bodies or queries."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -100,6 +105,7 @@ class Observe:
         request_id = uuid.uuid4().hex[:16]
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
+        problems.written_for(Headers(scope=scope).get("accept-language", ""))
         started = time.perf_counter()
         status = 500
 

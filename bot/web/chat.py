@@ -13,8 +13,8 @@ from starlette.concurrency import run_in_threadpool
 
 from bot import conversations, feedback
 from bot.accounts import Identity
-from bot.answer import Found, Outcome, Token, Waiting
 from bot.events import metrics
+from bot.exchange import Ask, Found, Outcome, Token, Waiting
 from bot.feedback import Said
 from bot.llm.errors import Busy
 from bot.turn import Begun, Failed, Finished, TurnEvent
@@ -100,8 +100,15 @@ def begin(request: Request, identity: Identity, parts: Parts, **asked: Any) -> B
         flood.take(identity.owner if identity.role != "visitor" else address(request))
     if parts.turns.running >= MOST_TURNS:
         raise Busy(RETRY_SECONDS)
-    parts.gate.check()
+    if not _instant(parts, asked):
+        parts.gate.check()
     return parts.turns.begin(owner=identity.owner, **asked)
+
+
+def _instant(parts: Parts, asked: dict[str, Any]) -> bool:
+    """Whether a new conversation begins with a corrected question: its answer waits for no model."""
+    alone = not any(asked.get(name) for name in ("conversation_id", "regenerate", "history"))
+    return alone and parts.answerer.needs_no_model(Ask(asked["question"]))
 
 
 def finish(parts: Parts, begun: Begun) -> Outcome:

@@ -18,13 +18,14 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from bot.events import metrics
-from bot.web.problems import plain
+from bot.web.problems import plain, said
 from bot.web.queries import MOST, Limit, Offset, Words
 from bot.web.security import Curator, PartsDep, Program
 from bot.wiring import Parts
 from knowledge import catalogue, documents, jobs, put
 from knowledge.documents import Content
 from knowledge.errors import Invalid
+from knowledge.ingest import INGEST
 from knowledge.put import NewDocument
 
 router = APIRouter(prefix="/api", tags=["knowledge"])
@@ -108,6 +109,7 @@ def get_job(job_id: int, _identity: Curator, parts: PartsDep) -> dict[str, Any]:
     """How far an upload is, file by file."""
     with parts.database.read() as session:
         job = jobs.get(session, job_id)
+        files = job.progress.get("files", [])
         return {
             "id": job.id,
             "kind": job.kind,
@@ -115,7 +117,7 @@ def get_job(job_id: int, _identity: Curator, parts: PartsDep) -> dict[str, Any]:
             "error": job.error,
             "total": job.progress.get("total", 0),
             "done": job.progress.get("done", 0),
-            "files": job.progress.get("files", []),
+            "files": [{**one, "reason": one["reason"] and said(one["reason"])} for one in files],
         }
 
 
@@ -149,8 +151,6 @@ def search(body: SearchBody, _identity: Program, parts: PartsDep) -> dict[str, A
 
 def _put(parts: Parts, body: DocumentBody, actor: str) -> dict[str, Any]:
     document_id = body.id or f"document-{secrets.token_hex(8)}"
-    if document_id.startswith("erratum-"):
-        raise Invalid("Ids that begin with erratum- belong to corrections.")
     if not {".", ".."}.isdisjoint(document_id.split("/")):
         raise Invalid("An id has no part that is . or .. because no address could name it.")
     details = {
@@ -180,7 +180,7 @@ def _keep(parts: Parts, files: list[UploadFile], actor: str) -> int:
                 shutil.copyfileobj(upload.file, target, COPY_BYTES)
         with parts.database.write() as session:
             payload = {"folder": str(folder), "files": list(zip(stored, names, strict=True)), "actor": actor}
-            return jobs.enqueue(session, "ingest", plain(payload), actor=actor).id
+            return jobs.enqueue(session, INGEST, plain(payload), actor=actor).id
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

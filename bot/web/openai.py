@@ -3,6 +3,11 @@
 The last message of the user is the question, the turns before it are its history; instructions are left aside,
 because the knowledge answers. Citations are ``url_citation`` annotations. What is asked is stored as a conversation of
 the key's owner; ``id`` holds the answer's id, so that ``POST /api/answers/{id}/feedback`` can rate it.
+
+Decision: a stream opens at once and holds its text back until the answer is verified. OpenAI's clients append what
+comes and can take nothing back, while here the end decides: an answer that the model made up is refused as a whole,
+citations of nothing are removed. The page replaces what it streamed; a program would show, or act on, words that do
+not hold. Costs: the first word comes with the last; comments keep the connection open meanwhile.
 """
 
 from __future__ import annotations
@@ -24,8 +29,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from bot.answer import Found, Outcome, Source, Token
 from bot.condense import MAX_TURNS, Turn
+from bot.exchange import Outcome, Source
 from bot.turn import Begun, Failed, Finished, TurnEvent
 from bot.web import problems, sse
 from bot.web.chat import begin, finish
@@ -37,6 +42,7 @@ log = structlog.get_logger()
 
 MODEL = "errata"
 PREFIX = "chatcmpl-"  # of ids; the answer's id follows
+_MARK = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`|\[(\d{1,4})\]", re.DOTALL)  # what stands in code cites nothing
 _TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
@@ -177,12 +183,13 @@ class _Completion:
         return {"errata": said}
 
     def annotations(self, outcome: Outcome) -> list[dict[str, Any]]:
-        """A citation for each ``[n]`` in the answer; a source that is cited without one stands for the whole."""
+        """A citation for each ``[n]`` in the answer, its place in characters (code points); a source that is cited
+        without one stands for the whole."""
         sources = {source.n: source for source in outcome.sources if source.n in outcome.citations}
         found = [
             (sources[int(mark[1])], mark.start(), mark.end())
-            for mark in re.finditer(r"\[(\d{1,4})\]", outcome.answer)
-            if int(mark[1]) in sources
+            for mark in _MARK.finditer(outcome.answer)
+            if mark[1] and int(mark[1]) in sources
         ]
         marked = {source.n for source, _, _ in found}
         found += [(source, 0, len(outcome.answer)) for source in sources.values() if source.n not in marked]
@@ -202,21 +209,14 @@ class _Completion:
 
 
 def _tell(parts: Parts, begun: Begun, completion: _Completion, send: sse.Send, *, usage: bool) -> None:
-    """Runs the turn and sends it in OpenAI's chunks. What was held back while streaming (a refusal, say) comes with
-    the last words; ``errata.answer`` is the answer that counts."""
-    streamed: list[str] = []
+    """Runs the turn and sends it in OpenAI's chunks: the role now, the verified answer line by line when it is there,
+    its citations last."""
 
     def pass_on(event: TurnEvent) -> None:
-        if isinstance(event, Found):
-            send(None, completion.chunk({"role": "assistant", "content": ""}))
-        elif isinstance(event, Token):
-            streamed.append(event.text)
-            send(None, completion.chunk({"content": event.text}))
-        elif isinstance(event, Finished):
+        if isinstance(event, Finished):
             outcome = event.outcome
-            shown = "".join(streamed)
-            if outcome.answer != shown and outcome.answer.startswith(shown):
-                send(None, completion.chunk({"content": outcome.answer[len(shown) :]}))
+            for line in outcome.answer.splitlines(keepends=True):
+                send(None, completion.chunk({"content": line}))
             last = {"annotations": completion.annotations(outcome)}
             send(None, completion.chunk(last, end=True, **completion.more(outcome)))
             if usage:
@@ -225,6 +225,7 @@ def _tell(parts: Parts, begun: Begun, completion: _Completion, send: sse.Send, *
         elif isinstance(event, Failed):
             send(None, _error(problems.status_of(event.error), problems.detail_of(event.error)))
 
+    send(None, completion.chunk({"role": "assistant", "content": ""}))
     parts.turns.run(begun, pass_on)
 
 

@@ -1,7 +1,9 @@
-"""Errors as ``application/problem+json``: the one place that decides HTTP statuses."""
+"""Errors as ``application/problem+json``: the one place that decides HTTP statuses, and that speaks the reader's
+language (bot.texts has the words)."""
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from http import HTTPStatus
 from typing import Any
 
@@ -14,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bot import texts
 from bot.errors import BotError, Forbidden, NotSignedIn, SettingsError, TooMany
 from bot.llm.errors import Busy, EngineError
 from knowledge.errors import Conflict, Invalid, KnowledgeError, NotFound, Stale
@@ -23,6 +26,7 @@ from retrieval.errors import RetrievalError
 log = structlog.get_logger()
 
 MAX_DETAIL = 2_000  # characters
+_reader: ContextVar[str] = ContextVar("reader", default="en")  # the language of who asks; goes with a turn's thread too
 _WORDS = {
     400: "The request cannot be read.",
     404: "There is nothing at this address.",
@@ -52,6 +56,16 @@ def status_of(error: Exception) -> int:
     return next((status for kind, status in STATUSES if isinstance(error, kind)), 500)
 
 
+def written_for(accepted: str) -> None:
+    """From now on this request's problems are written for who sent this Accept-Language header."""
+    _reader.set(texts.preferred(accepted))
+
+
+def said(sentence: str) -> str:
+    """One of our English sentences in the reader's language, where the catalogues have it."""
+    return texts.translated(sentence, _reader.get())
+
+
 def problem(status: int, detail: str, *, headers: dict[str, str] | None = None, **more: Any) -> JSONResponse:
     """A problem response. ``detail`` is for people."""
     if status == HTTPStatus.UNAUTHORIZED:
@@ -59,7 +73,7 @@ def problem(status: int, detail: str, *, headers: dict[str, str] | None = None, 
     # names of fields come from the client, and JSON can spell half a character
     detail = detail.encode("utf-8", "replace").decode("utf-8")
     return JSONResponse(
-        {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more},
+        {"type": "about:blank", **_words(status, detail), **more},
         status_code=status,
         headers=headers,
         media_type="application/problem+json",
@@ -73,8 +87,7 @@ def plain(value: Any) -> Any:
 
 def summary(error: Exception) -> dict[str, Any]:
     """An error as an event of a stream: title and detail."""
-    status = status_of(error)
-    return {"title": HTTPStatus(status).phrase, "status": status, "detail": detail_of(error)}
+    return _words(status_of(error), detail_of(error))
 
 
 def retry_after(error: Exception) -> int | None:
@@ -110,7 +123,7 @@ def from_validation(error: RequestValidationError) -> tuple[int, str]:
     """The status and the detail for input that does not have the form of the contract."""
     if isinstance(error.body, bytes):
         return 415, "Send the body as JSON, with Content-Type: application/json."
-    return 422, "; ".join(dict.fromkeys(_said(one) for one in error.errors()))[:MAX_DETAIL]
+    return 422, "; ".join(dict.fromkeys(_complaint(one) for one in error.errors()))[:MAX_DETAIL]
 
 
 def from_http(error: HTTPException) -> tuple[int, str]:
@@ -164,7 +177,11 @@ class Unexpected:
             await from_error(error)(scope, receive, send)
 
 
-def _said(error: Any) -> str:
+def _words(status: int, detail: str) -> dict[str, Any]:
+    return {"title": said(HTTPStatus(status).phrase), "status": status, "detail": said(detail)}
+
+
+def _complaint(error: Any) -> str:
     place = ".".join(str(part) for part in error["loc"][1:])
     if error["type"] == "json_invalid":
         at = f" at character {place}" if place else ""  # the other parser says line and column itself

@@ -181,7 +181,8 @@ class Flood:
             windows = {key: self._window(key, now) for key in keys}
             waits = [start + self._seconds - now for start, count in windows.values() if count >= self._limit]
             if waits:
-                raise TooMany("Too many attempts. Please wait a little.", retry_after=int(max(waits)) + 1)
+                wait = int(max(waits)) + 1
+                raise TooMany(f"Too many attempts. Please try again in {wait} seconds.", retry_after=wait)
             for key, (start, count) in windows.items():
                 self._windows[key] = (start, count + 1)
                 self._windows.move_to_end(key)

@@ -6,7 +6,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from bot import conversations, feedback
-from bot.answer import Outcome, Source
+from bot.exchange import Outcome, Source
 from bot.feedback import Said
 from bot.tables import Answer, Conversation
 from knowledge.curation import Curation
@@ -29,7 +29,12 @@ class Talk:
         self.database = Database(f"sqlite:///{path}")
         self.embedder = HashingEmbedder()
         self.searcher = Searcher(LogSource(self.database, self.embedder.fingerprint), self.embedder)
-        self.curation = Curation(self.database, self.searcher, self.embedder)
+        self.curation = Curation(
+            self.database,
+            self.searcher,
+            self.embedder,
+            lambda question, candidate: self.searcher.search(question, 4, candidate=candidate).hits,
+        )
 
     def close(self) -> None:
         self.searcher.close()

@@ -8,9 +8,9 @@ import pytest
 import sqlalchemy as sa
 
 from bot import conversations, feedback
-from bot.answer import Found
 from bot.condense import MAX_TURNS, Turn
 from bot.conversations import MAX_QUESTION, NOT_MINE
+from bot.exchange import Found
 from bot.tables import Answer, Conversation, Feedback, Signal, Survey
 from knowledge.errors import Invalid, NotFound
 from tests.bot.talk import SOURCE, Talk

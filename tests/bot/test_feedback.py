@@ -123,6 +123,37 @@ def test_three_people_who_complain_make_it_urgent(talk: Talk) -> None:
     assert talk.state(correction_id) == ("queued", "urgent", False)
 
 
+def test_one_person_who_complains_three_times_is_one_person(talk: Talk) -> None:
+    for _ in range(3):
+        correction_id = talk.rate(talk.ask("How long?")[1], "down")
+    assert correction_id is not None
+    assert talk.state(correction_id) == ("queued", "important", False)
+    assert count(talk, Complaint) == 3
+
+
+@pytest.mark.parametrize(
+    ("users", "priority"),
+    [(("u1", "u1", "u1"), "important"), (("u1", "u2", "u3"), "urgent"), ((None, None, None), "important")],
+)
+def test_people_of_another_front_end_are_told_apart_by_its_user_ids(
+    talk: Talk, users: tuple[str | None, ...], priority: str
+) -> None:
+    for user in users:
+        correction_id = elsewhere(talk, "down", user=user)
+    assert correction_id is not None
+    assert talk.state(correction_id)[1] == priority
+
+
+def test_a_refusal_that_is_rated_down_is_one_complaint(talk: Talk) -> None:
+    _, answer_id = talk.ask("How long?", status="refused", answer="I do not know.")
+    talk.unanswered(answer_id)
+    correction_id = talk.rate(answer_id, "down", comment="Thirty days!")
+    assert correction_id is not None
+    (complaint,) = talk.curation.item(correction_id)["complaints"]
+    assert (complaint["rating"], complaint["comment"], complaint["who"]) == ("down", "Thirty days!", "visitor")
+    assert complaint["snapshot"]["status"] == "refused"
+
+
 def test_a_refused_question_reports_itself_once_for_all_who_ask(talk: Talk) -> None:
     for owner in ("visitor:a", "visitor:b"):
         conversation_id, answer_id = talk.ask("How long?", owner=owner, status="refused", answer="I do not know.")
@@ -249,10 +280,10 @@ def test_unknown_reasons_are_kept(talk: Talk) -> None:
     assert talk.turn(conversation_id)["feedback"]["reasons"] == ["wrong", "太长"]
 
 
-def elsewhere(talk: Talk, rating: str, query: str = "How long?") -> int | None:
+def elsewhere(talk: Talk, rating: str, query: str = "How long?", user: str | None = "u1") -> int | None:
     with talk.database.write() as session:
         row = feedback.rate_elsewhere(
-            session, query=query, response="14 days.", said=Said(rating, comment="no"), user="u1", who="key shop"
+            session, query=query, response="14 days.", said=Said(rating, comment="no"), user=user, who="key shop"
         )
         return row.correction_id
 

@@ -23,7 +23,7 @@ CHINESE = """[1] 员工手册 › 休假
 [2] 员工手册 › 报销
 报销单须在三十天内提交。超过期限不予受理。
 
-问题：年假要提前多久申请？"""
+Question: 年假要提前多久申请？"""
 
 
 @pytest.fixture
@@ -131,7 +131,8 @@ def test_any_prompt_gets_an_answer_from_its_passages(prompt: str) -> None:
 
 @given(
     st.lists(
-        st.sampled_from(["[1] a\n", "word. ", "Question: word\n", "[2] b\n", "\n", "问题：词\n", "词。"]), max_size=12
+        st.sampled_from(["[1] a\n", "word. ", "Question: word\n", "[2] b\n", "\n", "Question: 词\n", "词。"]),
+        max_size=12,
     )
 )
 def test_an_answer_quotes_a_passage(parts: list[str]) -> None:

@@ -1,21 +1,29 @@
-"""The two catalogues: the same keys, the same placeholders, nothing missing, nothing left over."""
+"""The two catalogues: the same keys, the same placeholders, nothing missing, nothing left over; and what the server
+makes of them."""
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from functools import cache
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
 
 import bot
+import knowledge
+from bot import texts
+from bot.web.problems import STATUSES
+from knowledge.corrections import TRANSITIONS
 
 BOT = Path(bot.__file__).parent
+KNOWLEDGE = Path(knowledge.__file__).parent
 STATIC = BOT / "web" / "static"
 LANGUAGES = ("en", "zh-CN")
 
-# Values that the server sends and the pages look up as `prefix.value`: these must have a text of their own.
+# Values that the pages look up as `prefix.value`, most of them sent by the server: each has a text of its own.
 FAMILIES = {
     "state": {"queued", "drafted", "approved", "verified", "reopened", "rejected", "merged", "rolled_back"},
     "priority": {"urgent", "important", "normal"},
@@ -30,7 +38,16 @@ FAMILIES = {
     "answer_status": {"answered", "curated", "refused", "stopped", "failed"},
     "chat.announce": {"asked", "answered", "curated", "refused", "stopped", "failed"},
     "job": {"sending", "queued", "running", "done", "failed"},
-    "language": {"en", "zh-CN", "label"},
+    "language": {"en", "zh-CN"},
+    "action": {action for _, action in TRANSITIONS} | {"report", "absorb", "source_changed"},
+    "action_button": {"claim", "prove", "approve", "reject", "reopen", "rollback"},
+    "conflict_reason": {"cited"},
+    "dialog": {f"{action}{part}" for action in ("reject", "reopen", "rollback") for part in ("", "_text")},
+    "editor": {f"{name}{part}" for name in ("paraphrases", "negatives") for part in ("", "_hint")},
+    "error.status": {"401", "403", "404", "409", "413", "422", "429", "500", "502", "503"},
+    "stage": {"dense", "dense_rank", "keyword", "keyword_rank", "fused", "erratum", "curated"},
+    "tab": {"queue", "knowledge"},
+    "who": {"visitor", "system", "recheck"},
     "done": {"claim", "approve", "reject", "reopen", "rollback"},
 }
 
@@ -46,6 +63,21 @@ def scripts() -> dict[str, str]:
     """Our own modules, by path; the vendored ones have no texts."""
     files = sorted(path for path in STATIC.rglob("*.js") if "vendor" not in path.parts)
     return {str(path.relative_to(STATIC)): path.read_text(encoding="utf-8") for path in files}
+
+
+@cache
+def server_sentences() -> list[re.Pattern[str]]:
+    """What the server's code can say: its strings, each as a pattern that takes any value; too short ones, which
+    would take anything, left out."""
+    found = []
+    for path in [*BOT.rglob("*.py"), *KNOWLEDGE.rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+            fixed = [str(part.value) if isinstance(part, ast.Constant) else None for part in parts]
+            if any(fixed) and sum(len(part or "") for part in fixed) > 12:
+                found.append(re.compile("".join(".+" if part is None else re.escape(part) for part in fixed)))
+    found += [re.compile(re.escape(status.phrase)) for status in HTTPStatus]
+    return found
 
 
 def placeholders(text: str) -> list[str]:
@@ -92,10 +124,12 @@ def test_catalogue_texts_are_not_empty_and_hold_no_markup(language: str) -> None
 
 
 def test_catalogues_have_the_same_placeholders() -> None:
+    """What the server says in English may hold a value that the Chinese sentence has no place for."""
     different = {
-        key: (text, catalogue("zh-CN")[key])
+        key: (text, theirs)
         for key, text in catalogue("en").items()
-        if placeholders(text) != placeholders(catalogue("zh-CN")[key])
+        if placeholders(text) != placeholders(theirs := catalogue("zh-CN")[key])
+        and not (key.startswith("server.") and set(placeholders(theirs)) < set(placeholders(text)))
     }
     assert different == {}
 
@@ -122,9 +156,8 @@ def test_pages_use_only_keys_that_exist() -> None:
     assert {key: name for key, name in literal_keys().items() if not exists(key)} == {}
 
 
-def test_pages_use_only_families_that_exist() -> None:
-    texts = catalogue("en")
-    assert {prefix for prefix in used_prefixes() if not any(key.startswith(f"{prefix}.") for key in texts)} == set()
+def test_pages_use_only_families_that_are_known() -> None:
+    assert used_prefixes() - FAMILIES.keys() == set()
 
 
 @pytest.mark.parametrize("prefix", FAMILIES)
@@ -146,15 +179,76 @@ def test_catalogue_has_no_key_that_nobody_uses() -> None:
     strings = set(
         re.findall(r""""([\w.\-]+)\"""", everything)
     )  # a key may stand in a table and reach t() as a variable
-    prefixes = used_prefixes()
+    valued = {f"{prefix}.{value}" for prefix in used_prefixes() for value in FAMILIES[prefix]}
     in_pages = {"page.broken", "page.noscript"}  # written into the HTML itself, see the next test
 
     def used(key: str) -> bool:
         base = re.sub(r"\.(one|other)$", "", key)
-        named = bool({key, base} & (strings | in_pages))
-        return named or key.startswith("server.") or any(key.startswith(f"{prefix}.") for prefix in prefixes)
+        return bool({key, base} & (strings | in_pages | valued))
 
-    assert {key for key in catalogue("en") if not used(key)} == set()
+    assert {key for key in catalogue("en") if not used(key) and not key.startswith("server.")} == set()
+
+
+def test_catalogue_has_no_sentence_that_the_server_does_not_say() -> None:
+    pydantics = {"server.problem.too_long", "server.problem.too_short"}  # tests/bot/test_web_problems.py provokes them
+    unsaid = {
+        key: text
+        for key, text in catalogue("en").items()
+        if key.startswith(("server.title.", "server.problem."))
+        and key not in pydantics
+        and not any(sentence.fullmatch(text) for sentence in server_sentences())
+    }
+    assert unsaid == {}
+
+
+def test_catalogue_has_every_text_that_the_server_takes_by_its_key() -> None:
+    calls = re.findall(r"_refused\((.+?), common", (BOT / "answer.py").read_text(encoding="utf-8"))
+    wanted = {f"server.refused.{reason}" for call in calls for reason in re.findall(r'"(\w+)"', call)}
+    assert {key for key in catalogue("en") if key.startswith("server.refused.")} == wanted
+
+
+def test_catalogue_has_a_title_for_every_status_that_the_server_decides() -> None:
+    statuses = {status for _, status in STATUSES} | {400, 405, 415, 421}
+    assert {f"server.title.{status}" for status in statuses} <= catalogue("en").keys()
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language"),
+    [
+        ("", "en"),
+        ("*", "en"),
+        ("fr-FR, de;q=0.9", "en"),
+        ("zh-CN", "zh"),
+        ("ZH-hant-TW", "zh"),
+        ("zh-CN,zh;q=0.9,en;q=0.8", "zh"),
+        ("en-GB,en;q=0.9,zh;q=0.8", "en"),
+        ("fr, zh;q=0.5, en;q=0.3", "zh"),
+        ("en;q=0.3,zh; q=0.7", "zh"),
+        ("zh;q=0", "en"),
+        ("zhen, english", "en"),
+        ("zh;q=9;;q=\x00,,", "zh"),
+    ],
+)
+def test_preferred_language_is_the_one_that_weighs_most(accepted: str, language: str) -> None:
+    assert texts.preferred(accepted) == language
+
+
+@pytest.mark.parametrize(
+    ("sentence", "chinese"),
+    [
+        ("There is no document 'a.b'.", "没有文档 'a.b'。"),
+        ("There is no document 'x' to edit.", "要修改的文档 'x' 不存在。"),
+        ("The question has 4,001 characters; at most 4,000.", "问题有 4,001 个字符，最多 4,000 个。"),
+        ("comment has 4,001 characters; at most 4,000.", "comment 有 4,001 个字符，最多 4,000 个。"),
+        ("Correction 3 is rolled_back: it cannot be approved.", "更正项 3 现在是“已回滚”，不能批准。"),
+        ("An edit replaces 'one\ntwo' by itself.", "替换前后的文字相同：'one\ntwo'。"),
+        ("Nobody wrote this sentence.", "Nobody wrote this sentence."),
+        ("", ""),
+    ],
+)
+def test_sentences_are_translated_with_their_values(sentence: str, chinese: str) -> None:
+    assert texts.translated(sentence, "zh-CN") == chinese
+    assert texts.translated(sentence, "en") == sentence
 
 
 @pytest.mark.parametrize("page", ["chat", "curate", "login"])

@@ -44,7 +44,7 @@ def test_build_has_a_prefix_that_never_changes(language: str) -> None:
     assert first[-1].content.splitlines()[-1].endswith("One?")
 
 
-@pytest.mark.parametrize("text", ["NO_ANSWER", "no answer.", '"NO_ANSWER" [1]', "", "  \n"])
+@pytest.mark.parametrize("text", ["NO_ANSWER", "no answer.", '"NO_ANSWER" [1]', "", "  \n", "[2]", "[1] [2]."])
 def test_refusal_is_the_sentinel_or_nothing(text: str) -> None:
     assert is_refusal(text)
 

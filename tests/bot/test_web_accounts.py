@@ -97,7 +97,7 @@ def test_wrong_passwords_make_an_address_wait(office: World, now: list[float]) -
         assert sign_in(office, f"name{number}", WRONG).status_code == 401
     refused = sign_in(office, "carla", PASSWORD)  # even the right one
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "301")
-    assert refused.json()["detail"] == "Too many attempts. Please wait a little."
+    assert refused.json()["detail"] == "Too many attempts. Please try again in 301 seconds."
     assert sign_in(office, "carla", PASSWORD, address="10.0.0.2").status_code == 200
     now[0] = LOGIN_SECONDS
     assert sign_in(office, "carla", PASSWORD).status_code == 200

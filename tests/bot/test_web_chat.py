@@ -6,12 +6,14 @@ import json
 import threading
 import time
 from contextlib import contextmanager, suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 import sqlalchemy as sa
 
+from bot import feedback
 from bot.llm.engine import Step
 from bot.llm.errors import GenerationFailed
 from bot.tables import Answer, Conversation
@@ -51,12 +53,23 @@ def stored(made: World) -> list[tuple[str, str]]:
         return [(status, answer) for status, answer in rows]
 
 
+def correct(made: World, question: str, answer: str) -> None:
+    """Complains about a question from elsewhere and approves another answer."""
+    with made.parts.database.write() as session:
+        said = feedback.Said("down")
+        row = feedback.rate_elsewhere(session, query=question, response="?", said=said, user=None, who="shop front")
+        number = row.correction_id
+    assert number is not None
+    made.parts.curation.draft(number, {"answer": answer}, actor="carla")
+    made.parts.curation.approve(number, actor="carla")
+
+
 class Listener:
     """A browser that asks over a real connection, in a thread of its own, and can leave."""
 
-    def __init__(self, address: str, **body: Any) -> None:
+    def __init__(self, address: str, cookies: httpx.Cookies | None = None, **body: Any) -> None:
         self.events: list[tuple[str, Any]] = []
-        self.cookies = httpx.Cookies()
+        self.cookies = httpx.Cookies(cookies)
         self._leave = threading.Event()
         self._address = address
         self._body = {"question": QUESTION, **body}
@@ -66,7 +79,7 @@ class Listener:
     def _listen(self) -> None:
         with (
             suppress(httpx.RemoteProtocolError),  # the server ended in the middle
-            httpx.Client(base_url=self._address, timeout=WAIT) as client,
+            httpx.Client(base_url=self._address, timeout=WAIT, cookies=self.cookies) as client,
             client.stream("POST", "/api/chat", json=self._body) as response,
         ):
             assert response.status_code == 200
@@ -114,6 +127,39 @@ def test_events_of_a_queue_come_between_sources_and_tokens(tmp_path: Path) -> No
         positions = [data["position"] for name, data in third.events if name == "queue"]
         assert positions in ([2, 1], [2])  # whether it sees itself become the next one is a matter of luck
         assert [one.events[-1][1]["answer"] for one in (first, second, third)] == [ANSWER] * 3
+
+
+def test_a_follow_up_waits_once_and_is_told_so_before_anything_else(tmp_path: Path) -> None:
+    gate = threading.Semaphore(7)
+    with shop(tmp_path, ScriptedChat(script=lambda _: ANSWER, gate=gate)) as made, serving(made.app) as address:
+        with httpx.Client(base_url=address) as someone:
+            begun = someone.post("/api/chat", json={"question": QUESTION, "stream": False}).json()
+            first = Listener(address, question="When does the shop close?")
+            until(lambda: made.parts.gate.running)
+            follow_up = Listener(
+                address, someone.cookies, question="And on Sunday?", conversation_id=begun["conversation_id"]
+            )
+            follow_up.has("queue")
+            gate.release(100)
+            first.wait()
+            follow_up.wait()
+        assert follow_up.names()[:3] == ["queue", "meta", "sources"]
+        assert follow_up.names().count("queue") == 1
+
+
+def test_a_corrected_question_is_answered_while_the_line_is_full(tmp_path: Path) -> None:
+    gate = threading.Semaphore(0)
+    chat = ScriptedChat(script=lambda _: ANSWER, gate=gate)
+    with shop(tmp_path, chat, queue=0) as made, serving(made.app) as address:
+        correct(made, QUESTION, "At ten.")
+        busy = Listener(address, question="When does the shop close?")
+        until(lambda: made.parts.gate.running)
+        with httpx.Client(base_url=address) as client:
+            refused = client.post("/api/chat", json={"question": "Is the shop open?", "stream": False})
+            assert refused.status_code == 503
+            assert client.post("/api/chat", json={"question": QUESTION, "stream": False}).json()["answer"] == "At ten."
+        gate.release(100)
+        busy.wait()
 
 
 def test_answer_id_goes_out_before_the_first_token_and_the_answer_is_stored_before_done(tmp_path: Path) -> None:
@@ -365,11 +411,15 @@ def test_turns_that_begin_while_everything_ends_are_stopped_at_once(tmp_path: Pa
 def test_keepalive_comments_hold_a_silent_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.web.sse.KEEPALIVE_SECONDS", 0.02)
     gate = threading.Semaphore(0)
-    with shop(tmp_path, ScriptedChat(script=lambda _: ANSWER, gate=gate)) as made, serving(made.app) as address:
-        threading.Timer(0.5, gate.release, (100,)).start()
-        answer = httpx.post(f"{address}/api/chat", json={"question": QUESTION}, timeout=WAIT)
-        assert answer.text.count(": ping\n\n") >= 2
-        assert answer.text.endswith("\n\n")
+    with (
+        shop(tmp_path, ScriptedChat(script=lambda _: ANSWER, gate=gate)) as made,
+        serving(made.app) as address,
+        httpx.stream("POST", f"{address}/api/chat", json={"question": QUESTION}, timeout=WAIT) as answer,
+    ):
+        lines = answer.iter_lines()
+        assert list(islice(lines, 20)).count(": ping") >= 2
+        gate.release(100)
+        assert "event: done" in list(lines)
 
 
 def test_stream_is_not_compressed_and_not_kept(tmp_path: Path) -> None:

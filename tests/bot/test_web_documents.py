@@ -7,8 +7,11 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
+from knowledge import jobs
 from knowledge.documents import MAX_TEXT
+from knowledge.load import CannotStart
 from tests.fakes import ScriptedChat
 from tests.knowledge.load_files import docx, zipped
 from tests.loop.world import World, act, ask, put, serving, world
@@ -96,6 +99,8 @@ def test_document_without_id_gets_one(curator: TestClient) -> None:
         "...",
         "a\\b",
         "x" * 500,
+        "erratum-notes",
+        "erratum-2026/notes.md",
     ],
 )
 def test_document_id_may_look_like_a_path(curator: TestClient, document_id: str) -> None:
@@ -303,6 +308,36 @@ def test_damaged_uploads_are_refused(curator: TestClient, kind: str, body: bytes
     refused = curator.post("/api/documents", content=body, headers={"Content-Type": kind})
     assert refused.status_code in (400, 415, 422)
     assert refused.headers["content-type"] == "application/problem+json"
+
+
+def test_upload_whose_job_is_given_up_leaves_no_files(
+    shop: World, curator: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_args: object) -> None:
+        raise CannotStart("there is no memory")
+
+    monkeypatch.setattr("knowledge.ingest._file", broken)
+    job_id = upload(curator, ("lost.md", b"Lost.")).json()["job"]["id"]
+    for _ in range(jobs.MAX_ATTEMPTS):
+        assert len(list(shop.parts.settings.uploads.iterdir())) == 1
+        assert shop.work() == 1
+        with shop.parts.database.write() as session:
+            session.execute(sa.text("update jobs set run_after = '2020-01-01 00:00:00.000000'"))
+    assert curator.get(f"/api/jobs/{job_id}").json()["state"] == "failed"
+    assert list(shop.parts.settings.uploads.iterdir()) == []
+
+
+def test_start_removes_the_files_of_uploads_that_nobody_reads_any_more(shop: World, curator: TestClient) -> None:
+    """Of a server that ended while it kept them, or between a job's end and theirs."""
+    job_id = upload(curator, ("kept.md", b"Kept.")).json()["job"]["id"]
+    (waiting,) = shop.parts.settings.uploads.iterdir()
+    left = shop.parts.settings.uploads / "0123456789abcdef"
+    left.mkdir()
+    (left / "0.md").write_text("Left.")
+    assert shop.parts.recover()["uploads"] == 1
+    assert list(shop.parts.settings.uploads.iterdir()) == [waiting]
+    shop.work()
+    assert curator.get(f"/api/jobs/{job_id}").json()["files"][0]["state"] == "indexed"
 
 
 def test_job_is_seen_by_every_curator(shop: World, curator: TestClient) -> None:

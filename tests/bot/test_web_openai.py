@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
 
+from tests.bot.test_web_chat import until
 from tests.fakes import ScriptedChat
 from tests.loop.world import World, ask, put, serving, world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 QUESTION = {"role": "user", "content": "When does the shop open?"}
 ANSWER = "At nine [1]. On Sundays at ten [2]. "
@@ -22,6 +25,10 @@ def script(prompt: str) -> str:
         return "When does the shop open on Sundays?"
     if "fail" in prompt.rpartition("Question:")[2]:
         raise RuntimeError("broken at /secret")
+    if "safe" in prompt.rpartition("Question:")[2]:
+        return "Its number is 4711 [1]."  # no document says so
+    if "code" in prompt.rpartition("Question:")[2]:
+        return "🏬 At nine 【1】 [7].\n\nOr read `hours[1]`; on Sundays [2, 9] at ten."
     return "NO_ANSWER" if "gift" in prompt.rpartition("Question:")[2] else ANSWER
 
 
@@ -74,8 +81,8 @@ def test_stream_has_the_same_words_citations_and_usage(client: openai.OpenAI) ->
     chunks = list(complete(client, QUESTION, stream=True, stream_options={"include_usage": True}))
     assert chunks[0].choices[0].delta.role == "assistant"
     words = [chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices]
-    assert "".join(words).strip() == ANSWER.strip()
-    assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices] == [*[None] * (len(words) - 1), "stop"]
+    assert "".join(words) == ANSWER.strip()
+    assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices] == [None, None, "stop"]
     last = chunks[-2]
     assert len(last.choices[0].delta.annotations) == 2
     assert last.errata["answer"] == ANSWER.strip()
@@ -95,6 +102,54 @@ def test_refusal_is_streamed_in_words(client: openai.OpenAI) -> None:
     assert whole.errata["status"] == "refused"
     streamed = "".join(chunk.choices[0].delta.content or "" for chunk in complete(client, question, stream=True))
     assert streamed == whole.choices[0].message.content != ""
+
+
+@pytest.mark.parametrize(
+    ("question", "status"),
+    [
+        ("Does the shop sell gift cards?", "refused"),
+        ("What opens the shop's safe?", "refused"),
+        ("Which code tells when the shop opens?", "answered"),
+    ],
+)
+def test_stream_never_says_what_does_not_hold_at_the_end(client: openai.OpenAI, question: str, status: str) -> None:
+    chunks = list(complete(client, {"role": "user", "content": question}, stream=True))
+    said = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+    assert chunks[-1].errata["status"] == status
+    assert said == chunks[-1].errata["answer"]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_annotations_stand_where_the_marks_of_the_answer_are(client: openai.OpenAI, stream: bool) -> None:
+    question = {"role": "user", "content": "Which code tells when the shop opens?"}
+    if stream:
+        chunks = list(complete(client, question, stream=True))
+        said = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+        cited = [one["url_citation"] for one in chunks[-1].choices[0].delta.annotations]
+    else:
+        message = complete(client, question).choices[0].message
+        said, cited = message.content, [one.url_citation.model_dump() for one in message.annotations]
+    assert said == "🏬 At nine [1].\n\nOr read `hours[1]`; on Sundays [2] at ten."
+    assert [(said[one["start_index"] : one["end_index"]], one["title"]) for one in cited] == [
+        ("[1]", "Hours"),
+        ("[2]", "Sundays"),
+    ]
+    assert cited[0]["start_index"] == len("🏬 At nine ")
+
+
+def test_stream_opens_at_once_and_who_leaves_it_stops_the_model(tmp_path: Path) -> None:
+    gate = threading.Semaphore(0)  # the model never writes a word
+    with world(tmp_path, ScriptedChat(script=lambda _: ANSWER, gate=gate)) as made:
+        put(made.client("carla"), "hours", "Hours", "The shop opens at nine.")
+        with serving(made.app) as at, openai.OpenAI(base_url=f"{at}/v1", api_key=made.key, max_retries=0) as one:
+            stream = complete(one, QUESTION, stream=True)
+            first = next(iter(stream))
+            assert (first.choices[0].delta.role, first.choices[0].delta.content) == ("assistant", "")
+            stream.close()
+            until(lambda: made.parts.turns.running == 0)
+        conversation = made.program().get("/api/conversations").json()["conversations"][0]["id"]
+        (turn,) = made.program().get(f"/api/conversations/{conversation}").json()["turns"]
+        assert (turn["status"], turn["answer"]) == ("stopped", "")
 
 
 def test_earlier_messages_are_the_history(client: openai.OpenAI, shop: World) -> None:

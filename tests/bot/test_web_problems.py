@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot import logs
+from bot.llm.errors import GenerationFailed
 from tests.bot.test_web_routes import ROWS
 from tests.fakes import ScriptedChat
-from tests.loop.world import World, ask, put, world
+from tests.loop.world import World, ask, events, put, world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -199,8 +200,95 @@ def test_too_many_questions_are_429_with_the_time_to_wait(tmp_path: Any) -> None
         visitor = small.client()
         ask(visitor, "One")
         refused = visitor.post("/api/chat", json={"question": "Two"})
-        assert problem(refused) == (429, "Too many attempts. Please wait a little.")
-        assert 1 <= int(refused.headers["retry-after"]) <= 60
+        wait = int(refused.headers["retry-after"])
+        assert problem(refused) == (429, f"Too many attempts. Please try again in {wait} seconds.")
+        assert 1 <= wait <= 60
+
+
+CHINESE = {"Accept-Language": "zh-CN"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "title", "detail"),
+    [
+        ("GET", "/none", None, 404, "未找到", "这个地址没有内容。"),
+        ("GET", "/api/corrections/99", None, 404, "未找到", "没有编号为 99 的更正项。"),
+        ("GET", "/api/documents/none", None, 404, "未找到", "没有文档 'none'。"),
+        ("POST", "/api/chat", {"question": "  "}, 422, "内容无法使用", "问题为空。"),
+        ("POST", "/api/chat", {"question": ""}, 422, "内容无法使用", "question：至少 1 个字符"),
+        ("POST", "/api/chat", {"question": "问" * 4001}, 422, "内容无法使用", "question：最多 4000 个字符"),
+        ("POST", "/api/session", {"username": "ada", "password": "not this"}, 401, "需要登录", "用户名或密码不正确。"),
+        ("GET", "/static/locales/fr.json", None, 404, "未找到", "There is no catalogue 'fr'."),  # no page asks for it
+    ],
+)
+def test_refusals_are_written_in_the_language_of_the_reader(
+    admin: TestClient, method: str, path: str, body: Any, status: int, title: str, detail: str
+) -> None:
+    response = admin.request(method, path, json=body, headers=CHINESE)
+    assert (*problem(response), response.json()["title"]) == (status, detail, title)
+
+
+def test_refusals_without_a_language_are_english(shop: World) -> None:
+    client = shop.client()
+    assert "accept-language" not in client.headers
+    assert client.get("/api/corrections").json()["title"] == "Unauthorized"
+    chinese = client.get("/api/corrections", headers=CHINESE)
+    assert problem(chinese) == (401, "请以勘误员身份登录。")
+    assert problem(client.get("/api/corrections")) == (401, "Please sign in as a curator.")
+
+
+def test_refusals_before_any_route_are_written_for_the_reader_too(shop: World) -> None:
+    client = shop.client()
+    foreign = client.post("/api/chat", json={"question": "q"}, headers={**CHINESE, "Sec-Fetch-Site": "cross-site"})
+    assert problem(foreign) == (403, "来自其他网站的请求会被拒绝。")
+    large = client.post("/api/chat", content=b"x" * 1_000_001, headers={**CHINESE, **JSON})
+    assert problem(large) == (413, "请求超过 1,000,000 字节。")
+
+
+def test_a_state_in_a_refusal_has_its_name_in_the_language_of_the_reader(
+    admin: TestClient, answer: dict[str, Any]
+) -> None:
+    number = answer["correction_id"]
+    refused = admin.post(f"/api/corrections/{number}/rollback", json={}, headers=CHINESE)
+    assert problem(refused) == (409, f"更正项 {number} 现在是“待处理”，没有正在生效的内容。")
+
+
+def test_full_queue_tells_a_chinese_reader_how_long_to_wait(shop: World) -> None:
+    gate = shop.parts.gate
+    with gate.enter():
+        gate.limit, before = 0, gate.limit
+        try:
+            refused = shop.client().post("/api/chat", json={"question": "q"}, headers=CHINESE)
+        finally:
+            gate.limit = before
+    assert problem(refused) == (503, f"排队的问题太多，请在 {refused.headers['retry-after']} 秒后重试。")
+
+
+def test_reasons_of_refused_files_are_written_for_who_looks(shop: World, admin: TestClient) -> None:
+    files = [("files", (name, b"", "application/octet-stream")) for name in ("empty.txt", "music.mp3")]
+    job = admin.post("/api/documents", files=files, headers=CHINESE).json()["job"]["id"]
+    shop.work()
+
+    def reasons(headers: dict[str, str]) -> list[str]:
+        return [one["reason"] for one in admin.get(f"/api/jobs/{job}", headers=headers).json()["files"]]
+
+    assert reasons({})[0] == "The file is empty."
+    assert reasons(CHINESE)[0] == "文件是空的。"
+    assert reasons(CHINESE)[1].startswith("无法读取 .mp3 类型的文件。可以读取：")
+
+
+def test_error_within_a_stream_is_written_for_the_reader(tmp_path: Any) -> None:
+    class Down(ScriptedChat):
+        def _steps(self, request: Any) -> Any:
+            raise GenerationFailed("the server at 10.0.0.7 broke off")
+
+    with world(tmp_path, Down()) as down:
+        put(down.client("carla"), "d", "D", "Some text.")
+        visitor = down.client()
+        visitor.headers["Accept-Language"] = "zh-CN"
+        name, said = events(visitor, "Some text?")[-1]
+    assert (name, said["title"]) == ("error", "模型没有响应")
+    assert said["detail"] == "暂时无法给出回答，请重试；原因见服务器日志。"
 
 
 @pytest.fixture

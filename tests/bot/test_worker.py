@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import sqlalchemy as sa
 
 from bot.worker import Worker
 from knowledge import jobs
@@ -74,6 +75,40 @@ def test_a_job_that_fails_is_told_so_and_tried_again_later(database: Database) -
     assert worker.step()
     assert told(database, job_id) == ("queued", "ValueError: the engine is down", {})
     assert not worker.step()  # its pause is not over
+
+
+def test_what_follows_a_job_is_done_when_it_is_done_or_given_up(database: Database) -> None:
+    followed: list[dict[str, Any]] = []
+
+    def handler(payload: dict[str, Any], _report: Any) -> None:
+        if payload["number"] == 1:
+            raise ValueError("never")
+
+    enqueue(database, "count", number=0)
+    enqueue(database, "count", number=1)
+    worker = Worker(database, {"count": handler}, after={"count": followed.append})
+    for _ in range(1 + jobs.MAX_ATTEMPTS):
+        assert followed == ([{"number": 0}] if followed else [])
+        assert worker.step()
+        with database.write() as session:
+            session.execute(sa.text("update jobs set run_after = '2020-01-01 00:00:00.000000'"))
+    assert followed == [{"number": 0}, {"number": 1}]
+    assert not worker.step()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_nothing_follows_a_job_that_another_worker_has_taken_up(database: Database, fails: bool) -> None:
+    followed: list[dict[str, Any]] = []
+
+    def handler(_payload: dict[str, Any], _report: Any) -> None:
+        with database.write() as session:
+            session.execute(sa.text("update jobs set attempts = 3"))
+        if fails:
+            raise ValueError("late")
+
+    enqueue(database, "count")
+    assert Worker(database, {"count": handler}, after={"count": followed.append}).step()
+    assert followed == []
 
 
 def test_a_job_of_an_unknown_kind_fails_and_others_go_on(database: Database) -> None:

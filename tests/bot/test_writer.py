@@ -1,10 +1,15 @@
-"""The chat model's memory: the same prompt gets the same text; a fresh one is a sample for who asked."""
+"""The chat model's memory: the same prompt gets the same text; a fresh one is a sample for who asked. And its queue:
+a turn has one place in it, however often it writes."""
 
 from __future__ import annotations
 
 import threading
+import time
+from dataclasses import replace
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pytest
 
 from bot.llm.gate import Gate
 from bot.llm.writer import ChatWriter
@@ -13,21 +18,45 @@ from knowledge.db import open_database
 from tests.fakes import ScriptedChat
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from bot.exchange import Written
 
 PROMPT = [Message("system", "Answer."), Message("user", "Where?")]
 
 
-def writer(folder: Path, *, model: str = "one", chat: ScriptedChat | None = None) -> ChatWriter:
-    numbers = count(1)
-    chat = chat or ScriptedChat(script=lambda _prompt: f"answer {next(numbers)}")
-    return ChatWriter(chat, Gate(1, 1), open_database(folder / "errata.db"), model=model, max_tokens=64)
+def until(true: Callable[[], Any]) -> None:
+    """Waits for something that another thread brings about."""
+    for _ in range(1000):
+        if true():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it did not come about")
+
+
+class Desk:
+    """A writer with its gate; every ``write`` is a turn of its own."""
+
+    def __init__(self, folder: Path, *, model: str = "one", chat: ScriptedChat | None = None) -> None:
+        numbers = count(1)
+        chat = chat or ScriptedChat(script=lambda _prompt: f"answer {next(numbers)}")
+        self.gate = Gate(1, 1)
+        self.writer = ChatWriter(chat, self.gate, open_database(folder / "errata.db"), model=model, max_tokens=64)
+
+    def write(self, prompt: list[Message], *, stop: threading.Event | None = None, **options: Any) -> Written:
+        with self.writer.place(stop=stop) as place:
+            return place.write(prompt, **options)
+
+
+def writer(folder: Path, *, model: str = "one", chat: ScriptedChat | None = None) -> Desk:
+    return Desk(folder, model=model, chat=chat)
 
 
 def test_the_same_prompt_gets_the_same_text(tmp_path: Path) -> None:
     one = writer(tmp_path)
     first, second = one.write(PROMPT), one.write(PROMPT)
-    assert (first.text, second) == ("answer 1", first)
+    assert (first.text, second) == ("answer 1", replace(first, recalled=True))
 
 
 def test_a_fresh_text_is_not_remembered(tmp_path: Path) -> None:
@@ -49,3 +78,92 @@ def test_a_stopped_text_is_not_remembered(tmp_path: Path) -> None:
     stopped = one.write(PROMPT, stop=stop, on_text=lambda _text: stop.set())
     assert (stopped.text, stopped.stopped) == ("a ", True)
     assert one.write(PROMPT).text == "a long answer"
+
+
+def test_a_turn_keeps_its_place_until_its_end(tmp_path: Path) -> None:
+    one = writer(tmp_path)
+    with one.writer.place() as place:
+        place.write(PROMPT)
+        assert one.gate.running == 1
+        place.write([*PROMPT, Message("user", "And when?")])
+        assert one.gate.running == 1
+    assert one.gate.running == 0
+
+
+def test_what_is_remembered_needs_no_place(tmp_path: Path) -> None:
+    one = writer(tmp_path)
+    one.write(PROMPT)
+    with one.gate.enter(), one.writer.place() as place:
+        assert place.write(PROMPT).recalled
+        assert one.gate.running == 1
+
+
+def test_stopping_ends_the_waiting(tmp_path: Path) -> None:
+    one = writer(tmp_path)
+    stop = threading.Event()
+    stop.set()
+    with one.gate.enter():
+        assert one.write(PROMPT, stop=stop).stopped
+
+
+@pytest.mark.parametrize(("doubt", "text"), [(0.2, "The shop opens at nine."), (0.4, "NO_ANSWER")])
+def test_a_model_that_doubts_too_much_has_refused(tmp_path: Path, doubt: float, text: str) -> None:
+    said: list[str] = []
+    chat = ScriptedChat(script=lambda _prompt: "The shop opens at nine.", doubt=lambda _prompt: doubt)
+    one = writer(tmp_path, chat=chat)
+    written = one.write(PROMPT, refuse_above=0.3, on_text=said.append)
+    assert written.text == text
+    assert "".join(said) == ("" if text == "NO_ANSWER" else text)
+    assert (written.prompt_tokens, written.stopped) == (1, False)
+    assert one.write(PROMPT, refuse_above=0.3).recalled
+    assert one.write(PROMPT, refuse_above=0.9).text == "The shop opens at nine."  # another limit, another answer
+
+
+def test_an_engine_without_probabilities_refuses_in_words_only(tmp_path: Path) -> None:
+    assert writer(tmp_path).write(PROMPT, refuse_above=0.0).text == "answer 1"
+
+
+class KeepingChat(ScriptedChat):
+    keeps_beginnings: ClassVar[bool] = True
+
+
+def test_warming_up_has_beginnings_read_and_remembers_nothing(tmp_path: Path) -> None:
+    chat = KeepingChat(script=lambda _prompt: "answer")
+    one = writer(tmp_path, chat=chat)
+    one.writer.warm_up([PROMPT], threading.Event())
+    assert chat.prompts == ["Where?"]
+    assert not one.write(PROMPT).recalled
+
+
+def test_whoever_comes_while_the_model_warms_up_goes_first(tmp_path: Path) -> None:
+    """The reading is broken off, and taken up when they have been served."""
+    reading = threading.Semaphore(0)
+    chat = KeepingChat(script=lambda prompt: prompt, gate=reading)
+    one = writer(tmp_path, chat=chat)
+    warming = threading.Thread(target=one.writer.warm_up, args=([PROMPT], threading.Event()))
+    warming.start()
+    until(lambda: chat.prompts)
+    asking = threading.Thread(target=one.write, args=([Message("user", "When?")],))
+    asking.start()
+    until(lambda: len(chat.prompts) == 2)
+    reading.release(10)
+    asking.join(10)
+    warming.join(10)
+    assert chat.prompts == ["Where?", "When?", "Where?"]
+
+
+def test_warming_up_ends_when_the_server_stops(tmp_path: Path) -> None:
+    stop = threading.Event()
+    chat = KeepingChat(script=lambda _prompt: "answer", gate=threading.Semaphore(0))
+    warming = threading.Thread(target=writer(tmp_path, chat=chat).writer.warm_up, args=([PROMPT], stop))
+    warming.start()
+    until(lambda: chat.prompts)
+    stop.set()
+    warming.join(10)
+    assert not warming.is_alive()
+
+
+def test_an_engine_that_keeps_nothing_is_not_warmed_up(tmp_path: Path) -> None:
+    chat = ScriptedChat()
+    writer(tmp_path, chat=chat).writer.warm_up([PROMPT], threading.Event())
+    assert chat.prompts == []

@@ -94,7 +94,7 @@ def clerk(prompt: str) -> str:
     if found := re.search("(?:Last question|最后一个问题): (.*)", prompt):
         return found[1]  # a follow-up stands alone here
     passages, _ = read_prompt(prompt)
-    question = re.split("Question: |问题：", prompt)[-1]
+    question = prompt.rpartition("Question: ")[2]
     for passage in passages:
         if re.search("return|退", question) and (days := re.search(r"(\d+)(?:\*\*)? (days|天)", passage.text)):
             if days[2] == "天":
@@ -137,6 +137,7 @@ class Audience:
         )
         self._contexts.append(context)
         context.set_default_timeout(15_000)
+        context.set_default_navigation_timeout(60_000)  # thirty small files, perhaps from a busy machine
         context.add_init_script(TELL)
         context.add_cookies([{"name": name, "value": value, "url": address} for name, value in cookies.items()])
         context.on("request", lambda request: self._asked(address, request))
@@ -242,6 +243,12 @@ def ask(page: Page, question: str, status: str = "answered") -> Locator:
 def press(where: Page | Locator, name: str) -> None:
     """Clicks the button of this very name."""
     where.get_by_role("button", name=name, exact=True).click()
+
+
+def stand_still(page: Page) -> None:
+    """From now on no frame and no timer comes on this page; what the server sends still does."""
+    page.clock.install(time=0)
+    page.clock.pause_at(1000)
 
 
 def stored(page: Page, path: str) -> Any:

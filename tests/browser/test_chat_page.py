@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser.cable import cable
-from tests.browser.stage import CASES, LANGUAGES, Audience, Stage, Words, ask, press, staged, stored
+from tests.browser.stage import CASES, LANGUAGES, Audience, Stage, Words, ask, press, staged, stand_still, stored
 from tests.loop.world import act
 
 if TYPE_CHECKING:
@@ -176,6 +176,48 @@ def test_chat_page_knows_its_shortcuts(stage: Stage) -> None:
     page.locator(".skip").focus()
     keys.press("Enter")
     expect(page.locator("#question")).to_be_focused()
+
+
+def test_chat_page_is_ready_for_the_keys_as_soon_as_it_shows_something(stage: Stage) -> None:
+    """The page stands still between two frames, where a key finds what is drawn and not what would follow."""
+    from playwright.sync_api import expect
+
+    page = stage.visitor()
+    ask(page, CASE.question)
+    stand_still(page)
+    keys = page.keyboard
+    page.locator(".conversation-scroll").focus()
+    keys.press("?")
+    keys.press("Escape")
+    expect(page.locator("dialog")).to_have_count(0)
+    page.locator("button.cite").first.press("Enter")
+    expect(page.locator(".passage-panel")).to_be_focused()
+    keys.press("Escape")
+    expect(page.locator("button.cite").first).to_be_focused()
+    page.locator(".rate-down").press("Enter")
+    expect(page.locator("form.feedback input").first).to_be_focused()
+    keys.press("Escape")
+    page.locator(".conversation-tools button").first.press("Enter")
+    keys.type("Shoes")  # in place of the whole title
+    keys.press("Enter")
+    expect(page.locator(".conversation-title")).to_have_text(["Shoes"])
+    keys.press("Alt+n")
+    expect(page.locator("#question")).to_be_focused()
+
+
+def test_chat_page_leaves_the_answer_alone_while_a_dialog_is_open(slow: Stage, gate: threading.Semaphore) -> None:
+    from playwright.sync_api import expect
+
+    page = slow.visitor()
+    begin(page, CASE.question)
+    gate.release(6)
+    expect(page.locator(".turn-streaming .prose")).to_contain_text("within 14")
+    press(page, SAY("help.open"))
+    page.keyboard.press("Alt+n")
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog")).to_have_count(0)
+    gate.release(MANY)
+    expect(page.locator(".turn-answered .prose")).to_contain_text("within 14 days")
 
 
 def _walk(page: Page, key: str, to: str) -> None:

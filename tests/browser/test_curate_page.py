@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.stage import CASES, Audience, Stage, Words, press, stored
+from tests.browser.stage import CASES, Audience, Stage, Words, press, stand_still, stored
 from tests.loop.world import PASSWORD, act
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def test_curate_page_asks_to_sign_in_again_and_loses_nothing(stage: Stage, audie
     dialog.get_by_label(SAY("login.username")).fill("carla")
     dialog.get_by_label(SAY("login.password")).fill("not this")
     press(dialog, SAY("login.submit"))
-    expect(dialog.get_by_role("alert")).to_have_text(SAY("login.wrong"))
+    expect(dialog.get_by_role("alert")).to_have_text(SAY("server.problem.wrong_password"))
     dialog.get_by_label(SAY("login.password")).fill(PASSWORD)
     press(dialog, SAY("login.submit"))
     expect(dialog).to_have_count(0)
@@ -141,7 +141,7 @@ def test_curate_page_says_in_chinese_why_the_server_refused(stage: Stage, audien
     page.locator("#answer").fill(CASE.corrected)
     act(stage.world.client("ada"), number, "reject", reason="already right")
     press(page, Words("zh-CN")("action_button.save"))
-    expect(page.locator(".conflict p").first).to_contain_text(Words("zh-CN")("error.status.409"))
+    expect(page.locator(".conflict p").first).to_contain_text("ada 先改动了更正项")
     expect(page.locator(".conflict .history")).to_contain_text("already right")
 
 
@@ -150,7 +150,6 @@ def test_curate_page_puts_unsaved_text_back_after_it_was_closed(stage: Stage) ->
 
     page = opened(stage, stage.report(CASE.question, CASE.comment))
     page.locator("#answer").fill(CASE.corrected)
-    page.wait_for_timeout(400)  # longer than the pause after which typed text is kept
     page.reload()
     expect(page.locator("#answer")).to_have_value(CASE.corrected)
     press(page, SAY("item.discard"))
@@ -178,6 +177,35 @@ def test_curate_page_works_by_keyboard_from_queue_to_approval(stage: Stage) -> N
     expect(page.locator("dialog").get_by_role("button", name=SAY("action_button.approve"))).to_be_focused()
     keys.press("Enter")
     expect(page.locator(".item-facts .mark").first).to_have_text(SAY("state.verified"))
+
+
+def test_curate_page_is_ready_for_the_keys_as_soon_as_it_shows_something(stage: Stage) -> None:
+    """The page stands still between two frames, where a key finds what is drawn and not what would follow."""
+    from playwright.sync_api import expect
+
+    stage.report(CASE.question, CASE.comment)
+    page = stage.curator()
+    page.locator(".entry").wait_for()
+    stand_still(page)
+    keys, dialog = page.keyboard, page.locator("dialog")
+    keys.press("?")
+    keys.press("Escape")
+    expect(dialog).to_have_count(0)
+    keys.press("j")
+    page.locator("#answer").wait_for()
+    keys.press("e")
+    keys.type(CASE.corrected)
+    keys.press("Escape")
+    keys.press("a")
+    keys.press("Escape")
+    expect(dialog).to_have_count(0)
+    keys.press("r")
+    keys.type("already right")
+    expect(dialog.locator("textarea")).to_have_value("already right")
+    keys.press("Escape")
+    expect(dialog).to_have_count(0)
+    press(page, SAY("edits.own"))
+    expect(page.locator(".picker input")).to_be_focused()
 
 
 def test_curate_page_takes_in_a_file_finds_it_and_deletes_it(stage: Stage, tmp_path: Path) -> None:

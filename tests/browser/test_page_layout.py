@@ -47,9 +47,14 @@ SMALL = """() => {
   return [...new Set(found)];
 }"""
 
+# Sheets and drawers have come in. What turns for ever (a line that waits) is not waited for.
+SETTLED = """() => Promise.all(document.getAnimations()
+  .filter((one) => one.effect.getComputedTiming().endTime !== Infinity)
+  .map((one) => one.finished.catch(() => {})))"""
+
 
 def check(page: Page, where: str) -> None:
-    page.wait_for_timeout(250)  # sheets and drawers have come in
+    page.evaluate(SETTLED)
     assert page.evaluate(OUTSIDE) == [], where
     assert page.evaluate(SMALL) == [], where
 
@@ -121,3 +126,32 @@ def test_layout_of_the_curators_pages_fits_a_phone(stage: Stage, language: str) 
     page.locator(".entry-link").first.tap()
     page.locator(".document-body").wait_for()
     check(page, "document")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_layout_of_passing_messages_leaves_what_is_worked_with_in_sight(stage: Stage, language: str) -> None:
+    case, say = CASES[language], Words(language)
+    page = stage.visitor(language, phone=True)
+    ask(page, case.question)
+    page.locator(".thumb-up").tap()
+    page.locator("#question").fill(f"{case.question}\n" * 6)
+    assert bottom(page, ".toast") <= top(page, ".composer")
+    number = stage.report(case.question, case.comment)
+    page = stage.curator(language, f"/curate#/queue/{number}", phone=True)
+    page.locator("#answer").fill(case.corrected)
+    press(page.locator(".action-bar"), say("action_button.claim"))
+    assert bottom(page, ".toast") <= top(page, ".action-bar")
+
+
+def top(page: Page, selector: str) -> float:
+    box = page.locator(selector).bounding_box()
+    assert box
+    return box["y"]
+
+
+def bottom(page: Page, selector: str) -> float:
+    page.locator(selector).wait_for()
+    page.evaluate(SETTLED)
+    box = page.locator(selector).bounding_box()
+    assert box
+    return box["y"] + box["height"]

@@ -31,10 +31,14 @@ def test_audience_notices_what_goes_wrong_on_a_page(stage: Stage, chromium: Brow
       setTimeout(() => alert(1));
       setTimeout(() => { throw new Error("lost"); });
     }""")
-    page.wait_for_timeout(300)
+    kinds = {"request", "error", "dialog", "uncaught"}
+    for _ in range(150):
+        if kinds <= {fault.partition(":")[0] for fault in people.faults()}:
+            break
+        page.wait_for_timeout(100)
     people.leave()
     faults = people.faults()
-    assert {fault.partition(":")[0] for fault in faults} == {"request", "error", "dialog", "uncaught"}
+    assert {fault.partition(":")[0] for fault in faults} == kinds
     assert any(fault.startswith("error: policy img-src https://pictures.example/map.png") for fault in faults)
 
 

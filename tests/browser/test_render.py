@@ -23,10 +23,10 @@ pytestmark = pytest.mark.browser
 JUDGE = """async ([texts, options]) => {
   const { render } = await import("/static/render.js");
   const tags = new Set(("P BR HR H3 H4 H5 H6 UL OL LI BLOCKQUOTE PRE CODE EM STRONG B I U S DEL INS SUB SUP KBD MARK " +
-    "A TABLE THEAD TBODY TR TH TD BUTTON").split(" "));
+    "A TABLE THEAD TBODY TR TH TD BUTTON SPAN").split(" "));
   const attributes = {
     A: ["href", "target", "rel"], OL: ["start"], TH: ["align"], TD: ["align"],
-    BUTTON: ["type", "class", "data-n", "aria-label"],
+    BUTTON: ["type", "class", "data-n", "aria-label"], SPAN: ["class"],
   };
   const box = document.querySelector("#app");
   const found = {};
@@ -227,8 +227,40 @@ def test_render_keeps_the_numbers_of_lists_and_the_sides_of_columns(page: Page) 
 def test_render_known_citations_become_buttons(page: Page) -> None:
     button = '<button type="button" class="cite" data-n="{0}" aria-label="{0}">{0}</button>'
     text = "A [1], b [3], c [1, 2] d【2】."
-    expected = f"<p>A{button.format(1)}, b [3], c{button.format(1)}{button.format(2)} d{button.format(2)}.</p>\n"
+    one, both, two = button.format(1), button.format(1) + button.format(2), button.format(2)
+    expected = (
+        f'<p>A<span class="cited">{one},</span> b [3], c<span class="cited">{both}</span> '
+        f'd<span class="cited">{two}.</span></p>\n'
+    )
     assert shown(page, text, citations=[1, 2]) == expected
+
+
+def test_render_no_line_begins_with_a_citation_or_what_follows_it(page: Page) -> None:
+    text = "Shoes can be returned **within 14 days** [1]. Sale items, too [1, 2]; 鞋子可以退货 [2]。特价商品除外【1】。"
+    shown(page, text, citations=[1, 2])
+    broken = page.evaluate("""async () => {
+      const sheet = document.createElement("link");
+      Object.assign(sheet, { rel: "stylesheet", href: "/static/css/prose.css" });
+      await new Promise((loaded) => { sheet.onload = loaded; document.head.append(sheet); });
+      const box = document.querySelector("#app");
+      box.className = "prose";
+      const found = [];
+      for (let width = 120; width < 500; width += 1) {
+        box.style.width = `${width}px`;
+        for (const cited of box.querySelectorAll(".cited")) {
+          const before = document.createRange();
+          const text = cited.previousSibling.nodeType === 3 && cited.previousSibling.length
+            ? cited.previousSibling : cited.parentElement.querySelector("strong").firstChild;
+          before.setStart(text, text.length - 1);
+          before.setEnd(text, text.length);
+          const ends = [before, ...cited.querySelectorAll("button")].map((one) => one.getBoundingClientRect());
+          if (ends.some((one) => Math.abs(one.top - ends[0].top) > 18)) found.push(width);
+          if (cited.getClientRects().length > 1) found.push(width);
+        }
+      }
+      return found;
+    }""")
+    assert broken == []
 
 
 def test_render_citations_in_code_and_links_stay_text(page: Page) -> None:

@@ -22,7 +22,8 @@ from tests.knowledge.world import RETURNS, SHIPPING, World
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PUBLISHED, DRAFTED, QUEUED, OTHER = 1, 2, 3, 4  # the corrections of the scene
+PUBLISHED, DRAFTED, QUEUED, OTHER, ENDING, ANEW = 1, 2, 3, 4, 5, 6  # the corrections of the scene
+ENDING_ENTRY = 2
 
 
 def scene(path: Path, template: Path) -> None:
@@ -37,6 +38,14 @@ def scene(path: Path, template: Path) -> None:
     assert world.draft("When money?", "At once.", edits=edits, supersedes=hidden) == DRAFTED
     assert world.complain("How fast?", answer_id="a3") == QUEUED
     assert world.complain("How quick?", answer_id="a4") == OTHER
+    world.put("hours", "The shop opens at nine.\n\n# Doors\n\nIt closes at eight.")
+    edits = [world.edit("hours", "nine", "ten")]
+    assert world.publish("When open?", "At ten.", edits=edits, valid_until="2100-01-31") == ENDING
+    edits, hidden = [world.edit("hours", "eight", "seven")], [{"document_id": "shipping"}]
+    assert world.publish("When closed?", "At seven.", edits=edits) == ANEW
+    world.curation.reopen(ANEW, actor="ann")
+    world.curation.draft(ANEW, {"answer": "At six.", "edits": [], "supersedes": hidden}, actor="ann")
+    world.curation.approve(ANEW, actor="ann")
     world.curation.prove(DRAFTED)
     world.close()
 
@@ -52,6 +61,8 @@ def _complain(world: World) -> None:
 OPERATIONS: dict[str, Callable[[World], Any]] = {
     "approve": lambda world: world.curation.approve(DRAFTED, actor="bob"),
     "rollback": lambda world: world.curation.rollback(PUBLISHED, actor="bob"),
+    "rollback to the publication before": lambda world: world.curation.rollback(ANEW, actor="bob"),
+    "expire": lambda world: world.curation.expire(ENDING_ENTRY),
     "put": _put,
     "remove": lambda world: world.remove("returns"),
     "draft": lambda world: world.curation.draft(QUEUED, {"answer": "Fast."}, actor="bob"),
@@ -95,7 +106,7 @@ def main(path: Path, beginning: Path) -> None:
     world.restart(beginning)
     print("ready", flush=True)
     for line in sys.stdin:
-        operation_name, step = line.split()
+        operation_name, _, step = line.strip().rpartition(" ")
         child = os.fork()
         if not child:
             try:

@@ -17,14 +17,14 @@ from knowledge.tables import Complaint, Correction
 if TYPE_CHECKING:
     from tests.knowledge.world import World
 
-ACTIONS = ("draft", "claim", "approve", "verify", "reopen", "reject", "merge", "rollback")
+ACTIONS = ("draft", "claim", "approve", "verify", "reopen", "reject", "merge", "rollback", "expire")
 ALLOWED = {
     State.QUEUED: {"draft": "drafted", "claim": "queued", "reject": "rejected", "merge": "merged"},
     State.DRAFTED: {
         "draft": "drafted", "claim": "drafted", "approve": "approved", "reject": "rejected", "merge": "merged"
     },
-    State.APPROVED: {"verify": "verified", "reopen": "reopened", "rollback": "rolled_back"},
-    State.VERIFIED: {"reopen": "reopened", "rollback": "rolled_back"},
+    State.APPROVED: {"verify": "verified", "reopen": "reopened", "rollback": "rolled_back", "expire": "rolled_back"},
+    State.VERIFIED: {"reopen": "reopened", "rollback": "rolled_back", "expire": "rolled_back"},
     State.REOPENED: {
         "draft": "reopened", "claim": "reopened", "approve": "approved", "reject": "rejected", "merge": "merged"
     },
@@ -32,7 +32,9 @@ ALLOWED = {
     State.MERGED: {},
     State.ROLLED_BACK: {"reopen": "reopened"},
 }  # fmt: skip
-LIVE_REOPENED = {"draft": "reopened", "claim": "reopened", "approve": "approved", "rollback": "rolled_back"}
+LIVE_REOPENED = {
+    "draft": "reopened", "claim": "reopened", "approve": "approved", "rollback": "rolled_back", "expire": "reopened"
+}  # fmt: skip
 
 
 def bring_to(world: World, state: State) -> int:
@@ -72,7 +74,8 @@ def history(world: World, correction_id: int) -> list[tuple[str, str | None, str
 
 def test_the_table_of_transitions_is_the_one_written_here() -> None:
     written = {(state, action): State(target) for state, row in ALLOWED.items() for action, target in row.items()}
-    written[State.REOPENED, "rollback"] = State.ROLLED_BACK  # of one that was published and is live still
+    for action in ("rollback", "expire"):  # of one that was published and is live still
+        written[State.REOPENED, action] = State(LIVE_REOPENED[action])
     assert dict(TRANSITIONS) == written
 
 
@@ -228,12 +231,23 @@ def test_the_same_answer_reported_again_replaces_its_complaint(world: World) -> 
     assert [one["comment"] for one in world.curation.item(correction_id)["complaints"]] == ["very bad"]
 
 
-def test_a_rating_does_not_replace_what_the_system_reported_of_the_same_answer(world: World) -> None:
-    correction_id = world.complain("Returns?", answer_id="a1", rating=None, origin="unanswered", who="system")
-    assert world.complain("Returns?", answer_id="a1") == correction_id
+def unanswered(world: World, answer_id: str) -> int:
+    """A refusal that reported itself."""
+    return world.complain(
+        "Returns?", answer_id=answer_id, rating=None, origin="unanswered", who="system", snapshot={"status": "refused"}
+    )
+
+
+def test_a_refusal_that_its_asker_rates_down_is_one_complaint(world: World) -> None:
+    correction_id = unanswered(world, "a1")
+    assert world.complain("Returns?", answer_id="a1", comment="of course you do", reporter="ann") == correction_id
     item = world.curation.item(correction_id)
-    assert [(one["rating"], one["who"]) for one in item["complaints"]] == [(None, "system"), ("down", "visitor")]
-    assert item["origin"] == "unanswered"
+    assert [(one["id"], one["rating"], one["who"], one["comment"]) for one in item["complaints"]] == [
+        (1, "down", "visitor", "of course you do")
+    ]
+    assert (item["origin"], item["priority"], item["snapshot"]) == ("unanswered", "important", {"status": "refused"})
+    unanswered(world, "a1")  # told once more, it does not unsay what the person said
+    assert [one["rating"] for one in world.curation.item(correction_id)["complaints"]] == ["down"]
 
 
 def test_priority_rises_with_the_complaints(world: World) -> None:
@@ -242,6 +256,16 @@ def test_priority_rises_with_the_complaints(world: World) -> None:
         correction_id = world.complain("Returns?", answer_id=f"a{number}", rating=rating)
         seen.append(world.curation.item(correction_id)["priority"])
     assert seen == ["normal", "important", "important", "urgent"]
+
+
+def test_priority_counts_people_and_not_how_often_they_complain(world: World) -> None:
+    for number in range(4):
+        correction_id = world.complain("Returns?", answer_id=f"a{number}", reporter="visitor:1")
+    assert world.curation.item(correction_id)["priority"] == "important"
+    for number in (2, 3):
+        correction_id = world.complain("Returns?", answer_id=f"b{number}", reporter=f"visitor:{number}")
+    item = world.curation.item(correction_id)
+    assert (item["priority"], len(item["complaints"])) == ("urgent", 6)
 
 
 def test_a_complaint_about_a_published_correction_reopens_it(world: World) -> None:
@@ -287,7 +311,7 @@ def test_a_complaint_about_a_merged_question_joins_what_it_was_merged_into(world
     world.curation.merge([first, second], actor="ann")
     world.curation.merge([third, first], actor="ann")
     assert world.complain("two?", answer_id="a2", comment="again") == third
-    assert [one["comment"] for one in world.curation.item(third)["complaints"]] == [None, None, "again"]
+    assert [one["comment"] for one in world.curation.item(third)["complaints"]] == [None, "again", None]
     world.curation.reject(third, actor="ann", reason="no")
     assert world.complain("Two?") not in (first, second, third)
 
@@ -368,11 +392,13 @@ def test_withdrawing_does_not_undo_what_a_curator_did(world: World, state: State
 
 
 def test_an_unanswered_question_stays_when_the_person_withdraws(world: World) -> None:
-    correction_id = world.complain("Returns?", answer_id="a1", rating=None, origin="unanswered", who="system")
+    correction_id = unanswered(world, "a1")
     world.complain("Returns?", answer_id="a1")
     withdraw(world, "a1")
     item = world.curation.item(correction_id)
-    assert (item["state"], item["priority"]) == ("queued", "normal")
+    assert (item["state"], item["priority"], [one["rating"] for one in item["complaints"]]) == (
+        "queued", "normal", [None]
+    )  # fmt: skip
 
 
 # Merging

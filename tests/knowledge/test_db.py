@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 
 import bot.tables
 import knowledge.tables
 from knowledge.db import Base, Database, open_database
-from knowledge.tables import Job
+from knowledge.tables import Complaint, Job
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,6 +72,32 @@ def test_migrating_again_changes_nothing(database: Database) -> None:
     open_database(_path(database)).close()
     with database.engine.connect() as connection:
         assert connection.exec_driver_sql(schema).all() == before
+
+
+def test_a_database_of_the_first_version_is_upgraded_with_what_is_in_it(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'errata.db'}")
+    config = Config()
+    config.set_main_option("script_location", str(Path(knowledge.tables.__file__).parent / "migrations"))
+    with database.write() as session:
+        config.attributes["connection"] = session.connection()
+        command.upgrade(config, "0001")
+        for statement in (
+            (
+                "insert into corrections (id, state, revision, origin, priority, cluster, question, language,"
+                " created_at, updated_at)"
+                " values (1, 'approved', 3, 'api', 'urgent', 'how long', 'How long?', 'en', '2026', '2026')"
+            ),
+            (
+                "insert into complaints (correction_id, question, snapshot, rating, reasons, who, created_at)"
+                " values (1, 'How long?', '{}', 'down', '[]', 'visitor', '2026-01-01 00:00:00.000000')"
+            ),
+        ):
+            session.execute(sa.text(statement))
+    database.migrate()
+    with database.read() as session:
+        kept = session.scalars(sa.select(Complaint)).one()
+    assert (kept.question, kept.reporter, database.integrity()) == ("How long?", None, "ok")
+    database.close()
 
 
 def _path(database: Database) -> Path:

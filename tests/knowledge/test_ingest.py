@@ -132,7 +132,7 @@ def test_ingest_a_retired_document_comes_back_with_its_file(world: World, manual
     assert found(world) == ALL
 
 
-def test_ingest_uploads_reports_each_file_and_removes_the_folder(world: World, tmp_path: Path) -> None:
+def test_ingest_uploads_reports_each_file_and_keeps_them_until_discarded(world: World, tmp_path: Path) -> None:
     folder = tmp_path / "upload"
     folder.mkdir()
     (folder / "0.md").write_text("# Hours\n\nOpen at nine.", encoding="utf-8")
@@ -144,4 +144,7 @@ def test_ingest_uploads_reports_each_file_and_removes_the_folder(world: World, t
     assert ended == [("hours.md", "indexed"), ("scan.pdf", "rejected")]
     assert [one["done"] for one in told] == [1, 2]
     assert found(world) == {"upload/hours.md"}
+    assert ingest.ingest_uploads(world.database, world.embedder, payload, report=told.append)["done"] == 2
+    ingest.discard_upload(payload)
     assert not folder.exists()
+    ingest.discard_upload(payload)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from knowledge import items
 from knowledge.errors import Invalid
@@ -53,6 +55,24 @@ def test_a_line_of_the_queue(queue: World) -> None:
         "complaints": 1,
         "claimed_by": None,
     }
+
+
+def test_the_queue_reads_no_more_than_its_lines_show(queue: World) -> None:
+    """A snapshot holds passages and prompt, a draft whole answers: of hundreds of items that is very much."""
+    long = "It was so. " * 100
+    queue.draft("Long?", "x" * 50_000)
+    queue.complain("Long?", answer_id="b1", snapshot={"answer": long, "prompt": ["x" * 50_000]})
+    queue.complain("Longer?", snapshot={"answer": long, "prompt": ["x" * 50_000]})
+    queue.complain("Nothing?", snapshot={"answer": None})
+    statements: list[str] = []
+    sa.event.listen(queue.database.engine, "before_cursor_execute", lambda *sent: statements.append(sent[2]))
+    lines = {line["question"]: line for line in listing(queue)["items"]}
+    assert [lines[one]["answer_excerpt"] for one in ("Long?", "Longer?", "Nothing?")] == ["It was so.", long[:200], ""]
+    assert lines["Long?"]["complaints"] == 2
+    whole = ("complaints.snapshot", "corrections.draft", "corrections.recheck")
+    parts = [re.sub(r"JSON_EXTRACT\(complaints\.snapshot, \?\)", "", one) for one in statements]
+    assert [one for one in parts for column in whole if column in one] == []
+    assert len(statements) <= 7  # BEGIN among them, however many items there are
 
 
 @pytest.mark.parametrize(

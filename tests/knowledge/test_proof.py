@@ -69,15 +69,79 @@ def test_a_draft_that_takes_a_golden_question_away_has_regressed(world: World) -
     )
     item = world.curation.prove(correction_id)
     assert item["proof"]["verdict"] == "regressed"
-    assert outcomes(item)[-1] == ("golden", "When does money come back?", "regressed")
-    after = item["proof"]["items"][-1]["after"]
-    assert (after["status"], after["answer"]) == ("curated", "30 days.")
+    assert outcomes(item)[2:] == [("golden", "when does money come back", "regressed")]
+    found = item["proof"]["items"][-1]
+    assert [(found[side]["status"], found[side]["answer"]) for side in ("before", "after")] == [
+        ("curated", "Within 5 days."),
+        ("curated", "30 days."),
+    ]
+    assert found["reason"] == "correction 1 answers this question; supersede erratum-1 to take its place"
+
+
+@pytest.mark.parametrize("taken", [{"question": "refunds when"}, {"paraphrases": ["“Refunds – when?”"]}, {}])
+def test_a_draft_that_takes_any_question_of_another_correction_has_regressed(
+    world: World, taken: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when that question is no golden one, is far from the draft's, or was asked by one who complained."""
+    monkeypatch.setattr("knowledge.proof.NEIGHBOURS", 0)
+    world.publish("When does money come back?", "Within 5 days.", paraphrases=["Refunds: when?"])
+    correction_id = world.draft("How long may goods be returned?" if taken else "Refunds, when?", "30 days.", **taken)
+    item = world.curation.prove(correction_id)
+    assert (item["proof"]["verdict"], outcomes(item)[-1][::2]) == ("regressed", ("golden", "regressed"))
+    with pytest.raises(Regression, match=r"correction 1 answers this question; supersede erratum-1"):
+        world.curation.approve(correction_id, actor="ann")
+
+
+@pytest.mark.parametrize("why", ["excluded", "rolled back", "expired", "its own"])
+def test_a_question_that_nobody_loses_is_not_taken(world: World, why: str) -> None:
+    asked = "When does money come back?"
+    first = world.publish(asked, "Within 5 days.")
+    parts: dict[str, Any] = {"paraphrases": [asked]}
+    if why == "excluded":
+        parts = {"negatives": [asked]}
+    elif why == "rolled back":
+        world.curation.rollback(first, actor="ann")
+    elif why == "expired":
+        with world.database.write() as session:
+            session.execute(sa.text("update entries set valid_until = '2020-01-01 00:00:00.000000'"))
+    second = world.draft("Refunds?", "At once.", **parts)
+    if why == "its own":  # taken already, on the record
+        world.curation.approve(second, actor="root", override=True, reason="the newer is right")
+        world.curation.reopen(second, actor="ann")
+        world.curation.draft(second, {"answer": "At once, in cash."}, actor="ann")
+    assert "regressed" not in {outcome for _, _, outcome in outcomes(world.curation.prove(second))}
+
+
+def test_a_draft_may_take_the_questions_of_a_correction_that_it_supersedes(world: World) -> None:
+    asked = "When does money come back?"
+    first = world.publish(asked, "Within 5 days.")
+    second = world.draft("Refunds?", "At once.", paraphrases=[asked], supersedes=[{"document_id": f"erratum-{first}"}])
+    item = world.curation.prove(second)
+    assert (item["proof"]["verdict"], outcomes(item)[-1]) == ("fixed", ("golden", asked, "changed"))
+    assert world.curation.approve(second, actor="ann")["state"] == "approved"
 
 
 def test_a_draft_that_hides_the_document_of_a_golden_question_has_regressed(world: World) -> None:
     first = world.publish("When does money come back?", "Within 5 days.")
     correction_id = world.draft("Refunds?", "At once.", supersedes=[{"document_id": f"erratum-{first}"}])
     assert outcomes(world.curation.prove(correction_id))[-1] == ("golden", "When does money come back?", "regressed")
+
+
+def test_a_draft_is_judged_by_what_readers_get_of_the_hits(world: World) -> None:
+    world.put("hours", "The shop opens at nine.")
+    first = world.publish("When does money come back?", "Within 5 days.")
+    correction_id = world.draft(
+        "How long may goods be returned?", "Goods may be returned within 30 days.", paraphrases=["When opens the shop?"]
+    )
+    assert [outcome for _, _, outcome in outcomes(world.curation.prove(correction_id))] == ["fixed", "fixed", "changed"]
+    world.passages = 1
+    item = world.curation.prove(correction_id)
+    assert [(one["outcome"], [source["document_id"] for source in one["after"]["sources"]])
+            for one in item["proof"]["items"]] == [
+        ("fixed", [f"erratum-{correction_id}"]),
+        ("not_fixed", ["hours"]),
+        ("same", [f"erratum-{first}"]),
+    ]  # fmt: skip
 
 
 def test_a_golden_question_whose_passages_change_warns_only(world: World) -> None:

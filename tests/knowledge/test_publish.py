@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
-from knowledge import corrections, publish
-from knowledge.errors import Conflict, Invalid, NotAllowed, Stale
+from knowledge import corrections, matching, publish
+from knowledge.errors import Conflict, Invalid, NotAllowed, Regression, Stale
 from knowledge.tables import Edit, Entry, EntryQuestion, Golden, Job, LogEntry
 from tests.knowledge.world import QUERIES, RETURNS, SHIPPING, World, assert_index_follows
 
@@ -253,6 +253,55 @@ def test_an_approval_that_fails_late_leaves_nothing_behind(world: World, monkeyp
         approve(world, publication)
     assert (world.rows(), world.seen()) == before
     assert_index_follows(world)
+
+
+# Questions that two corrections answer
+
+
+def served(world: World, question: str) -> str | None:
+    with world.database.read() as session:
+        found = matching.match(session, question, now=datetime.now(UTC))
+    return found.answer if found else None
+
+
+def test_a_correction_that_loses_a_question_to_another_goes_back_to_the_queue(world: World) -> None:
+    first = world.publish("How long?", "30 days.", paraphrases=["Until when?"])
+    second = world.draft("Sending back?", "31 days.", paraphrases=["Until when?"])
+    world.curation.approve(second, actor="root", override=True, reason="the newer is right")
+    assert (served(world, "How long?"), served(world, "Until when?")) == ("30 days.", "31 days.")
+    last = world.curation.item(first)["history"][-1]
+    assert (last["action"], last["to"], last["actor"], last["reason"]) == (
+        "reopen", "reopened", "system", f"correction {second} answers a question of it now: Until when?"
+    )  # fmt: skip
+    assert world.state(first) == ("reopened", True)
+    world.curation.rollback(second, actor="ann")
+    assert served(world, "Until when?") == "30 days."
+
+
+def test_an_erratum_that_another_correction_supersedes_is_not_served_verbatim_either(world: World) -> None:
+    first = world.publish("How long?", "30 days.", paraphrases=["Until when?"])
+    hidden = [{"document_id": f"erratum-{first}"}]
+    second = world.publish("Sending back?", "31 days.", paraphrases=["How long?"], supersedes=hidden)
+    assert (served(world, "How long?"), served(world, "Until when?")) == ("31 days.", None)
+    assert world.state(first) == ("reopened", True)
+    assert world.curation.item(first)["history"][-1]["reason"] == f"correction {second} superseded its erratum"
+    world.curation.rollback(second, actor="ann")
+    assert (served(world, "How long?"), served(world, "Until when?")) == ("30 days.", "30 days.")
+
+
+def test_a_new_question_alone_is_a_step_of_the_log(world: World) -> None:
+    """So that what was proved before it is proved again."""
+    first = world.publish("How long?", "30 days.")
+    second = world.draft("Sending back?", "31 days.", paraphrases=["Until when?"])
+    assert world.curation.prove(second)["proof"]["verdict"] == "fixed"
+    world.curation.reopen(first, actor="ann")
+    world.curation.draft(first, {"paraphrases": ["Until when?"]}, actor="ann")
+    before = world.source.head()
+    world.curation.approve(first, actor="ann")
+    assert world.source.head() == before + 1
+    assert_index_follows(world)
+    with pytest.raises(Regression, match=f"correction {first} answers this question"):
+        world.curation.approve(second, actor="ann")
 
 
 # Publishing anew

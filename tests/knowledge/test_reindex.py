@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 
-from knowledge.log import LogSource
+from knowledge import put
+from knowledge.documents import Content
+from knowledge.log import LogSource, NotEmbedded
+from knowledge.put import NewDocument
 from knowledge.reindex import BATCH, MismatchError, Running, count_missing, one_at_a_time, reindex
 from knowledge.tables import PassageRow
 from retrieval.search import Searcher
@@ -84,6 +87,29 @@ def test_reindex_for_another_model_reembeds_and_keeps_corrections(world: World, 
     searcher.close()
     assert world.live() == expected
     assert world.searcher.check().ok  # the server that still uses the old model is not disturbed
+
+
+def test_reindex_beside_a_server_is_served_from_the_next_question_on(world: World, tmp_path: Path) -> None:
+    """A command with another embedding model put a document in; the server cannot follow until it is embedded."""
+    folder = tmp_path / "index"
+    server = Searcher(world.source, world.embedder, snapshots=Snapshots(folder), compact_after=1)
+    world.put("hours", "The shop opens at nine.")
+    assert [hit.passage.document_id for hit in server.search("When does the shop open?").hits] == ["hours"]
+    new = NewDocument("returns", Content("Returns", "Sale items cannot be returned."))
+    put.put(world.database, HashingEmbedder(fingerprint="other", dimension=32), [new], actor="ann")
+    with pytest.raises(NotEmbedded, match="errata reindex"):
+        server.search("Can I return sale items?")
+    assert reindex(world.database, world.embedder, folder).embedded == 1
+    assert server.search("Can I return sale items?").hits[0].passage.document_id == "returns"
+    assert server.check().ok
+    world.put("hours", "The shop opens at ten.")  # and the server goes on, with its own snapshots
+    assert server.search("When does the shop open?").hits[0].passage.text == "The shop opens at ten."
+    server.close()
+    restored = Snapshots(folder).load_newest(world.embedder.fingerprint)
+    assert restored is not None
+    restarted = Searcher(world.source, world.embedder, snapshots=Snapshots(folder))
+    assert restarted.refresh().digests() == world.built().digests()
+    restarted.close()
 
 
 def test_reindex_reuses_the_vector_of_the_same_text(world: World, tmp_path: Path) -> None:

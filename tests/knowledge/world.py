@@ -26,6 +26,9 @@ from tests.fakes import HashingEmbedder
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from retrieval.passage import Hit
+    from retrieval.search import Candidate
+
 RETURNS = "# Returns\n\nGoods may be returned within 14 days.\n\n# Refunds\n\nMoney comes back within 5 days."
 SHIPPING = "Parcels take 3 days."
 QUERIES = ("How long may goods be returned?", "When does money come back?", "退货")
@@ -45,12 +48,17 @@ class World:
         sa.event.listen(self.database.engine, "connect", _without_waiting_for_the_disk)
         self.path = path
         self.embedder = HashingEmbedder()
+        self.passages = 4  # that an answer stands on
         self._assemble()
 
     def _assemble(self) -> None:
         self.source = LogSource(self.database, self.embedder.fingerprint)
         self.searcher = Searcher(self.source, self.embedder)
-        self.curation = Curation(self.database, self.searcher, self.embedder)
+        self.curation = Curation(self.database, self.searcher, self.embedder, self.read)
+
+    def read(self, question: str, candidate: Candidate | None) -> Sequence[Hit]:
+        """What an answer stands on: here simply the first hits."""
+        return self.searcher.search(question, self.passages, candidate=candidate).hits
 
     def restart(self, copy_of: Path | None = None) -> None:
         """As a server does when it stops and starts: nothing is known but what the file says. ``copy_of``: and the

@@ -6,8 +6,10 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlalchemy as sa
 
-from tests.fakes import ScriptedChat
+from bot.wiring import Parts
+from tests.fakes import HashingEmbedder, ScriptedChat
 from tests.loop.world import World, act, ask, events, put, world
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ QUESTION = "Within how many days can shoes be returned?"
 
 def quote_first_days(prompt: str) -> str:
     """A model that reads: asked about returning, it gives the first number of days in its passages."""
-    passages, _, question = re.split("(Question: |问题：)", prompt)
+    passages, _, question = prompt.partition("Question: ")
     found = re.search(r"within (\d+) days|(\d+) 天", passages)
     if found is None or not re.search("return|退", question):
         return "NO_ANSWER"
@@ -72,6 +74,22 @@ def test_loop_corrected_answer_is_served_verbatim_and_the_source_is_edited(shop:
     assert curator.get(f"/api/corrections/{correction_id}").json()["state"] == "verified"
 
 
+def test_loop_proof_looks_at_the_passages_that_the_prompt_takes(tmp_path: Path) -> None:
+    """The erratum is among the first hits for the second question, and not among those that the model would read."""
+    with world(tmp_path, ScriptedChat(script=quote_first_days), passages=1) as shop:
+        curator = shop.client("carla")
+        put(curator, "returns", "Returns", RETURNS)
+        put(curator, "hours", "Opening hours", HOURS)
+        correction_id, _ = complain(shop)
+        draft = {"answer": "Within 30 days.", "paraphrases": ["When does the shop open and close?"]}
+        curator.put(f"/api/corrections/{correction_id}/draft", json=draft)
+        proof = act(curator, correction_id, "prove")["proof"]
+        seen = [
+            (one["outcome"], [source["document_id"] for source in one["after"]["sources"]]) for one in proof["items"]
+        ]
+        assert seen == [("fixed", [f"erratum-{correction_id}"]), ("not_fixed", ["hours"])]
+
+
 def test_loop_rollback_restores_the_previous_answer_byte_for_byte(shop: World) -> None:
     correction_id, before = complain(shop)
     curator = shop.client("carla")
@@ -89,6 +107,42 @@ def test_loop_rollback_restores_the_previous_answer_byte_for_byte(shop: World) -
     for key in ("status", "answer", "sources", "citations", "condensed_question", "prompt_tokens"):
         assert after[key] == before[key], key
     assert shop.parts.searcher.check().ok
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_loop_temporary_answer_ends_by_itself(tmp_path: Path, restarted: bool) -> None:
+    """The day comes while the server runs, or while it does not and nothing but the database remembers."""
+    chat = ScriptedChat(script=quote_first_days)
+    with world(tmp_path, chat) as shop:
+        curator = shop.client("carla")
+        put(curator, "returns", "Returns", RETURNS)
+        correction_id, before = complain(shop)
+        draft = {
+            "answer": "This week within 30 days.",
+            "edits": [{"document_id": "returns", "version": 1, "find": "14 days", "replace": "30 days"}],
+            "valid_until": "2100-01-31",
+        }
+        curator.put(f"/api/corrections/{correction_id}/draft", json=draft)
+        act(curator, correction_id, "approve")
+        shop.work()
+        assert ask(shop.client(), QUESTION)["answer"] == "This week within 30 days."
+        with shop.parts.database.write() as session:  # the day comes
+            session.execute(sa.text("update entries set valid_until = '2026-01-31 23:59:59.000000'"))
+            session.execute(sa.text("update jobs set run_after = '2026-01-31 23:59:59.000000' where state = 'queued'"))
+        now = shop
+        if restarted:
+            shop.parts.close()
+            now = World(Parts(shop.parts.settings, embedder=HashingEmbedder(), chat=chat), shop.key)
+            now.parts.recover()
+        now.work()
+        after = ask(now.client(), QUESTION)
+        assert {key: after[key] for key in ("status", "answer", "sources")} == {
+            key: before[key] for key in ("status", "answer", "sources")
+        }
+        item = now.client("carla").get(f"/api/corrections/{correction_id}").json()
+        assert (item["state"], item["live"], item["history"][-1]["action"]) == ("rolled_back", False, "expire")
+        assert now.parts.searcher.check().ok
+        now.parts.close()
 
 
 def test_loop_superseded_document_is_found_no_more(shop: World) -> None:

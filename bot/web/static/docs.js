@@ -32,6 +32,9 @@ function form(schema, named) {
   );
 }
 
+/** Words with their code, which stands in backticks. @param {string} [words] */
+const marked = (words = "") => words.split(/`+/).map((part, index) => (index % 2 ? html`<code>${part}</code>` : part));
+
 /** @param {Json} content by media type */
 const bodies = (content, named) =>
   Object.entries(content ?? {}).map(([type, one]) => html`<p><code>${type}</code></p><pre>${JSON.stringify(form(one.schema, named), null, 2)}</pre>`);
@@ -40,7 +43,7 @@ const bodies = (content, named) =>
 function Operation({ method, path, operation, named }) {
   const parameters = operation.parameters ?? [];
   return html`<details>
-    <summary><span class="docs-method">${method.toUpperCase()}</span> <code>${path}</code> <span class="muted">${operation.description ?? operation.summary}</span></summary>
+    <summary><span class="docs-method">${method.toUpperCase()}</span> <code>${path}</code> <span class="muted">${marked(operation.description ?? operation.summary)}</span></summary>
     ${parameters.map((/** @type {Json} */ one) => html`<p><code>${one.name}${one.required ? "" : "?"}</code> <span class="muted">${one.in}: ${form(one.schema, named)}</span></p>`)}
     ${bodies(operation.requestBody?.content, named)}
     <p class="muted">${Object.keys(operation.responses ?? {}).join(" · ")}</p>

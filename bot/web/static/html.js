@@ -9,6 +9,10 @@ import { effect, untracked } from "./vendor/signals.js";
 export const html = htm.bind(h);
 export { render, Fragment };
 export { signal, computed, batch } from "./vendor/signals.js";
+/**
+ * What keys depend on (the focus, the modal, where the page stands) belongs into `useLayoutEffect`: it is done in the
+ * step that draws the element. `useEffect` comes a frame later, and a key that is pressed in between would be lost.
+ */
 export { useState, useRef, useEffect, useLayoutEffect, useId } from "./vendor/preact-hooks.js";
 
 /**

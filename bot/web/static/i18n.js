@@ -118,7 +118,7 @@ export function formatAgo(iso) {
   const seconds = (date.getTime() - Date.now()) / 1000;
   const words = new Intl.RelativeTimeFormat(language.value, { numeric: "auto", style: "short" });
   const size = Math.abs(seconds);
-  if (size < 60) return words.format(0, "minute");
+  if (size < 60) return t("ago.now");
   if (size < 3600) return words.format(Math.round(seconds / 60), "minute");
   if (size < 86400) return words.format(Math.round(seconds / 3600), "hour");
   if (size < 7 * 86400) return words.format(Math.round(seconds / 86400), "day");

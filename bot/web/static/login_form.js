@@ -1,7 +1,7 @@
 /** User name and password; on its own page, and again in a dialog when a session ends in the middle of work. */
-import { ApiError, call } from "./api.js";
+import { call } from "./api.js";
 import { explain } from "./errors.js";
-import { html, useEffect, useRef, useState } from "./html.js";
+import { html, useLayoutEffect, useRef, useState } from "./html.js";
 import { t } from "./i18n.js";
 
 /** @typedef {{username: string, role: string}} User */
@@ -11,7 +11,7 @@ export function LoginForm({ onDone }) {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState("");
   const form = useRef(/** @type {HTMLFormElement | null} */ (null));
-  useEffect(() => form.current?.querySelector("input")?.focus(), []);
+  useLayoutEffect(() => form.current?.querySelector("input")?.focus(), []);
   const submit = async (/** @type {Event} */ event) => {
     event.preventDefault();
     const fields = new FormData(/** @type {HTMLFormElement} */ (form.current));
@@ -21,8 +21,7 @@ export function LoginForm({ onDone }) {
       const answer = await call("POST", "/api/session", { username: fields.get("username"), password: fields.get("password") });
       onDone(answer.user);
     } catch (error) {
-      const wrong = error instanceof ApiError && error.status === 401;
-      setProblem(wrong ? t("login.wrong") : explain(error));
+      setProblem(explain(error));
       setBusy(false);
       form.current?.querySelector("input")?.focus();
     }

@@ -1,5 +1,5 @@
 /** The passage behind a citation: a side panel on wide screens, a sheet from below on a phone. */
-import { html, useEffect, useRef } from "./html.js";
+import { html, useLayoutEffect, useRef } from "./html.js";
 import { formatNumber, languageOf, t } from "./i18n.js";
 import { safeLink } from "./render.js";
 import { IconButton } from "./ui.js";
@@ -35,7 +35,7 @@ export function PassageText({ text }) {
  */
 export function PassagePanel({ source, sources, onSelect, onClose }) {
   const box = useRef(/** @type {HTMLElement | null} */ (null));
-  useEffect(() => box.current?.focus(), [source]);
+  useLayoutEffect(() => box.current?.focus(), [source]);
   const at = sources.findIndex((item) => item.n === source.n);
   const link = safeLink(source.url);
   const onKeyDown = (/** @type {KeyboardEvent} */ event) => {

@@ -215,6 +215,10 @@ function withButtons(text, known, name) {
     const numbers = (match[1] ?? match[2]).split(/[,，、]/).map((part) => Number.parseInt(part, 10));
     if (!numbers.every((n) => known.has(n))) continue;
     pieces.push(text.slice(end, match.index).trimEnd());
+    end = match.index + match[0].length;
+    const after = /^[.,;:!?。，、；：！？)）”’」』】]*/.exec(text.slice(end))?.[0] ?? "";
+    const cited = document.createElement("span"); // no line begins with a citation, or with the full stop after it
+    cited.className = "cited";
     for (const n of numbers) {
       const button = document.createElement("button");
       button.type = "button";
@@ -222,9 +226,11 @@ function withButtons(text, known, name) {
       button.dataset.n = String(n);
       button.setAttribute("aria-label", name(n));
       button.textContent = String(n);
-      pieces.push(button);
+      cited.append(button);
     }
-    end = match.index + match[0].length;
+    cited.append(after);
+    pieces.push(cited);
+    end += after.length;
   }
   if (pieces.length === 0) return null;
   pieces.push(text.slice(end));

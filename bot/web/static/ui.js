@@ -1,5 +1,5 @@
 /** Small shared pieces: icons, dialogs, toasts, the language switch. Knows nothing about chat or curation. */
-import { html, signal, useEffect, useRef } from "./html.js";
+import { html, signal, useLayoutEffect, useRef } from "./html.js";
 import { LANGUAGES, language, setLanguage, t } from "./i18n.js";
 
 /** Strokes on a 20 × 20 grid. */
@@ -60,7 +60,7 @@ export function LanguageSwitch() {
  */
 export function Dialog({ title, onClose, children, class: extra = "" }) {
   const box = useRef(/** @type {HTMLDialogElement | null} */ (null));
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = /** @type {HTMLElement | null} */ (document.activeElement);
     const dialog = box.current;
     if (dialog && !dialog.open) dialog.showModal();
@@ -126,6 +126,9 @@ export function Toasts() {
     </div>`)}
   </div>`;
 }
+
+/** Whether a dialog has the page: its keys are not the page's. */
+export const isDialogOpen = () => document.querySelector("dialog") !== null;
 
 /**
  * A list of shortcuts for the help dialog.

@@ -1,5 +1,5 @@
 /** Where a question is typed. Enter asks, Shift+Enter breaks the line, and an input method's Enter does neither. */
-import { html, useEffect, useLayoutEffect, useRef } from "../html.js";
+import { html, useLayoutEffect, useRef } from "../html.js";
 import { t } from "../i18n.js";
 import { Icon } from "../ui.js";
 import { ask, stop } from "./ask.js";
@@ -40,7 +40,7 @@ export function Composer() {
     if (!area || CSS.supports("field-sizing", "content")) return;
     area.rows = Math.min(8, Math.max(1, text.split("\n").length));
   }, [text]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (matchMedia("(pointer: fine)").matches) box.current?.focus();
   }, [conversationId.value]);
 

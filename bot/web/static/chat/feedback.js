@@ -1,7 +1,7 @@
 /** The form behind "this is wrong": reasons, the wrong words, a comment, a better answer. All of it optional. */
 import { call, segment } from "../api.js";
 import { explain } from "../errors.js";
-import { html, useEffect, useId, useRef, useState } from "../html.js";
+import { html, useEffect, useId, useLayoutEffect, useRef, useState } from "../html.js";
 import { languageOf, t } from "../i18n.js";
 import { plainText } from "../render.js";
 import { toast } from "../ui.js";
@@ -23,7 +23,7 @@ export function FeedbackForm({ turn, box, onClose }) {
   const form = useRef(/** @type {HTMLFormElement | null} */ (null));
   const id = useId();
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     form.current?.querySelector("input")?.focus({ preventScroll: true });
     form.current?.scrollIntoView({ block: "nearest" });
   }, []);

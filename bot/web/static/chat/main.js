@@ -1,9 +1,9 @@
 /** The chat page: puts its parts together, starts them, and listens to the keyboard. */
 import { boot } from "../boot.js";
-import { html, useEffect, useRef, watch } from "../html.js";
+import { html, useEffect, useLayoutEffect, useRef, watch } from "../html.js";
 import { t } from "../i18n.js";
 import { PassagePanel } from "../passage.js";
-import { Dialog, IconButton, LanguageSwitch, ShortcutTable, Toasts } from "../ui.js";
+import { Dialog, IconButton, isDialogOpen, LanguageSwitch, ShortcutTable, Toasts } from "../ui.js";
 import { ask, stop } from "./ask.js";
 import { addressed } from "./address.js";
 import { Composer, focusComposer, restoreTyped } from "./composer.js";
@@ -26,12 +26,11 @@ function Page() {
       <${TopBar} />
       ${drawer.value && html`<div class="backdrop" onClick=${() => { drawer.value = false; }}></div>`}
       <${Sidebar} />
-      <main class="reading"><${Conversation} /><div class="composer-place"><${Composer} /><p class="small-print">${t("chat.small_print")}</p></div></main>
+      <main class="reading"><${Conversation} /><div class="composer-place"><${Toasts} /><${Composer} /><p class="small-print">${t("chat.small_print")}</p></div></main>
       ${shown && html`<${PassagePanel} source=${shown.source} sources=${shown.sources} onClose=${closePanel}
         onSelect=${(/** @type {any} */ source) => { panel.value = { ...shown, source }; }} />`}
     </div>
     <p class="visually-hidden" role="status" aria-live="polite">${announcement.value}</p>
-    <${Toasts} />
     ${helpOpen.value && html`<${Help} />`}`;
 }
 
@@ -46,7 +45,7 @@ function TopBar() {
 
 function Conversation() {
   const box = useRef(/** @type {HTMLElement | null} */ (null));
-  useEffect(() => {
+  useLayoutEffect(() => {
     const area = box.current;
     if (!area || turns.value.length === 0) return;
     const last = area.querySelector(".turn:last-child");
@@ -97,7 +96,7 @@ function closePanel() {
 
 /** @param {KeyboardEvent} event */
 function onKey(event) {
-  if (event.defaultPrevented || event.isComposing) return;
+  if (event.defaultPrevented || event.isComposing || isDialogOpen()) return;
   if (event.altKey && event.code === "KeyN") {
     event.preventDefault();
     newConversation();

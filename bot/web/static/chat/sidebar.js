@@ -1,5 +1,5 @@
 /** The list of conversations: open, rename, delete, begin a new one. */
-import { html, useEffect, useRef, useState } from "../html.js";
+import { html, useLayoutEffect, useRef, useState } from "../html.js";
 import { formatAgo, languageOf, t } from "../i18n.js";
 import { Icon, IconButton } from "../ui.js";
 import { deleteConversation, newConversation, openConversation, renameConversation } from "./conversations.js";
@@ -45,7 +45,7 @@ function Entry({ item }) {
 /** @param {{item: Conversation, onClose: () => void}} props */
 function Rename({ item, onClose }) {
   const box = useRef(/** @type {HTMLInputElement | null} */ (null));
-  useEffect(() => box.current?.select(), []);
+  useLayoutEffect(() => box.current?.select(), []);
   const save = (/** @type {Event} */ event) => {
     event.preventDefault();
     const title = box.current?.value.trim() ?? "";

@@ -1,6 +1,6 @@
 /** Choosing a document, reading it, and selecting the words in it that are wrong. */
 import { segment, withQuery } from "../api.js";
-import { html, signal, useEffect, useId, useRef, useState } from "../html.js";
+import { html, signal, useEffect, useId, useLayoutEffect, useRef, useState } from "../html.js";
 import { languageOf, t } from "../i18n.js";
 import { Diff } from "./diff.js";
 import { report, request } from "./session.js";
@@ -35,7 +35,7 @@ function DocumentSearch({ mode }) {
   const [found, setFound] = useState(/** @type {any[] | null} */ (null));
   const id = useId();
   const box = useRef(/** @type {HTMLInputElement | null} */ (null));
-  useEffect(() => box.current?.focus(), []);
+  useLayoutEffect(() => box.current?.focus(), []);
   useEffect(() => {
     let stale = false;
     const timer = setTimeout(async () => {

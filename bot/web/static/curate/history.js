@@ -2,8 +2,12 @@
 import { html } from "../html.js";
 import { formatTime, has, label, languageOf, t } from "../i18n.js";
 
-/** Who did something: a user by name, the rest by what they are. @param {string | null | undefined} who */
-export const person = (who) => (who ? (has(`who.${who}`) ? t(`who.${who}`) : who) : t("history.system"));
+/** Who did something: a user by name, an API key by its own ("key shop"), the rest by what they are. @param {string | null | undefined} who */
+export function person(who) {
+  if (!who) return t("history.system");
+  if (who.startsWith("key ")) return t("who.key", { name: who.slice("key ".length) });
+  return has(`who.${who}`) ? t(`who.${who}`) : who;
+}
 
 /** @param {{entries: any[]}} props */
 export function History({ entries }) {

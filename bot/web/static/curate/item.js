@@ -3,7 +3,7 @@
  * The server's revision decides; nothing that was typed is ever thrown away.
  */
 import { ApiError, segment } from "../api.js";
-import { watch } from "../html.js";
+import { batch, watch } from "../html.js";
 import { explain } from "../errors.js";
 import { t } from "../i18n.js";
 import { toast } from "../ui.js";
@@ -19,7 +19,6 @@ import {
 /** @typedef {import("./store.js").Form} Form */
 
 const POLL_MS = 1500;
-const AUTOSAVE_MS = 300;
 /** A correction holds to the end of the day that the curator chose. */
 const END_OF_DAY = "T23:59:59Z";
 
@@ -47,10 +46,12 @@ export function formOf(from) {
 
 /** @param {Item} next the editor's text becomes what the server has */
 function adopt(next) {
-  item.value = next;
-  baseline.value = formOf(next);
-  form.value = baseline.value;
-  revision.value = next.revision;
+  batch(() => {
+    item.value = next;
+    baseline.value = formOf(next);
+    form.value = baseline.value;
+    revision.value = next.revision;
+  });
 }
 
 /** @param {string | null} id */
@@ -67,8 +68,10 @@ export async function openItem(id) {
   try {
     const next = await fetchItem(id);
     if (itemId.value !== id) return;
-    adopt(next);
-    restore(id);
+    batch(() => {
+      adopt(next);
+      restore(id);
+    });
     itemStatus.value = "idle";
     poll(id);
   } catch (error) {
@@ -100,14 +103,13 @@ export function discard() {
   adopt(item.value);
 }
 
-/** Keeps unsaved text in the browser as it is written. @returns {() => void} ends it */
+/** Keeps unsaved text in the browser with every letter: whoever closes the page gives no notice. */
 export function autosave() {
-  let timer = 0;
   const read = () => ({ id: item.value?.id, text: form.value, base: revision.value, unsaved: dirty.value });
-  return watch(read, ({ id, text, base, unsaved }) => {
-    clearTimeout(timer);
+  watch(read, ({ id, text, base, unsaved }) => {
     if (!id) return;
-    timer = setTimeout(() => (unsaved ? keep(id, text, base) : !conflict.value && forget(id)), AUTOSAVE_MS);
+    if (unsaved) keep(id, text, base);
+    else if (!conflict.value) forget(id);
   });
 }
 

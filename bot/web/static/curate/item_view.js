@@ -1,5 +1,5 @@
 /** One correction on the page: what was reported, what was answered, what is written instead, and what came of it. */
-import { html, useEffect, useRef } from "../html.js";
+import { html, useLayoutEffect, useRef } from "../html.js";
 import { formatTime, label, languageOf, t } from "../i18n.js";
 import { IconButton } from "../ui.js";
 import { ActionBar, Restored } from "./actions.js";
@@ -17,7 +17,7 @@ import { form, item, itemId, itemStatus } from "./store.js";
 export function ItemView() {
   const current = item.value;
   const scroll = useRef(/** @type {HTMLElement | null} */ (null));
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (scroll.current) scroll.current.scrollTop = 0;
   }, [current?.id]);
   if (!itemId.value) return html`<section class="detail-pane is-empty"><p class="muted">${t("item.choose")}</p></section>`;

@@ -77,7 +77,7 @@ export function DocumentView() {
           ${!shown.retired && html`<button type="button" class="button button-small button-quiet push" onClick=${() => setDeleting(true)}>${t("knowledge.delete")}</button>`}
         </p>
         <h1 lang=${languageOf(shown.title)}>${shown.title || shown.id}</h1>
-        <p class="muted">${link ? html`<a href=${link} target="_blank" rel="noopener noreferrer nofollow">${link}</a>` : shown.source ?? shown.id}</p>
+        <p class="muted">${link ? html`<a href=${link} target="_blank" rel="noopener noreferrer nofollow">${link}</a>` : shown.id}</p>
       </header>
       ${shown.versions?.length > 0 && html`<${Versions} shown=${shown} />`}
       <div class="document-body" lang=${languageOf(text)}>${text}</div>

@@ -4,7 +4,7 @@ import { html, useEffect, watch } from "../html.js";
 import { t } from "../i18n.js";
 import { LoginForm } from "../login_form.js";
 import { PassagePanel } from "../passage.js";
-import { Dialog, LanguageSwitch, ShortcutTable, Toasts } from "../ui.js";
+import { Dialog, isDialogOpen, LanguageSwitch, ShortcutTable, Toasts } from "../ui.js";
 import { ActionDialog, steps } from "./actions.js";
 import { forgetOld } from "./drafts.js";
 import { act, autosave, openItem, save } from "./item.js";
@@ -81,7 +81,7 @@ function closePanel() {
 
 /** @param {KeyboardEvent} event */
 function onKey(event) {
-  if (event.defaultPrevented || event.isComposing || document.querySelector("dialog[open]")) return;
+  if (event.defaultPrevented || event.isComposing || isDialogOpen()) return;
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "s") {
     event.preventDefault();
     if (tab.value === "queue" && dirty.value) save();

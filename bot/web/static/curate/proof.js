@@ -42,6 +42,7 @@ function ProofItem({ entry }) {
       <span class="proof-question" lang=${languageOf(entry.question)}>${entry.question}</span>
       <span class="muted">${label("role", entry.role)}</span>
     </summary>
+    ${entry.reason && html`<p>${entry.reason}</p>`}
     <div class="before-after">
       <${Side} title=${t("proof.before")} answer=${entry.before} />
       <${Side} title=${t("proof.after")} answer=${entry.after} />

@@ -1,5 +1,5 @@
 /** The queue as a list: filters with counts, search, entries, choosing several for a merge. */
-import { html, useEffect, useRef } from "../html.js";
+import { html, useLayoutEffect, useRef } from "../html.js";
 import { formatAgo, label, languageOf, t } from "../i18n.js";
 import { Icon } from "../ui.js";
 import { loadMore, loadQueue, narrow, toggleChosen } from "./queue.js";
@@ -65,7 +65,7 @@ function Filters() {
 function Entry({ entry }) {
   const current = entry.id === itemId.value;
   const box = useRef(/** @type {HTMLElement | null} */ (null));
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (current) box.current?.scrollIntoView({ block: "nearest" });
   }, [current]);
   const complaints = entry.complaints ?? 0;
