@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from bot.accounts import Identity
 from bot.errors import Forbidden
+from bot.web import problems
 from bot.web.queries import Limit, Offset, Words
 from bot.web.security import Curator, PartsDep
 from bot.wiring import Parts
@@ -73,20 +74,20 @@ def queue(
 @router.post("/merge")
 def merge(body: MergeBody, identity: Curator, parts: PartsDep) -> dict[str, Any]:
     """Makes one item of several; the first keeps the complaints of all."""
-    return parts.curation.merge(body.ids, actor=identity.name)
+    return _told(parts.curation.merge(body.ids, actor=identity.name))
 
 
 @router.get("/{correction_id}")
 def one(correction_id: int, _identity: Curator, parts: PartsDep) -> dict[str, Any]:
     """Everything about one item."""
-    return parts.curation.item(correction_id)
+    return _told(parts.curation.item(correction_id))
 
 
 @router.put("/{correction_id}/draft")
 def draft(correction_id: int, body: DraftBody, identity: Curator, parts: PartsDep) -> dict[str, Any]:
     """Writes the draft; what is left out stays as it is."""
     changes = body.model_dump(exclude_unset=True, exclude={"revision"})
-    return parts.curation.draft(correction_id, changes, actor=identity.name, revision=body.revision)
+    return _told(parts.curation.draft(correction_id, changes, actor=identity.name, revision=body.revision))
 
 
 @router.post("/{correction_id}/{action}")
@@ -94,7 +95,7 @@ def act(
     correction_id: int, action: str, identity: Curator, parts: PartsDep, body: ActionBody | None = None
 ) -> dict[str, Any]:
     """claim, prove, approve, reject, reopen or rollback. ``revision``: the one that the caller saw."""
-    return _act(parts, identity, correction_id, action, body or ActionBody())
+    return _told(_act(parts, identity, correction_id, action, body or ActionBody()))
 
 
 def _act(parts: Parts, identity: Identity, correction_id: int, action: str, body: ActionBody) -> dict[str, Any]:
@@ -117,3 +118,17 @@ def _act(parts: Parts, identity: Identity, correction_id: int, action: str, body
     if action not in steps:
         raise Invalid(f"An action is one of approve, prove, {', '.join(steps)}; not {action[:40]!r}.")
     return steps[action](correction_id, **said)
+
+
+def _told(item: dict[str, Any]) -> dict[str, Any]:
+    """The item, the reasons that the system itself gives in the reader's language."""
+    told = {**item, "history": [_in_words(event) for event in item["history"]]}
+    if item["proof"]:
+        told["proof"] = {**item["proof"], "items": [_in_words(one) for one in item["proof"]["items"]]}
+    if item["recheck"]:
+        told["recheck"] = _in_words(item["recheck"])
+    return told
+
+
+def _in_words(one: dict[str, Any]) -> dict[str, Any]:
+    return {**one, "reason": problems.said(one["reason"])} if one.get("reason") else one

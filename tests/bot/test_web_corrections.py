@@ -305,3 +305,17 @@ def test_who_acts_stands_in_the_history(shop: World, curator: TestClient) -> Non
     assert curator.get(f"/api/corrections/{correction_id}").json()["claimed_by"] == "key nightly"
     with shop.parts.database.read() as session:
         assert session.get_one(Correction, correction_id).claimed_by == "key nightly"
+
+
+def test_the_systems_own_reasons_are_told_in_the_readers_language(shop: World, curator: TestClient) -> None:
+    """What people wrote stays as they wrote it."""
+    correction_id = complain(shop)
+    draft(curator, correction_id, answer="Within 30 days.", edits=[EDIT])
+    act(curator, correction_id, "approve", reason="the new terms")
+    put(curator, "returns", "Returns", "Boots can be returned within 21 days of delivery.")
+    chinese = shop.client("carla")
+    chinese.headers["Accept-Language"] = "zh-CN"
+    reasons = [event["reason"] for event in chinese.get(f"/api/corrections/{correction_id}").json()["history"]]
+    assert reasons[-2:] == ["the new terms", "来源文档有变：returns"]
+    reasons = [event["reason"] for event in curator.get(f"/api/corrections/{correction_id}").json()["history"]]
+    assert reasons[-2:] == ["the new terms", "the source changed: returns"]
