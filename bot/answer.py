@@ -107,7 +107,7 @@ class Answerer:
             return self._stopped(condensed, language, emit, started)
         searching = time.perf_counter()
         if curated and candidate is None:
-            served = self._serve_curated(ask, condensed, language, emit, started)
+            served = self._serve_curated(ask, condensed, language, emit, started, searching)
             if served is not None:
                 return served
         result = self._searcher.search(condensed, SEARCH_DEPTH, filters=ask.filters or None, candidate=candidate)
@@ -165,7 +165,9 @@ class Answerer:
             timings_ms={"total": _since(started)},
         )
 
-    def _serve_curated(self, ask: Ask, condensed: str, language: str, emit: Emit, started: float) -> Outcome | None:
+    def _serve_curated(
+        self, ask: Ask, condensed: str, language: str, emit: Emit, started: float, searching: float
+    ) -> Outcome | None:
         """The approved answer, verbatim and without a model, when this is the corrected question."""
         with self._database.read() as session:
             found = matching.match(session, condensed, now=utc_now(), excluded=ask.exclude_entries)
@@ -185,7 +187,7 @@ class Answerer:
             stages={"curated": 1.0},
             curated=True,
         )
-        timings = {"retrieval": _since(started)}
+        timings = {"retrieval": _since(searching)}
         emit(Found((source,), seq))
         timings["first_token"] = _since(started)
         emit(Token(found.answer))

@@ -38,15 +38,15 @@ def text(key: str, language: str, **values: object) -> str:
     return words
 
 
-def translated(sentence: str, language: str) -> str:
+def translated(sentence: str, language: str, *, kind: str = "") -> str:
     """One of the server's English sentences in a language; as it is where the catalogues do not have it. A value that
-    has a name (``{state}``: ``state.queued``) is named."""
+    has a name (``{state}``: ``state.queued``) is named. ``kind``: only keys that begin with ``server.<kind>``."""
     if not language.startswith("zh"):
         return sentence
     names = catalogue(LOCALES["zh"])
-    for key, pattern in _sentences():
-        if match := pattern.fullmatch(sentence):
-            values = {name: names.get(f"{name}.{value}", value) for name, value in match.groupdict().items()}
+    for key, words in _sentences():
+        if key.startswith(f"server.{kind}") and (found := _values(sentence, words)) is not None:
+            values = {name: names.get(f"{name}.{value}", value) for name, value in found.items()}
             return text(key, language, **values)
     return sentence
 
@@ -59,17 +59,32 @@ def preferred(accepted: str) -> str:
 
 
 @cache
-def _sentences() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    """The English sentences of the server as patterns; the one with most words of its own first, because "There is no
-    document x to edit." also looks like "There is no document …"."""
+def _sentences() -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The English sentences of the server, each as words and names of values by turns; the one with most words of its
+    own first, because "There is no document x to edit." also looks like "There is no document …"."""
     own = {key: words for key, words in catalogue(LOCALES["en"]).items() if key.startswith("server.")}
-    return tuple(
-        (key, _pattern(words)) for key, words in sorted(own.items(), key=lambda one: -len(_PLACEHOLDER.sub("", one[1])))
-    )
+    ordered = sorted(own.items(), key=lambda one: -len(_PLACEHOLDER.sub("", one[1])))
+    return tuple((key, tuple(_PLACEHOLDER.split(words))) for key, words in ordered)
 
 
-def _pattern(words: str) -> re.Pattern[str]:
-    parts = _PLACEHOLDER.split(words)  # words and names by turns
-    parts[::2] = [re.escape(part) for part in parts[::2]]
-    parts[1::2] = [f"(?P<{name}>.+?)" for name in parts[1::2]]
-    return re.compile("".join(parts), re.DOTALL)
+def _values(sentence: str, words: tuple[str, ...]) -> dict[str, str] | None:
+    """The values of a sentence that has these words, each as short as can be; None when it has others.
+
+    Every word is looked for once, behind the one before: linear in a sentence that people may have written, where a
+    regular expression would try all divisions of it.
+    """
+    if len(words) == 1:
+        return {} if sentence == words[0] else None
+    first, *between, last = words
+    if not (sentence.startswith(first) and sentence.endswith(last)):
+        return None
+    found: dict[str, str] = {}
+    at, stop = len(first), len(sentence) - len(last)
+    for name, word in zip(between[:-1:2], between[1::2], strict=True):
+        end = sentence.find(word, at + 1, stop)
+        if end < 0:
+            return None
+        found[name] = sentence[at:end]
+        at = end + len(word)
+    found[between[-1]] = sentence[at:stop]
+    return found if at < stop else None

@@ -1,13 +1,15 @@
-"""The worker: a thread of the server that does the queued jobs (knowledge.jobs), one at a time.
+"""The worker: threads of the server that do the queued jobs (knowledge.jobs), one for each kind, so that the end of a
+correction does not wait for a long ingest. Jobs of one kind are done one at a time.
 
 Each kind has one handler, given by bot.wiring, and may have something that follows when a job has ended, done or
-given up. A job that fails is tried again later; one whose server died is taken up by the next. Knows nothing of what
-the handlers do.
+given up. A job that fails is tried again later; one whose server died is taken up by the next; one of a kind that has
+no handler waits for a server that has one. Knows nothing of what the handlers do.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +31,7 @@ After = Callable[[dict[str, Any]], None]
 
 
 class Worker:
-    """``start`` runs it in the background, ``wake`` tells it of work, ``stop`` ends it after the present job."""
+    """``start`` runs it in the background, ``wake`` tells it of work, ``stop`` ends it after the present jobs."""
 
     def __init__(
         self, database: Database, handlers: Mapping[str, Handler], *, after: Mapping[str, After] | None = None
@@ -37,34 +39,36 @@ class Worker:
         self._database = database
         self._handlers = handlers
         self._after = after or {}
-        self._wake = threading.Event()
+        self._wakes = {kind: threading.Event() for kind in handlers}
         self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
-        self._thread.start()
+        for kind in self._handlers:
+            thread = threading.Thread(target=self._run, args=(kind,), name=f"worker-{kind}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
     def wake(self) -> None:
-        self._wake.set()
+        for wake in self._wakes.values():
+            wake.set()
 
     def stop(self, timeout: float) -> None:
+        """Waits for the present jobs, ``timeout`` seconds at most."""
         self._stopping.set()
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join(timeout)
+        self.wake()
+        until = time.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
 
-    def step(self) -> bool:
-        """Does one job. Returns False when none is waiting."""
+    def step(self, kind: str | None = None) -> bool:
+        """Does one job, of this kind or of any. Returns False when none is waiting."""
         with self._database.write() as session:
-            job = jobs.claim(session)
+            job = jobs.claim(session, list(self._handlers) if kind is None else [kind])
         if job is None:
             return False
-        handler = self._handlers.get(job.kind)
         try:
-            if handler is None:
-                raise LookupError(f"no handler for jobs of kind {job.kind!r}")
-            result = handler(dict(job.payload), self._reporter(job))
+            result = self._handlers[job.kind](dict(job.payload), self._reporter(job))
         except Exception as error:  # noqa: BLE001 - whatever it was, the job must be told and the worker go on
             log.warning("job_failed", job=job.id, kind=job.kind, error=type(error).__name__, detail=str(error)[:500])
             with self._database.write() as session:
@@ -84,13 +88,14 @@ class Worker:
 
         return report
 
-    def _run(self) -> None:
+    def _run(self, kind: str) -> None:
+        wake = self._wakes[kind]
         while not self._stopping.is_set():
             try:
-                busy = self.step()
+                busy = self.step(kind)
             except Exception as error:  # noqa: BLE001 - e.g. a database that is locked for long: try again
                 log.error("worker_error", error=type(error).__name__, detail=str(error)[:500])
                 busy = False
             if not busy:
-                self._wake.wait(POLL_SECONDS)
-                self._wake.clear()
+                wake.wait(POLL_SECONDS)
+                wake.clear()

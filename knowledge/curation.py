@@ -4,6 +4,7 @@ command line alike. Joins corrections, drafts, proof and publish; knows nothing 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -165,21 +166,17 @@ class Curation:
         False when it ended before, by a rollback or a newer publication. Raises Stale when others keep changing the
         same documents.
         """
-        for attempt in range(ATTEMPTS):
+        for _attempt in range(ATTEMPTS):
             with self._database.read() as session:
                 entry = session.get(Entry, entry_id)
                 if entry is None or not entry.live:
                     return False
                 withdrawal = publish.prepare_withdrawal(session, entry, self._embedder, forced=True)
-            try:
-                with self._database.write() as session:
-                    correction = corrections.get(session, entry.correction_id)
-                    publish.expire(session, correction, withdrawal, fingerprint=self._embedder.fingerprint)
-                    return True
-            except Conflict:  # somebody was first
-                if attempt == ATTEMPTS - 1:
-                    raise
-        raise AssertionError("unreachable")
+            with suppress(Conflict), self._database.write() as session:  # somebody was first: see what is left
+                correction = corrections.get(session, entry.correction_id)
+                publish.expire(session, correction, withdrawal, fingerprint=self._embedder.fingerprint)
+                return True
+        raise Stale(f"What entry {entry_id} changed kept changing.")
 
     def merge(self, ids: Sequence[int], *, actor: str) -> dict[str, Any]:
         """Makes one item of several; the first keeps the complaints of all."""

@@ -123,7 +123,8 @@ def discard_forgotten(database: Database, uploads: Path) -> int:
     with database.read() as session:
         waiting = sa.select(Job.payload).where(Job.kind == INGEST, Job.state.in_(("queued", "running")))
         needed = {Path(payload["folder"]).name for payload in session.scalars(waiting)}
-    forgotten = [one for one in uploads.iterdir() if one.name not in needed] if uploads.is_dir() else []
+    folders = [one for one in uploads.iterdir() if one.is_dir()] if uploads.is_dir() else []
+    forgotten = [one for one in folders if one.name not in needed]
     for one in forgotten:
         shutil.rmtree(one, ignore_errors=True)
     return len(forgotten)

@@ -16,6 +16,8 @@ from knowledge.errors import NotFound
 from knowledge.tables import Job
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sqlalchemy.orm import Session
 
 HEARTBEAT_SECONDS = 60  # a running job that has not reported for this long lost its worker
@@ -40,8 +42,9 @@ def get(session: Session, job_id: int) -> Job:
     return job
 
 
-def claim(session: Session, *, now: datetime | None = None) -> Job | None:
-    """Takes the oldest waiting (or abandoned) job, or None. Another worker being first is a normal outcome.
+def claim(session: Session, kinds: Collection[str], *, now: datetime | None = None) -> Job | None:
+    """Takes the oldest waiting (or abandoned) job of these kinds, or None. Another worker being first is a normal
+    outcome.
 
     A job that was abandoned ``MAX_ATTEMPTS`` times fails: it may be what ends the workers.
     """
@@ -54,7 +57,7 @@ def claim(session: Session, *, now: datetime | None = None) -> Job | None:
         .execution_options(synchronize_session=False)
     )
     free = sa.or_(sa.and_(Job.state == "queued", Job.run_after <= now), abandoned)
-    for job in session.scalars(sa.select(Job).where(free).order_by(Job.id).limit(10)):
+    for job in session.scalars(sa.select(Job).where(free, Job.kind.in_(kinds)).order_by(Job.id).limit(10)):
         taken = session.execute(
             sa.update(Job)
             .where(Job.id == job.id, Job.attempts == job.attempts, free)

@@ -207,6 +207,8 @@ def _withdraw(
     edits = active_edits(session, entry)
     touched = _set_live(session, entry, live=False)
     if earlier is not None:
+        forms, hides = _claims(session, earlier)
+        affected.reopen_replaced(session, correction.id, forms, hides, now=utc_now())
         touched += _set_live(session, earlier, live=True)
         edits += active_edits(session, earlier)
         _await_expiry(session, earlier, actor)
@@ -242,6 +244,15 @@ def _await_expiry(session: Session, entry: Entry, actor: str) -> None:
     """Has the entry end when its time is over. Ended or replaced before, it is let alone then."""
     if entry.valid_until is not None:
         jobs.enqueue(session, EXPIRE, {"entry_id": entry.id}, actor=actor, run_after=entry.valid_until)
+
+
+def _claims(session: Session, entry: Entry) -> tuple[dict[str, str], list[str]]:
+    """The questions that an entry answers when it is live (normal form → wording), and the documents that it hides."""
+    asked = sa.select(EntryQuestion.normalised, EntryQuestion.text).where(
+        EntryQuestion.entry_id == entry.id, EntryQuestion.role != "negative"
+    )
+    hides = sa.select(Supersession.document_id).where(Supersession.entry_id == entry.id)
+    return {row.normalised: row.text for row in session.execute(asked)}, list(session.scalars(hides))
 
 
 def _said(session: Session, entry: Entry) -> set[tuple[Any, ...]]:

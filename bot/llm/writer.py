@@ -45,11 +45,10 @@ class ChatWriter:
     """Writes with ``chat``; ``model`` stands for it in the memory's key: another model, another key."""
 
     def __init__(self, chat: BaseChatModel, gate: Gate, database: Database, *, model: str, max_tokens: int) -> None:
-        self._chat = chat
-        self._gate = gate
-        self._memory = _Memory(database)
-        self._model = model
-        self._max_tokens = max_tokens
+        self.chat = chat
+        self.gate = gate
+        self.memory = _Memory(database, model)
+        self.max_tokens = max_tokens
 
     @contextmanager
     def place(
@@ -67,79 +66,26 @@ class ChatWriter:
         with ExitStack() as held:
 
             def enter() -> None:
-                held.enter_context(self._gate.enter(on_position=on_position, cancelled=stop, background=background))
+                held.enter_context(self.gate.enter(on_position=on_position, cancelled=stop, background=background))
 
-            yield Place(self, enter, stop)
+            place = Place(self, enter, stop)
+            yield place
+        place.keep()  # the next one need not wait for the disk
 
     def warm_up(self, beginnings: Iterable[Sequence[Message]], stop: threading.Event) -> None:
         """Has a model that keeps the beginnings of prompts read these, so that the first person to ask does not wait
-        for it. Whoever comes meanwhile goes first. Raises EngineError; ends soon after ``stop`` is set."""
-        if not getattr(self._chat, "keeps_beginnings", False):
+        for it. Whoever comes meanwhile goes first; where nobody may wait, there is no warming up. Raises EngineError;
+        ends soon after ``stop`` is set."""
+        if not getattr(self.chat, "keeps_beginnings", False) or not self.gate.limit:
             return
         for messages in beginnings:
             read = False
             while not read and not stop.is_set():
-                with suppress(WaitCancelled), self._gate.enter(cancelled=stop, background=True):
-                    halt = _Halt(lambda: stop.is_set() or self._gate.waiting > 0)
-                    for _ in self._chat.stream(_plain(messages), stop_event=halt, max_tokens=1):
+                with suppress(WaitCancelled), self.gate.enter(cancelled=stop, background=True):
+                    halt = _Halt(lambda: stop.is_set() or self.gate.waiting > 0)
+                    for _ in self.chat.stream(_plain(messages), stop_event=halt, max_tokens=1):
                         pass
                     read = not halt.is_set()
-
-    def write(
-        self,
-        messages: Sequence[Message],
-        *,
-        enter: Callable[[], None],
-        on_text: Callable[[str], None],
-        stop: threading.Event,
-        max_tokens: int | None,
-        fresh: bool,
-        refuse_above: float | None,
-    ) -> Written:
-        """See Place.write; ``enter`` is called before the model is."""
-        limit = max_tokens or self._max_tokens
-        key = _key(self._model, limit, refuse_above, messages)
-        if not fresh and (known := self._memory.recall(key)) is not None:
-            on_text(known.text)
-            return known
-        try:
-            enter()
-        except WaitCancelled:
-            return Written("", 0, 0, stopped=True)
-        options: dict[str, Any] = {"max_tokens": limit}
-        if fresh:
-            options |= {"temperature": FRESH_TEMPERATURE, "seed": secrets.randbelow(2**31)}
-        written = self._stream(messages, options, stop, on_text, refuse_above)
-        if not written.stopped and not fresh:  # a sample is for who asked for it
-            self._memory.keep(key, written)
-        return written
-
-    def _stream(
-        self,
-        messages: Sequence[Message],
-        options: dict[str, Any],
-        stop: threading.Event,
-        on_text: Callable[[str], None],
-        refuse_above: float | None,
-    ) -> Written:
-        if refuse_above is not None:
-            options |= {"logprobs": True, "top_logprobs": doubt.ALTERNATIVES}
-        halt = _Halt(stop.is_set)
-        parts: list[str] = []
-        tokens = (0, 0)
-        for chunk in self._chat.stream(_plain(messages), stop_event=halt, **options):
-            if usage := getattr(chunk, "usage_metadata", None):
-                tokens = (usage["input_tokens"], usage["output_tokens"])
-            text = chunk.text if isinstance(chunk.text, str) else chunk.text()
-            if not text or halt.is_set():
-                continue  # the last chunk, with the counts, comes also after a halt
-            if not parts and refuse_above is not None and doubt.of(chunk.response_metadata) > refuse_above:
-                parts.append(NO_ANSWER)
-                halt.set()
-                continue
-            parts.append(text)
-            on_text(text)
-        return Written("".join(parts), *tokens, stopped=stop.is_set())
 
 
 class Place:
@@ -150,6 +96,7 @@ class Place:
         self._enter = enter
         self._stop = stop
         self._held = False
+        self._written: list[tuple[str, Written]] = []
 
     def write(
         self,
@@ -165,24 +112,60 @@ class Place:
         ``refuse_above``: a model that doubts more than this (bot.doubt) has refused; not a word of it goes out.
         Raises Busy (queue full), EngineError (the engine failed).
         """
-        return self._writer.write(
-            messages,
-            enter=self._take,
-            on_text=on_text,
-            stop=self._stop,
-            max_tokens=max_tokens,
-            fresh=fresh,
-            refuse_above=refuse_above,
-        )
+        limit = max_tokens or self._writer.max_tokens
+        key = self._writer.memory.key(messages, limit, refuse_above)
+        if not fresh and (known := self._writer.memory.recall(key)) is not None:
+            on_text(known.text)
+            return known
+        try:
+            if not self._held:
+                self._enter()
+                self._held = True
+        except WaitCancelled:
+            return Written("", 0, 0, stopped=True)
+        options: dict[str, Any] = {"max_tokens": limit}
+        if fresh:
+            options |= {"temperature": FRESH_TEMPERATURE, "seed": secrets.randbelow(2**31)}
+        written = self._stream(messages, options, on_text, refuse_above)
+        if not written.stopped and not fresh:  # a sample is for who asked for it
+            self._written.append((key, written))
+        return written
 
-    def _take(self) -> None:
-        if not self._held:
-            self._enter()
-            self._held = True
+    def keep(self) -> None:
+        """Remembers what was written."""
+        for key, written in self._written:
+            self._writer.memory.keep(key, written)
+
+    def _stream(
+        self,
+        messages: Sequence[Message],
+        options: dict[str, Any],
+        on_text: Callable[[str], None],
+        refuse_above: float | None,
+    ) -> Written:
+        if refuse_above is not None:
+            options |= {"logprobs": True, "top_logprobs": doubt.ALTERNATIVES}
+        halt = _Halt(self._stop.is_set)
+        parts: list[str] = []
+        tokens = (0, 0)
+        for chunk in self._writer.chat.stream(_plain(messages), stop_event=halt, **options):
+            if usage := getattr(chunk, "usage_metadata", None):
+                tokens = (usage["input_tokens"], usage["output_tokens"])
+            text = chunk.text if isinstance(chunk.text, str) else chunk.text()
+            if not text or halt.is_set():
+                continue  # the last chunk, with the counts, comes also after a halt
+            if not parts and refuse_above is not None and doubt.of(chunk.response_metadata) > refuse_above:
+                parts.append(NO_ANSWER)
+                halt.set()
+                continue
+            parts.append(text)
+            on_text(text)
+        return Written("".join(parts), *tokens, stopped=self._stop.is_set())
 
 
 class _Halt(threading.Event):
-    """Set when it is set itself, or when ``also`` says so: the model is to stop for either reason."""
+    """Set when it is set itself, or when ``also`` says so: the model is to stop for either reason. Engines look at it
+    now and then; nobody could wait for it."""
 
     def __init__(self, also: Callable[[], bool]) -> None:
         super().__init__()
@@ -195,8 +178,14 @@ class _Halt(threading.Event):
 class _Memory:
     """What was written for which prompt, in the database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, model: str) -> None:
         self._database = database
+        self._model = model
+
+    def key(self, messages: Sequence[Message], limit: int, refuse_above: float | None) -> str:
+        plain = [asdict(message) for message in messages]
+        whole = json.dumps([self._model, limit, refuse_above, plain], ensure_ascii=False)
+        return hashlib.sha256(whole.encode("utf-8", "replace")).hexdigest()
 
     def recall(self, key: str) -> Written | None:
         with self._database.read() as session:
@@ -222,8 +211,3 @@ class _Memory:
 
 def _plain(messages: Sequence[Message]) -> list[tuple[str, str]]:
     return [(message.role, message.content) for message in messages]
-
-
-def _key(model: str, limit: int, refuse_above: float | None, messages: Sequence[Message]) -> str:
-    whole = json.dumps([model, limit, refuse_above, [asdict(message) for message in messages]], ensure_ascii=False)
-    return hashlib.sha256(whole.encode("utf-8", "replace")).hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import asdict
 from typing import Any, Literal
 
@@ -123,23 +122,30 @@ def finish(parts: Parts, begun: Begun) -> Outcome:
 
 
 def _tell(parts: Parts, begun: Begun, send: sse.Send) -> None:
-    """Runs the turn and sends its events as the contract names them."""
-    opened = threading.Event()
+    """Runs the turn and sends its events as the contract names them. ``meta`` is first, also when the line is waited in
+    before anything is looked for; should the knowledge change meanwhile, it comes again with its new version."""
+    told: list[int] = []
+
+    def meta(knowledge_version: int) -> None:
+        if knowledge_version not in told:
+            told.append(knowledge_version)
+            send("meta", {**_ids(begun), "knowledge_version": knowledge_version})
 
     def pass_on(event: TurnEvent) -> None:
         if isinstance(event, Found):
-            send("meta", {**_ids(begun), "knowledge_version": event.knowledge_version})
-            opened.set()
+            meta(event.knowledge_version)
             send("sources", {"sources": _sources(event)})
         elif isinstance(event, Waiting):
+            if not told:
+                meta(parts.searcher.refresh().seq)
             send("queue", {"position": event.position})
         elif isinstance(event, Token):
             send("token", {"text": event.text})
         elif isinstance(event, Finished):
             send("done", _done(begun, event.outcome))
         elif isinstance(event, Failed):
-            if not opened.is_set():
-                send("meta", {**_ids(begun), "knowledge_version": 0})
+            if not told:
+                meta(0)
             send("error", problems.summary(event.error))
 
     parts.turns.run(begun, pass_on)

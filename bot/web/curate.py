@@ -131,4 +131,4 @@ def _told(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def _in_words(one: dict[str, Any]) -> dict[str, Any]:
-    return {**one, "reason": problems.said(one["reason"])} if one.get("reason") else one
+    return {**one, "reason": problems.said(one["reason"], kind="reason.")} if one.get("reason") else one

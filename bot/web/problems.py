@@ -61,9 +61,9 @@ def written_for(accepted: str) -> None:
     _reader.set(texts.preferred(accepted))
 
 
-def said(sentence: str) -> str:
-    """One of our English sentences in the reader's language, where the catalogues have it."""
-    return texts.translated(sentence, _reader.get())
+def said(sentence: str, *, kind: str = "") -> str:
+    """One of our English sentences in the reader's language, where the catalogues have it (``server.<kind>…``)."""
+    return texts.translated(sentence, _reader.get(), kind=kind)
 
 
 def problem(status: int, detail: str, *, headers: dict[str, str] | None = None, **more: Any) -> JSONResponse:
@@ -123,7 +123,7 @@ def from_validation(error: RequestValidationError) -> tuple[int, str]:
     """The status and the detail for input that does not have the form of the contract."""
     if isinstance(error.body, bytes):
         return 415, "Send the body as JSON, with Content-Type: application/json."
-    return 422, "; ".join(dict.fromkeys(_complaint(one) for one in error.errors()))[:MAX_DETAIL]
+    return 422, "; ".join(dict.fromkeys(said(_complaint(one)) for one in error.errors()))[:MAX_DETAIL]
 
 
 def from_http(error: HTTPException) -> tuple[int, str]:

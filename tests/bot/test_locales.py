@@ -22,6 +22,7 @@ BOT = Path(bot.__file__).parent
 KNOWLEDGE = Path(knowledge.__file__).parent
 STATIC = BOT / "web" / "static"
 LANGUAGES = ("en", "zh-CN")
+HOSTILE = "Correction x" + " is x: it cannot x. Possible now: x" * 10_000  # begins like a sentence, and again
 
 # Values that the pages look up as `prefix.value`, most of them sent by the server: each has a text of its own.
 FAMILIES = {
@@ -191,11 +192,12 @@ def test_catalogue_has_no_key_that_nobody_uses() -> None:
 
 def test_catalogue_has_no_sentence_that_the_server_does_not_say() -> None:
     pydantics = {"server.problem.too_long", "server.problem.too_short"}  # tests/bot/test_web_problems.py provokes them
+    short = {"server.reason.merged_with"}  # tests/bot/test_web_corrections.py provokes it
     unsaid = {
         key: text
         for key, text in catalogue("en").items()
-        if key.startswith(("server.title.", "server.problem."))
-        and key not in pydantics
+        if key.startswith(("server.title.", "server.problem.", "server.reason."))
+        and key not in pydantics | short
         and not any(sentence.fullmatch(text) for sentence in server_sentences())
     }
     assert unsaid == {}
@@ -242,7 +244,10 @@ def test_preferred_language_is_the_one_that_weighs_most(accepted: str, language:
         ("comment has 4,001 characters; at most 4,000.", "comment 有 4,001 个字符，最多 4,000 个。"),
         ("Correction 3 is rolled_back: it cannot be approved.", "更正项 3 现在是“已回滚”，不能批准。"),
         ("An edit replaces 'one\ntwo' by itself.", "替换前后的文字相同：'one\ntwo'。"),
+        ("merged with 4, 5", "与 4, 5 合并"),
         ("Nobody wrote this sentence.", "Nobody wrote this sentence."),
+        ("Correction  is queued: it cannot be approved.", "Correction  is queued: it cannot be approved."),
+        (HOSTILE, HOSTILE),
         ("", ""),
     ],
 )

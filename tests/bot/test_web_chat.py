@@ -129,7 +129,7 @@ def test_events_of_a_queue_come_between_sources_and_tokens(tmp_path: Path) -> No
         assert [one.events[-1][1]["answer"] for one in (first, second, third)] == [ANSWER] * 3
 
 
-def test_a_follow_up_waits_once_and_is_told_so_before_anything_else(tmp_path: Path) -> None:
+def test_a_follow_up_waits_once_and_is_told_its_place(tmp_path: Path) -> None:
     gate = threading.Semaphore(7)
     with shop(tmp_path, ScriptedChat(script=lambda _: ANSWER, gate=gate)) as made, serving(made.app) as address:
         with httpx.Client(base_url=address) as someone:
@@ -143,7 +143,7 @@ def test_a_follow_up_waits_once_and_is_told_so_before_anything_else(tmp_path: Pa
             gate.release(100)
             first.wait()
             follow_up.wait()
-        assert follow_up.names()[:3] == ["queue", "meta", "sources"]
+        assert follow_up.names()[:3] == ["meta", "queue", "sources"]
         assert follow_up.names().count("queue") == 1
 
 

@@ -1,4 +1,4 @@
-"""The worker does the queued jobs, one at a time, and goes on whatever happens."""
+"""The worker does the queued jobs, one of each kind at a time, and goes on whatever happens."""
 
 from __future__ import annotations
 
@@ -111,13 +111,32 @@ def test_nothing_follows_a_job_that_another_worker_has_taken_up(database: Databa
     assert followed == []
 
 
-def test_a_job_of_an_unknown_kind_fails_and_others_go_on(database: Database) -> None:
+def test_a_job_of_an_unknown_kind_waits_and_others_go_on(database: Database) -> None:
     unknown, known = enqueue(database, "dance"), enqueue(database, "ask")
     worker = Worker(database, {"ask": lambda _payload, _report: None})
     assert worker.step()
-    assert worker.step()
-    assert told(database, unknown)[:2] == ("queued", "LookupError: no handler for jobs of kind 'dance'")
-    assert told(database, known)[0] == "done"
+    assert not worker.step()
+    assert [told(database, one)[0] for one in (unknown, known)] == ["queued", "done"]
+
+
+def test_a_long_job_holds_up_only_its_own_kind(database: Database) -> None:
+    asked, go_on = threading.Event(), threading.Event()
+
+    def long(_payload: dict[str, Any], _report: Any) -> None:
+        assert go_on.wait(30)
+
+    def ask(_payload: dict[str, Any], _report: Any) -> None:
+        asked.set()
+
+    enqueue(database, "long")
+    enqueue(database, "ask")
+    worker = Worker(database, {"long": long, "ask": ask})
+    worker.start()
+    try:
+        assert asked.wait(30)
+    finally:
+        go_on.set()
+        worker.stop(30)
 
 
 def test_a_job_that_is_cancelled_while_it_runs_stays_cancelled(database: Database) -> None:

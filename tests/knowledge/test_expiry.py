@@ -61,8 +61,8 @@ def test_a_publication_with_an_end_has_a_job_that_waits_for_it(world: World) -> 
     assert waiting(world) == [({"entry_id": 1}, UNTIL)]
     with world.database.write() as session:
         session.execute(sa.delete(Job).where(Job.kind != EXPIRE))
-        assert jobs.claim(session, now=UNTIL - timedelta(seconds=1)) is None
-        assert jobs.claim(session, now=UNTIL) is not None
+        assert jobs.claim(session, [EXPIRE], now=UNTIL - timedelta(seconds=1)) is None
+        assert jobs.claim(session, [EXPIRE], now=UNTIL) is not None
 
 
 def test_what_expired_is_gone_and_what_it_replaced_is_back(world: World) -> None:

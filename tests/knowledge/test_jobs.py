@@ -24,14 +24,20 @@ def enqueue(world: World, kind: str = "recheck", **payload: object) -> int:
         return jobs.enqueue(session, kind, payload, actor="ann").id
 
 
-def claim(world: World, *, now: datetime | None = None) -> Job | None:
+def claim(world: World, kind: str = "recheck", *, now: datetime | None = None) -> Job | None:
     with world.database.write() as session:
-        return jobs.claim(session, now=now)
+        return jobs.claim(session, [kind], now=now)
 
 
 def job(world: World, job_id: int) -> Job:
     with world.database.read() as session:
         return jobs.get(session, job_id)
+
+
+def test_claim_takes_jobs_of_the_kinds_asked_for(world: World) -> None:
+    enqueue(world, "ingest")
+    assert claim(world, "recheck") is None
+    assert claim(world, "ingest") is not None
 
 
 def test_claim_takes_the_oldest_waiting_job(world: World) -> None:

@@ -281,3 +281,20 @@ def test_rollback_that_a_returning_document_outran_changes_nothing(world: World)
         correction = corrections.get(session, correction_id)
         publish.rollback(session, correction, withdrawal, fingerprint=world.embedder.fingerprint, actor="ann")
     assert world.rows() == before
+
+
+def test_rollback_reopens_whose_place_the_earlier_publication_takes_again(world: World) -> None:
+    """What was free when another correction was approved is taken again: its curator must hear of it."""
+    other = world.publish("How fast?", "2 days.")
+    taking: dict[str, Any] = {"paraphrases": ["How fast?"], "supersedes": [{"document_id": f"erratum-{other}"}]}
+    correction_id = world.publish("How long may goods be returned?", "20 days.", **taking)
+    desk = world.curation
+    desk.reopen(correction_id, actor="ann")
+    desk.draft(correction_id, {"answer": "30 days.", "paraphrases": [], "supersedes": []}, actor="ann")
+    desk.approve(correction_id, actor="ann")
+    desk.draft(other, {"answer": "3 days."}, actor="bob")
+    desk.approve(other, actor="bob")
+    desk.rollback(correction_id, actor="ann")
+    item = desk.item(other)
+    assert (item["state"], item["live"]) == ("reopened", True)
+    assert item["history"][-1]["reason"] == f"correction {correction_id} superseded its erratum"
