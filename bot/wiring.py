@@ -43,6 +43,7 @@ class Parts:
         self, settings: Settings, *, embedder: Embedder | None = None, chat: BaseChatModel | None = None
     ) -> None:
         self.settings = settings
+        self.serving = False  # whether people's questions are answered meanwhile
         self._given_embedder = embedder
         self._given_chat = chat
 
@@ -89,8 +90,8 @@ class Parts:
 
         resolved = self.store.resolve(self.settings.embedding_model, "embedding")
         assert resolved.path is not None
-        # Half the cores: a question is embedded in milliseconds on one, and the chat model needs the others.
-        threads = max(1, self._cores // 2)
+        # Beside people's questions half the cores: the chat model needs the others. A command may take them all.
+        threads = max(1, self._cores // 2) if self.serving else self._cores
         return SentenceTransformerEmbedder(resolved.path, fingerprint=resolved.fingerprint, threads=threads)
 
     @cached_property

@@ -1,6 +1,6 @@
 """What the running system costs: start, ingest, retrieval at size, the chat path against the bare engine, write-back.
 
-    .venv/bin/python scripts/bench_system.py [--only ingest,retrieval,chat,writeback] [--out results.json]
+    .venv/bin/python scripts/bench_system.py [--only start,ingest,retrieval,chat,writeback] [--out results.json]
 
 Uses the real models and the bundled handbook in a temporary data folder. Prints a table; figures with the machine and
 the date go into scripts/RESULTS.md by hand. Times on a shared machine are upper bounds: compare the ratios of one run.
@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
@@ -44,7 +45,10 @@ WORDS = 20_000  # size of the synthetic vocabulary; its frequencies follow Zipf'
 
 
 def main() -> int:
+    from bot import logs
+
     arguments = _arguments()
+    logs.configure(form="console", level="error", text=False)
     rows: list[dict[str, Any]] = []
 
     def note(metric: str, value: float, unit: str, detail: str = "") -> None:
@@ -76,6 +80,23 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def start(folder: Path, note: Callable[..., None]) -> None:
+    """The server from its command to the first request that it would answer, with an empty knowledge base."""
+    environment = os.environ | {"ERRATA_DATA": str(folder / "start"), "ERRATA_PORT": "0"}
+    for name in ("first", "again"):
+        started = time.perf_counter()
+        with subprocess.Popen(
+            [sys.executable, "-m", "bot", "serve"], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+        ) as server:
+            assert server.stdout is not None
+            for line in server.stdout:
+                if "is ready" in line:
+                    break
+            note(f"start {name}", time.perf_counter() - started, "s")
+            server.terminate()
+            server.communicate()
+
+
 def ingest(folder: Path, note: Callable[..., None]) -> None:
     """The handbook from nothing; then again, unchanged."""
     from knowledge.ingest import ingest as ingest_files
@@ -103,9 +124,12 @@ def retrieval(_folder: Path, note: Callable[..., None]) -> None:
         vectors = _unit(random.standard_normal((size, 384), dtype=np.float32))
         texts = [" ".join(f"w{word}" for word in random.zipf(1.3, 80) % WORDS) for _ in range(size)]
         started = time.perf_counter()
+        before = psutil.Process().memory_info().rss
         rows = (Row(number + 1, text, vector) for number, (text, vector) in enumerate(zip(texts, vectors, strict=True)))
         index = Index.build(rows, seq=1, fingerprint="bench", dimension=384)
         note(f"build at {size:,}", time.perf_counter() - started, "s")
+        grown = psutil.Process().memory_info().rss - before
+        note(f"memory at {size:,}", grown / 2**20, "MiB", f"ratio to the bare vectors {grown / vectors.nbytes:.2f}")
         queries = _unit(random.standard_normal((100, 384), dtype=np.float32))
         words = [text.split()[:8] for text in texts[:100]]
         raw = faiss.IndexFlatIP(384)
@@ -221,6 +245,7 @@ def _unit(vectors: Any) -> Any:
 
 
 SECTIONS: dict[str, Callable[[Path, Callable[..., None]], None]] = {
+    "start": start,
     "ingest": ingest,
     "retrieval": retrieval,
     "chat": chat,

@@ -50,6 +50,7 @@ def serve(
     with open_parts(verbose=True) as parts:
         given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
         parts.settings = parts.settings.model_copy(update=given)
+        parts.serving = True
         started = time.monotonic()
         with listen(parts.settings) as listening, only_server(parts.settings.data):
             prepare(parts)
