@@ -1,7 +1,7 @@
 """A follow-up in the light of its conversation: "and for sale items?" becomes a question that stands alone.
 
 The model rewrites; the rewriting is checked, because a bad one sends the search astray: what is empty, far longer
-than its parts, or an answer instead of a question is dropped for the plain joining of both questions.
+than its parts, about something else, or an answer instead of a question is dropped for the plain joining of both questions.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ MAX_TURNS = 3  # what is further back rarely matters and costs prefill
 MAX_QUESTION = 400  # characters of an earlier question that are shown to the model, or joined
 MAX_ANSWER = 240  # … and of an earlier answer
 MAX_TOKENS = 64
+KEPT = 1 / 3  # share of the last question's words that its rewriting must have
 
 _SYSTEM = {
     "en": (
@@ -73,9 +74,11 @@ def _clean(written: str, labels: Sequence[str]) -> str:
 
 
 def _fits(rewritten: str, question: str, history: Sequence[Turn]) -> bool:
-    """Whether a rewriting adds only words of the conversation, and not too many."""
+    """Whether a rewriting adds only words of the conversation, and not too many, and keeps what was asked last: a
+    small model likes to repeat the question before."""
     if not rewritten or len(rewritten) > 3 * (len(question) + max(len(turn.question) for turn in history)):
         return False
     known = set(tokens(" ".join((question, *(part for turn in history for part in (turn.question, turn.answer))))))
     new = set(tokens(rewritten))
-    return bool(new) and len(new - known) <= len(new) / 2
+    asked = set(tokens(question))
+    return bool(new) and len(new - known) <= len(new) / 2 and len(asked & new) >= len(asked) * KEPT

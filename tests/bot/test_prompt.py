@@ -63,7 +63,10 @@ def test_condense_takes_a_rewriting_made_of_the_conversation() -> None:
     assert rewriting("Question: Can sale items be returned?\nmore") == "Can sale items be returned?"
 
 
-@pytest.mark.parametrize("bad", ["", "Bananas grow in warm countries.", "word " * 200])
+REPEATED = "Within how many days can shoes be returned?"
+
+
+@pytest.mark.parametrize("bad", ["", "Bananas grow in warm countries.", "word " * 200, REPEATED])
 def test_condense_joins_both_questions_when_the_rewriting_is_no_good(bad: str) -> None:
     assert rewriting(bad) == "Within how many days can shoes be returned? And sale items?"
 
