@@ -140,6 +140,8 @@ class Answerer:
         texts_of_sources = [source.passage for source in sources]
         said = "" if is_sentinel_so_far(written.text) else written.text.replace(NO_ANSWER, "")
         answer, cited = citations.verify(said, texts_of_sources)
+        if not written.stopped and not cited:  # nobody could check it
+            return _refused("model", common, timings, started)
         return Outcome(
             status="stopped" if written.stopped else "answered",
             answer=answer,

@@ -1,7 +1,8 @@
 """A follow-up in the light of its conversation: "and for sale items?" becomes a question that stands alone.
 
 The model rewrites; the rewriting is checked, because a bad one sends the search astray: what is empty, far longer
-than its parts, about something else, or an answer instead of a question is dropped for the plain joining of both questions.
+than its parts, about something else, or an answer instead of a question is dropped for the plain joining of both
+questions.
 """
 
 from __future__ import annotations

@@ -162,6 +162,15 @@ def test_a_corrected_question_is_answered_while_the_line_is_full(tmp_path: Path)
         busy.wait()
 
 
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [("At nine [1].", "answered"), ("It opens at nine.", "answered"), ("YES", "refused"), ("[1]", "refused")],
+)
+def test_an_answer_that_stands_on_no_passage_is_refused(tmp_path: Path, text: str, status: str) -> None:
+    with shop(tmp_path, ScriptedChat(script=lambda _: text)) as made:
+        assert ask(made.client(), QUESTION)["status"] == status
+
+
 def test_answer_id_goes_out_before_the_first_token_and_the_answer_is_stored_before_done(tmp_path: Path) -> None:
     gate = threading.Semaphore(0)
     with shop(tmp_path, ScriptedChat(script=lambda _: ANSWER, gate=gate)) as made, serving(made.app) as address:
