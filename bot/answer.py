@@ -1,8 +1,8 @@
 """THE path of a question: condense → curated match → search → evidence → prompt → model → citations verified.
 
 Nothing is stored here and nothing is known of the web: ``Answerer.answer`` tells what happens through ``emit`` and
-returns the outcome. The page, the command line, proofs and rechecks all take this path, so that what is proved is
-what people get.
+returns the outcome. The page, the command line and rechecks all take this path. A proof asks no model: it judges the
+passages that this path would give one (bot.wiring joins the two).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from bot.exchange import Place, Writer
     from knowledge.db import Database
     from retrieval.passage import Hit, Passage
-    from retrieval.search import Candidate, Searcher
+    from retrieval.search import Searcher
 
 _SENTINEL = re.compile(r"[\"'`*\[\s]*NO[_ ]ANSWER\b", re.IGNORECASE)
 _WORD = re.compile(r"\w")
@@ -64,18 +64,15 @@ class Answerer:
         emit: Emit = lambda _event: None,
         *,
         stop: threading.Event | None = None,
-        candidate: Candidate | None = None,
-        curated: bool = True,
         background: bool = False,
     ) -> Outcome:
-        """Answers ``ask``. ``candidate``: on this trial state of the knowledge instead of the present one;
-        ``curated`` False: without the curated match, to see what retrieval alone does (proofs).
-        ``background``: people go first. Raises bot.llm.errors (engine down, queue full), retrieval errors."""
+        """Answers ``ask``. ``background``: people go first. Raises bot.llm.errors (engine down, queue full), retrieval
+        errors."""
         stop = stop or threading.Event()
         with self._writer.place(
             on_position=lambda position: emit(Waiting(position)), stop=stop, background=background
         ) as place:
-            return self._answer(ask, emit, place, stop, candidate=candidate, curated=curated)
+            return self._answer(ask, emit, place, stop)
 
     def needs_no_model(self, ask: Ask) -> bool:
         """Whether the answer is there already: a corrected question, asked without a history. For those who would
@@ -85,16 +82,7 @@ class Answerer:
         with self._database.read() as session:
             return matching.match(session, ask.question, now=utc_now(), excluded=ask.exclude_entries) is not None
 
-    def _answer(
-        self,
-        ask: Ask,
-        emit: Emit,
-        place: Place,
-        stop: threading.Event,
-        *,
-        candidate: Candidate | None,
-        curated: bool,
-    ) -> Outcome:
+    def _answer(self, ask: Ask, emit: Emit, place: Place, stop: threading.Event) -> Outcome:
         started = time.perf_counter()
         language = _language(ask)
         condensed = condense(
@@ -106,11 +94,10 @@ class Answerer:
         if stop.is_set():
             return self._stopped(condensed, language, emit, started)
         searching = time.perf_counter()
-        if curated and candidate is None:
-            served = self._serve_curated(ask, condensed, language, emit, started, searching)
-            if served is not None:
-                return served
-        result = self._searcher.search(condensed, SEARCH_DEPTH, filters=ask.filters or None, candidate=candidate)
+        served = self._serve_curated(ask, condensed, language, emit, started, searching)
+        if served is not None:
+            return served
+        result = self._searcher.search(condensed, SEARCH_DEPTH, filters=ask.filters or None)
         chosen = prompt.choose(result.hits, self._passages)
         sources = tuple(_source(n, hit) for n, hit in enumerate(chosen, start=1))
         timings = {"retrieval": _since(searching)}

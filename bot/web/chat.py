@@ -99,8 +99,11 @@ def begin(request: Request, identity: Identity, parts: Parts, **asked: Any) -> B
         flood.take(identity.owner if identity.role != "visitor" else address(request))
     if parts.turns.running >= MOST_TURNS:
         raise Busy(RETRY_SECONDS)
-    if not _instant(parts, asked):
+    try:
         parts.gate.check()
+    except Busy:
+        if not _instant(parts, asked):
+            raise
     return parts.turns.begin(owner=identity.owner, **asked)
 
 
