@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bot.evidence import Evidence
-    from bot.exchange import Place, Writer
+    from bot.exchange import Place, Ticket, Writer
     from knowledge.db import Database
     from retrieval.passage import Hit, Passage
     from retrieval.search import Searcher
@@ -65,22 +65,25 @@ class Answerer:
         *,
         stop: threading.Event | None = None,
         background: bool = False,
+        ticket: Ticket | None = None,
     ) -> Outcome:
-        """Answers ``ask``. ``background``: people go first. Raises bot.llm.errors (engine down, queue full), retrieval
-        errors."""
+        """Answers ``ask``. ``background``: people go first; ``ticket``: from ``join``, given back at the end. Raises
+        bot.llm.errors (engine down, queue full), retrieval errors."""
         stop = stop or threading.Event()
         with self._writer.place(
-            on_position=lambda position: emit(Waiting(position)), stop=stop, background=background
+            ticket, on_position=lambda position: emit(Waiting(position)), stop=stop, background=background
         ) as place:
             return self._answer(ask, emit, place, stop)
 
-    def needs_no_model(self, ask: Ask) -> bool:
+    def join(self) -> Ticket:
+        """A place before the model, for a question that is to be answered soon. Raises Busy where there is none."""
+        return self._writer.join()
+
+    def needs_no_model(self, question: str) -> bool:
         """Whether the answer is there already: a corrected question, asked without a history. For those who would
         have to turn a question away because the model is busy."""
-        if ask.history:
-            return False
         with self._database.read() as session:
-            return matching.match(session, ask.question, now=utc_now(), excluded=ask.exclude_entries) is not None
+            return matching.match(session, question, now=utc_now()) is not None
 
     def _answer(self, ask: Ask, emit: Emit, place: Place, stop: threading.Event) -> Outcome:
         started = time.perf_counter()

@@ -3,7 +3,8 @@
 BotError
 ├── NotSignedIn     who is asking? (401)
 ├── Forbidden       we know who, and they may not (403)
-├── TooMany         too many attempts or questions; ``retry_after`` seconds (429 / 503)
+├── TooMany         too many attempts or questions of one person; ``retry_after`` seconds (429)
+├── Busy            the line before the model is full; ``retry_after`` seconds (503)
 ├── SettingsError   a setting is wrong; the message names it and says what it may be
 ├── ModelError      the model store (bot.models.errors)
 └── EngineError     the chat engine (bot.llm.errors)
@@ -29,6 +30,14 @@ class TooMany(BotError):
 
     def __init__(self, message: str, *, retry_after: int) -> None:
         super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Busy(BotError):
+    """The line before the model is full; try again after ``retry_after`` seconds."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"Too many questions are waiting: try again in {retry_after} seconds.")
         self.retry_after = retry_after
 
 

@@ -115,11 +115,24 @@ class Place(Protocol):
     ) -> Written: ...
 
 
+class Ticket(Protocol):
+    """A place in the line before the model, held until it is given back."""
+
+    def wait(
+        self, *, on_position: Callable[[int], None] | None = ..., cancelled: threading.Event | None = ...
+    ) -> None: ...
+
+    def leave(self) -> None: ...
+
+
 class Writer(Protocol):
     """A chat model with its queue and its memory (bot.llm.writer)."""
 
+    def join(self) -> Ticket: ...
+
     def place(
         self,
+        ticket: Ticket | None = None,
         *,
         on_position: Callable[[int], None] = ...,
         stop: threading.Event | None = None,

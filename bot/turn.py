@@ -8,13 +8,14 @@ counts what happened (bot.events).
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import structlog
 
 from bot import conversations
-from bot.errors import BotError
+from bot.errors import BotError, Busy
 from bot.events import metrics
 from bot.exchange import Ask, Event, Found, Outcome
 from bot.feedback import report_unanswered
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from bot.answer import Answerer
     from bot.condense import Turn
+    from bot.exchange import Ticket
     from knowledge.db import Database
 
 log = structlog.get_logger()
@@ -41,6 +43,7 @@ class Begun:
     conversation_id: str
     answer_id: str
     ask: Ask
+    ticket: Ticket | None  # the place in the line; None for a corrected question while the line is full
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,24 +87,30 @@ class Turns:
         regenerate: str | None = None,
         history: Sequence[Turn] | None = None,
     ) -> Begun:
-        """Stores the question; everything that can be refused is refused here. Raises Invalid, NotFound.
+        """Joins the line and stores the question; everything that can be refused is refused here. Whoever begins a
+        turn runs it. Raises Busy (the line is full), Invalid, NotFound.
 
         ``regenerate``: an answer of the owner's that they want another wording of. ``history``: what was said before,
         where another program keeps the conversation.
         """
-        with self._database.write() as session:
-            earlier = self._earlier(session, owner, conversation_id, regenerate)
-            answer = conversations.begin(
-                session,
-                owner=owner,
-                question=question,
-                conversation_id=earlier.conversation_id if earlier else conversation_id,
-                model=self._model,
-            )
-            ask = conversations.ask_for(session, answer, language=language, filters=filters, again=earlier)
-            if history is not None:
-                ask = replace(ask, history=tuple(history))
-            begun = Begun(answer.conversation_id, answer.id, ask)
+        ticket = self._join(question, alone=not (conversation_id or regenerate or history))
+        with ExitStack() as undo:
+            if ticket is not None:
+                undo.callback(ticket.leave)
+            with self._database.write() as session:
+                earlier = self._earlier(session, owner, conversation_id, regenerate)
+                answer = conversations.begin(
+                    session,
+                    owner=owner,
+                    question=question,
+                    conversation_id=earlier.conversation_id if earlier else conversation_id,
+                    model=self._model,
+                )
+                ask = conversations.ask_for(session, answer, language=language, filters=filters, again=earlier)
+                if history is not None:
+                    ask = replace(ask, history=tuple(history))
+                begun = Begun(answer.conversation_id, answer.id, ask, ticket)
+            undo.pop_all()
         with self._idle:
             stop = threading.Event()
             self._running[begun.answer_id] = _Running(begun.conversation_id, stop)
@@ -160,6 +169,16 @@ class Turns:
                 turn.stop.set()
             return self._idle.wait_for(lambda: not self._running, timeout)
 
+    def _join(self, question: str, *, alone: bool) -> Ticket | None:
+        """A place in the line. None where the line is full and no model is needed: a corrected question that begins a
+        conversation (``alone``). Raises Busy."""
+        try:
+            return self._answerer.join()
+        except Busy:
+            if alone and self._answerer.needs_no_model(question):
+                return None
+            raise
+
     def _earlier(
         self, session: Session, owner: str, conversation_id: str | None, regenerate: str | None
     ) -> Answer | None:
@@ -181,7 +200,8 @@ class Turns:
                     conversations.found(session, begun.answer_id, event)
             tell(event)
 
-        outcome = self._answerer.answer(begun.ask, pass_on, stop=self._running[begun.answer_id].stop)
+        stop = self._running[begun.answer_id].stop
+        outcome = self._answerer.answer(begun.ask, pass_on, stop=stop, ticket=begun.ticket)
         with self._database.write() as session:
             _refuse_if_deleted(session, begun)
             conversations.finish(session, begun.answer_id, outcome)

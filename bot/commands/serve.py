@@ -193,11 +193,11 @@ def _warm_up(parts: Parts, stopping: threading.Event) -> None:
     """Nobody waits for it, and whoever asks will meet what is wrong with the model."""
     import structlog
 
-    from bot.llm.errors import EngineError
+    from bot.errors import BotError
 
     try:
         parts.warm_up(stopping)
-    except EngineError as error:
+    except BotError as error:
         structlog.get_logger().warning("warm_up_failed", detail=str(error))
 
 

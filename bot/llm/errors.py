@@ -5,7 +5,6 @@ EngineError (a BotError)
 ├── PromptTooLong    the prompt does not fit the context; holds both lengths in tokens
 ├── Unsupported      the engine cannot do what a keyword argument asks
 ├── GenerationFailed the engine or the server broke off
-├── Busy             the queue is full; holds the seconds after which to try again
 └── WaitCancelled    the one who waited has left
 """
 
@@ -37,14 +36,6 @@ class Unsupported(EngineError):
 
 class GenerationFailed(EngineError):
     """The engine or the server broke off."""
-
-
-class Busy(EngineError):
-    """The queue is full; try again after `retry_after` seconds."""
-
-    def __init__(self, retry_after: int) -> None:
-        super().__init__(f"Too many questions are waiting: try again in {retry_after} seconds.")
-        self.retry_after = retry_after
 
 
 class WaitCancelled(EngineError):

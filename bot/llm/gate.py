@@ -16,7 +16,8 @@ from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from bot.llm.errors import Busy, WaitCancelled
+from bot.errors import Busy
+from bot.llm.errors import WaitCancelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,13 +28,28 @@ FIRST_GUESS_SECONDS: Final = 10.0  # length of a generation before any was measu
 SMOOTHING: Final = 0.3
 
 
-class _Ticket:
-    """One who waits."""
+class Ticket:
+    """A place in the line, held from ``Gate.join`` to ``leave``; between them, ``wait`` until it is one's turn."""
 
-    __slots__ = ("admitted",)
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._began: float | None = None
+        self._left = False
+        self.admitted = False  # the gate's to set
 
-    def __init__(self) -> None:
-        self.admitted = False
+    def wait(
+        self, *, on_position: Callable[[int], None] | None = None, cancelled: threading.Event | None = None
+    ) -> None:
+        """Returns when there is a slot. `on_position` is called in this thread, with each new position, only if there
+        is a wait. Raises WaitCancelled soon after `cancelled` is set; the place is held until `leave` all the same.
+        """
+        self._began = self._gate.wait(self, on_position, cancelled)
+
+    def leave(self) -> None:
+        """Gives the place back, whether still in the line or already admitted. Again: nothing."""
+        if not self._left:
+            self._left = True
+            self._gate.leave(self, self._began)
 
 
 class Gate:
@@ -46,8 +62,8 @@ class Gate:
         self.limit = limit
         self._clock = clock
         self._changed = threading.Condition()
-        self._people: deque[_Ticket] = deque()
-        self._background: deque[_Ticket] = deque()
+        self._people: deque[Ticket] = deque()
+        self._background: deque[Ticket] = deque()
         self._running = 0
         self._turn = 0  # people admitted since the background last was, while it waited
         self._seconds = FIRST_GUESS_SECONDS
@@ -64,41 +80,10 @@ class Gate:
         with self._changed:
             return len(self._people) + len(self._background)
 
-    def check(self) -> None:
-        """Raises Busy if a person who entered now would be refused: asked before a stream begins, when refusing is
-        easy.
-        """
-        with self._changed:
-            if self._running >= self.slots and len(self._people) >= self.limit:
-                raise Busy(self._retry_after(len(self._people) + 1))
-
-    @contextmanager
-    def enter(
-        self,
-        *,
-        on_position: Callable[[int], None] | None = None,
-        cancelled: threading.Event | None = None,
-        background: bool = False,
-    ) -> Iterator[None]:
-        """Wait for a slot and hold it for the `with` block.
-
-        `on_position` is called in this thread, with each new position, only if there is a wait. Raises Busy at once
-        past the limit, and WaitCancelled soon after `cancelled` is set.
-        """
-        ticket = self._join(background=background)
-        try:
-            self._wait(ticket, on_position, cancelled)
-        except BaseException:
-            self._leave(ticket)
-            raise
-        began = self._clock()
-        try:
-            yield
-        finally:
-            self._release(self._clock() - began)
-
-    def _join(self, *, background: bool) -> _Ticket:
-        ticket = _Ticket()
+    def join(self, *, background: bool = False) -> Ticket:
+        """A place in the line, or in a free slot, for whoever must know at once whether there is one. Raises Busy
+        past the limit."""
+        ticket = Ticket(self)
         with self._changed:
             line = self._background if background else self._people
             line.append(ticket)
@@ -108,9 +93,26 @@ class Gate:
                 raise Busy(self._retry_after(len(line)))
         return ticket
 
-    def _wait(
-        self, ticket: _Ticket, on_position: Callable[[int], None] | None, cancelled: threading.Event | None
-    ) -> None:
+    @contextmanager
+    def enter(
+        self,
+        *,
+        on_position: Callable[[int], None] | None = None,
+        cancelled: threading.Event | None = None,
+        background: bool = False,
+    ) -> Iterator[None]:
+        """Joins, waits and leaves: a slot is held for the `with` block. Raises Busy, WaitCancelled."""
+        ticket = self.join(background=background)
+        try:
+            ticket.wait(on_position=on_position, cancelled=cancelled)
+            yield
+        finally:
+            ticket.leave()
+
+    def wait(
+        self, ticket: Ticket, on_position: Callable[[int], None] | None, cancelled: threading.Event | None
+    ) -> float:
+        """See Ticket.wait. Returns the time by the gate's clock."""
         told = 0
         while True:
             with self._changed:
@@ -120,28 +122,21 @@ class Gate:
                 if cancelled is not None and cancelled.is_set():
                     raise WaitCancelled("The one who asked has left.")
                 if ticket.admitted:
-                    return
+                    return self._clock()
             if position != told:
                 told = position
                 if on_position is not None:
                     on_position(position)
 
-    def _leave(self, ticket: _Ticket) -> None:
-        """Give the place back, whether it was still in the queue or already admitted."""
+    def leave(self, ticket: Ticket, began: float | None) -> None:
+        """See Ticket.leave. `began`: when the ticket's wait was over; None for one that did not use its slot."""
         with self._changed:
             if ticket.admitted:
                 self._running -= 1
-                self._admit()
+                if began is not None:
+                    self._seconds += SMOOTHING * (self._clock() - began - self._seconds)
             else:
-                for line in (self._people, self._background):
-                    if ticket in line:
-                        line.remove(ticket)
-            self._changed.notify_all()
-
-    def _release(self, seconds: float) -> None:
-        with self._changed:
-            self._running -= 1
-            self._seconds += SMOOTHING * (seconds - self._seconds)
+                (self._people if ticket in self._people else self._background).remove(ticket)
             self._admit()
             self._changed.notify_all()
 
@@ -162,7 +157,7 @@ class Gate:
             return False, 0
         return True, turn + 1
 
-    def _position(self, ticket: _Ticket) -> int:
+    def _position(self, ticket: Ticket) -> int:
         """1 = next. Follows the order in which places will be given if nobody else comes."""
         people, background, turn = len(self._people), len(self._background), self._turn
         mine_is_person = ticket in self._people

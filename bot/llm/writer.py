@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from langchain_core.language_models import BaseChatModel
 
+    from bot.exchange import Ticket
     from bot.llm.gate import Gate
     from bot.prompt import Message
     from knowledge.db import Database
@@ -50,23 +51,33 @@ class ChatWriter:
         self.memory = _Memory(database, model)
         self.max_tokens = max_tokens
 
+    def join(self) -> Ticket:
+        """A place in the line for a turn that begins later. Raises Busy past the line's limit."""
+        return self.gate.join()
+
     @contextmanager
     def place(
         self,
+        ticket: Ticket | None = None,
         *,
         on_position: Callable[[int], None] = _ignore,
         stop: threading.Event | None = None,
         background: bool = False,
     ) -> Iterator[Place]:
-        """The place of one turn: taken when the model is first needed, given back at the end of the ``with`` block.
+        """The place of one turn: that of ``ticket``, or one taken when the model is first needed; given back at the
+        end of the ``with`` block.
 
         ``on_position`` hears the place in the line while there is one; ``stop`` ends the waiting and the writing.
         """
         stop = stop or threading.Event()
         with ExitStack() as held:
+            if ticket is not None:
+                held.callback(ticket.leave)
 
             def enter() -> None:
-                held.enter_context(self.gate.enter(on_position=on_position, cancelled=stop, background=background))
+                mine = ticket or self.gate.join(background=background)
+                held.callback(mine.leave)
+                mine.wait(on_position=on_position, cancelled=stop)
 
             place = Place(self, enter, stop)
             yield place

@@ -12,10 +12,10 @@ from starlette.concurrency import run_in_threadpool
 
 from bot import conversations, feedback
 from bot.accounts import Identity
+from bot.errors import Busy
 from bot.events import metrics
-from bot.exchange import Ask, Found, Outcome, Token, Waiting
+from bot.exchange import Found, Outcome, Token, Waiting
 from bot.feedback import Said
-from bot.llm.errors import Busy
 from bot.turn import Begun, Failed, Finished, TurnEvent
 from bot.web import problems, sse
 from bot.web.security import Asker, Flood, MaybeIdentity, PartsDep, Program, Visitor, address
@@ -99,18 +99,7 @@ def begin(request: Request, identity: Identity, parts: Parts, **asked: Any) -> B
         flood.take(identity.owner if identity.role != "visitor" else address(request))
     if parts.turns.running >= MOST_TURNS:
         raise Busy(RETRY_SECONDS)
-    try:
-        parts.gate.check()
-    except Busy:
-        if not _instant(parts, asked):
-            raise
     return parts.turns.begin(owner=identity.owner, **asked)
-
-
-def _instant(parts: Parts, asked: dict[str, Any]) -> bool:
-    """Whether a new conversation begins with a corrected question: its answer waits for no model."""
-    alone = not any(asked.get(name) for name in ("conversation_id", "regenerate", "history"))
-    return alone and parts.answerer.needs_no_model(Ask(asked["question"]))
 
 
 def finish(parts: Parts, begun: Begun) -> Outcome:

@@ -17,8 +17,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot import texts
-from bot.errors import BotError, Forbidden, NotSignedIn, SettingsError, TooMany
-from bot.llm.errors import Busy, EngineError
+from bot.errors import BotError, Busy, Forbidden, NotSignedIn, SettingsError, TooMany
+from bot.llm.errors import EngineError
 from knowledge.errors import Conflict, Invalid, KnowledgeError, NotFound, Stale
 from knowledge.load.errors import LoadError, TooLarge
 from retrieval.errors import RetrievalError
@@ -112,7 +112,7 @@ def is_ours(error: Exception) -> bool:
 def detail_of(error: Exception) -> str:
     """What anybody may read: our own errors are written for people; those written for the operator (addresses, paths,
     what another server said) stay in the log, like everything that is not ours."""
-    if isinstance(error, EngineError | RetrievalError | SettingsError) and not isinstance(error, Busy):
+    if isinstance(error, EngineError | RetrievalError | SettingsError):
         return "Answers cannot be given right now. Please try again; the server's log says why."
     if is_ours(error):
         return str(error)

@@ -9,8 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot.__main__ import explain, run
-from bot.errors import SettingsError
-from bot.llm.errors import Busy
+from bot.errors import Busy, SettingsError
 from bot.models.errors import ModelMissing
 from knowledge.errors import NotFound
 from retrieval.errors import EmbedderError

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.llm.errors import Busy, WaitCancelled
+from bot.errors import Busy
+from bot.llm.errors import WaitCancelled
 from bot.llm.gate import PATIENCE, Gate
 
 if TYPE_CHECKING:
@@ -110,6 +111,31 @@ def test_who_leaves_the_queue_makes_room_for_those_behind() -> None:
     third.go()
     assert order == ["a", "c"]
     assert (gate.running, gate.waiting) == (0, 0)
+
+
+def test_a_place_can_be_taken_before_anybody_waits_for_it() -> None:
+    gate, order = Gate(1, 1), list[str]()
+    unused, second = gate.join(), gate.join()
+    with pytest.raises(Busy):
+        gate.join()
+    unused.leave()
+    unused.leave()
+    assert (gate.running, gate.waiting) == (1, 0)
+    second.wait()
+    third = Visitor(gate, "third", order)
+    second.leave()
+    assert third.inside.wait(5)
+    third.go()
+    assert (gate.running, gate.waiting) == (0, 0)
+
+
+def test_a_slot_that_was_not_used_does_not_shorten_the_time_to_try_again() -> None:
+    gate = Gate(1, 0)
+    for _ in range(40):
+        gate.join().leave()
+    with gate.enter(), pytest.raises(Busy) as raised:
+        gate.join()
+    assert raised.value.retry_after == 10
 
 
 def test_an_error_inside_frees_the_slot() -> None:

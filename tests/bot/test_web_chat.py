@@ -162,6 +162,42 @@ def test_a_corrected_question_is_answered_while_the_line_is_full(tmp_path: Path)
         busy.wait()
 
 
+@pytest.mark.parametrize("stream", [True, False])
+def test_of_many_in_the_same_moment_all_past_the_limit_are_turned_away(tmp_path: Path, stream: bool) -> None:
+    gate = threading.Semaphore(0)
+    chat = ScriptedChat(script=lambda _: ANSWER, gate=gate)
+    with shop(tmp_path, chat, parallel=1, queue=2) as made, serving(made.app) as address:
+        together = threading.Barrier(20)
+        responses: list[httpx.Response] = []
+
+        def question(number: int) -> None:
+            with httpx.Client(base_url=address, timeout=WAIT) as client:
+                together.wait()
+                body = {"question": f"When does the shop open on day {number}?", "stream": stream}
+                responses.append(client.post("/api/chat", json=body))
+
+        threads = [threading.Thread(target=question, args=(number,)) for number in range(20)]
+        for thread in threads:
+            thread.start()
+        until(lambda: len(responses) == 17)
+        gate.release(1000)
+        for thread in threads:
+            thread.join(WAIT)
+        assert sorted(one.status_code for one in responses) == [200] * 3 + [503] * 17
+        assert all(int(one.headers["retry-after"]) > 0 for one in responses if one.status_code == 503)
+        assert [status for status, _ in stored(made)] == ["answered"] * 3  # nothing is kept of who was turned away
+        assert (made.parts.gate.running, made.parts.gate.waiting) == (0, 0)
+
+
+def test_who_cannot_begin_gives_the_place_back(tmp_path: Path) -> None:
+    with shop(tmp_path, ScriptedChat(script=lambda _: ANSWER), parallel=1, queue=0) as made:
+        visitor = made.client()
+        for _ in range(2):
+            body = {"question": QUESTION, "conversation_id": "nobodys", "stream": False}
+            assert visitor.post("/api/chat", json=body).status_code == 404
+        assert visitor.post("/api/chat", json={"question": QUESTION, "stream": False}).json()["status"] == "answered"
+
+
 @pytest.mark.parametrize(
     ("text", "status"),
     [("At nine [1].", "answered"), ("It opens at nine.", "answered"), ("YES", "refused"), ("[1]", "refused")],
