@@ -91,7 +91,6 @@ class Answerer:
         condensed = condense(
             ask.question,
             ask.history,
-            language,
             lambda messages, *, max_tokens: place.write(messages, max_tokens=max_tokens).text,
         )
         if stop.is_set():

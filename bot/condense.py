@@ -1,8 +1,8 @@
 """A follow-up in the light of its conversation: "and for sale items?" becomes a question that stands alone.
 
 The model rewrites; the rewriting is checked, because a bad one sends the search astray: what is empty, far longer
-than its parts, about something else, or an answer instead of a question is dropped for the plain joining of both
-questions.
+than its parts, about something else, or a statement instead of a question is dropped. Then a question of some length
+is taken as it is, a short one is joined with the question before it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from bot.prompt import Message
-from retrieval.text import tokens
+from retrieval.text import language_of, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,19 +21,20 @@ MAX_QUESTION = 400  # characters of an earlier question that are shown to the mo
 MAX_ANSWER = 240  # … and of an earlier answer
 MAX_TOKENS = 64
 KEPT = 1 / 3  # share of the last question's words that its rewriting must have
+# Words from which a question is taken to stand alone where the rewriting failed, and where the model repeated it. Of
+# 24 follow-ups that point back 23 are shorter than WHOLE; of 65 that do not, 10 are (2026-11-22).
+WHOLE = 7
+BARE = 5
 
-_SYSTEM = {
-    "en": (
-        "Rewrite the last question so that it can be understood without the conversation. Replace words that point "
-        "back (it, that, and for ...?) by what they mean. Keep its language and every detail. Do not answer it. "
-        "If it already stands alone, repeat it unchanged. Write only the question."
-    ),
-    "zh": (
-        "改写最后一个问题，使其脱离对话也能看懂。把指代（它、那、……呢？）换成所指的内容。保持语言和所有细节。"
-        "不要回答问题。如果它本来就能单独看懂，就原样重复。只写问题本身。"
-    ),
-}
-_LABELS = {"en": ("Question", "Answer", "Last question"), "zh": ("问题", "回答", "最后一个问题")}
+# As in bot.prompt: an English frame with examples in the question's language. With Chinese instructions the model
+# answered 23 of 35 whole Chinese follow-ups instead of repeating them. The examples that point back stand last: where
+# the repeated one did, the model repeated half of all follow-ups.
+_SYSTEM = (
+    "Rewrite the last question of a conversation so that it can be understood without the conversation: write out what "
+    "words like it or that, or what was left out, refer to. Keep its language and every detail. Repeat a question that "
+    "already stands alone unchanged. Never answer it. Write only the question."
+)
+_QUESTION, _ANSWER, _LAST = "Question: ", "Answer: ", "Last question: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,42 +45,84 @@ class Turn:
     answer: str
 
 
+_EXAMPLES = {
+    "en": (
+        (
+            Turn("When does the library close?", "It closes at 8 pm [2]."),
+            "In which room is the lecture given?",
+            "In which room is the lecture given?",
+        ),
+        (
+            Turn("Who designed the town hall?", "The architect Mary Lowell [1]."),
+            "How many floors does it have?",
+            "How many floors does the town hall have?",
+        ),
+        (
+            Turn("How do I renew my passport?", "At the town hall, with a photo [1]."),
+            "And an identity card?",
+            "How do I renew my identity card?",
+        ),
+    ),
+    "zh": (
+        (Turn("图书馆几点闭馆？", "20:00 闭馆 [2]。"), "讲座在哪个房间举行？", "讲座在哪个房间举行？"),
+        (Turn("谁设计了市政厅？", "市政厅由建筑师周岚设计 [1]。"), "这座楼有几层？", "市政厅有几层？"),
+        (Turn("借书证怎么办理？", "凭身份证在服务台办理 [1]。"), "要多少钱？", "办理借书证要多少钱？"),
+    ),
+}
+
+
 class Write(Protocol):
     """Has the model write a short text."""
 
     def __call__(self, messages: Sequence[Message], *, max_tokens: int) -> str: ...
 
 
-def condense(question: str, history: Sequence[Turn], language: str, write: Write) -> str:
+def condense(question: str, history: Sequence[Turn], write: Write) -> str:
     """The question so that it stands alone; the question itself when there is no history."""
     if not history:
         return question
-    asked, answered, last = _LABELS[language]
-    lines = [
-        line
-        for turn in history[-MAX_TURNS:]
-        for line in (f"{asked}: {turn.question[:MAX_QUESTION]}", f"{answered}: {turn.answer[:MAX_ANSWER]}")
-    ]
-    user = "\n".join((*lines, f"{last}: {question}"))
-    written = write([Message("system", _SYSTEM[language]), Message("user", user)], max_tokens=MAX_TOKENS)
-    rewritten = _clean(written, (asked, last))
-    return rewritten if _fits(rewritten, question, history) else f"{history[-1].question[:MAX_QUESTION]} {question}"
+    rewritten = _clean(write(build(question, history, language_of(question)), max_tokens=MAX_TOKENS))
+    if not _fits(rewritten, question, history):
+        rewritten, enough = question, WHOLE
+    else:
+        enough = BARE if tokens(rewritten) == tokens(question) else 0
+    if len(tokens(question)) < enough:
+        return f"{history[-1].question[:MAX_QUESTION]} {question}"
+    return rewritten
 
 
-def _clean(written: str, labels: Sequence[str]) -> str:
+def build(question: str, history: Sequence[Turn], language: str) -> list[Message]:
+    """The messages that ask for the rewriting; all but the last are the same for all questions in a language."""
+    messages = [Message("system", _SYSTEM)]
+    for turn, last, rewritten in _EXAMPLES[language]:
+        messages += [Message("user", _shown((turn,), last)), Message("assistant", rewritten)]
+    return [*messages, Message("user", _shown(history[-MAX_TURNS:], question))]
+
+
+def _shown(history: Sequence[Turn], question: str) -> str:
+    turns = (f"{_QUESTION}{turn.question[:MAX_QUESTION]}\n{_ANSWER}{turn.answer[:MAX_ANSWER]}\n" for turn in history)
+    return "".join((*turns, _LAST, question))
+
+
+def _clean(written: str) -> str:
     line = next((line.strip() for line in written.splitlines() if line.strip()), "")
-    for label in labels:
-        for colon in (":", "："):
-            line = line.removeprefix(label + colon).strip()
+    for label in (_LAST, _QUESTION):
+        line = line.removeprefix(label).strip()
     return line.strip('"“”「」 ')
 
 
 def _fits(rewritten: str, question: str, history: Sequence[Turn]) -> bool:
-    """Whether a rewriting adds only words of the conversation, and not too many, and keeps what was asked last: a
-    small model likes to repeat the question before."""
+    """Whether a rewriting adds only words of the conversation, and not too many, is a question as the last one was, and
+    keeps what was asked there: a small model likes to answer, or to repeat the question before."""
     if not rewritten or len(rewritten) > 3 * (len(question) + max(len(turn.question) for turn in history)):
+        return False
+    if _asks(question) and not _asks(rewritten):
         return False
     known = set(tokens(" ".join((question, *(part for turn in history for part in (turn.question, turn.answer))))))
     new = set(tokens(rewritten))
     asked = set(tokens(question))
     return bool(new) and len(new - known) <= len(new) / 2 and len(asked & new) >= len(asked) * KEPT
+
+
+def _asks(text: str) -> bool:
+    return text.rstrip().endswith(("?", "？"))

@@ -221,10 +221,11 @@ class Parts:
 
     def warm_up(self, stop: threading.Event) -> None:
         """Has the chat model read ahead what all prompts begin with. Ends soon after ``stop`` is set."""
-        from bot import prompt
+        from bot import condense, prompt
 
         languages = sorted(prompt.LANGUAGES, reverse=self.settings.language == "zh-CN")
-        self.writer.warm_up([prompt.build("", (), language) for language in languages], stop)
+        beginnings = [build("", (), language) for language in languages for build in (prompt.build, condense.build)]
+        self.writer.warm_up(beginnings, stop)
 
     def close(self) -> None:
         """Waits for what runs in the background and closes the database."""

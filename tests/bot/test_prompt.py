@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.answer import is_refusal
-from bot.condense import Turn, condense
-from bot.prompt import BUDGET, Message, build, choose
+from bot.prompt import BUDGET, build, choose
 from retrieval.passage import Hit
 from tests.fakes import passage
 
@@ -52,32 +51,3 @@ def test_refusal_is_the_sentinel_or_nothing(text: str) -> None:
 @pytest.mark.parametrize("text", ["No answers are stored longer than a year [1].", "Nobody answered.", "No."])
 def test_refusal_is_not_guessed_from_words(text: str) -> None:
     assert not is_refusal(text)
-
-
-def rewriting(text: str) -> str:
-    history = (Turn("Within how many days can shoes be returned?", "Within 14 days."),)
-    return condense("And sale items?", history, "en", lambda _messages, *, max_tokens: text[: max_tokens * 9])
-
-
-def test_condense_takes_a_rewriting_made_of_the_conversation() -> None:
-    assert rewriting("Question: Can sale items be returned?\nmore") == "Can sale items be returned?"
-
-
-REPEATED = "Within how many days can shoes be returned?"
-
-
-@pytest.mark.parametrize("bad", ["", "Bananas grow in warm countries.", "word " * 200, REPEATED])
-def test_condense_joins_both_questions_when_the_rewriting_is_no_good(bad: str) -> None:
-    assert rewriting(bad) == "Within how many days can shoes be returned? And sale items?"
-
-
-def test_condense_shows_the_model_bounded_parts_of_the_conversation() -> None:
-    shown: list[Message] = []
-
-    def write(messages: list[Message], *, max_tokens: int) -> str:
-        shown.extend(messages)
-        return "x" * max_tokens
-
-    condense("And?", [Turn("q" * 5000, "a" * 5000)] * 9, "en", write)  # type: ignore[arg-type]
-    assert sum(len(one.content) for one in shown) < 3 * 1000
-    assert condense("Alone?", (), "en", write) == "Alone?"  # type: ignore[arg-type]
