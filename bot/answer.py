@@ -1,4 +1,5 @@
-"""THE path of a question: condense → curated match → search → evidence → prompt → model → citations verified.
+"""THE path of a question: condense → curated match → search → evidence → prompt → model judges → model answers →
+citations verified.
 
 Nothing is stored here and nothing is known of the web: ``Answerer.answer`` tells what happens through ``emit`` and
 returns the outcome. The page, the command line and rechecks all take this path. A proof asks no model: it judges the
@@ -12,7 +13,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from bot import citations, prompt, texts
+from bot import citations, doubt, prompt, texts
 from bot.condense import condense
 from bot.exchange import Ask, Emit, Found, Outcome, Source, Token, Waiting
 from bot.grounding import invented
@@ -23,13 +24,14 @@ from knowledge.log import head
 from retrieval.text import language_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from bot.evidence import Evidence
     from bot.exchange import Place, Ticket, Writer
+    from bot.prompt import Message
     from knowledge.db import Database
     from retrieval.passage import Hit, Passage
-    from retrieval.search import Searcher
+    from retrieval.search import Searcher, SearchResult
 
 _SENTINEL = re.compile(r"[\"'`*\[\s]*NO[_ ]ANSWER\b", re.IGNORECASE)
 _WORD = re.compile(r"\w")
@@ -49,8 +51,8 @@ class Answerer:
         passages: int,
         doubts: Mapping[str, float] | None = None,
     ) -> None:
-        """``passages``: most in a prompt; ``doubts``: at which doubt of the model, by language, it has refused
-        (bot.doubt)."""
+        """``passages``: most in a prompt; ``doubts``: how much the model may doubt: the intercepts of bot.doubt by
+        language."""
         self._doubts = doubts or {}
         self._database = database
         self._searcher = searcher
@@ -113,21 +115,21 @@ class Answerer:
         if not self._evidence.enough(result, language_of(condensed)):
             return _refused("no_evidence" if chosen else "no_documents", common, timings, started)
         messages = prompt.build(condensed, chosen, language)
+        common["prompt"] = tuple(messages)
+        if self._lacking(messages, language, result, place):
+            return _refused("model", common, timings, started)
         stream = _Stream(emit, timings, started)
-        written = place.write(messages, on_text=stream.take, fresh=ask.fresh, refuse_above=self._doubts.get(language))
+        written = place.write(messages, on_text=stream.take, fresh=ask.fresh)
         timings["total"] = _since(started)
         if not written.recalled and "first_token" in timings:
             timings["writing"] = timings["total"] - timings["first_token"]
-        common |= {
-            "prompt": tuple(messages),
-            "prompt_tokens": written.prompt_tokens,
-            "completion_tokens": written.completion_tokens,
-        }
+        common |= {"prompt_tokens": written.prompt_tokens, "completion_tokens": written.completion_tokens}
         readable = [f"{source.title}\n{source.passage}" for source in sources]
-        if not written.stopped and (is_refusal(written.text) or invented(written.text, condensed, readable)):
+        text = written.text if written.stopped else _in_words(written.text, sources)
+        if not written.stopped and (is_refusal(text) or invented(text, condensed, readable)):
             return _refused("model", common, timings, started)
         texts_of_sources = [source.passage for source in sources]
-        said = "" if is_sentinel_so_far(written.text) else written.text.replace(NO_ANSWER, "")
+        said = "" if is_sentinel_so_far(text) else text.replace(NO_ANSWER, "")
         answer, cited = citations.verify(said, texts_of_sources)
         if not written.stopped and not cited:  # nobody could check it
             return _refused("model", common, timings, started)
@@ -139,6 +141,14 @@ class Answerer:
             timings_ms=timings,
             **common,
         )
+
+    def _lacking(self, messages: Sequence[Message], language: str, result: SearchResult, place: Place) -> bool:
+        """Whether the model, asked first, doubts too much that the passages state what is asked."""
+        intercept = self._doubts.get(language)
+        if intercept is None:
+            return False
+        judged = place.judge(prompt.judging(messages))
+        return judged.doubt is not None and judged.doubt > doubt.limit(intercept, result.coverage)
 
     def _stopped(self, condensed: str, language: str, emit: Emit, started: float) -> Outcome:
         """Nothing was looked for yet."""
@@ -206,6 +216,18 @@ def is_refusal(text: str) -> bool:
 def is_sentinel_so_far(text: str) -> bool:
     """Whether a text that is still being written may become the sentinel."""
     return NO_ANSWER.startswith(text.lstrip("\"'`*[ \n").upper()[: len(NO_ANSWER)])
+
+
+def _in_words(text: str, sources: Sequence[Source]) -> str:
+    """What a model wrote, with what a correction says in place of its bare number: a small model likes to point at a
+    passage instead of answering, and what a curator wrote can stand as the answer. Without our mark of corrections."""
+    if not any(source.curated for source in sources):
+        return text
+    text = text.replace(prompt.CORRECTED, "")
+    _, cited = citations.verify(text, [source.passage for source in sources])
+    if not _WORD.search(citations.bare(text)) and len(cited) == 1 and sources[cited[0] - 1].curated:
+        return f"{sources[cited[0] - 1].passage} [{cited[0]}]"
+    return text
 
 
 class _Stream:

@@ -98,6 +98,7 @@ class Written:
     prompt_tokens: int
     completion_tokens: int
     stopped: bool = False
+    doubt: float | None = None  # of a judgement: how likely NO was (bot.doubt); None where the engine does not tell
     recalled: bool = False  # from memory: the model was not asked
 
 
@@ -111,8 +112,9 @@ class Place(Protocol):
         on_text: Callable[[str], None] = ...,
         max_tokens: int | None = None,
         fresh: bool = False,
-        refuse_above: float | None = None,
     ) -> Written: ...
+
+    def judge(self, messages: Sequence[Message]) -> Written: ...
 
 
 class Ticket(Protocol):

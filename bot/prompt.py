@@ -58,7 +58,8 @@ _EXAMPLES = {
     ),
 }
 _QUESTION = "Question: "
-_CORRECTED = " (corrected)"
+_JUDGING = "Do the passages state exactly what this question asks? Write YES or NO."
+CORRECTED = " (corrected)"
 LANGUAGES = tuple(_NAMES)
 
 
@@ -92,7 +93,7 @@ def build(question: str, hits: Sequence[Hit], language: str) -> list[Message]:
     for number, hit in enumerate(hits, start=1):
         passage = hit.passage
         path = " › ".join(dict.fromkeys(part for part in (passage.title, *passage.headings) if part))
-        mark = _CORRECTED if passage.erratum else ""
+        mark = CORRECTED if passage.erratum else ""
         blocks.append(f"[{number}] {path}{mark}\n{passage.text}")
     user = "\n\n".join((*blocks, _QUESTION + question))
     examples = (
@@ -101,3 +102,10 @@ def build(question: str, hits: Sequence[Hit], language: str) -> list[Message]:
         for role, text in zip(("user", "assistant"), pair, strict=True)
     )
     return [Message("system", _SYSTEM.format(language=_NAMES[language])), *examples, Message("user", user)]
+
+
+def judging(messages: Sequence[Message]) -> list[Message]:
+    """The messages that ask whether the passages of ``messages`` (from ``build``) state what is asked. Only their end
+    differs, so that engines read the passages once."""
+    *beginning, last = messages
+    return [*beginning, Message(last.role, f"{last.content}\n\n{_JUDGING}")]

@@ -138,7 +138,7 @@ class ScriptedChat(LocalChatModel):
     """Writes what ``script`` says for the text of the last message, a word at a time; remembers what it was asked.
 
     ``gate``, when given, is waited for before every word: a test decides when the model goes on. ``doubt``, when
-    given, is how likely the first word was the sentinel.
+    given, is how likely NO was instead of YES.
     """
 
     supports: ClassVar[frozenset[str]] = frozenset({"logprobs", "top_logprobs"})
@@ -166,5 +166,5 @@ class ScriptedChat(LocalChatModel):
     def _doubts(self, request: Request, prompt: str) -> tuple[dict[str, Any], ...]:
         if self.doubt is None or request.top_logprobs is None:
             return ()
-        likely = {"NO": self.doubt(prompt), "The": 1 - self.doubt(prompt)}
+        likely = {"NO": self.doubt(prompt), "YES": 1 - self.doubt(prompt)}
         return ({"top_logprobs": [{"token": token, "logprob": math.log(p)} for token, p in likely.items() if p]},)

@@ -20,12 +20,11 @@ import sqlalchemy as sa
 from bot import doubt
 from bot.exchange import Written
 from bot.llm.errors import WaitCancelled
-from bot.prompt import NO_ANSWER
 from bot.tables import Generation
 from knowledge.db import utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from langchain_core.language_models import BaseChatModel
 
@@ -116,15 +115,34 @@ class Place:
         on_text: Callable[[str], None] = _ignore,
         max_tokens: int | None = None,
         fresh: bool = False,
-        refuse_above: float | None = None,
     ) -> Written:
         """Streams the text through ``on_text`` and returns it whole. A text that was stopped is not remembered.
 
-        ``refuse_above``: a model that doubts more than this (bot.doubt) has refused; not a word of it goes out.
         Raises Busy (queue full), EngineError (the engine failed).
         """
-        limit = max_tokens or self._writer.max_tokens
-        key = self._writer.memory.key(messages, limit, refuse_above)
+        options = {"temperature": FRESH_TEMPERATURE, "seed": secrets.randbelow(2**31)} if fresh else {}
+        return self._ask(messages, max_tokens or self._writer.max_tokens, options, on_text, fresh=fresh)
+
+    def judge(self, messages: Sequence[Message]) -> Written:
+        """The first word of what the model would write, and its ``doubt``: for messages that ask for YES or NO. Raises
+        as ``write`` does."""
+        return self._ask(messages, 1, {"logprobs": True, "top_logprobs": doubt.ALTERNATIVES}, _ignore)
+
+    def keep(self) -> None:
+        """Remembers what was written."""
+        for key, written in self._written:
+            self._writer.memory.keep(key, written)
+
+    def _ask(
+        self,
+        messages: Sequence[Message],
+        limit: int,
+        options: Mapping[str, Any],
+        on_text: Callable[[str], None],
+        *,
+        fresh: bool = False,
+    ) -> Written:
+        key = self._writer.memory.key(messages, limit)
         if not fresh and (known := self._writer.memory.recall(key)) is not None:
             on_text(known.text)
             return known
@@ -134,44 +152,28 @@ class Place:
                 self._held = True
         except WaitCancelled:
             return Written("", 0, 0, stopped=True)
-        options: dict[str, Any] = {"max_tokens": limit}
-        if fresh:
-            options |= {"temperature": FRESH_TEMPERATURE, "seed": secrets.randbelow(2**31)}
-        written = self._stream(messages, options, on_text, refuse_above)
+        written = self._stream(messages, {"max_tokens": limit, **options}, on_text)
         if not written.stopped and not fresh:  # a sample is for who asked for it
             self._written.append((key, written))
         return written
 
-    def keep(self) -> None:
-        """Remembers what was written."""
-        for key, written in self._written:
-            self._writer.memory.keep(key, written)
-
     def _stream(
-        self,
-        messages: Sequence[Message],
-        options: dict[str, Any],
-        on_text: Callable[[str], None],
-        refuse_above: float | None,
+        self, messages: Sequence[Message], options: Mapping[str, Any], on_text: Callable[[str], None]
     ) -> Written:
-        if refuse_above is not None:
-            options |= {"logprobs": True, "top_logprobs": doubt.ALTERNATIVES}
-        halt = _Halt(self._stop.is_set)
         parts: list[str] = []
         tokens = (0, 0)
-        for chunk in self._writer.chat.stream(_plain(messages), stop_event=halt, **options):
+        doubted: float | None = None
+        for chunk in self._writer.chat.stream(_plain(messages), stop_event=self._stop, **options):
             if usage := getattr(chunk, "usage_metadata", None):
                 tokens = (usage["input_tokens"], usage["output_tokens"])
             text = chunk.text if isinstance(chunk.text, str) else chunk.text()
-            if not text or halt.is_set():
-                continue  # the last chunk, with the counts, comes also after a halt
-            if not parts and refuse_above is not None and doubt.of(chunk.response_metadata) > refuse_above:
-                parts.append(NO_ANSWER)
-                halt.set()
-                continue
+            if not text or self._stop.is_set():
+                continue  # the last chunk, with the counts, comes also after a stop
+            if not parts:
+                doubted = doubt.of(chunk.response_metadata)
             parts.append(text)
             on_text(text)
-        return Written("".join(parts), *tokens, stopped=self._stop.is_set())
+        return Written("".join(parts), *tokens, stopped=self._stop.is_set(), doubt=doubted)
 
 
 class _Halt(threading.Event):
@@ -193,15 +195,17 @@ class _Memory:
         self._database = database
         self._model = model
 
-    def key(self, messages: Sequence[Message], limit: int, refuse_above: float | None) -> str:
+    def key(self, messages: Sequence[Message], limit: int) -> str:
         plain = [asdict(message) for message in messages]
-        whole = json.dumps([self._model, limit, refuse_above, plain], ensure_ascii=False)
+        whole = json.dumps([self._model, limit, plain], ensure_ascii=False)
         return hashlib.sha256(whole.encode("utf-8", "replace")).hexdigest()
 
     def recall(self, key: str) -> Written | None:
         with self._database.read() as session:
             row = session.get(Generation, key)
-            return Written(row.text, row.prompt_tokens, row.completion_tokens, recalled=True) if row else None
+            if row is None:
+                return None
+            return Written(row.text, row.prompt_tokens, row.completion_tokens, doubt=row.doubt, recalled=True)
 
     def keep(self, key: str, written: Written) -> None:
         with self._database.write() as session:
@@ -209,6 +213,7 @@ class _Memory:
                 Generation(
                     key=key,
                     text=written.text,
+                    doubt=written.doubt,
                     prompt_tokens=written.prompt_tokens,
                     completion_tokens=written.completion_tokens,
                     created_at=utc_now(),

@@ -1,4 +1,4 @@
-"""How near the model was to refusing, read from the probabilities of its first token."""
+"""How likely NO was instead of YES, and how much of that is too much."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from bot import doubt
-from bot.prompt import NO_ANSWER
 
 
 def metadata(**likely: float) -> dict[str, Any]:
@@ -16,20 +15,28 @@ def metadata(**likely: float) -> dict[str, Any]:
     return {"logprobs": {"content": [{"token": "x", "logprob": 0.0, "top_logprobs": alternatives}]}}
 
 
-def test_doubt_is_how_likely_the_sentinel_was() -> None:
-    assert doubt.of(metadata(NO=0.2, The=0.7)) == pytest.approx(0.2)
-    assert doubt.of(metadata(**{" NO": 0.2, "N": 0.1, NO_ANSWER: 0.3})) == pytest.approx(0.6)
+def test_doubt_is_how_likely_no_was_of_the_two() -> None:
+    assert doubt.of(metadata(NO=0.2, YES=0.6, The=0.1)) == pytest.approx(0.25)
+    assert doubt.of(metadata(**{" NO": 0.1, "no": 0.1, "N": 0.1, "Yes": 0.4, " YE": 0.3})) == pytest.approx(0.3)
+    assert doubt.of(metadata(NO=0.2)) == 1
 
 
-def test_a_plain_no_is_an_answer() -> None:
-    assert doubt.of(metadata(No=0.9, no=0.05)) == 0
-
-
-@pytest.mark.parametrize("nothing", [{}, {"logprobs": None}, {"logprobs": {"content": []}}, metadata()])
-def test_an_engine_that_tells_nothing_does_not_doubt(nothing: dict[str, Any]) -> None:
-    assert doubt.of(nothing) == 0
+@pytest.mark.parametrize(
+    "nothing",
+    [{}, {"logprobs": None}, {"logprobs": {"content": []}}, metadata(), metadata(The=0.9, Not=0.1, Yesterday=0.1)],
+)
+def test_doubt_of_an_engine_that_tells_nothing_is_not_known(nothing: dict[str, Any]) -> None:
+    assert doubt.of(nothing) is None
 
 
 def test_models_that_were_not_measured_have_no_limit() -> None:
-    assert doubt.limits_for("someone/else") == {}
-    assert all(0 < limit < 1 for limits in doubt.LIMITS.values() for limit in limits.values())
+    assert doubt.intercepts_for("someone/else") == {}
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("model", doubt.INTERCEPTS)
+def test_limit_grows_with_what_the_passages_hold(model: str, language: str) -> None:
+    intercept = doubt.intercepts_for(model)[language]
+    limits = [doubt.limit(intercept, coverage / 10) for coverage in range(11)]
+    assert limits == sorted(set(limits))
+    assert all(0 < limit < 1 for limit in limits)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.answer import is_refusal
-from bot.prompt import BUDGET, build, choose
+from bot.prompt import BUDGET, build, choose, judging
 from retrieval.passage import Hit
 from tests.fakes import passage
 
@@ -41,6 +41,14 @@ def test_build_has_a_prefix_that_never_changes(language: str) -> None:
     second = build("Two?", [hit(2, 1.0, erratum=True)], language)
     assert first[:-1] == second[:-1]
     assert first[-1].content.splitlines()[-1].endswith("One?")
+
+
+def test_judging_differs_from_answering_at_the_end_only() -> None:
+    answering = build("One?", [hit(1, 1.0)], "en")
+    judged = judging(answering)
+    assert judged[:-1] == answering[:-1]
+    assert judged[-1].content.startswith(answering[-1].content)
+    assert judged[-1].content.endswith("Write YES or NO.")
 
 
 @pytest.mark.parametrize("text", ["NO_ANSWER", "no answer.", '"NO_ANSWER" [1]', "", "  \n", "[2]", "[1] [2]."])

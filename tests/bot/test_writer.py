@@ -106,21 +106,22 @@ def test_stopping_ends_the_waiting(tmp_path: Path) -> None:
         assert one.write(PROMPT, stop=stop).stopped
 
 
-@pytest.mark.parametrize(("doubt", "text"), [(0.2, "The shop opens at nine."), (0.4, "NO_ANSWER")])
-def test_a_model_that_doubts_too_much_has_refused(tmp_path: Path, doubt: float, text: str) -> None:
-    said: list[str] = []
-    chat = ScriptedChat(script=lambda _prompt: "The shop opens at nine.", doubt=lambda _prompt: doubt)
+def test_a_judgement_is_one_word_and_its_doubt_and_is_remembered(tmp_path: Path) -> None:
+    chat = ScriptedChat(script=lambda _prompt: "YES", doubt=lambda _prompt: 0.4)
     one = writer(tmp_path, chat=chat)
-    written = one.write(PROMPT, refuse_above=0.3, on_text=said.append)
-    assert written.text == text
-    assert "".join(said) == ("" if text == "NO_ANSWER" else text)
-    assert (written.prompt_tokens, written.stopped) == (1, False)
-    assert one.write(PROMPT, refuse_above=0.3).recalled
-    assert one.write(PROMPT, refuse_above=0.9).text == "The shop opens at nine."  # another limit, another answer
+    with one.writer.place() as place:
+        judged = place.judge(PROMPT)
+        assert one.gate.running == 1
+    assert (judged.text, judged.doubt) == ("YES", pytest.approx(0.4))
+    with one.writer.place() as place:
+        assert place.judge(PROMPT) == replace(judged, recalled=True)
+    assert len(chat.prompts) == 1
+    assert not one.write(PROMPT).recalled  # what was judged is not what is answered
 
 
-def test_an_engine_without_probabilities_refuses_in_words_only(tmp_path: Path) -> None:
-    assert writer(tmp_path).write(PROMPT, refuse_above=0.0).text == "answer 1"
+def test_an_engine_without_probabilities_has_no_doubt(tmp_path: Path) -> None:
+    with writer(tmp_path).writer.place() as place:
+        assert place.judge(PROMPT).doubt is None
 
 
 class KeepingChat(ScriptedChat):

@@ -1,0 +1,13 @@
+"""How likely NO was when the model judged whether its passages state what is asked, beside what it wrote."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    op.add_column("generations", sa.Column("doubt", sa.Float(), nullable=True))

@@ -1,0 +1,91 @@
+"""What the answer path makes of what a model writes: of its doubt, and of a bare number that names a correction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bot.answer import Answerer
+from bot.evidence import evidence_for
+from bot.exchange import Ask
+from bot.llm.gate import Gate
+from bot.llm.writer import ChatWriter
+from knowledge import put
+from knowledge.corrections import Report, report
+from knowledge.documents import Content
+from knowledge.put import NewDocument
+from tests.bot.talk import Talk
+from tests.fakes import ScriptedChat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+ANSWER = "Shoes may be returned within 14 days [1]."
+HELD = "Within how many days may shoes be returned?"  # all its words but three stand in the passage
+APART = "Shall the boutique reimburse me for unworn sandals?"  # none does
+
+
+@pytest.fixture
+def talk(tmp_path: Path, migrated: Path) -> Iterator[Talk]:
+    talk = Talk(tmp_path / "errata.db", migrated)
+    documents = [
+        NewDocument("returns", Content("Returns", "Shoes may be returned within 14 days.")),
+        NewDocument("hours", Content("Hours", "Our doors open at nine.")),
+    ]
+    put.put(talk.database, talk.embedder, documents, actor="ann")
+    yield talk
+    talk.close()
+
+
+def answerer(talk: Talk, text: str, doubt: float = 0.0, **how: Any) -> Answerer:
+    chat = ScriptedChat(script=lambda _prompt: text, doubt=lambda _prompt: doubt)
+    writer = ChatWriter(chat, Gate(1, 0), talk.database, model="scripted", max_tokens=64)
+    return Answerer(talk.database, talk.searcher, writer, evidence_for("other"), passages=4, **how)
+
+
+def status(talk: Talk, question: str, doubt: float, **how: Any) -> str:
+    outcome = answerer(talk, ANSWER, doubt, **how).answer(Ask(question))
+    assert outcome.prompt[-1].content.endswith(question)  # what it was to answer, also where it was not asked to
+    return outcome.status
+
+
+@pytest.mark.parametrize(
+    ("question", "doubt", "expected"),
+    [(HELD, 0.3, "answered"), (HELD, 0.9, "refused"), (APART, 0.3, "refused"), (APART, 0.05, "answered")],
+)
+def test_the_less_the_passages_hold_of_a_question_the_surer_the_model_must_be(
+    talk: Talk, question: str, doubt: float, expected: str
+) -> None:
+    assert status(talk, question, doubt, doubts={"en": -1.0}) == expected
+
+
+@pytest.mark.parametrize("question", [HELD, APART])
+def test_a_model_without_a_measured_limit_refuses_in_words_only(talk: Talk, question: str) -> None:
+    assert status(talk, question, 0.9, doubts={"zh": -1.0}) == "answered"
+    assert status(talk, question, 0.9) == "answered"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[1]", "Worn shoes: 7 days. [1]"),
+        ("[1].", "Worn shoes: 7 days. [1]"),
+        ("7 days (corrected) [1].", "7 days [1]."),
+        ("[2]", None),  # a passage that nobody wrote as an answer
+        ("[1][2]", None),
+        ("[9]", None),
+    ],
+)
+def test_a_bare_number_of_a_correction_says_what_the_correction_says(
+    talk: Talk, text: str, expected: str | None
+) -> None:
+    with talk.database.write() as session:
+        complaint = Report("Shall worn shoes be returned too?", {"answer": "?"}, "rated_down", "visitor", rating="down")
+        number = report(session, complaint).id
+    talk.correct(number, "Worn shoes: 7 days.")
+    outcome = answerer(talk, text).answer(Ask("How about worn shoes that shall be returned?"))
+    assert [source.curated for source in outcome.sources][:2] == [True, False]
+    assert (outcome.status, outcome.answer) == (("answered", expected) if expected else ("refused", outcome.answer))
