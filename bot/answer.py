@@ -116,7 +116,7 @@ class Answerer:
             return _refused("no_evidence" if chosen else "no_documents", common, timings, started)
         messages = prompt.build(condensed, chosen, language)
         common["prompt"] = tuple(messages)
-        if self._lacking(messages, language, result, place):
+        if self._lacking(messages, language, _coverage(result, condensed, chosen[0].passage), place):
             return _refused("model", common, timings, started)
         stream = _Stream(emit, timings, started)
         written = place.write(messages, on_text=stream.take, fresh=ask.fresh)
@@ -142,13 +142,13 @@ class Answerer:
             **common,
         )
 
-    def _lacking(self, messages: Sequence[Message], language: str, result: SearchResult, place: Place) -> bool:
+    def _lacking(self, messages: Sequence[Message], language: str, coverage: float, place: Place) -> bool:
         """Whether the model, asked first, doubts too much that the passages state what is asked."""
         intercept = self._doubts.get(language)
         if intercept is None:
             return False
         judged = place.judge(prompt.judging(messages))
-        return judged.doubt is not None and judged.doubt > doubt.limit(intercept, result.coverage)
+        return judged.doubt is not None and judged.doubt > doubt.limit(intercept, coverage)
 
     def _stopped(self, condensed: str, language: str, emit: Emit, started: float) -> Outcome:
         """Nothing was looked for yet."""
@@ -216,6 +216,11 @@ def is_refusal(text: str) -> bool:
 def is_sentinel_so_far(text: str) -> bool:
     """Whether a text that is still being written may become the sentinel."""
     return NO_ANSWER.startswith(text.lstrip("\"'`*[ \n").upper()[: len(NO_ANSWER)])
+
+
+def _coverage(result: SearchResult, question: str, best: Passage) -> float:
+    """How much of the question the passages hold; of a question in another language they hold no words."""
+    return result.coverage if language_of(question) == language_of(best.text) else doubt.FOREIGN
 
 
 def _in_words(text: str, sources: Sequence[Source]) -> str:

@@ -23,8 +23,7 @@ BUDGET = 2_700
 NEAR = 0.8
 
 # The frame is English in both languages, what stands in it is Chinese for Chinese questions: with instructions in
-# Chinese the same model refused 2 of 34 questions that its passages do not answer, with these 15 of 30, and its doubt
-# (bot.doubt) tells the two apart far better (area under the curve .93 against .72; 2026-11-22).
+# Chinese the same model refused 2 of 34 questions that its passages do not answer, with these 15 of 30 (2026-11-22).
 _SYSTEM = (
     "You answer questions from numbered passages of a knowledge base, using only what the passages say. First see "
     f"whether the passages state what is asked; if they do not, write only {NO_ANSWER}. Otherwise answer briefly "

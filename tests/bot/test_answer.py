@@ -42,7 +42,7 @@ def talk(tmp_path: Path, migrated: Path) -> Iterator[Talk]:
 
 def answerer(talk: Talk, text: str, doubt: float = 0.0, **how: Any) -> Answerer:
     chat = ScriptedChat(script=lambda _prompt: text, doubt=lambda _prompt: doubt)
-    writer = ChatWriter(chat, Gate(1, 0), talk.database, model="scripted", max_tokens=64)
+    writer = ChatWriter(chat, Gate(1, 0), talk.database, model=f"scripted {doubt}", max_tokens=64)
     return Answerer(talk.database, talk.searcher, writer, evidence_for("other"), passages=4, **how)
 
 
@@ -60,6 +60,11 @@ def test_the_less_the_passages_hold_of_a_question_the_surer_the_model_must_be(
     talk: Talk, question: str, doubt: float, expected: str
 ) -> None:
     assert status(talk, question, doubt, doubts={"en": -1.0}) == expected
+
+
+def test_a_question_in_another_language_is_not_measured_by_its_words(talk: Talk) -> None:
+    assert status(talk, "鞋子可以退吗？", 0.45, doubts={"zh": -1.0}) == "answered"
+    assert status(talk, "鞋子可以退吗？", 0.9, doubts={"zh": -1.0}) == "refused"
 
 
 @pytest.mark.parametrize("question", [HELD, APART])
