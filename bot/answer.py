@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from bot import citations, doubt, prompt, texts
 from bot.condense import condense
+from bot.evidence import foreign
 from bot.exchange import Ask, Emit, Found, Outcome, Source, Token, Waiting
 from bot.grounding import invented
 from bot.prompt import NO_ANSWER
@@ -116,7 +117,7 @@ class Answerer:
             return _refused("no_evidence" if chosen else "no_documents", common, timings, started)
         messages = prompt.build(condensed, chosen, language)
         common["prompt"] = tuple(messages)
-        if self._lacking(messages, language, _coverage(result, condensed, chosen[0].passage), place):
+        if self._lacking(messages, language, _coverage(result, condensed), place):
             return _refused("model", common, timings, started)
         stream = _Stream(emit, timings, started)
         written = place.write(messages, on_text=stream.take, fresh=ask.fresh)
@@ -218,9 +219,9 @@ def is_sentinel_so_far(text: str) -> bool:
     return NO_ANSWER.startswith(text.lstrip("\"'`*[ \n").upper()[: len(NO_ANSWER)])
 
 
-def _coverage(result: SearchResult, question: str, best: Passage) -> float:
-    """How much of the question the passages hold; of a question in another language they hold no words."""
-    return result.coverage if language_of(question) == language_of(best.text) else doubt.FOREIGN
+def _coverage(result: SearchResult, question: str) -> float:
+    """How much of the question the passages hold."""
+    return doubt.FOREIGN if foreign(result, language_of(question)) else result.coverage
 
 
 def _in_words(text: str, sources: Sequence[Source]) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 YES, NO = "YES", "NO"
 ALTERNATIVES = 20  # candidates for the first token that are asked for: the most that servers give
 SLOPE = 2.0
-FOREIGN = 0.5  # stands for the coverage of a question in another language than the passages
+FOREIGN = 0.75  # stands for the coverage of a question in another language than the passages
 INTERCEPTS: Mapping[str, Mapping[str, float]] = {
     "qwen2.5-coder-1.5b-instruct-q4_k_m": {"en": -2.0, "zh": -1.7},
 }
