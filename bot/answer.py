@@ -50,11 +50,11 @@ class Answerer:
         evidence: Evidence,
         *,
         passages: int,
-        doubts: Mapping[str, float] | None = None,
+        intercept: float | None = None,
     ) -> None:
-        """``passages``: most in a prompt; ``doubts``: how much the model may doubt: the intercepts of bot.doubt by
-        language."""
-        self._doubts = doubts or {}
+        """``passages``: most in a prompt; ``intercept``: how much the model may doubt (bot.doubt); None: it is not
+        asked."""
+        self._intercept = intercept
         self._database = database
         self._searcher = searcher
         self._writer = writer
@@ -117,7 +117,7 @@ class Answerer:
             return _refused("no_evidence" if chosen else "no_documents", common, timings, started)
         messages = prompt.build(condensed, chosen, language)
         common["prompt"] = tuple(messages)
-        if self._lacking(messages, language, _coverage(result, condensed), place):
+        if self._lacking(condensed, result, chosen, messages, place):
             return _refused("model", common, timings, started)
         stream = _Stream(emit, timings, started)
         written = place.write(messages, on_text=stream.take, fresh=ask.fresh)
@@ -143,13 +143,16 @@ class Answerer:
             **common,
         )
 
-    def _lacking(self, messages: Sequence[Message], language: str, coverage: float, place: Place) -> bool:
+    def _lacking(
+        self, question: str, result: SearchResult, chosen: Sequence[Hit], messages: Sequence[Message], place: Place
+    ) -> bool:
         """Whether the model, asked first, doubts too much that the passages state what is asked."""
-        intercept = self._doubts.get(language)
-        if intercept is None:
+        if self._intercept is None:
             return False
         judged = place.judge(prompt.judging(messages))
-        return judged.doubt is not None and judged.doubt > doubt.limit(intercept, coverage)
+        coverage = doubt.FOREIGN if foreign(result, language_of(question)) else result.coverage
+        length = sum(len(hit.passage.text.encode()) for hit in chosen)
+        return judged.doubt is not None and judged.doubt > doubt.limit(self._intercept, coverage, length)
 
     def _stopped(self, condensed: str, language: str, emit: Emit, started: float) -> Outcome:
         """Nothing was looked for yet."""
@@ -217,11 +220,6 @@ def is_refusal(text: str) -> bool:
 def is_sentinel_so_far(text: str) -> bool:
     """Whether a text that is still being written may become the sentinel."""
     return NO_ANSWER.startswith(text.lstrip("\"'`*[ \n").upper()[: len(NO_ANSWER)])
-
-
-def _coverage(result: SearchResult, question: str) -> float:
-    """How much of the question the passages hold."""
-    return doubt.FOREIGN if foreign(result, language_of(question)) else result.coverage
 
 
 def _in_words(text: str, sources: Sequence[Source]) -> str:

@@ -154,7 +154,7 @@ class Parts:
             self.writer,
             evidence_for(self.settings.embedding_model if self._given_embedder is None else "given"),
             passages=self.settings.passages,
-            doubts=doubt.intercepts_for(self.chat_name),
+            intercept=doubt.intercept_for(self.chat_name),
         )
 
     @cached_property

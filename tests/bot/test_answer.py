@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 ANSWER = "Shoes may be returned within 14 days [1]."
 HELD = "Within how many days may shoes be returned?"  # all its words but three stand in the passage
+INTERCEPT = -2.0  # for passages as short as these
 APART = "Shall the boutique reimburse me for unworn sandals?"  # none does
 
 
@@ -54,22 +55,21 @@ def status(talk: Talk, question: str, doubt: float, **how: Any) -> str:
 
 @pytest.mark.parametrize(
     ("question", "doubt", "expected"),
-    [(HELD, 0.3, "answered"), (HELD, 0.9, "refused"), (APART, 0.3, "refused"), (APART, 0.05, "answered")],
+    [(HELD, 0.4, "answered"), (HELD, 0.9, "refused"), (APART, 0.4, "refused"), (APART, 0.05, "answered")],
 )
 def test_the_less_the_passages_hold_of_a_question_the_surer_the_model_must_be(
     talk: Talk, question: str, doubt: float, expected: str
 ) -> None:
-    assert status(talk, question, doubt, doubts={"en": -1.0}) == expected
+    assert status(talk, question, doubt, intercept=INTERCEPT) == expected
 
 
 def test_a_question_in_another_language_is_not_measured_by_its_words(talk: Talk) -> None:
-    assert status(talk, "鞋子可以退吗？", 0.45, doubts={"zh": -1.0}) == "answered"
-    assert status(talk, "鞋子可以退吗？", 0.9, doubts={"zh": -1.0}) == "refused"
+    assert status(talk, "鞋子可以退吗？", 0.45, intercept=INTERCEPT) == "answered"
+    assert status(talk, "鞋子可以退吗？", 0.9, intercept=INTERCEPT) == "refused"
 
 
 @pytest.mark.parametrize("question", [HELD, APART])
 def test_a_model_without_a_measured_limit_refuses_in_words_only(talk: Talk, question: str) -> None:
-    assert status(talk, question, 0.9, doubts={"zh": -1.0}) == "answered"
     assert status(talk, question, 0.9) == "answered"
 
 

@@ -30,13 +30,13 @@ def test_doubt_of_an_engine_that_tells_nothing_is_not_known(nothing: dict[str, A
 
 
 def test_models_that_were_not_measured_have_no_limit() -> None:
-    assert doubt.intercepts_for("someone/else") == {}
+    assert doubt.intercept_for("someone/else") is None
 
 
-@pytest.mark.parametrize("language", ["en", "zh"])
-@pytest.mark.parametrize("model", doubt.INTERCEPTS)
-def test_limit_grows_with_what_the_passages_hold(model: str, language: str) -> None:
-    intercept = doubt.intercepts_for(model)[language]
-    limits = [doubt.limit(intercept, coverage / 10) for coverage in range(11)]
-    assert limits == sorted(set(limits))
-    assert all(0 < limit < 1 for limit in limits)
+@pytest.mark.parametrize("intercept", doubt.INTERCEPTS.values())
+def test_limit_grows_with_what_the_passages_hold_and_falls_with_their_length(intercept: float) -> None:
+    held = [doubt.limit(intercept, coverage / 10, 1_000) for coverage in range(11)]
+    assert held == sorted(set(held))
+    long = [doubt.limit(intercept, 0.5, length) for length in (0, 100, 1_000, 100_000)]
+    assert long == sorted(set(long), reverse=True)
+    assert all(0 < limit < 1 for limit in (*held, *long))
