@@ -60,6 +60,10 @@ def test_chinese_question_is_neither_answered_nor_forgotten(statement: str) -> N
     assert condensed("那杂志呢？", statement, LOANS) == f"{LOANS.question} 那杂志呢？"
 
 
+def test_rewriting_that_takes_up_nothing_is_no_better_than_the_question() -> None:
+    assert condensed("那杂志呢？", "杂志是什么？", LOANS) == f"{LOANS.question} 那杂志呢？"
+
+
 @pytest.mark.parametrize(("question", "joined"), [("And on Sundays?", True), ("周一呢？", True), (WHOLE, False)])
 def test_repeated_question_stands_alone_unless_it_is_very_short(question: str, joined: bool) -> None:
     assert condensed(question, question) == (f"{SHOES.question} {question}" if joined else question)
