@@ -29,13 +29,14 @@ if TYPE_CHECKING:
 
     from bot.evidence import Evidence
     from bot.exchange import Place, Ticket, Writer
-    from bot.prompt import Message
     from knowledge.db import Database
     from retrieval.passage import Hit, Passage
     from retrieval.search import Searcher, SearchResult
 
 _SENTINEL = re.compile(r"[\"'`*\[\s]*NO[_ ]ANSWER\b", re.IGNORECASE)
 _WORD = re.compile(r"\w")
+# The mark of corrections in a prompt, copied into an answer: at its end, or before a marker or the end of a sentence.
+_MARK = re.compile(r"\s*[(（]corrected[)）](?=\s*(?:[\[【［.。,，;；]|$))")
 SEARCH_DEPTH = 8  # hits that a search gives; the prompt takes fewer, the page shows those of the prompt
 
 
@@ -71,7 +72,7 @@ class Answerer:
         ticket: Ticket | None = None,
     ) -> Outcome:
         """Answers ``ask``. ``background``: people go first; ``ticket``: from ``join``, given back at the end. Raises
-        bot.llm.errors (engine down, queue full), retrieval errors."""
+        Busy (queue full), bot.llm.errors (engine down), retrieval errors."""
         stop = stop or threading.Event()
         with self._writer.place(
             ticket, on_position=lambda position: emit(Waiting(position)), stop=stop, background=background
@@ -99,9 +100,12 @@ class Answerer:
         if stop.is_set():
             return self._stopped(condensed, language, emit, started)
         searching = time.perf_counter()
-        served = self._serve_curated(ask, condensed, language, emit, started, searching)
-        if served is not None:
-            return served
+        # A question that was only joined with the one before may be a corrected one in its own right.
+        own = [ask.question] if condensed != ask.question and condensed.endswith(ask.question) else []
+        for question in (condensed, *own):
+            served = self._serve_curated(ask, question, language, emit, started, searching)
+            if served is not None:
+                return served
         result = self._searcher.search(condensed, SEARCH_DEPTH, filters=ask.filters or None)
         chosen = prompt.choose(result.hits, self._passages)
         sources = tuple(_source(n, hit) for n, hit in enumerate(chosen, start=1))
@@ -117,8 +121,13 @@ class Answerer:
             return _refused("no_evidence" if chosen else "no_documents", common, timings, started)
         messages = prompt.build(condensed, chosen, language)
         common["prompt"] = tuple(messages)
-        if self._lacking(condensed, result, chosen, messages, place):
-            return _refused("model", common, timings, started)
+        if self._intercept is not None:
+            judged = place.judge(prompt.judging(messages))
+            common["prompt_tokens"] = judged.prompt_tokens
+            if judged.stopped:
+                return _unwritten("stopped", "", common, timings, started)
+            if judged.doubt is not None and judged.doubt > self._most_doubt(condensed, result, chosen):
+                return _refused("model", common, timings, started)
         stream = _Stream(emit, timings, started)
         written = place.write(messages, on_text=stream.take, fresh=ask.fresh)
         timings["total"] = _since(started)
@@ -126,7 +135,7 @@ class Answerer:
             timings["writing"] = timings["total"] - timings["first_token"]
         common |= {"prompt_tokens": written.prompt_tokens, "completion_tokens": written.completion_tokens}
         readable = [f"{source.title}\n{source.passage}" for source in sources]
-        text = written.text if written.stopped else _in_words(written.text, sources)
+        text = written.text if written.stopped else self._in_words(written.text, sources)
         if not written.stopped and (is_refusal(text) or invented(text, condensed, readable)):
             return _refused("model", common, timings, started)
         texts_of_sources = [source.passage for source in sources]
@@ -143,16 +152,26 @@ class Answerer:
             **common,
         )
 
-    def _lacking(
-        self, question: str, result: SearchResult, chosen: Sequence[Hit], messages: Sequence[Message], place: Place
-    ) -> bool:
-        """Whether the model, asked first, doubts too much that the passages state what is asked."""
-        if self._intercept is None:
-            return False
-        judged = place.judge(prompt.judging(messages))
+    def _most_doubt(self, question: str, result: SearchResult, chosen: Sequence[Hit]) -> float:
+        """The doubt above which the passages are taken to lack what is asked."""
+        assert self._intercept is not None
         coverage = doubt.FOREIGN if foreign(result, language_of(question)) else result.coverage
-        length = sum(len(hit.passage.text.encode()) for hit in chosen)
-        return judged.doubt is not None and judged.doubt > doubt.limit(self._intercept, coverage, length)
+        return doubt.limit(self._intercept, coverage, sum(len(hit.passage.text.encode()) for hit in chosen))
+
+    def _in_words(self, text: str, sources: Sequence[Source]) -> str:
+        """What a model wrote, without our mark of corrections, and with what a correction says in place of its bare
+        number: a small model likes to point instead of answering, and what a curator wrote can stand as the answer,
+        where it is short enough to be one passage."""
+        if not any(source.curated for source in sources):
+            return text
+        text = _MARK.sub("", text)
+        _, cited = citations.verify(text, [source.passage for source in sources])
+        if _WORD.search(citations.bare(text)) or len(cited) != 1:
+            return text
+        source = sources[cited[0] - 1]
+        with self._database.read() as session:
+            whole = matching.answer_of(session, source.document_id)
+        return f"{source.passage} [{source.n}]" if whole and whole.strip() == source.passage.strip() else text
 
     def _stopped(self, condensed: str, language: str, emit: Emit, started: float) -> Outcome:
         """Nothing was looked for yet."""
@@ -222,18 +241,6 @@ def is_sentinel_so_far(text: str) -> bool:
     return NO_ANSWER.startswith(text.lstrip("\"'`*[ \n").upper()[: len(NO_ANSWER)])
 
 
-def _in_words(text: str, sources: Sequence[Source]) -> str:
-    """What a model wrote, with what a correction says in place of its bare number: a small model likes to point at a
-    passage instead of answering, and what a curator wrote can stand as the answer. Without our mark of corrections."""
-    if not any(source.curated for source in sources):
-        return text
-    text = text.replace(prompt.CORRECTED, "")
-    _, cited = citations.verify(text, [source.passage for source in sources])
-    if not _WORD.search(citations.bare(text)) and len(cited) == 1 and sources[cited[0] - 1].curated:
-        return f"{sources[cited[0] - 1].passage} [{cited[0]}]"
-    return text
-
-
 class _Stream:
     """Passes text on, but holds back a beginning that may still become the sentinel."""
 
@@ -257,9 +264,14 @@ class _Stream:
 
 def _refused(reason: str, common: Mapping[str, Any], timings: dict[str, float], started: float) -> Outcome:
     """A designed answer: it says why; what was looked for and the nearest documents go with it as fields."""
+    return _unwritten("refused", texts.text(f"server.refused.{reason}", common["language"]), common, timings, started)
+
+
+def _unwritten(
+    status: str, answer: str, common: Mapping[str, Any], timings: dict[str, float], started: float
+) -> Outcome:
     timings["total"] = _since(started)
-    answer = texts.text(f"server.refused.{reason}", common["language"])
-    return Outcome(status="refused", answer=answer, citations=(), confidence=0.0, timings_ms=timings, **common)
+    return Outcome(status=status, answer=answer, citations=(), confidence=0.0, timings_ms=timings, **common)
 
 
 def _language(ask: Ask) -> str:

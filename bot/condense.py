@@ -7,6 +7,7 @@ is taken as it is, a short one is joined with the question before it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -20,6 +21,7 @@ MAX_TURNS = 3  # what is further back rarely matters and costs prefill
 MAX_QUESTION = 400  # characters of an earlier question that are shown to the model, or joined
 MAX_ANSWER = 240  # … and of an earlier answer
 MAX_TOKENS = 64
+LONGEST = 180  # UTF-8 bytes of a question that its rewriting has room for; a longer one stands alone
 KEPT = 1 / 3  # share of the last question's words that its rewriting must have
 # Words from which a question is taken to stand alone where the rewriting failed, and where it brought nothing in. Of 24
 # follow-ups that point back 23 are shorter than WHOLE; of 65 that do not, 10 are (2026-11-22).
@@ -35,6 +37,10 @@ _SYSTEM = (
     "already stands alone unchanged. Never answer it. Write only the question."
 )
 _QUESTION, _ANSWER, _LAST = "Question: ", "Answer: ", "Last question: "
+_LABEL = re.compile(r"^(?:(?:last )?question|(?:最后一个)?问题)\s*[:：]\s*", re.IGNORECASE)
+_QUOTES = '"“”「」 '
+# A mark at the end, or one of the words with which Chinese asks without one.
+_ASKING = re.compile(r"[?？]\s*$|[吗呢几谁哪怎]|什么|多少|如何|为何|是否")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,7 @@ class Write(Protocol):
 
 def condense(question: str, history: Sequence[Turn], write: Write) -> str:
     """The question so that it stands alone; the question itself when there is no history."""
-    if not history:
+    if not history or len(question.encode("utf-8", "replace")) > LONGEST or "\n" in question.strip():
         return question
     rewritten = _clean(write(build(question, history, language_of(question)), max_tokens=MAX_TOKENS))
     if not _fits(rewritten, question, history):
@@ -87,7 +93,7 @@ def condense(question: str, history: Sequence[Turn], write: Write) -> str:
     else:
         enough = 0 if _takes_up(rewritten, question, history) else BARE
     if len(tokens(question)) < enough:
-        return f"{history[-1].question[:MAX_QUESTION]} {question}"
+        return f"{history[-1].question[-MAX_QUESTION:]} {question}"
     return rewritten
 
 
@@ -106,9 +112,7 @@ def _shown(history: Sequence[Turn], question: str) -> str:
 
 def _clean(written: str) -> str:
     line = next((line.strip() for line in written.splitlines() if line.strip()), "")
-    for label in (_LAST, _QUESTION):
-        line = line.removeprefix(label).strip()
-    return line.strip('"“”「」 ')
+    return _LABEL.sub("", line.strip(_QUOTES)).strip(_QUOTES)
 
 
 def _fits(rewritten: str, question: str, history: Sequence[Turn]) -> bool:
@@ -131,4 +135,4 @@ def _takes_up(rewritten: str, question: str, history: Sequence[Turn]) -> bool:
 
 
 def _asks(text: str) -> bool:
-    return text.rstrip().endswith(("?", "？"))
+    return bool(_ASKING.search(text))

@@ -12,8 +12,8 @@ the more willing the model is to say YES. In log-odds the limit is
 (bot.prompt), in both languages. A model that was not measured is not asked: it refuses by writing the sentinel.
 
 Chosen on 2026-11-22 over 315 questions, half of them without the answering passage or near misses; articles, FAQ and
-single sentences. Unanswerable questions that still get an answer: 15 % in Chinese, 16 % in English; right answers that
-are lost: 5 % in both (scripts/RESULTS.md).
+single sentences. On these 15 % of the unanswerable ones still get an answer in Chinese and 16 % in English, and 4 and
+5 % of the right answers are lost. What was held out stands in scripts/RESULTS.md.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def of(metadata: Mapping[str, Any]) -> float | None:
     likely = content[0].get("top_logprobs") or () if content else ()
     found = {YES: 0.0, NO: 0.0}
     for one in likely:
-        token = one["token"].strip().upper()
+        token = one["token"].strip().upper() if one.get("logprob") is not None else ""
         for word in found:
             if token and word.startswith(token):
                 found[word] += math.exp(one["logprob"])

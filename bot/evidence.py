@@ -1,8 +1,9 @@
 """Is there anything in the knowledge that the question could be answered from? Decided before a token is written.
 
 Two signs, either is enough: the nearest passage is near in meaning, or one passage holds nearly all the telling
-words of the question (an error number, a name). The floors are low on purpose: what passes here can still be
-refused by the model that reads the passages, while what is refused here never gets a chance.
+words of the question (an error number, a name). Between two languages neither tells anything. The floors are low on
+purpose: what passes here can still be refused by the model that reads the passages, while what is refused here never
+gets a chance.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Evidence:
 def foreign(result: SearchResult, language: str) -> bool:
     """Whether the best hit is in another language than the question (``language``). Then neither its cosine nor its
     words say how near it is."""
-    return language_of(result.hits[0].passage.text) != language
+    return language_of(result.hits[0].passage.indexed_text) != language
 
 
 def evidence_for(embedding_model: str) -> Evidence:

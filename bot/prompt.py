@@ -1,7 +1,8 @@
 """From question and passages to the messages that the model reads.
 
 The instruction and two examples come first and never change within a language, so that engines can keep them in
-their prefix cache; passages follow, best first; the question stands last. Knows nothing of models, search or people.
+their prefix cache; passages follow, best first; the question stands last, or what is asked about it. Knows nothing of
+models, search or people.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ _EXAMPLES = {
 }
 _QUESTION = "Question: "
 _JUDGING = "Do the passages state exactly what this question asks? Write YES or NO."
-CORRECTED = " (corrected)"
+_CORRECTED = " (corrected)"
 LANGUAGES = tuple(_NAMES)
 
 
@@ -92,7 +93,7 @@ def build(question: str, hits: Sequence[Hit], language: str) -> list[Message]:
     for number, hit in enumerate(hits, start=1):
         passage = hit.passage
         path = " › ".join(dict.fromkeys(part for part in (passage.title, *passage.headings) if part))
-        mark = CORRECTED if passage.erratum else ""
+        mark = _CORRECTED if passage.erratum else ""
         blocks.append(f"[{number}] {path}{mark}\n{passage.text}")
     user = "\n\n".join((*blocks, _QUESTION + question))
     examples = (

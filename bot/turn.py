@@ -88,7 +88,7 @@ class Turns:
         history: Sequence[Turn] | None = None,
     ) -> Begun:
         """Joins the line and stores the question; everything that can be refused is refused here. Whoever begins a
-        turn runs it. Raises Busy (the line is full), Invalid, NotFound.
+        turn runs it, or abandons it. Raises Busy (the line is full), Invalid, NotFound.
 
         ``regenerate``: an answer of the owner's that they want another wording of. ``history``: what was said before,
         where another program keeps the conversation.
@@ -137,9 +137,12 @@ class Turns:
             metrics.answered(outcome)
             tell(Finished(outcome))
         finally:
-            with self._idle:
-                self._running.pop(begun.answer_id, None)
-                self._idle.notify_all()
+            self._over(begun)
+
+    def abandon(self, begun: Begun, error: Exception) -> None:
+        """Gives up a turn that cannot be run: its place goes to the next, its answer is stored as failed."""
+        self._fail(begun, error)
+        self._over(begun)
 
     @property
     def running(self) -> int:
@@ -208,6 +211,13 @@ class Turns:
             if outcome.status == "refused":
                 report_unanswered(session, begun.answer_id)
         return outcome
+
+    def _over(self, begun: Begun) -> None:
+        if begun.ticket is not None:
+            begun.ticket.leave()
+        with self._idle:
+            self._running.pop(begun.answer_id, None)
+            self._idle.notify_all()
 
     def _fail(self, begun: Begun, error: Exception) -> None:
         """Stores that it went wrong, if the database lets us."""

@@ -117,7 +117,7 @@ class Parts:
         return open_chat_model(
             self.chat_model,
             threads=self._cores,
-            # One more than generations at once, so that the prompt prefix of each language stays in some slot's cache.
+            # One more than generations at once: a beginning that was read ahead stays, others wait in the prompt cache.
             slots=self.settings.parallel + 1,
             context=self.settings.context_tokens,
             max_tokens=self.settings.answer_tokens,

@@ -73,6 +73,11 @@ def _is_mark(character: str) -> bool:
     return character in ",;:!?¿¡·•、。؟،" or (character != "-" and unicodedata.category(character) == "Pd")
 
 
+def answer_of(session: Session, document_id: str) -> str | None:
+    """The whole answer that a live erratum document holds; None for any other document."""
+    return session.scalar(sa.select(Entry.answer).where(Entry.document_id == document_id, Entry.live))
+
+
 def match(session: Session, question: str, *, now: datetime, excluded: frozenset[int] = frozenset()) -> Match | None:
     """What is served verbatim for this very question, if anything is (see ``served``)."""
     wanted = key(question)

@@ -154,7 +154,7 @@ class ScriptedChat(LocalChatModel):
     def _steps(self, request: Request) -> Iterator[Step]:
         prompt = str(request.messages[-1].content)
         self.prompts.append(prompt)
-        words = re.findall(r"\S+\s*|\s+", self.script(prompt))
+        words = re.findall(r"\S+\s*|\s+", self.script(prompt))[: request.max_tokens]
         for count, word in enumerate(words, start=1):
             while self.gate is not None and not self.gate.acquire(timeout=0.02):
                 if request.stop_event is not None and request.stop_event.is_set():

@@ -35,7 +35,8 @@ class Ticket:
         self._gate = gate
         self._began: float | None = None
         self._left = False
-        self.admitted = False  # the gate's to set
+        self.waits = False  # these two are the gate's to set
+        self.admitted = False
 
     def wait(
         self, *, on_position: Callable[[int], None] | None = None, cancelled: threading.Event | None = None
@@ -81,16 +82,14 @@ class Gate:
             return len(self._people) + len(self._background)
 
     def join(self, *, background: bool = False) -> Ticket:
-        """A place in the line, or in a free slot, for whoever must know at once whether there is one. Raises Busy
-        past the limit."""
+        """A place in the line, for whoever must know at once whether there is one. It keeps nobody from a free slot
+        until its holder waits for one. Raises Busy past the limit."""
         ticket = Ticket(self)
         with self._changed:
             line = self._background if background else self._people
-            line.append(ticket)
-            self._admit()
-            if not ticket.admitted and len(line) > self.limit:
-                line.remove(ticket)
+            if len(line) >= self.limit + max(0, self.slots - self._running):
                 raise Busy(self._retry_after(len(line)))
+            line.append(ticket)
         return ticket
 
     @contextmanager
@@ -114,6 +113,9 @@ class Gate:
     ) -> float:
         """See Ticket.wait. Returns the time by the gate's clock."""
         told = 0
+        with self._changed:
+            ticket.waits = True
+            self._admit()
         while True:
             with self._changed:
                 if not ticket.admitted and (position := self._position(ticket)) == told:
@@ -141,10 +143,15 @@ class Gate:
             self._changed.notify_all()
 
     def _admit(self) -> None:
-        """Fill the free slots."""
-        while self._running < self.slots and (self._people or self._background):
-            line, self._turn = self._next(len(self._people), len(self._background), self._turn)
-            chosen = (self._people if line else self._background).popleft()
+        """Fill the free slots with those who wait."""
+        while self._running < self.slots:
+            people = [ticket for ticket in self._people if ticket.waits]
+            background = [ticket for ticket in self._background if ticket.waits]
+            if not people and not background:
+                return
+            person, self._turn = self._next(len(people), len(background), self._turn)
+            chosen = people[0] if person else background[0]
+            (self._people if person else self._background).remove(chosen)
             chosen.admitted = True
             self._running += 1
 

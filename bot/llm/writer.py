@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from bot.prompt import Message
     from knowledge.db import Database
 
-MOST_GENERATIONS = 20_000  # the memory's size in answers, about 20 MB; the oldest go first
+MOST_GENERATIONS = 20_000  # the memory's size in texts, about 20 MB; the oldest go first
 FRESH_TEMPERATURE = 0.7  # "regenerate" wants another wording; everything else is greedy
 
 
@@ -142,7 +142,8 @@ class Place:
         *,
         fresh: bool = False,
     ) -> Written:
-        key = self._writer.memory.key(messages, limit)
+        judging = "logprobs" in options
+        key = self._writer.memory.key(messages, limit, "judging" if judging else "writing")
         if not fresh and (known := self._writer.memory.recall(key)) is not None:
             on_text(known.text)
             return known
@@ -153,7 +154,8 @@ class Place:
         except WaitCancelled:
             return Written("", 0, 0, stopped=True)
         written = self._stream(messages, {"max_tokens": limit, **options}, on_text)
-        if not written.stopped and not fresh:  # a sample is for who asked for it
+        # A sample is for who asked for it, and a judgement without a doubt tells nothing.
+        if not written.stopped and not fresh and not (judging and written.doubt is None):
             self._written.append((key, written))
         return written
 
@@ -195,9 +197,9 @@ class _Memory:
         self._database = database
         self._model = model
 
-    def key(self, messages: Sequence[Message], limit: int) -> str:
+    def key(self, messages: Sequence[Message], limit: int, kind: str) -> str:
         plain = [asdict(message) for message in messages]
-        whole = json.dumps([self._model, limit, plain], ensure_ascii=False)
+        whole = json.dumps([self._model, kind, limit, plain], ensure_ascii=False)
         return hashlib.sha256(whole.encode("utf-8", "replace")).hexdigest()
 
     def recall(self, key: str) -> Written | None:

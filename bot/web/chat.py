@@ -85,9 +85,14 @@ async def chat(body: ChatBody, request: Request, response: Response, identity: A
     def leave() -> None:
         parts.turns.stop(begun.answer_id)
 
+    def give_up(error: Exception) -> None:
+        parts.turns.abandon(begun, error)
+
     if body.stream:
-        return sse.EventStream(lambda send: _tell(parts, begun, send), on_leave=leave, headers=cookies)
-    outcome = await sse.whole(lambda: finish(parts, begun), request, on_leave=leave)
+        return sse.EventStream(
+            lambda send: _tell(parts, begun, send), on_leave=leave, on_failure=give_up, headers=cookies
+        )
+    outcome = await sse.whole(lambda: finish(parts, begun), request, on_leave=leave, on_failure=give_up)
     said = {**_ids(begun), "knowledge_version": outcome.knowledge_version, "sources": _sources(outcome)}
     return JSONResponse(problems.plain({**said, **_done(begun, outcome)}), headers=cookies)
 

@@ -125,10 +125,15 @@ async def complete(body: CompletionBody, request: Request, identity: Program, pa
     def leave() -> None:
         parts.turns.stop(begun.answer_id)
 
+    def give_up(error: Exception) -> None:
+        parts.turns.abandon(begun, error)
+
     if body.stream:
         usage = body.stream_options is not None and body.stream_options.include_usage
-        return sse.EventStream(lambda send: _tell(parts, begun, completion, send, usage=usage), on_leave=leave)
-    outcome = await sse.whole(lambda: finish(parts, begun), request, on_leave=leave)
+        return sse.EventStream(
+            lambda send: _tell(parts, begun, completion, send, usage=usage), on_leave=leave, on_failure=give_up
+        )
+    outcome = await sse.whole(lambda: finish(parts, begun), request, on_leave=leave, on_failure=give_up)
     return JSONResponse(completion.whole(outcome))
 
 

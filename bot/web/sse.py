@@ -2,7 +2,8 @@
 
 A status can only be sent before the stream begins, so everything that can be refused is refused before (an exception
 inside a streaming generator would give 200 and an empty body). The work goes on when the listener leaves; it is
-told by ``on_leave``, and what it does about that is its own decision.
+told by ``on_leave``, and what it does about that is its own decision. Where there
+is no thread for it, ``on_failure`` hears of it.
 """
 
 from __future__ import annotations
@@ -38,18 +39,24 @@ class EventStream(StreamingResponse):
     media_type = "text/event-stream"
 
     def __init__(
-        self, work: Callable[[Send], None], *, on_leave: Callable[[], object], headers: dict[str, str] | None = None
+        self,
+        work: Callable[[Send], None],
+        *,
+        on_leave: Callable[[], object],
+        on_failure: Callable[[Exception], object],
+        headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(
             self._items(), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no", **(headers or {})}
         )
         self._work = work
         self._on_leave = on_leave
+        self._on_failure = on_failure
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._finished = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: AsgiSend) -> None:
-        _start(self._run, asyncio.get_running_loop())
+        _start(self._run, asyncio.get_running_loop(), on_failure=self._on_failure)
         try:
             await super().__call__(scope, receive, send)
         finally:
@@ -83,7 +90,13 @@ class EventStream(StreamingResponse):
             yield item
 
 
-async def whole(work: Callable[[], T], request: Request, *, on_leave: Callable[[], object]) -> T:
+async def whole(
+    work: Callable[[], T],
+    request: Request,
+    *,
+    on_leave: Callable[[], object],
+    on_failure: Callable[[Exception], object],
+) -> T:
     """What ``work`` returns, or the error that it raises, from a thread of its own: minutes of waiting must not take
     one of the few threads that all other requests share. ``on_leave`` is called if the listener goes first."""
     loop = asyncio.get_running_loop()
@@ -103,7 +116,7 @@ async def whole(work: Callable[[], T], request: Request, *, on_leave: Callable[[
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(tell, *told)
 
-    _start(run)
+    _start(run, on_failure=on_failure)
     leaving: asyncio.Future[Any] = asyncio.ensure_future(_left(request))
     either: set[asyncio.Future[Any]] = {outcome, leaving}
     try:
@@ -123,9 +136,13 @@ async def _left(request: Request) -> None:
         pass
 
 
-def _start(target: Callable[..., None], *arguments: Any) -> None:
+def _start(target: Callable[..., None], *arguments: Any, on_failure: Callable[[Exception], object]) -> None:
     context = contextvars.copy_context()  # so that its log lines have the request's id
-    threading.Thread(target=context.run, args=(target, *arguments), name="turn", daemon=True).start()
+    try:
+        threading.Thread(target=context.run, args=(target, *arguments), name="turn", daemon=True).start()
+    except RuntimeError as error:  # the system gives no more threads
+        on_failure(error)
+        raise
 
 
 def _json(data: Any) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bot.answer import Answerer
+from bot.condense import Turn
 from bot.evidence import evidence_for
 from bot.exchange import Ask
 from bot.llm.gate import Gate
@@ -79,6 +81,8 @@ def test_a_model_without_a_measured_limit_refuses_in_words_only(talk: Talk, ques
         ("[1]", "Worn shoes: 7 days. [1]"),
         ("[1].", "Worn shoes: 7 days. [1]"),
         ("7 days (corrected) [1].", "7 days [1]."),
+        ("7 days（corrected）", "7 days [1]"),
+        ("(corrected) [1]", "Worn shoes: 7 days. [1]"),
         ("[2]", None),  # a passage that nobody wrote as an answer
         ("[1][2]", None),
         ("[9]", None),
@@ -94,3 +98,42 @@ def test_a_bare_number_of_a_correction_says_what_the_correction_says(
     outcome = answerer(talk, text).answer(Ask("How about worn shoes that shall be returned?"))
     assert [source.curated for source in outcome.sources][:2] == [True, False]
     assert (outcome.status, outcome.answer) == (("answered", expected) if expected else ("refused", outcome.answer))
+
+
+def test_a_bare_number_of_a_correction_in_many_passages_is_refused(talk: Talk) -> None:
+    with talk.database.write() as session:
+        complaint = Report("Shall worn shoes be returned too?", {"answer": "?"}, "rated_down", "visitor", rating="down")
+        number = report(session, complaint).id
+    talk.correct(number, "\n\n".join(f"Step {step}. {'Worn shoes shall be returned. ' * 20}" for step in range(6)))
+    outcome = answerer(talk, "[1]").answer(Ask("How about worn shoes that shall be returned?"))
+    assert outcome.sources[0].curated
+    assert outcome.status == "refused"
+
+
+def test_a_short_corrected_question_within_a_conversation_is_served(talk: Talk) -> None:
+    with talk.database.write() as session:
+        number = report(session, Report("Who manages?", {"answer": "?"}, "rated_down", "visitor", rating="down")).id
+    talk.correct(number, "Ann does.")
+    history = (Turn("When do the doors open?", "At nine [1]."),)
+    outcome = answerer(talk, "Who manages?").answer(Ask("Who manages?", history=history))
+    assert (outcome.status, outcome.answer, outcome.condensed_question) == ("curated", "Ann does.", "Who manages?")
+
+
+def test_stopping_while_the_model_judges_stops_the_answer(talk: Talk) -> None:
+    stop = threading.Event()
+
+    def script(_prompt: str) -> str:
+        stop.set()
+        return "YES"
+
+    chat = ScriptedChat(script=script, doubt=lambda _prompt: 0.1)
+    writer = ChatWriter(chat, Gate(1, 0), talk.database, model="scripted", max_tokens=64)
+    how = Answerer(talk.database, talk.searcher, writer, evidence_for("other"), passages=4, intercept=INTERCEPT)
+    outcome = how.answer(Ask(HELD), stop=stop)
+    assert (outcome.status, outcome.answer, len(chat.prompts)) == ("stopped", "", 1)
+
+
+def test_a_refusal_by_doubt_counts_what_was_read(talk: Talk) -> None:
+    outcome = answerer(talk, "YES", 0.9, intercept=INTERCEPT).answer(Ask(HELD))
+    assert outcome.status == "refused"
+    assert outcome.prompt_tokens > 0

@@ -29,6 +29,7 @@ def condensed(question: str, written: str, turn: Turn = SHOES) -> str:
     [
         (SHOES, "And sale items?", "Last question: Can sale items be returned?\nmore", "Can sale items be returned?"),
         (LOANS, "那杂志呢？", "杂志可以借多久？", "杂志可以借多久？"),
+        (LOANS, "那杂志呢？", "最后一个问题：“杂志可以借几天”", "杂志可以借几天"),
     ],
 )
 def test_rewriting_made_of_the_conversation_is_taken(turn: Turn, question: str, written: str, expected: str) -> None:
@@ -71,6 +72,19 @@ def test_repeated_question_stands_alone_unless_it_is_very_short(question: str, j
 
 def test_question_without_a_mark_may_become_one_with_it() -> None:
     assert condensed("and sale items", "Can sale items be returned?") == "Can sale items be returned?"
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["My log says:\nERROR 1234 connection lost\nWhat does it mean?", "word " * 40 + "?", "详细说明" * 20 + "？"],
+)
+def test_question_that_is_too_long_to_be_rewritten_is_left_whole(question: str) -> None:
+    assert condensed(question, question[:60]) == question
+
+
+def test_joined_questions_keep_what_was_talked_about_last() -> None:
+    long = Turn("x" * 5000 + " What about the garage?", "Closed.")
+    assert condensed("And Sunday?", "", long).endswith("What about the garage? And Sunday?")
 
 
 def test_without_a_history_no_model_is_asked() -> None:

@@ -8,11 +8,15 @@ from typing import Any
 import pytest
 
 from bot import doubt
+from bot.models.catalogue import DEFAULT_CHAT
 
 
 def metadata(**likely: float) -> dict[str, Any]:
     alternatives = [{"token": token, "logprob": math.log(p)} for token, p in likely.items()]
     return {"logprobs": {"content": [{"token": "x", "logprob": 0.0, "top_logprobs": alternatives}]}}
+
+
+UNLIKELY = {"logprobs": {"content": [{"top_logprobs": [{"token": "NO", "logprob": None}]}]}}
 
 
 def test_doubt_is_how_likely_no_was_of_the_two() -> None:
@@ -23,10 +27,21 @@ def test_doubt_is_how_likely_no_was_of_the_two() -> None:
 
 @pytest.mark.parametrize(
     "nothing",
-    [{}, {"logprobs": None}, {"logprobs": {"content": []}}, metadata(), metadata(The=0.9, Not=0.1, Yesterday=0.1)],
+    [
+        {},
+        {"logprobs": None},
+        {"logprobs": {"content": []}},
+        UNLIKELY,
+        metadata(),
+        metadata(The=0.9, Not=0.1, Yesterday=0.1),
+    ],
 )
 def test_doubt_of_an_engine_that_tells_nothing_is_not_known(nothing: dict[str, Any]) -> None:
     assert doubt.of(nothing) is None
+
+
+def test_the_default_model_was_measured() -> None:
+    assert doubt.intercept_for(DEFAULT_CHAT) is not None
 
 
 def test_models_that_were_not_measured_have_no_limit() -> None:

@@ -120,12 +120,25 @@ def test_a_place_can_be_taken_before_anybody_waits_for_it() -> None:
         gate.join()
     unused.leave()
     unused.leave()
-    assert (gate.running, gate.waiting) == (1, 0)
+    assert (gate.running, gate.waiting) == (0, 1)
     second.wait()
+    assert (gate.running, gate.waiting) == (1, 0)
     third = Visitor(gate, "third", order)
     second.leave()
     assert third.inside.wait(5)
     third.go()
+    assert (gate.running, gate.waiting) == (0, 0)
+
+
+def test_a_place_that_nobody_waits_for_yet_keeps_nobody_waiting() -> None:
+    gate = Gate(1, 1)
+    early = gate.join()
+    with gate.enter(background=True):
+        assert gate.running == 1
+    with gate.enter():
+        assert gate.running == 1
+    early.wait()
+    early.leave()
     assert (gate.running, gate.waiting) == (0, 0)
 
 

@@ -189,6 +189,27 @@ def test_of_many_in_the_same_moment_all_past_the_limit_are_turned_away(tmp_path:
         assert (made.parts.gate.running, made.parts.gate.waiting) == (0, 0)
 
 
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_turn_without_a_thread_gives_the_place_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: bool
+) -> None:
+    with shop(tmp_path, ScriptedChat(script=lambda _: ANSWER), parallel=1, queue=0) as made:
+        visitor = made.client()
+
+        class NoThread(threading.Thread):
+            def start(self) -> None:
+                if self.name == "turn":
+                    raise RuntimeError("can't start new thread")
+                super().start()
+
+        with monkeypatch.context() as patched, suppress(RuntimeError):
+            patched.setattr("bot.web.sse.threading.Thread", NoThread)
+            visitor.post("/api/chat", json={"question": QUESTION, "stream": stream})
+        assert (made.parts.turns.running, made.parts.gate.waiting) == (0, 0)
+        assert [status for status, _ in stored(made)] == ["failed"]
+        assert visitor.post("/api/chat", json={"question": QUESTION, "stream": False}).json()["status"] == "answered"
+
+
 def test_who_cannot_begin_gives_the_place_back(tmp_path: Path) -> None:
     with shop(tmp_path, ScriptedChat(script=lambda _: ANSWER), parallel=1, queue=0) as made:
         visitor = made.client()

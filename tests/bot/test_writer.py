@@ -107,12 +107,12 @@ def test_stopping_ends_the_waiting(tmp_path: Path) -> None:
 
 
 def test_a_judgement_is_one_word_and_its_doubt_and_is_remembered(tmp_path: Path) -> None:
-    chat = ScriptedChat(script=lambda _prompt: "YES", doubt=lambda _prompt: 0.4)
+    chat = ScriptedChat(script=lambda _prompt: "YES, they do", doubt=lambda _prompt: 0.4)
     one = writer(tmp_path, chat=chat)
     with one.writer.place() as place:
         judged = place.judge(PROMPT)
         assert one.gate.running == 1
-    assert (judged.text, judged.doubt) == ("YES", pytest.approx(0.4))
+    assert (judged.text, judged.doubt) == ("YES, ", pytest.approx(0.4))
     with one.writer.place() as place:
         assert place.judge(PROMPT) == replace(judged, recalled=True)
     assert len(chat.prompts) == 1
