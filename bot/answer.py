@@ -156,7 +156,8 @@ class Answerer:
         """The doubt above which the passages are taken to lack what is asked."""
         assert self._intercept is not None
         coverage = doubt.FOREIGN if foreign(result, language_of(question)) else result.coverage
-        return doubt.limit(self._intercept, coverage, sum(len(hit.passage.text.encode()) for hit in chosen))
+        length = sum(len(hit.passage.text.encode()) for hit in chosen)
+        return doubt.limit(self._intercept, coverage, length, corrected="erratum" in chosen[0].stages)
 
     def _in_words(self, text: str, sources: Sequence[Source]) -> str:
         """What a model wrote, without our mark of corrections, and with what a correction says in place of its bare

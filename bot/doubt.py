@@ -8,7 +8,8 @@ the answer anyway, and where it ends in a refusal nothing is written at all.
 How much doubt is too much depends on two things that are known anyway. Where the passages hold all of a question's
 words (``SearchResult.coverage``) the model may hesitate, where they hold few it must be sure. And the longer they are,
 the more willing the model is to say YES. In log-odds the limit is
-``intercept + COVERAGE * coverage - LENGTH * log2(length / TYPICAL)``. The intercept holds for one model and its prompt
+``intercept + COVERAGE * coverage - LENGTH * log2(length / TYPICAL)``, and CORRECTED more where an approved correction
+leads the passages: it was written for a question like this one. The intercept holds for one model and its prompt
 (bot.prompt), in both languages. A model that was not measured is not asked: it refuses by writing the sentinel.
 
 Chosen on 2026-11-22 over 315 questions, half of them without the answering passage or near misses; articles, FAQ and
@@ -29,6 +30,7 @@ ALTERNATIVES = 20  # candidates for the first token that are asked for: the most
 INTERCEPTS: Mapping[str, float] = {"qwen2.5-coder-1.5b-instruct-q4_k_m": -1.8}
 COVERAGE = 1.5
 FOREIGN = 0.75  # stands for the coverage of a question in another language than the passages
+CORRECTED = 0.25
 LENGTH = 0.25
 TYPICAL = 1_500  # UTF-8 bytes of the passages in a prompt
 
@@ -38,10 +40,10 @@ def intercept_for(model: str) -> float | None:
     return INTERCEPTS.get(model)
 
 
-def limit(intercept: float, coverage: float, length: int) -> float:
+def limit(intercept: float, coverage: float, length: int, *, corrected: bool = False) -> float:
     """The doubt, 0 to 1, above which the passages are taken to lack the answer. ``coverage``: 0 to 1; ``length``: of
-    the passages together, in UTF-8 bytes."""
-    odds = intercept + COVERAGE * coverage - LENGTH * math.log2(max(1, length) / TYPICAL)
+    the passages together, in UTF-8 bytes; ``corrected``: a correction leads them."""
+    odds = intercept + COVERAGE * coverage - LENGTH * math.log2(max(1, length) / TYPICAL) + CORRECTED * corrected
     return 1 / (1 + math.exp(-odds))
 
 

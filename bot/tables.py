@@ -133,7 +133,7 @@ class Generation(Base):
 
     key: Mapped[str] = mapped_column(sa.String(64), primary_key=True)  # SHA-256 of model, settings and prompt
     text: Mapped[str]
-    doubt: Mapped[float | None]  # of a judgement (bot.doubt)
     prompt_tokens: Mapped[int]
     completion_tokens: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
+    doubt: Mapped[float | None]  # of a judgement (bot.doubt)

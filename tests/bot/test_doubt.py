@@ -55,3 +55,4 @@ def test_limit_grows_with_what_the_passages_hold_and_falls_with_their_length(int
     long = [doubt.limit(intercept, 0.5, length) for length in (0, 100, 1_000, 100_000)]
     assert long == sorted(set(long), reverse=True)
     assert all(0 < limit < 1 for limit in (*held, *long))
+    assert doubt.limit(intercept, 0.5, 1_000, corrected=True) > held[5]

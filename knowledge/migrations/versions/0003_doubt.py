@@ -10,4 +10,4 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    op.add_column("generations", sa.Column("doubt", sa.Float(), nullable=True))
+    op.add_column("generations", sa.Column("doubt", sa.Double(), nullable=True))
