@@ -1,5 +1,4 @@
-"""THE path of a question: condense → curated match → search → evidence → prompt → model judges → model answers →
-citations verified.
+"""THE path of a question: condense → curated match → search → evidence → prompt → reply of the model, verified.
 
 Nothing is stored here and nothing is known of the web: ``Answerer.answer`` tells what happens through ``emit`` and
 returns the outcome. The page, the command line and rechecks all take this path. A proof asks no model: it judges the
@@ -8,7 +7,6 @@ passages that this path would give one (bot.wiring joins the two).
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -17,8 +15,7 @@ from bot import citations, doubt, prompt, texts
 from bot.condense import condense
 from bot.evidence import foreign
 from bot.exchange import Ask, Emit, Found, Outcome, Source, Token, Waiting
-from bot.grounding import invented
-from bot.prompt import NO_ANSWER
+from bot.reply import Prompted, reply
 from knowledge import matching
 from knowledge.db import utc_now
 from knowledge.log import head
@@ -33,10 +30,6 @@ if TYPE_CHECKING:
     from retrieval.passage import Hit, Passage
     from retrieval.search import Searcher, SearchResult
 
-_SENTINEL = re.compile(r"[\"'`*\[\s]*NO[_ ]ANSWER\b", re.IGNORECASE)
-_WORD = re.compile(r"\w")
-# The mark of corrections in a prompt, copied into an answer: at its end, or before a marker or the end of a sentence.
-_MARK = re.compile(r"\s*[(（]corrected[)）](?=\s*(?:[\[【［.。,，;；]|$))")
 SEARCH_DEPTH = 8  # hits that a search gives; the prompt takes fewer, the page shows those of the prompt
 
 
@@ -120,59 +113,57 @@ class Answerer:
         if not self._evidence.enough(result, language_of(condensed)):
             return _refused("no_evidence" if chosen else "no_documents", common, timings, started)
         messages = prompt.build(condensed, chosen, language)
-        common["prompt"] = tuple(messages)
-        if self._intercept is not None:
-            judged = place.judge(prompt.judging(messages))
-            common["prompt_tokens"] = judged.prompt_tokens
-            if judged.stopped:
-                return _unwritten("stopped", "", common, timings, started)
-            if judged.doubt is not None and judged.doubt > self._most_doubt(condensed, result, chosen):
-                return _refused("model", common, timings, started)
-        stream = _Stream(emit, timings, started)
-        written = place.write(messages, on_text=stream.take, fresh=ask.fresh)
+        prompted = Prompted(
+            messages,
+            condensed,
+            language,
+            sources,
+            limit=self._limit(condensed, result, chosen),
+            quotable=self._quotable(sources),
+            fresh=ask.fresh,
+        )
+
+        def on_text(text: str) -> None:
+            timings.setdefault("first_token", _since(started))
+            emit(Token(text))
+
+        made = reply(prompted, place, on_text)
         timings["total"] = _since(started)
-        if not written.recalled and "first_token" in timings:
-            timings["writing"] = timings["total"] - timings["first_token"]
-        common |= {"prompt_tokens": written.prompt_tokens, "completion_tokens": written.completion_tokens}
-        readable = [f"{source.title}\n{source.passage}" for source in sources]
-        text = written.text if written.stopped else self._in_words(written.text, sources)
-        if not written.stopped and (is_refusal(text) or invented(text, condensed, readable)):
-            return _refused("model", common, timings, started)
-        texts_of_sources = [source.passage for source in sources]
-        said = "" if is_sentinel_so_far(text) else text.replace(NO_ANSWER, "")
-        answer, cited = citations.verify(said, texts_of_sources)
-        if not written.stopped and not cited:  # nobody could check it
+        if made.writing is not None:
+            timings["writing"] = made.writing
+        common |= {
+            "prompt": tuple(made.messages),
+            "prompt_tokens": made.prompt_tokens,
+            "completion_tokens": made.completion_tokens,
+        }
+        if made.status == "refused":
             return _refused("model", common, timings, started)
         return Outcome(
-            status="stopped" if written.stopped else "answered",
-            answer=answer,
-            citations=cited,
-            confidence=citations.support(answer, texts_of_sources, cited),
+            status=made.status,
+            answer=made.text,
+            citations=made.citations,
+            confidence=citations.support(made.text, [source.passage for source in sources], made.citations),
             timings_ms=timings,
             **common,
         )
 
-    def _most_doubt(self, question: str, result: SearchResult, chosen: Sequence[Hit]) -> float:
-        """The doubt above which the passages are taken to lack what is asked."""
-        assert self._intercept is not None
+    def _limit(self, question: str, result: SearchResult, chosen: Sequence[Hit]) -> float | None:
+        """The doubt, in log-odds, above which the passages are taken to lack what is asked; None: the model is not
+        asked."""
+        if self._intercept is None:
+            return None
         coverage = doubt.FOREIGN if foreign(result, language_of(question)) else result.coverage
         length = sum(len(hit.passage.text.encode()) for hit in chosen)
         return doubt.limit(self._intercept, coverage, length, corrected="erratum" in chosen[0].stages)
 
-    def _in_words(self, text: str, sources: Sequence[Source]) -> str:
-        """What a model wrote, without our mark of corrections, and with what a correction says in place of its bare
-        number: a small model likes to point instead of answering, and what a curator wrote can stand as the answer,
-        where it is short enough to be one passage."""
-        if not any(source.curated for source in sources):
-            return text
-        text = _MARK.sub("", text)
-        _, cited = citations.verify(text, [source.passage for source in sources])
-        if _WORD.search(citations.bare(text)) or len(cited) != 1:
-            return text
-        source = sources[cited[0] - 1]
+    def _quotable(self, sources: Sequence[Source]) -> frozenset[int]:
+        """The numbers of the sources that are all that a correction says, short enough to be one passage."""
+        curated = [source for source in sources if source.curated]
+        if not curated:
+            return frozenset()
         with self._database.read() as session:
-            whole = matching.answer_of(session, source.document_id)
-        return f"{source.passage} [{source.n}]" if whole and whole.strip() == source.passage.strip() else text
+            whole = {one.n: matching.answer_of(session, one.document_id) for one in curated}
+        return frozenset(one.n for one in curated if (whole[one.n] or "").strip() == one.passage.strip())
 
     def _stopped(self, condensed: str, language: str, emit: Emit, started: float) -> Outcome:
         """Nothing was looked for yet."""
@@ -232,47 +223,11 @@ class Answerer:
         )
 
 
-def is_refusal(text: str) -> bool:
-    """Whether the model wrote that the passages lack the answer: the sentinel at the start, or nothing but markers."""
-    return not _WORD.search(citations.bare(text)) or _SENTINEL.match(text) is not None
-
-
-def is_sentinel_so_far(text: str) -> bool:
-    """Whether a text that is still being written may become the sentinel."""
-    return NO_ANSWER.startswith(text.lstrip("\"'`*[ \n").upper()[: len(NO_ANSWER)])
-
-
-class _Stream:
-    """Passes text on, but holds back a beginning that may still become the sentinel."""
-
-    def __init__(self, emit: Emit, timings: dict[str, float], started: float) -> None:
-        self._emit = emit
-        self._timings = timings
-        self._started = started
-        self._held = ""
-        self._open = False
-
-    def take(self, text: str) -> None:
-        self._timings.setdefault("first_token", _since(self._started))
-        if self._open:
-            self._emit(Token(text))
-            return
-        self._held += text
-        if not is_sentinel_so_far(self._held):
-            self._open = True
-            self._emit(Token(self._held))
-
-
 def _refused(reason: str, common: Mapping[str, Any], timings: dict[str, float], started: float) -> Outcome:
     """A designed answer: it says why; what was looked for and the nearest documents go with it as fields."""
-    return _unwritten("refused", texts.text(f"server.refused.{reason}", common["language"]), common, timings, started)
-
-
-def _unwritten(
-    status: str, answer: str, common: Mapping[str, Any], timings: dict[str, float], started: float
-) -> Outcome:
     timings["total"] = _since(started)
-    return Outcome(status=status, answer=answer, citations=(), confidence=0.0, timings_ms=timings, **common)
+    answer = texts.text(f"server.refused.{reason}", common["language"])
+    return Outcome(status="refused", answer=answer, citations=(), confidence=0.0, timings_ms=timings, **common)
 
 
 def _language(ask: Ask) -> str:

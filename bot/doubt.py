@@ -12,6 +12,10 @@ the more willing the model is to say YES. In log-odds the limit is
 leads the passages: it was written for a question like this one. The intercept holds for one model and its prompt
 (bot.prompt), in both languages. A model that was not measured is not asked: it refuses by writing the sentinel.
 
+A model far below the limit (``SURE``) that refuses in words all the same is mostly wrong, and is asked once more
+(bot.reply): all of 12 such refusals in English were of questions whose answer stood in the passages, and 10 were
+answered rightly then. Nearer to the limit as many are right as wrong.
+
 Chosen on 2026-11-22 over 315 questions, half of them without the answering passage or near misses; articles, FAQ and
 single sentences. On these 15 % of the unanswerable ones still get an answer in Chinese and 16 % in English, and 4 and
 5 % of the right answers are lost. What was held out stands in scripts/RESULTS.md.
@@ -33,6 +37,7 @@ FOREIGN = 0.75  # stands for the coverage of a question in another language than
 CORRECTED = 0.25
 LENGTH = 0.25
 TYPICAL = 1_500  # UTF-8 bytes of the passages in a prompt
+SURE = 0.6  # log-odds below the limit
 
 
 def intercept_for(model: str) -> float | None:
@@ -41,10 +46,15 @@ def intercept_for(model: str) -> float | None:
 
 
 def limit(intercept: float, coverage: float, length: int, *, corrected: bool = False) -> float:
-    """The doubt, 0 to 1, above which the passages are taken to lack the answer. ``coverage``: 0 to 1; ``length``: of
-    the passages together, in UTF-8 bytes; ``corrected``: a correction leads them."""
-    odds = intercept + COVERAGE * coverage - LENGTH * math.log2(max(1, length) / TYPICAL) + CORRECTED * corrected
-    return 1 / (1 + math.exp(-odds))
+    """The doubt, in log-odds, above which the passages are taken to lack the answer. ``coverage``: 0 to 1; ``length``:
+    of the passages together, in UTF-8 bytes; ``corrected``: a correction leads them."""
+    return intercept + COVERAGE * coverage - LENGTH * math.log2(max(1, length) / TYPICAL) + CORRECTED * corrected
+
+
+def log_odds(doubt: float) -> float:
+    """The log-odds of a probability; bounded, because engines tell nothing of unlikely words."""
+    bounded = min(max(doubt, 1e-6), 1 - 1e-6)
+    return math.log(bounded / (1 - bounded))
 
 
 def of(metadata: Mapping[str, Any]) -> float | None:

@@ -59,6 +59,11 @@ _EXAMPLES = {
 }
 _QUESTION = "Question: "
 _JUDGING = "Do the passages state exactly what this question asks? Write YES or NO."
+# Of ten wordings this one got the most answers out of the passages (19 questions, 2026-11-22): shorter ones get bare
+# numbers, and to tell the model that it refused makes it speak of the examples.
+_INSISTING = (
+    "The passages do answer this. Write in {language} what they say about it, then the number of the passage, like [1]."
+)
 _CORRECTED = " (corrected)"
 LANGUAGES = tuple(_NAMES)
 
@@ -107,5 +112,15 @@ def build(question: str, hits: Sequence[Hit], language: str) -> list[Message]:
 def judging(messages: Sequence[Message]) -> list[Message]:
     """The messages that ask whether the passages of ``messages`` (from ``build``) state what is asked. Only their end
     differs, so that engines read the passages once."""
+    return _adding(_JUDGING, messages)
+
+
+def insisting(messages: Sequence[Message], language: str) -> list[Message]:
+    """The messages that ask again, for a model that was sure that the passages of ``messages`` state what is asked, and
+    then did not answer."""
+    return _adding(_INSISTING.format(language=_NAMES[language]), messages)
+
+
+def _adding(text: str, messages: Sequence[Message]) -> list[Message]:
     *beginning, last = messages
-    return [*beginning, Message(last.role, f"{last.content}\n\n{_JUDGING}")]
+    return [*beginning, Message(last.role, f"{last.content}\n\n{text}")]

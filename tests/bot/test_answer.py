@@ -10,7 +10,7 @@ import pytest
 from bot.answer import Answerer
 from bot.condense import Turn
 from bot.evidence import evidence_for
-from bot.exchange import Ask
+from bot.exchange import Ask, Event, Found, Token
 from bot.llm.gate import Gate
 from bot.llm.writer import ChatWriter
 from knowledge import put
@@ -68,6 +68,18 @@ def test_the_less_the_passages_hold_of_a_question_the_surer_the_model_must_be(
 def test_a_question_in_another_language_is_not_measured_by_its_words(talk: Talk) -> None:
     assert status(talk, "鞋子可以退吗？", 0.45, intercept=INTERCEPT) == "answered"
     assert status(talk, "鞋子可以退吗？", 0.9, intercept=INTERCEPT) == "refused"
+
+
+def test_a_second_asking_is_what_the_outcome_tells_and_stores(talk: Talk) -> None:
+    chat = ScriptedChat(script=lambda prompt: "NO_ANSWER" if prompt.endswith(HELD) else ANSWER, doubt=lambda _: 0.05)
+    writer = ChatWriter(chat, Gate(1, 0), talk.database, model="scripted", max_tokens=64)
+    how = Answerer(talk.database, talk.searcher, writer, evidence_for("other"), passages=4, intercept=INTERCEPT)
+    events: list[Event] = []
+    outcome = how.answer(Ask(HELD), events.append)
+    assert (outcome.status, outcome.answer) == ("answered", ANSWER)
+    assert [type(event) for event in events[:2]] == [Found, Token]
+    assert "".join(event.text for event in events if isinstance(event, Token)) == ANSWER
+    assert outcome.prompt[-1].content == chat.prompts[-1] != chat.prompts[-2]
 
 
 @pytest.mark.parametrize("question", [HELD, APART])

@@ -54,5 +54,10 @@ def test_limit_grows_with_what_the_passages_hold_and_falls_with_their_length(int
     assert held == sorted(set(held))
     long = [doubt.limit(intercept, 0.5, length) for length in (0, 100, 1_000, 100_000)]
     assert long == sorted(set(long), reverse=True)
-    assert all(0 < limit < 1 for limit in (*held, *long))
     assert doubt.limit(intercept, 0.5, 1_000, corrected=True) > held[5]
+
+
+def test_log_odds_are_even_at_a_half_and_bounded() -> None:
+    assert doubt.log_odds(0.5) == 0
+    assert doubt.log_odds(0.9) == pytest.approx(-doubt.log_odds(0.1)) == pytest.approx(2.197, abs=1e-3)
+    assert [round(doubt.log_odds(certain)) for certain in (0, 1)] == [-14, 14]

@@ -1,11 +1,10 @@
-"""What the model reads: few passages, near the best one, errata first; and when it said that it does not know."""
+"""What the model reads: few passages, near the best one, errata first; last the question, or what is asked of it."""
 
 from __future__ import annotations
 
 import pytest
 
-from bot.answer import is_refusal
-from bot.prompt import BUDGET, build, choose, judging
+from bot.prompt import BUDGET, build, choose, insisting, judging
 from retrieval.passage import Hit
 from tests.fakes import passage
 
@@ -51,11 +50,10 @@ def test_judging_differs_from_answering_at_the_end_only() -> None:
     assert judged[-1].content.endswith("Write YES or NO.")
 
 
-@pytest.mark.parametrize("text", ["NO_ANSWER", "no answer.", '"NO_ANSWER" [1]', "", "  \n", "[2]", "[1] [2]."])
-def test_refusal_is_the_sentinel_or_nothing(text: str) -> None:
-    assert is_refusal(text)
-
-
-@pytest.mark.parametrize("text", ["No answers are stored longer than a year [1].", "Nobody answered.", "No."])
-def test_refusal_is_not_guessed_from_words(text: str) -> None:
-    assert not is_refusal(text)
+@pytest.mark.parametrize(("language", "named"), [("en", "English"), ("zh", "Chinese")])
+def test_insisting_differs_from_answering_at_the_end_only(language: str, named: str) -> None:
+    answering = build("One?", [hit(1, 1.0)], language)
+    insisted = insisting(answering, language)
+    assert insisted[:-1] == answering[:-1]
+    assert insisted[-1].content.startswith(answering[-1].content)
+    assert named in insisted[-1].content.removeprefix(answering[-1].content)

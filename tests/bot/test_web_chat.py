@@ -1,11 +1,8 @@
-"""Asking over HTTP: events, stopping, leaving, failing, many at once."""
+"""Asking over HTTP: events, stopping, leaving, failing."""
 
 from __future__ import annotations
 
-import json
 import threading
-import time
-from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -13,210 +10,15 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from bot import feedback
 from bot.llm.engine import Step
 from bot.llm.errors import GenerationFailed
 from bot.tables import Answer, Conversation
+from tests.bot.shop import ANSWER, QUESTION, WAIT, Listener, shop, stored, until
 from tests.fakes import ScriptedChat
-from tests.loop.world import World, ask, events, put, serving, world
+from tests.loop.world import ask, events, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
-
-WAIT = 30.0  # seconds; far more than anything here takes
-TEXT = "The shop opens at nine and closes at eight."
-QUESTION = "When does the shop open?"
-ANSWER = "At nine in the morning [1]."
-
-
-def until(true: Callable[[], Any]) -> None:
-    """Waits for something that another thread brings about."""
-    for _ in range(int(WAIT * 100)):
-        if true():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it did not come about")
-
-
-@contextmanager
-def shop(folder: Path, chat: ScriptedChat, **settings: Any) -> Iterator[World]:
-    with world(folder, chat, **settings) as made:
-        put(made.client("carla"), "hours", "Hours", TEXT)
-        yield made
-
-
-def stored(made: World) -> list[tuple[str, str]]:
-    """Status and text of all answers, oldest first."""
-    with made.parts.database.read() as session:
-        rows = session.execute(sa.select(Answer.status, Answer.answer).order_by(Answer.created_at))
-        return [(status, answer) for status, answer in rows]
-
-
-def correct(made: World, question: str, answer: str) -> None:
-    """Complains about a question from elsewhere and approves another answer."""
-    with made.parts.database.write() as session:
-        said = feedback.Said("down")
-        row = feedback.rate_elsewhere(session, query=question, response="?", said=said, user=None, who="shop front")
-        number = row.correction_id
-    assert number is not None
-    made.parts.curation.draft(number, {"answer": answer}, actor="carla")
-    made.parts.curation.approve(number, actor="carla")
-
-
-class Listener:
-    """A browser that asks over a real connection, in a thread of its own, and can leave."""
-
-    def __init__(self, address: str, cookies: httpx.Cookies | None = None, **body: Any) -> None:
-        self.events: list[tuple[str, Any]] = []
-        self.cookies = httpx.Cookies(cookies)
-        self._leave = threading.Event()
-        self._address = address
-        self._body = {"question": QUESTION, **body}
-        self._thread = threading.Thread(target=self._listen, daemon=True)
-        self._thread.start()
-
-    def _listen(self) -> None:
-        with (
-            suppress(httpx.RemoteProtocolError),  # the server ended in the middle
-            httpx.Client(base_url=self._address, timeout=WAIT, cookies=self.cookies) as client,
-            client.stream("POST", "/api/chat", json=self._body) as response,
-        ):
-            assert response.status_code == 200
-            self.cookies = client.cookies
-            name = ""
-            for line in response.iter_lines():
-                if self._leave.is_set():
-                    return
-                if line.startswith("event: "):
-                    name = line.removeprefix("event: ")
-                elif line.startswith("data: "):
-                    self.events.append((name, json.loads(line.removeprefix("data: "))))
-
-    def names(self) -> list[str]:
-        return [name for name, _ in self.events]
-
-    def has(self, name: str) -> None:
-        until(lambda: name in self.names())
-
-    def leave(self) -> None:
-        """Closes the connection at the next line that comes."""
-        self._leave.set()
-
-    def wait(self) -> None:
-        self._thread.join(WAIT)
-        assert not self._thread.is_alive()
-
-
-def test_events_of_a_queue_come_between_sources_and_tokens(tmp_path: Path) -> None:
-    gate = threading.Semaphore(0)
-    with shop(tmp_path, ScriptedChat(script=lambda _: ANSWER, gate=gate)) as made, serving(made.app) as address:
-        first = Listener(address)
-        first.has("sources")
-        until(lambda: made.parts.gate.running)
-        second = Listener(address, question="When does the shop close?")
-        second.has("queue")
-        third = Listener(address, question="Does the shop open at nine?")
-        third.has("queue")
-        gate.release(100)
-        for one in (first, second, third):
-            one.wait()
-        assert first.names() == ["meta", "sources", *["token"] * 6, "done"]
-        assert second.names() == ["meta", "sources", "queue", *["token"] * 6, "done"]
-        assert [data["position"] for name, data in second.events if name == "queue"] == [1]
-        positions = [data["position"] for name, data in third.events if name == "queue"]
-        assert positions in ([2, 1], [2])  # whether it sees itself become the next one is a matter of luck
-        assert [one.events[-1][1]["answer"] for one in (first, second, third)] == [ANSWER] * 3
-
-
-def test_a_follow_up_waits_once_and_is_told_its_place(tmp_path: Path) -> None:
-    gate = threading.Semaphore(7)
-    with shop(tmp_path, ScriptedChat(script=lambda _: ANSWER, gate=gate)) as made, serving(made.app) as address:
-        with httpx.Client(base_url=address) as someone:
-            begun = someone.post("/api/chat", json={"question": QUESTION, "stream": False}).json()
-            first = Listener(address, question="When does the shop close?")
-            until(lambda: made.parts.gate.running)
-            follow_up = Listener(
-                address, someone.cookies, question="And on Sunday?", conversation_id=begun["conversation_id"]
-            )
-            follow_up.has("queue")
-            gate.release(100)
-            first.wait()
-            follow_up.wait()
-        assert follow_up.names()[:3] == ["meta", "queue", "sources"]
-        assert follow_up.names().count("queue") == 1
-
-
-def test_a_corrected_question_is_answered_while_the_line_is_full(tmp_path: Path) -> None:
-    gate = threading.Semaphore(0)
-    chat = ScriptedChat(script=lambda _: ANSWER, gate=gate)
-    with shop(tmp_path, chat, queue=0) as made, serving(made.app) as address:
-        correct(made, QUESTION, "At ten.")
-        busy = Listener(address, question="When does the shop close?")
-        until(lambda: made.parts.gate.running)
-        with httpx.Client(base_url=address) as client:
-            refused = client.post("/api/chat", json={"question": "Is the shop open?", "stream": False})
-            assert refused.status_code == 503
-            assert client.post("/api/chat", json={"question": QUESTION, "stream": False}).json()["answer"] == "At ten."
-        gate.release(100)
-        busy.wait()
-
-
-@pytest.mark.parametrize("stream", [True, False])
-def test_of_many_in_the_same_moment_all_past_the_limit_are_turned_away(tmp_path: Path, stream: bool) -> None:
-    gate = threading.Semaphore(0)
-    chat = ScriptedChat(script=lambda _: ANSWER, gate=gate)
-    with shop(tmp_path, chat, parallel=1, queue=2) as made, serving(made.app) as address:
-        together = threading.Barrier(20)
-        responses: list[httpx.Response] = []
-
-        def question(number: int) -> None:
-            with httpx.Client(base_url=address, timeout=WAIT) as client:
-                together.wait()
-                body = {"question": f"When does the shop open on day {number}?", "stream": stream}
-                responses.append(client.post("/api/chat", json=body))
-
-        threads = [threading.Thread(target=question, args=(number,)) for number in range(20)]
-        for thread in threads:
-            thread.start()
-        until(lambda: len(responses) == 17)
-        gate.release(1000)
-        for thread in threads:
-            thread.join(WAIT)
-        assert sorted(one.status_code for one in responses) == [200] * 3 + [503] * 17
-        assert all(int(one.headers["retry-after"]) > 0 for one in responses if one.status_code == 503)
-        assert [status for status, _ in stored(made)] == ["answered"] * 3  # nothing is kept of who was turned away
-        assert (made.parts.gate.running, made.parts.gate.waiting) == (0, 0)
-
-
-@pytest.mark.parametrize("stream", [True, False])
-def test_a_turn_without_a_thread_gives_the_place_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: bool
-) -> None:
-    with shop(tmp_path, ScriptedChat(script=lambda _: ANSWER), parallel=1, queue=0) as made:
-        visitor = made.client()
-
-        class NoThread(threading.Thread):
-            def start(self) -> None:
-                if self.name == "turn":
-                    raise RuntimeError("can't start new thread")
-                super().start()
-
-        with monkeypatch.context() as patched, suppress(RuntimeError):
-            patched.setattr("bot.web.sse.threading.Thread", NoThread)
-            visitor.post("/api/chat", json={"question": QUESTION, "stream": stream})
-        assert (made.parts.turns.running, made.parts.gate.waiting) == (0, 0)
-        assert [status for status, _ in stored(made)] == ["failed"]
-        assert visitor.post("/api/chat", json={"question": QUESTION, "stream": False}).json()["status"] == "answered"
-
-
-def test_who_cannot_begin_gives_the_place_back(tmp_path: Path) -> None:
-    with shop(tmp_path, ScriptedChat(script=lambda _: ANSWER), parallel=1, queue=0) as made:
-        visitor = made.client()
-        for _ in range(2):
-            body = {"question": QUESTION, "conversation_id": "nobodys", "stream": False}
-            assert visitor.post("/api/chat", json=body).status_code == 404
-        assert visitor.post("/api/chat", json={"question": QUESTION, "stream": False}).json()["status"] == "answered"
 
 
 @pytest.mark.parametrize(
@@ -263,23 +65,6 @@ def test_stop_keeps_what_is_there(tmp_path: Path) -> None:
         assert stored(made) == [("stopped", "At nine [1]")]
 
 
-def test_stop_while_waiting_gives_the_place_back(tmp_path: Path) -> None:
-    gate = threading.Semaphore(0)
-    with shop(tmp_path, ScriptedChat(script=lambda _: ANSWER, gate=gate)) as made, serving(made.app) as address:
-        first = Listener(address)
-        until(lambda: made.parts.gate.running)
-        second = Listener(address, question="When does the shop close?")
-        second.has("queue")
-        with httpx.Client(base_url=address, cookies=second.cookies) as same_browser:
-            same_browser.post(f"/api/answers/{second.events[0][1]['answer_id']}/stop")
-        second.wait()
-        assert (second.events[-1][1]["status"], second.events[-1][1]["answer"]) == ("stopped", "")
-        assert made.parts.gate.waiting == 0
-        gate.release(100)
-        first.wait()
-        assert stored(made) == [("answered", ANSWER), ("stopped", "")]
-
-
 @pytest.mark.parametrize("stream", [True, False])
 def test_leaving_stops_the_engine_and_stores_the_answer(tmp_path: Path, stream: bool) -> None:
     gate = threading.Semaphore(2)
@@ -295,45 +80,6 @@ def test_leaving_stops_the_engine_and_stores_the_answer(tmp_path: Path, stream: 
         until(lambda: made.parts.turns.running == 0)
         assert stored(made) == [("stopped", "At nine [1]")]
         assert made.parts.gate.running == 0
-
-
-def test_many_whole_answers_leave_room_for_other_requests(tmp_path: Path) -> None:
-    """The threads that routes share are forty."""
-    gate = threading.Semaphore(0)
-    chat = ScriptedChat(script=lambda _: ANSWER, gate=gate)
-    with shop(tmp_path, chat, queue=100, parallel=1) as made, serving(made.app) as address:
-
-        def question(number: int) -> None:
-            with httpx.Client(base_url=address, timeout=WAIT) as client:
-                body = {"question": f"When does the shop open on day {number}?", "stream": False}
-                answers.append(client.post("/api/chat", json=body).json())
-
-        answers: list[dict[str, Any]] = []
-        threads = [threading.Thread(target=question, args=(number,)) for number in range(45)]
-        for thread in threads:
-            thread.start()
-        until(lambda: made.parts.gate.waiting == 44)
-        assert httpx.get(f"{address}/healthz", timeout=WAIT).status_code == 200
-        assert httpx.get(f"{address}/readyz", timeout=WAIT).status_code == 200
-        gate.release(1000)
-        for thread in threads:
-            thread.join(WAIT)
-        assert [one["status"] for one in answers] == ["answered"] * 45
-
-
-def test_questions_are_answered_in_the_order_in_which_they_came(tmp_path: Path) -> None:
-    gate = threading.Semaphore(0)
-    chat = ScriptedChat(script=lambda _: ANSWER, gate=gate)
-    with shop(tmp_path, chat) as made, serving(made.app) as address:
-        listeners = []
-        for number in range(8):
-            listeners.append(Listener(address, question=f"When does the shop open on day {number}?"))
-            until(lambda: made.parts.gate.waiting + made.parts.gate.running == len(listeners))
-        gate.release(1000)
-        for one in listeners:
-            one.wait()
-        asked = [prompt[prompt.rindex("on day ") :][7] for prompt in chat.prompts]
-        assert asked == list("01234567")
 
 
 class Breaking(ScriptedChat):

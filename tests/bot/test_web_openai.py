@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import openai
 import pytest
 
-from tests.bot.test_web_chat import until
+from tests.bot.shop import until
 from tests.fakes import ScriptedChat
 from tests.loop.world import World, ask, put, serving, world
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from knowledge import corrections, put
-from knowledge.corrections import Report
+from knowledge.corrections import Report, State
 from knowledge.curation import Curation
 from knowledge.db import Base, Database, open_database
 from knowledge.documents import Content
@@ -173,3 +173,38 @@ def assert_index_follows(world: World) -> None:
     assert followed.digests() == built.digests()
     assert followed.seq == built.seq == world.source.head()
     assert world.searcher.check().ok
+
+
+def bring_to(world: World, state: State) -> int:
+    """A correction in this state, by the way that people take."""
+    if state is State.QUEUED:
+        return world.complain("Returns?")
+    if state is State.DRAFTED:
+        return world.draft("Returns?", "30 days.")
+    if state in (State.APPROVED, State.VERIFIED, State.ROLLED_BACK):
+        correction_id = world.publish("Returns?", "30 days.")
+        if state is State.VERIFIED:
+            advance(world, correction_id, "verify")
+        elif state is State.ROLLED_BACK:
+            world.curation.rollback(correction_id, actor="ann")
+        return correction_id
+    correction_id = world.complain("Returns?")
+    if state is State.MERGED:
+        world.curation.merge([world.complain("Sending back?"), correction_id], actor="ann")
+        return correction_id
+    world.curation.reject(correction_id, actor="ann", reason="it is right")
+    if state is State.REOPENED:
+        world.curation.reopen(correction_id, actor="ann")
+    return correction_id
+
+
+def advance(world: World, correction_id: int, action: str, **how: Any) -> None:
+    with world.database.write() as session:
+        corrections.advance(session, corrections.get(session, correction_id), action, actor="bob", **how)
+
+
+def history(world: World, correction_id: int) -> list[tuple[str, str | None, str, str, str | None]]:
+    return [
+        (one["action"], one["from"], one["to"], one["actor"], one["reason"])
+        for one in world.curation.item(correction_id)["history"]
+    ]

@@ -1,0 +1,184 @@
+"""Many ask at once: places in the line, turning away, order, and places given back."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from tests.bot.shop import ANSWER, QUESTION, WAIT, Listener, correct, shop, stored, until
+from tests.fakes import ScriptedChat
+from tests.loop.world import serving
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_events_of_a_queue_come_between_sources_and_tokens(tmp_path: Path) -> None:
+    gate = threading.Semaphore(0)
+    with shop(tmp_path, ScriptedChat(script=lambda _: ANSWER, gate=gate)) as made, serving(made.app) as address:
+        first = Listener(address)
+        first.has("sources")
+        until(lambda: made.parts.gate.running)
+        second = Listener(address, question="When does the shop close?")
+        second.has("queue")
+        third = Listener(address, question="Does the shop open at nine?")
+        third.has("queue")
+        gate.release(100)
+        for one in (first, second, third):
+            one.wait()
+        assert first.names() == ["meta", "sources", *["token"] * 6, "done"]
+        assert second.names() == ["meta", "sources", "queue", *["token"] * 6, "done"]
+        assert [data["position"] for name, data in second.events if name == "queue"] == [1]
+        positions = [data["position"] for name, data in third.events if name == "queue"]
+        assert positions in ([2, 1], [2])  # whether it sees itself become the next one is a matter of luck
+        assert [one.events[-1][1]["answer"] for one in (first, second, third)] == [ANSWER] * 3
+
+
+def test_a_follow_up_waits_once_and_is_told_its_place(tmp_path: Path) -> None:
+    gate = threading.Semaphore(7)
+    with shop(tmp_path, ScriptedChat(script=lambda _: ANSWER, gate=gate)) as made, serving(made.app) as address:
+        with httpx.Client(base_url=address) as someone:
+            begun = someone.post("/api/chat", json={"question": QUESTION, "stream": False}).json()
+            first = Listener(address, question="When does the shop close?")
+            until(lambda: made.parts.gate.running)
+            follow_up = Listener(
+                address, someone.cookies, question="And on Sunday?", conversation_id=begun["conversation_id"]
+            )
+            follow_up.has("queue")
+            gate.release(100)
+            first.wait()
+            follow_up.wait()
+        assert follow_up.names()[:3] == ["meta", "queue", "sources"]
+        assert follow_up.names().count("queue") == 1
+
+
+def test_a_corrected_question_is_answered_while_the_line_is_full(tmp_path: Path) -> None:
+    gate = threading.Semaphore(0)
+    chat = ScriptedChat(script=lambda _: ANSWER, gate=gate)
+    with shop(tmp_path, chat, queue=0) as made, serving(made.app) as address:
+        correct(made, QUESTION, "At ten.")
+        busy = Listener(address, question="When does the shop close?")
+        until(lambda: made.parts.gate.running)
+        with httpx.Client(base_url=address) as client:
+            refused = client.post("/api/chat", json={"question": "Is the shop open?", "stream": False})
+            assert refused.status_code == 503
+            assert client.post("/api/chat", json={"question": QUESTION, "stream": False}).json()["answer"] == "At ten."
+        gate.release(100)
+        busy.wait()
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_of_many_in_the_same_moment_all_past_the_limit_are_turned_away(tmp_path: Path, stream: bool) -> None:
+    gate = threading.Semaphore(0)
+    chat = ScriptedChat(script=lambda _: ANSWER, gate=gate)
+    with shop(tmp_path, chat, parallel=1, queue=2) as made, serving(made.app) as address:
+        together = threading.Barrier(20)
+        responses: list[httpx.Response] = []
+
+        def question(number: int) -> None:
+            with httpx.Client(base_url=address, timeout=WAIT) as client:
+                together.wait()
+                body = {"question": f"When does the shop open on day {number}?", "stream": stream}
+                responses.append(client.post("/api/chat", json=body))
+
+        threads = [threading.Thread(target=question, args=(number,)) for number in range(20)]
+        for thread in threads:
+            thread.start()
+        until(lambda: len(responses) == 17)
+        gate.release(1000)
+        for thread in threads:
+            thread.join(WAIT)
+        assert sorted(one.status_code for one in responses) == [200] * 3 + [503] * 17
+        assert all(int(one.headers["retry-after"]) > 0 for one in responses if one.status_code == 503)
+        assert [status for status, _ in stored(made)] == ["answered"] * 3  # nothing is kept of who was turned away
+        assert (made.parts.gate.running, made.parts.gate.waiting) == (0, 0)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_turn_without_a_thread_gives_the_place_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: bool
+) -> None:
+    with shop(tmp_path, ScriptedChat(script=lambda _: ANSWER), parallel=1, queue=0) as made:
+        visitor = made.client()
+
+        class NoThread(threading.Thread):
+            def start(self) -> None:
+                if self.name == "turn":
+                    raise RuntimeError("can't start new thread")
+                super().start()
+
+        with monkeypatch.context() as patched, suppress(RuntimeError):
+            patched.setattr("bot.web.sse.threading.Thread", NoThread)
+            visitor.post("/api/chat", json={"question": QUESTION, "stream": stream})
+        assert (made.parts.turns.running, made.parts.gate.waiting) == (0, 0)
+        assert [status for status, _ in stored(made)] == ["failed"]
+        assert visitor.post("/api/chat", json={"question": QUESTION, "stream": False}).json()["status"] == "answered"
+
+
+def test_who_cannot_begin_gives_the_place_back(tmp_path: Path) -> None:
+    with shop(tmp_path, ScriptedChat(script=lambda _: ANSWER), parallel=1, queue=0) as made:
+        visitor = made.client()
+        for _ in range(2):
+            body = {"question": QUESTION, "conversation_id": "nobodys", "stream": False}
+            assert visitor.post("/api/chat", json=body).status_code == 404
+        assert visitor.post("/api/chat", json={"question": QUESTION, "stream": False}).json()["status"] == "answered"
+
+
+def test_stop_while_waiting_gives_the_place_back(tmp_path: Path) -> None:
+    gate = threading.Semaphore(0)
+    with shop(tmp_path, ScriptedChat(script=lambda _: ANSWER, gate=gate)) as made, serving(made.app) as address:
+        first = Listener(address)
+        until(lambda: made.parts.gate.running)
+        second = Listener(address, question="When does the shop close?")
+        second.has("queue")
+        with httpx.Client(base_url=address, cookies=second.cookies) as same_browser:
+            same_browser.post(f"/api/answers/{second.events[0][1]['answer_id']}/stop")
+        second.wait()
+        assert (second.events[-1][1]["status"], second.events[-1][1]["answer"]) == ("stopped", "")
+        assert made.parts.gate.waiting == 0
+        gate.release(100)
+        first.wait()
+        assert stored(made) == [("answered", ANSWER), ("stopped", "")]
+
+
+def test_many_whole_answers_leave_room_for_other_requests(tmp_path: Path) -> None:
+    """The threads that routes share are forty."""
+    gate = threading.Semaphore(0)
+    chat = ScriptedChat(script=lambda _: ANSWER, gate=gate)
+    with shop(tmp_path, chat, queue=100, parallel=1) as made, serving(made.app) as address:
+
+        def question(number: int) -> None:
+            with httpx.Client(base_url=address, timeout=WAIT) as client:
+                body = {"question": f"When does the shop open on day {number}?", "stream": False}
+                answers.append(client.post("/api/chat", json=body).json())
+
+        answers: list[dict[str, Any]] = []
+        threads = [threading.Thread(target=question, args=(number,)) for number in range(45)]
+        for thread in threads:
+            thread.start()
+        until(lambda: made.parts.gate.waiting == 44)
+        assert httpx.get(f"{address}/healthz", timeout=WAIT).status_code == 200
+        assert httpx.get(f"{address}/readyz", timeout=WAIT).status_code == 200
+        gate.release(1000)
+        for thread in threads:
+            thread.join(WAIT)
+        assert [one["status"] for one in answers] == ["answered"] * 45
+
+
+def test_questions_are_answered_in_the_order_in_which_they_came(tmp_path: Path) -> None:
+    gate = threading.Semaphore(0)
+    chat = ScriptedChat(script=lambda _: ANSWER, gate=gate)
+    with shop(tmp_path, chat) as made, serving(made.app) as address:
+        listeners = []
+        for number in range(8):
+            listeners.append(Listener(address, question=f"When does the shop open on day {number}?"))
+            until(lambda: made.parts.gate.waiting + made.parts.gate.running == len(listeners))
+        gate.release(1000)
+        for one in listeners:
+            one.wait()
+        asked = [prompt[prompt.rindex("on day ") :][7] for prompt in chat.prompts]
+        assert asked == list("01234567")
