@@ -12,13 +12,13 @@ the more willing the model is to say YES. In log-odds the limit is
 leads the passages: it was written for a question like this one. The intercept holds for one model and its prompt
 (bot.prompt), in both languages. A model that was not measured is not asked: it refuses by writing the sentinel.
 
-A model far below the limit (``SURE``) that refuses in words all the same is mostly wrong, and is asked once more
-(bot.reply): all of 12 such refusals in English were of questions whose answer stood in the passages, and 10 were
-answered rightly then. Nearer to the limit as many are right as wrong.
+A model whose doubt is far below the limit (``SURE``) and that refuses in words all the same is mostly wrong, and is
+asked once more (bot.reply): all of 12 such refusals in English were of questions whose answer stood in the passages,
+and 10 were answered rightly then. Nearer to the limit as many are right as wrong. In Chinese there was none.
 
 Chosen on 2026-11-22 over 315 questions, half of them without the answering passage or near misses; articles, FAQ and
 single sentences. On these 15 % of the unanswerable ones still get an answer in Chinese and 16 % in English, and 4 and
-5 % of the right answers are lost. What was held out stands in scripts/RESULTS.md.
+5 % of the right answers are lost (nothing asked again). What was held out stands in scripts/RESULTS.md.
 """
 
 from __future__ import annotations

@@ -1,11 +1,13 @@
-"""What a model makes of a prompt: it judges whether the passages hold what is asked, writes, is asked once more where
-it contradicts itself, and what it wrote is verified.
+"""What a model makes of a prompt: it judges whether the passages hold what is asked, writes, and what it wrote is
+verified. Where it judged that they do and then does not answer, a correction that leads them speaks for itself; else a
+model that was sure is asked once more.
 
 Knows nothing of how the passages were found (bot.answer) or where a reply is stored.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import string
 import time
@@ -26,6 +28,13 @@ _LEADING = "\"'`*[(（“「" + string.whitespace  # what a model puts before th
 _SENTINEL = re.compile(rf"[{re.escape(_LEADING)}]*NO[_ ]ANSWER\b", re.IGNORECASE)
 _WORD = re.compile(r"\w")
 _WORDLESS = re.compile(r"[\W\d]*")  # may still become a bare marker
+# Questions for yes or no are not asked again: told that the passages answer them, a small model says yes (4 of 6
+# wrongly, 2026-11-22).
+_YES_OR_NO = re.compile(
+    r"(?:is|are|was|were|do|does|did|can|could|may|might|must|shall|should|will|would|has|have|had)\b"
+    r"|.*(?:[吗嗎][?？]?$|是否|(.)不\1|有没有|有沒有)",
+    re.IGNORECASE | re.DOTALL,
+)
 # The mark of corrections in a prompt, copied into an answer: at its end, or before a marker or the end of a sentence.
 _MARK = re.compile(r"\s*[(（]corrected[)）](?=\s*(?:[\[【［.。,，;；]|$))")
 
@@ -68,24 +77,26 @@ def reply(prompted: Prompted, place: Place, on_text: Callable[[str], None]) -> R
     Raises Busy (queue full), EngineError (the engine failed).
     """
     messages = prompted.messages
-    sure = False
+    below = -math.inf  # log-odds from the limit down to the model's doubt
     if prompted.limit is not None:
         judged = place.judge(prompt.judging(messages))
         if judged.stopped:
             return Reply("stopped", messages, prompt_tokens=judged.prompt_tokens)
         if judged.doubt is not None:
-            over = doubt.log_odds(judged.doubt) - prompted.limit
-            if over > 0:
+            below = prompted.limit - doubt.log_odds(judged.doubt)
+            if below < 0:
                 return Reply("refused", messages, prompt_tokens=judged.prompt_tokens)
-            sure = over < -doubt.SURE
     held = _Holding(on_text)
     written = place.write(messages, on_text=held.take, fresh=prompted.fresh)
     text = _in_words(written, prompted)
-    if sure and not written.stopped and is_refusal(text) and not held.passed_on:
-        held = _Holding(on_text)
-        messages = prompt.insisting(messages, prompted.language)
-        written = place.write(messages, on_text=held.take, fresh=prompted.fresh)
-        text = _in_words(written, prompted)
+    if below >= 0 and not written.stopped and is_refusal(text) and not held.passed_on:
+        if _corrected(prompted):
+            text = _quoted(prompted, 1)
+        elif below > doubt.SURE and not _YES_OR_NO.match(prompted.question.strip()):
+            held = _Holding(on_text)
+            messages = prompt.insisting(messages, prompted.language)
+            written = place.write(messages, on_text=held.take, fresh=prompted.fresh)
+            text = _in_words(written, prompted)
     status, answer, cited = _verified(text, written, prompted)
     writing = None if written.recalled else held.lasted()
     if status == "answered":
@@ -132,7 +143,16 @@ def _in_words(written: Written, prompted: Prompted) -> str:
     _, cited = citations.verify(text, [source.passage for source in prompted.sources])
     if _WORD.search(citations.bare(text)) or len(cited) != 1 or cited[0] not in prompted.quotable:
         return text
-    return f"{prompted.sources[cited[0] - 1].passage} [{cited[0]}]"
+    return _quoted(prompted, cited[0])
+
+
+def _corrected(prompted: Prompted) -> bool:
+    """Whether a correction that can stand as the answer leads the passages: it was written for a question like this."""
+    return 1 in prompted.quotable and "erratum" in prompted.sources[0].stages
+
+
+def _quoted(prompted: Prompted, n: int) -> str:
+    return f"{prompted.sources[n - 1].passage} [{n}]"
 
 
 def _may_refuse(text: str) -> bool:

@@ -37,8 +37,9 @@ def database(tmp_path: Path, migrated: Path) -> Iterator[Database]:
     database.close()
 
 
-def source(n: int, text: str, *, curated: bool = False) -> Source:
-    return Source(n, n, f"doc{n}", 1, "Returns", (), None, text, 1.0, {}, curated)
+def source(n: int, text: str, *, curated: bool = False, leading: bool = False) -> Source:
+    stages = {"erratum": 1.0} if leading else {}
+    return Source(n, n, f"doc{n}", 1, "Returns", (), None, text, 1.0, stages, curated)
 
 
 class Asked:
@@ -58,8 +59,8 @@ class Asked:
         self._writer = ChatWriter(self.chat, Gate(1, 0), database, model="scripted", max_tokens=64)
 
     def reply(self, on_text: Callable[[str], None] | None = None, **how: object) -> Reply:
-        given = {"sources": (source(1, PASSAGE),), "limit": LIMIT} | how
-        prompted = Prompted(self.messages, QUESTION, "en", **given)  # type: ignore[arg-type]
+        given = {"question": QUESTION, "sources": (source(1, PASSAGE),), "limit": LIMIT} | how
+        prompted = Prompted(self.messages, language="en", **given)  # type: ignore[arg-type]
         with self._writer.place(stop=self.stop) as place:
             return reply(prompted, place, on_text or self.heard.append)
 
@@ -117,6 +118,47 @@ def test_too_much_doubt_refuses_before_anything_is_written(database: Database) -
     made = asked.reply()
     assert (made.status, made.text, asked.heard, len(asked.chat.prompts)) == ("refused", "", [], 1)
     assert made.prompt_tokens > 0
+
+
+@pytest.mark.parametrize("doubts", [SURE, UNSURE])
+def test_a_correction_that_leads_speaks_for_itself(database: Database, doubts: float) -> None:
+    asked = Asked(database, NO_ANSWER, doubts=doubts)
+    made = asked.reply(sources=(source(1, PASSAGE, curated=True, leading=True),), quotable=frozenset({1}))
+    assert (made.status, made.text, made.citations) == ("answered", f"{PASSAGE} [1]", (1,))
+    assert asked.heard == [f"{PASSAGE} [1]"]
+    assert len(asked.chat.prompts) == 2
+
+
+@pytest.mark.parametrize(
+    ("how", "limit"),
+    [
+        ({"leading": False}, LIMIT),  # it merely stands first
+        ({"leading": True}, None),  # nobody judged that it answers the question
+        ({"leading": True}, -3.0),  # the model judged that it does not
+    ],
+)
+def test_another_correction_does_not(database: Database, how: dict[str, bool], limit: float | None) -> None:
+    asked = Asked(database, NO_ANSWER, doubts=UNSURE)
+    made = asked.reply(sources=(source(1, PASSAGE, curated=True, **how),), quotable=frozenset({1}), limit=limit)
+    assert (made.status, asked.heard) == ("refused", [])
+
+
+@pytest.mark.parametrize(
+    ("question", "prompts"),
+    [
+        ("Can shoes be returned within 14 days?", 2),
+        (" is it 14 days?", 2),
+        ("Island shoes: how long?", 3),
+        ("14 天内可以退鞋吗？", 2),
+        ("鞋子能不能退", 2),
+        ("是否可以退鞋？", 2),
+        ("不可以退的是什么？", 3),
+    ],
+)
+def test_a_question_for_yes_or_no_is_not_asked_again(database: Database, question: str, prompts: int) -> None:
+    asked = Asked(database, NO_ANSWER, ANSWER, doubts=SURE)
+    asked.reply(question=question)
+    assert len(asked.chat.prompts) == prompts
 
 
 @pytest.mark.parametrize(("beyond", "status"), [(0.01, "answered"), (-0.01, "refused")])
