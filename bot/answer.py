@@ -120,6 +120,7 @@ class Answerer:
             sources,
             limit=self._limit(condensed, result, chosen),
             quotable=self._quotable(sources),
+            corrected=self._evidence.corrected(result),
             fresh=ask.fresh,
         )
 

@@ -8,6 +8,7 @@ gets a chance.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,15 +24,20 @@ if TYPE_CHECKING:
 # measured, the model that reads the passages decides alone.
 _FLOORS = {"multilingual-e5-small": {"en": 0.80, "zh": 0.82}}
 _NO_FLOOR = {"en": -1.0, "zh": -1.0}
+# Of corrected questions in other words 27 of 28 (English) are at .89 and above, of near misses that a correction leads
+# none is (at most .87). A model that was not measured: no question is like another.
+_LIKE = {"multilingual-e5-small": 0.89}
 _COVERAGE = 0.75
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """``floors``: cosine of the nearest passage by language of the question; ``coverage``: see SearchResult."""
+    """``floors``: cosine of the nearest passage by language of the question; ``coverage``: see SearchResult; ``like``:
+    cosine from which a question is like the one that a correction was written for."""
 
     floors: dict[str, float]
     coverage: float = _COVERAGE
+    like: float = math.inf
 
     def enough(self, result: SearchResult, language: str) -> bool:
         """Whether it is worth asking the model. No hits: never; hits in another language: always."""
@@ -40,6 +46,11 @@ class Evidence:
         return (
             foreign(result, language) or result.best_dense >= self.floors[language] or result.coverage >= self.coverage
         )
+
+    def corrected(self, result: SearchResult) -> bool:
+        """Whether a correction that was written for a question like this one leads the hits."""
+        stages = result.hits[0].stages if result.hits else {}
+        return "erratum" in stages and stages.get("dense", 0.0) >= self.like
 
 
 def foreign(result: SearchResult, language: str) -> bool:
@@ -50,4 +61,4 @@ def foreign(result: SearchResult, language: str) -> bool:
 
 def evidence_for(embedding_model: str) -> Evidence:
     """The floors for an embedding model."""
-    return Evidence(_FLOORS.get(embedding_model, _NO_FLOOR))
+    return Evidence(_FLOORS.get(embedding_model, _NO_FLOOR), like=_LIKE.get(embedding_model, math.inf))

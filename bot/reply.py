@@ -1,6 +1,6 @@
 """What a model makes of a prompt: it judges whether the passages hold what is asked, writes, and what it wrote is
-verified. Where it judged that they do and then does not answer, a correction that leads them speaks for itself; else a
-model that was sure is asked once more.
+verified. Where it judged that they do and then does not answer, a correction of a question like this one speaks for
+itself; else a model that was sure is asked once more.
 
 Knows nothing of how the passages were found (bot.answer) or where a reply is stored.
 """
@@ -43,8 +43,8 @@ _MARK = re.compile(r"\s*[(（]corrected[)）](?=\s*(?:[\[【［.。,，;；]|$))
 class Prompted:
     """A prompt with what bears on its reply. ``messages``: from ``prompt.build``; ``limit``: the doubt, in log-odds,
     above which the passages are taken to lack what is asked (bot.doubt), None: the model is not asked; ``quotable``:
-    numbers of the sources that can stand as the answer, because they are all that a curator wrote; ``fresh``: as in
-    ``exchange.Ask``."""
+    numbers of the sources that can stand as the answer, because they are all that a curator wrote; ``corrected``: the
+    first source is a correction that was written for a question like this one; ``fresh``: as in ``exchange.Ask``."""
 
     messages: Sequence[Message]
     question: str
@@ -52,6 +52,7 @@ class Prompted:
     sources: Sequence[Source]
     limit: float | None = None
     quotable: frozenset[int] = frozenset()
+    corrected: bool = False
     fresh: bool = False
 
 
@@ -90,7 +91,7 @@ def reply(prompted: Prompted, place: Place, on_text: Callable[[str], None]) -> R
     written = place.write(messages, on_text=held.take, fresh=prompted.fresh)
     text = _in_words(written, prompted)
     if below >= 0 and not written.stopped and is_refusal(text) and not held.passed_on:
-        if _corrected(prompted):
+        if prompted.corrected and 1 in prompted.quotable:
             text = _quoted(prompted, 1)
         elif below > doubt.SURE and not _YES_OR_NO.match(prompted.question.strip()):
             held = _Holding(on_text)
@@ -144,11 +145,6 @@ def _in_words(written: Written, prompted: Prompted) -> str:
     if _WORD.search(citations.bare(text)) or len(cited) != 1 or cited[0] not in prompted.quotable:
         return text
     return _quoted(prompted, cited[0])
-
-
-def _corrected(prompted: Prompted) -> bool:
-    """Whether a correction that can stand as the answer leads the passages: it was written for a question like this."""
-    return 1 in prompted.quotable and "erratum" in prompted.sources[0].stages
 
 
 def _quoted(prompted: Prompted, n: int) -> str:

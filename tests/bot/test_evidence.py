@@ -39,3 +39,14 @@ def test_nothing_found_is_never_worth_asking() -> None:
 
 def test_a_model_that_was_not_measured_has_no_floor() -> None:
     assert evidence_for("someone/else").enough(result(-0.5, 0.0, "The shop opens at nine."), "en")
+
+
+@pytest.mark.parametrize(
+    ("dense", "led", "expected"), [(0.9, True, True), (0.88, True, False), (0.9, False, False), (1.0, True, True)]
+)
+def test_a_correction_must_lead_and_be_of_a_question_like_this(dense: float, led: bool, expected: bool) -> None:
+    stages = {"dense": dense} | ({"erratum": 1.0} if led else {})
+    found = SearchResult((Hit(passage(1, "At nine.", erratum=True), 2.0, stages),), 1, 0.0, 0.0, dense, 0.5)
+    assert evidence_for("multilingual-e5-small").corrected(found) is expected
+    assert not evidence_for("other").corrected(found)
+    assert not evidence_for("multilingual-e5-small").corrected(result(0.0))

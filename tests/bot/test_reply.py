@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -37,9 +37,8 @@ def database(tmp_path: Path, migrated: Path) -> Iterator[Database]:
     database.close()
 
 
-def source(n: int, text: str, *, curated: bool = False, leading: bool = False) -> Source:
-    stages = {"erratum": 1.0} if leading else {}
-    return Source(n, n, f"doc{n}", 1, "Returns", (), None, text, 1.0, stages, curated)
+def source(n: int, text: str, *, curated: bool = False) -> Source:
+    return Source(n, n, f"doc{n}", 1, "Returns", (), None, text, 1.0, {}, curated)
 
 
 class Asked:
@@ -58,7 +57,7 @@ class Asked:
         self.chat = ScriptedChat(script=script, doubt=None if doubts is None else lambda _prompt: doubts)
         self._writer = ChatWriter(self.chat, Gate(1, 0), database, model="scripted", max_tokens=64)
 
-    def reply(self, on_text: Callable[[str], None] | None = None, **how: object) -> Reply:
+    def reply(self, on_text: Callable[[str], None] | None = None, **how: Any) -> Reply:
         given = {"question": QUESTION, "sources": (source(1, PASSAGE),), "limit": LIMIT} | how
         prompted = Prompted(self.messages, language="en", **given)  # type: ignore[arg-type]
         with self._writer.place(stop=self.stop) as place:
@@ -121,25 +120,27 @@ def test_too_much_doubt_refuses_before_anything_is_written(database: Database) -
 
 
 @pytest.mark.parametrize("doubts", [SURE, UNSURE])
-def test_a_correction_that_leads_speaks_for_itself(database: Database, doubts: float) -> None:
+def test_a_correction_of_a_question_like_this_speaks_for_itself(database: Database, doubts: float) -> None:
     asked = Asked(database, NO_ANSWER, doubts=doubts)
-    made = asked.reply(sources=(source(1, PASSAGE, curated=True, leading=True),), quotable=frozenset({1}))
+    made = asked.reply(sources=(source(1, PASSAGE, curated=True),), quotable=frozenset({1}), corrected=True)
     assert (made.status, made.text, made.citations) == ("answered", f"{PASSAGE} [1]", (1,))
     assert asked.heard == [f"{PASSAGE} [1]"]
     assert len(asked.chat.prompts) == 2
 
 
 @pytest.mark.parametrize(
-    ("how", "limit"),
+    "how",
     [
-        ({"leading": False}, LIMIT),  # it merely stands first
-        ({"leading": True}, None),  # nobody judged that it answers the question
-        ({"leading": True}, -3.0),  # the model judged that it does not
+        {"corrected": False},  # of another question
+        {"quotable": frozenset()},  # more than the passage
+        {"limit": None},  # nobody judged that it answers
+        {"limit": -3.0},  # the model judged that it does not
     ],
 )
-def test_another_correction_does_not(database: Database, how: dict[str, bool], limit: float | None) -> None:
+def test_another_correction_does_not(database: Database, how: dict[str, Any]) -> None:
     asked = Asked(database, NO_ANSWER, doubts=UNSURE)
-    made = asked.reply(sources=(source(1, PASSAGE, curated=True, **how),), quotable=frozenset({1}), limit=limit)
+    sources = (source(1, PASSAGE, curated=True),)
+    made = asked.reply(**{"sources": sources, "quotable": frozenset({1}), "corrected": True} | how)
     assert (made.status, asked.heard) == ("refused", [])
 
 

@@ -92,7 +92,7 @@ def test_metrics_hold_no_words_of_people(shop: World) -> None:
     shop.client().get(f"/static/{SECRET}")
     shop.client().request(SECRET.replace(" ", "").upper(), "/")
     text = shop.client().get("/metrics").text
-    assert "4711" not in text
+    assert "salary" not in text.casefold()  # a number alone might be part of a time
     names = set(re.findall(r"^errata_\w+", text, flags=re.MULTILINE))
     assert {name for name in names if "text" in name or "question=" in name} == set()
 
