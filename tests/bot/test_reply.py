@@ -162,6 +162,12 @@ def test_a_question_for_yes_or_no_is_not_asked_again(database: Database, questio
     assert len(asked.chat.prompts) == prompts
 
 
+def test_nobody_is_asked_again_about_a_correction_of_another_question(database: Database) -> None:
+    asked = Asked(database, NO_ANSWER, ANSWER, doubts=SURE)
+    assert asked.reply(sources=(source(1, PASSAGE, curated=True),)).status == "refused"
+    assert len(asked.chat.prompts) == 2
+
+
 @pytest.mark.parametrize(("beyond", "status"), [(0.01, "answered"), (-0.01, "refused")])
 def test_sure_is_a_fixed_distance_from_the_limit(database: Database, beyond: float, status: str) -> None:
     asked = Asked(database, NO_ANSWER, ANSWER, doubts=UNSURE)
