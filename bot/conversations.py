@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from bot.condense import MAX_TURNS, Turn
-from bot.exchange import Ask, Found, Outcome, Source
+from bot.answering.condense import MAX_TURNS, Turn
+from bot.answering.exchange import Ask, Outcome, Source, SourcesFound
 from bot.tables import Answer, Conversation, Feedback, Signal
-from knowledge.corrections import State
+from knowledge.correcting.corrections import State
 from knowledge.db import utc_now
 from knowledge.errors import Invalid, NotFound
 from knowledge.tables import Correction, Entry
@@ -84,7 +84,7 @@ def not_mine(session: Session, conversation_id: str) -> frozenset[int]:
     return frozenset(entry for entry in session.scalars(query) if entry is not None)
 
 
-def found(session: Session, answer_id: str, event: Found) -> None:
+def found(session: Session, answer_id: str, event: SourcesFound) -> None:
     """Stores the sources as soon as they are known."""
     answer = session.get_one(Answer, answer_id)
     answer.sources = [source_json(source) for source in event.sources]

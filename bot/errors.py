@@ -12,34 +12,49 @@ BotError
 
 from __future__ import annotations
 
+from retrieval.errors import ErrataError
 
-class BotError(Exception):
+
+class BotError(ErrataError):
     """Root of all."""
+
+    code = "failed"
 
 
 class NotSignedIn(BotError):
     """Nobody is signed in, or the password is wrong."""
 
+    code = "not_signed_in"
+
 
 class Forbidden(BotError):
     """Signed in, and not allowed."""
+
+    code = "forbidden"
 
 
 class TooMany(BotError):
     """Too many at once; try again after ``retry_after`` seconds."""
 
-    def __init__(self, message: str, *, retry_after: int) -> None:
-        super().__init__(message)
+    code = "too_many"
+
+    def __init__(self, template: str, *, retry_after: int, code: str | None = None, **values: object) -> None:
+        super().__init__(template, code=code, **values)
         self.retry_after = retry_after
 
 
 class Busy(BotError):
     """The line before the model is full; try again after ``retry_after`` seconds."""
 
+    code = "busy"
+
     def __init__(self, retry_after: int) -> None:
-        super().__init__(f"Too many questions are waiting: try again in {retry_after} seconds.")
+        template = "Too many questions are waiting: try again in {seconds} seconds."
+        super().__init__(template, code="busy", seconds=retry_after)
         self.retry_after = retry_after
 
 
 class SettingsError(BotError):
     """A setting is wrong; the message names it and says what it may be."""
+
+    code = "wrong_setting"

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 
 from bot import conversations
 from bot.tables import Answer, Conversation, Feedback, Signal, Survey
-from knowledge import corrections
-from knowledge.corrections import Report
+from knowledge.correcting import corrections
+from knowledge.correcting.corrections import NewComplaint
 from knowledge.db import utc_now
 from knowledge.errors import Invalid
 from knowledge.tables import Entry
@@ -54,7 +54,7 @@ def rate(session: Session, answer: Answer, said: Said, *, who: str) -> Feedback:
     if said.rating == "down":
         correction = corrections.report(
             session,
-            Report(
+            NewComplaint(
                 question=answer.condensed_question or answer.question,
                 snapshot=conversations.snapshot(answer),
                 origin="rated_down",
@@ -95,7 +95,7 @@ def rate_elsewhere(session: Session, *, query: str, response: str, said: Said, u
         }
         correction = corrections.report(
             session,
-            Report(
+            NewComplaint(
                 question=query,
                 snapshot=snapshot,
                 origin="api",
@@ -115,7 +115,7 @@ def report_unanswered(session: Session, answer_id: str) -> None:
     answer = session.get_one(Answer, answer_id)
     correction = corrections.report(
         session,
-        Report(
+        NewComplaint(
             question=answer.condensed_question or answer.question,
             snapshot=conversations.snapshot(answer),
             origin="unanswered",

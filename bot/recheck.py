@@ -1,5 +1,5 @@
 """After an approval the corrected questions are asked again, as people would ask them; the item becomes *verified*,
-or *reopened* with the reason. Runs in the worker; takes THE path (bot.answer), so it sees what people see.
+or *reopened* with the reason. Runs in the worker; takes THE path (bot.answering.answer), so it sees what people see.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from bot.exchange import Ask
-from knowledge import corrections
-from knowledge.corrections import State
+from bot.answering.exchange import Ask
+from knowledge.correcting import corrections
+from knowledge.correcting.corrections import State
 from knowledge.db import utc_now
 from knowledge.tables import Correction, Entry, EntryQuestion, Supersession
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from bot.answer import Answerer
+    from bot.answering.answer import Answerer
     from knowledge.db import Database
     from retrieval.search import Searcher
 

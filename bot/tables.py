@@ -136,4 +136,4 @@ class Generation(Base):
     prompt_tokens: Mapped[int]
     completion_tokens: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
-    doubt: Mapped[float | None]  # of a judgement (bot.doubt)
+    doubt: Mapped[float | None]  # of a judgement (bot.answering.doubt)

@@ -1,7 +1,7 @@
 """One turn of a conversation, run to its end whoever is listening.
 
 The turn runs in a thread of its own and is stored when it ends, also when the person left. Listeners get its
-events through ``emit``; stopping is an event that anyone may set. Joins bot.answer with bot.conversations, and
+events through ``emit``; stopping is an event that anyone may set. Joins the answer with bot.conversations, and
 counts what happened (bot.events).
 """
 
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bot import conversations
+from bot.answering.exchange import Ask, Event, Outcome, SourcesFound
 from bot.errors import BotError, Busy
 from bot.events import metrics
-from bot.exchange import Ask, Event, Found, Outcome
 from bot.feedback import report_unanswered
 from bot.tables import Answer
 from knowledge.errors import Invalid, KnowledgeError, NotFound
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from bot.answer import Answerer
-    from bot.condense import Turn
-    from bot.exchange import Ticket
+    from bot.answering.answer import Answerer
+    from bot.answering.condense import Turn
+    from bot.answering.exchange import Ticket
     from knowledge.db import Database
 
 log = structlog.get_logger()
@@ -197,7 +197,7 @@ class Turns:
         """The stored outcome."""
 
         def pass_on(event: Event) -> None:
-            if isinstance(event, Found):
+            if isinstance(event, SourcesFound):
                 with self._database.write() as session:
                     _refuse_if_deleted(session, begun)
                     conversations.found(session, begun.answer_id, event)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from langchain_core.language_models import BaseChatModel
 
-    from bot.answer import Answerer
+    from bot.answering.answer import Answerer
     from bot.llm.gate import Gate
     from bot.llm.writer import ChatWriter
     from bot.models.spec import ResolvedModel
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from bot.settings import Settings
     from bot.turn import Turns
     from bot.worker import Handler, Worker
-    from knowledge.curation import Curation
+    from knowledge.correcting.curation import Curation
     from knowledge.db import Database
-    from knowledge.log import LogSource
+    from knowledge.log import KnowledgeLog
     from retrieval.embed import Embedder
     from retrieval.passage import Hit
     from retrieval.search import Candidate, Searcher
@@ -66,10 +66,10 @@ class Parts:
 
     @cached_property
     def store(self) -> ModelStore:
-        from bot.models.fetch import Sources
+        from bot.models.fetch import Origins
         from bot.models.store import ModelStore
 
-        sources = Sources(hub=self.settings.models_hub, mirror=self.settings.models_mirror)
+        sources = Origins(hub=self.settings.models_hub, mirror=self.settings.models_mirror)
         return ModelStore(self.settings.models, sources=sources)
 
     @cached_property
@@ -95,10 +95,10 @@ class Parts:
         return SentenceTransformerEmbedder(resolved.path, fingerprint=resolved.fingerprint, threads=threads)
 
     @cached_property
-    def source(self) -> LogSource:
-        from knowledge.log import LogSource
+    def source(self) -> KnowledgeLog:
+        from knowledge.log import KnowledgeLog
 
-        return LogSource(self.database, self.embedder.fingerprint)
+        return KnowledgeLog(self.database, self.embedder.fingerprint)
 
     @cached_property
     def searcher(self) -> Searcher:
@@ -144,9 +144,9 @@ class Parts:
 
     @cached_property
     def answerer(self) -> Answerer:
-        from bot import doubt
-        from bot.answer import Answerer
-        from bot.evidence import evidence_for
+        from bot.answering import doubt
+        from bot.answering.answer import Answerer
+        from bot.answering.evidence import evidence_for
 
         return Answerer(
             self.database,
@@ -165,9 +165,9 @@ class Parts:
 
     @cached_property
     def curation(self) -> Curation:
-        from bot.answer import SEARCH_DEPTH
-        from bot.prompt import choose
-        from knowledge.curation import Curation
+        from bot.answering.answer import SEARCH_DEPTH
+        from bot.answering.prompt import choose
+        from knowledge.correcting.curation import Curation
 
         def read(question: str, candidate: Candidate | None) -> Sequence[Hit]:
             hits = self.searcher.search(question, SEARCH_DEPTH, candidate=candidate).hits
@@ -184,8 +184,8 @@ class Parts:
 
     def _handlers(self) -> dict[str, Handler]:
         from bot.recheck import recheck
+        from knowledge.correcting.publish import EXPIRE, RECHECK
         from knowledge.ingest import INGEST, ingest_uploads
-        from knowledge.publish import EXPIRE, RECHECK
 
         def do_recheck(payload: dict[str, Any], _report: object) -> None:
             recheck(
@@ -207,7 +207,8 @@ class Parts:
     def recover(self) -> dict[str, int]:
         """On start of the server: closes what was interrupted, takes up what was given up. Returns counts by kind."""
         from bot import conversations
-        from knowledge import ingest, publish
+        from knowledge import ingest
+        from knowledge.correcting import publish
 
         with self.database.write() as session:
             answers = conversations.fail_interrupted(session)
@@ -221,7 +222,7 @@ class Parts:
 
     def warm_up(self, stop: threading.Event) -> None:
         """Has the chat model read ahead what all prompts begin with. Ends soon after ``stop`` is set."""
-        from bot import condense, prompt
+        from bot.answering import condense, prompt
 
         languages = sorted(prompt.LANGUAGES, reverse=self.settings.language == "zh-CN")
         beginnings = [build("", (), language) for language in languages for build in (prompt.build, condense.build)]

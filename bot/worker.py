@@ -25,8 +25,8 @@ log = structlog.get_logger()
 
 POLL_SECONDS = 1.0  # how long a job written by another process may wait; our own requests wake the worker
 
-Report = Callable[[dict[str, Any]], None]
-Handler = Callable[[dict[str, Any], Report], dict[str, Any] | None]
+OnProgress = Callable[[dict[str, Any]], None]
+Handler = Callable[[dict[str, Any], OnProgress], dict[str, Any] | None]
 After = Callable[[dict[str, Any]], None]
 
 
@@ -81,7 +81,7 @@ class Worker:
             self._after[job.kind](dict(job.payload))
         return True
 
-    def _reporter(self, job: Job) -> Report:
+    def _reporter(self, job: Job) -> OnProgress:
         def report(progress: dict[str, Any]) -> None:
             with self._database.write() as session:
                 jobs.beat(session, job, progress)

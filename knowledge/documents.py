@@ -25,7 +25,7 @@ import sqlalchemy as sa
 
 from knowledge.db import utc_now
 from knowledge.errors import NotFound, Stale
-from knowledge.tables import Document, DocumentVersion, Edit, Embedding, LogChange, LogEntry, PassageRow, Supersession
+from knowledge.tables import Document, DocumentVersion, Edit, Embedding, LogChange, LogStep, PassageRow, Supersession
 from knowledge.versions import (
     BATCH,
     MAX_ID,
@@ -165,7 +165,7 @@ def settle(
                 (shown if wanted else gone).append(row.id)
     if not shown and not gone and correction_id is None:
         return None
-    entry = LogEntry(action=action, actor=actor, document_id=document_id, correction_id=correction_id, reason=reason)
+    entry = LogStep(action=action, actor=actor, document_id=document_id, correction_id=correction_id, reason=reason)
     session.add(entry)
     session.flush()
     changes = [

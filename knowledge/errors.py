@@ -15,28 +15,50 @@ HTTP statuses for these are decided once, in bot/web/problems.py.
 
 from __future__ import annotations
 
+from retrieval.errors import ErrataError
 
-class KnowledgeError(Exception):
+
+class KnowledgeError(ErrataError):
     """Root of all."""
+
+    code = "knowledge_failed"
 
 
 class NotFound(KnowledgeError):
     """No such thing."""
 
+    code = "not_found"
+
 
 class Invalid(KnowledgeError):
     """The input cannot be used."""
+
+    code = "invalid"
 
 
 class Conflict(KnowledgeError):
     """The world is not as the caller saw it."""
 
+    code = "conflict"
+
 
 class Stale(Conflict):
     """Somebody else changed it first."""
 
-    def __init__(self, message: str, *, revision: int | None = None, state: str | None = None) -> None:
-        super().__init__(message)
+    code = "stale"
+
+    def __init__(
+        self,
+        template: str,
+        *,
+        revision: int | None = None,
+        state: str | None = None,
+        code: str | None = None,
+        **values: object,
+    ) -> None:
+        if code is not None and state is not None:
+            values["state"] = state
+        super().__init__(template, code=code, **values)
         self.revision = revision
         self.state = state
 
@@ -44,10 +66,16 @@ class Stale(Conflict):
 class NotAllowed(Conflict):
     """The action does not exist in this state."""
 
+    code = "not_allowed"
+
 
 class ProofRunning(Conflict):
     """A proof is under way."""
 
+    code = "proof_running"
+
 
 class Regression(Conflict):
     """The proof found a right answer that would become wrong."""
+
+    code = "regression"

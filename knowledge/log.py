@@ -1,6 +1,6 @@
 """The knowledge log as retrieval reads it: rows, changes after a sequence number, passages, filters.
 
-Implements ``retrieval.search.Source`` for one model fingerprint. Knows nothing of who writes the log.
+Implements ``retrieval.follow.PassageLog`` for one model fingerprint. Knows nothing of who writes the log.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from knowledge.errors import KnowledgeError
-from knowledge.tables import Document, DocumentVersion, Embedding, LogChange, LogEntry, PassageRow
+from knowledge.tables import Document, DocumentVersion, Embedding, LogChange, LogStep, PassageRow
 from retrieval.passage import Change, Passage, Row
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class NotEmbedded(KnowledgeError):
     """Some live passages have no vector of this model: the index cannot follow the log. ``errata reindex`` mends it."""
 
 
-class LogSource:
+class KnowledgeLog:
     """Reads the log of ``database``; vectors are those of ``fingerprint``."""
 
     def __init__(self, database: Database, fingerprint: str) -> None:
@@ -49,7 +49,7 @@ class LogSource:
     def changes(self, after: int) -> Sequence[Change]:
         """The log after ``after``, oldest first. Raises NotEmbedded."""
         with self._database.read() as session:
-            seqs = list(session.scalars(sa.select(LogEntry.seq).where(LogEntry.seq > after).order_by(LogEntry.seq)))
+            seqs = list(session.scalars(sa.select(LogStep.seq).where(LogStep.seq > after).order_by(LogStep.seq)))
             result = []
             for seq in seqs:
                 rows = session.execute(
@@ -144,7 +144,7 @@ class LogSource:
 
 def head(session: Session) -> int:
     """The newest seq of the log; 0 for an empty one."""
-    return session.scalar(sa.select(sa.func.max(LogEntry.seq))) or 0
+    return session.scalar(sa.select(sa.func.max(LogStep.seq))) or 0
 
 
 def load_passages(session: Session, ids: Sequence[int]) -> list[Passage]:

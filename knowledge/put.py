@@ -10,9 +10,10 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from knowledge import affected, documents
+from knowledge import documents
+from knowledge.correcting import affected
+from knowledge.correcting.publication import is_erratum_id
 from knowledge.errors import Invalid, Stale
-from knowledge.publication import is_erratum_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -25,7 +25,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from knowledge.errors import Conflict, KnowledgeError
-from knowledge.log import LogSource, load_passages
+from knowledge.log import KnowledgeLog, load_passages
 from knowledge.tables import Embedding, PassageRow
 from retrieval.index import Index
 from retrieval.snapshot import Snapshots
@@ -130,7 +130,7 @@ def embed_missing(database: Database, embedder: Embedder, on_progress: Progress)
 
 def build(database: Database, embedder: Embedder, on_progress: Progress) -> Index:
     """A fresh index of every live passage at the newest step of the log, compared with SQL. Raises MismatchError."""
-    source = LogSource(database, embedder.fingerprint)
+    source = KnowledgeLog(database, embedder.fingerprint)
     total = len(source.ids())
     seq, rows = source.rows()
     index = Index.build(

@@ -93,7 +93,7 @@ class Embedding(Base):
     vector: Mapped[bytes]
 
 
-class LogEntry(Base):
+class LogStep(Base):
     """One step of the knowledge. Its changes are all that readers see of it."""
 
     __tablename__ = "log"
@@ -117,7 +117,7 @@ class LogChange(Base):
 
 
 class Correction(Base):
-    """A complaint on its way to being an erratum. Written only by knowledge.corrections.advance."""
+    """A complaint on its way to being an erratum. Written only by knowledge.correcting.corrections.advance."""
 
     __tablename__ = "corrections"
     __table_args__ = (

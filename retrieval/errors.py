@@ -1,10 +1,11 @@
-"""What can go wrong in retrieval.
+"""What can go wrong in retrieval, and the root of what can go wrong anywhere.
 
-    RetrievalError
-    ├── ChangeError         a log row does not fit the index it is applied to
-    ├── VectorError         a vector that the index cannot hold
-    ├── EmbedderError       the embedding model cannot be loaded or gives unusable vectors
-    └── SnapshotError       a snapshot on disk is damaged (never leaves ``retrieval.snapshot``)
+    ErrataError
+    └── RetrievalError
+        ├── ChangeError         a log row does not fit the index it is applied to
+        ├── VectorError         a vector that the index cannot hold
+        ├── EmbedderError       the embedding model cannot be loaded or gives unusable vectors
+        └── SnapshotError       a snapshot on disk is damaged (never leaves ``retrieval.snapshot``)
 
 Each message says what happened and what to do about it.
 """
@@ -12,8 +13,27 @@ Each message says what happened and what to do about it.
 from __future__ import annotations
 
 
-class RetrievalError(Exception):
+class ErrataError(Exception):
+    """Root of the errors of all packages: an English template, the values of its placeholders, a stable code.
+
+    ``Invalid("Document {document_id!r} has no text.", code="document_empty", document_id=id_)`` reads in English as it
+    stands; other languages have a template under ``error.<code>`` with the same placeholders (bot.texts). Without
+    ``code`` the message is one text, in English only, and the code is that of the class.
+    """
+
+    code = "error"
+
+    def __init__(self, template: str = "", *, code: str | None = None, **values: object) -> None:
+        self.values = values
+        if code is not None:
+            self.code = code
+        super().__init__(template.format(**values) if code is not None else template)
+
+
+class RetrievalError(ErrataError):
     """Anything that retrieval refuses to do."""
+
+    code = "retrieval_failed"
 
 
 class ChangeError(RetrievalError):

@@ -1,6 +1,6 @@
 """Keeps an index in step with a log: restored or built at first, then one step at a time.
 
-Knows the log only as a ``Source``; knows nothing about questions, ranking or SQL.
+Knows the log only as a ``PassageLog``; knows nothing about questions, ranking or SQL.
 
 Readers take a reference to the newest index and never wait for its upkeep. Whoever finds the log ahead applies its
 new steps, under a lock, in O(steps + overlay). One background thread folds the overlay into a new sealed part when
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-class Source(Protocol):
+class PassageLog(Protocol):
     """The log of the knowledge base, as retrieval reads it. Called from several threads."""
 
     def head(self) -> int:
@@ -49,7 +49,7 @@ class Follower:
 
     def __init__(
         self,
-        source: Source,
+        source: PassageLog,
         *,
         fingerprint: str,
         dimension: int,

@@ -1,6 +1,6 @@
 """One search for everybody: by meaning and by words, at the newest state of the log, with its reasons.
 
-Knows an index, an embedder and a ``Source``; knows nothing about SQL, documents, prompts or people.
+Knows an index, an embedder and a ``PassageLog``; knows nothing about SQL, documents, prompts or people.
 
 Decision: the two rankings are fused by rank, dense counting more. Ranks need no calibration between models and
 languages; but equal weights fall below the dense ranking alone on question-and-answer collections, where
@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from retrieval.follow import Follower, Source
+from retrieval.follow import Follower, PassageLog
 from retrieval.fuse import fuse
 from retrieval.index import digest
 from retrieval.passage import Change, Hit, Row
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from retrieval.passage import Passage
     from retrieval.snapshot import Snapshots
 
-__all__ = ["Candidate", "Check", "SearchResult", "Searcher", "Source"]
 
 _log = logging.getLogger(__name__)
 
@@ -92,7 +91,7 @@ class Searcher:
     """
 
     def __init__(
-        self, source: Source, embedder: Embedder, *, snapshots: Snapshots | None = None, compact_after: int = 2000
+        self, source: PassageLog, embedder: Embedder, *, snapshots: Snapshots | None = None, compact_after: int = 2000
     ) -> None:
         self._source = source
         self._embedder = embedder

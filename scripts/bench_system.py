@@ -145,7 +145,7 @@ def retrieval(_folder: Path, note: Callable[..., None]) -> None:
 
 def chat(folder: Path, note: Callable[..., None]) -> None:
     """The whole path, its constant prefix cached as in real life, against the bare engine on the same prompts."""
-    from bot.exchange import Ask, Token
+    from bot.answering.exchange import Ask, Token
     from knowledge.ingest import ingest as ingest_files
 
     parts = _parts(folder / "chat")

@@ -63,8 +63,8 @@ class HashingEmbedder:
         return (vector / length).astype(np.float32)
 
 
-class MemorySource:
-    """The log of a knowledge base in memory: what ``retrieval.search.Source`` asks for.
+class MemoryLog:
+    """The log of a knowledge base in memory: what ``retrieval.follow.PassageLog`` asks for.
 
     ``add`` and ``hide`` append to the log and return the new sequence number. Passages are never forgotten.
     """

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-    from bot.exchange import Event, Outcome
+    from bot.answering.exchange import Event, Outcome
 
 
 def ask(
@@ -34,7 +34,7 @@ def ask(
         raise typer.BadParameter("The question is empty.", param_hint="QUESTION")
     show = _Showing(streaming=not as_json and sys.stdout.isatty())
     with open_parts() as parts, _stopped_by_ctrl_c(show) as stop:
-        from bot.exchange import Ask
+        from bot.answering.exchange import Ask
 
         if not as_json:
             say("Loading the models …", error=True)
@@ -56,7 +56,7 @@ class _Showing:
         self._streaming = streaming
 
     def take(self, event: Event) -> None:
-        from bot.exchange import Found, Token, Waiting
+        from bot.answering.exchange import SourcesFound, Token, Waiting
 
         self.begun = True
         if not self._streaming:
@@ -65,8 +65,8 @@ class _Showing:
             self.streamed += event.text
             sys.stdout.write(event.text)
             sys.stdout.flush()
-        elif isinstance(event, Found):
-            say(f"Found {len(event.sources)} passages. Reading …", error=True)
+        elif isinstance(event, SourcesFound):
+            say(f"SourcesFound {len(event.sources)} passages. Reading …", error=True)
         elif isinstance(event, Waiting):
             say(f"Waiting, number {event.position} in line …", error=True)
 

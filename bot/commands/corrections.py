@@ -14,7 +14,7 @@ from bot.commands.progress import Steps
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from knowledge.curation import Curation
+    from knowledge.correcting.curation import Curation
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,7 +36,7 @@ def show_list(
 ) -> None:
     """List corrections, the most urgent first."""
     with open_parts() as parts:
-        from knowledge import items
+        from knowledge.correcting import items
 
         with parts.database.read() as session:
             found = items.listing(session, state=state, priority=priority, q=q, limit=limit)
@@ -54,7 +54,7 @@ def show_list(
 def show(correction_id: Id, as_json: AsJson = False) -> None:
     """Show one correction: complaints, the answer as it was given, draft, proof, history."""
     with open_parts() as parts:
-        from knowledge import corrections, items
+        from knowledge.correcting import corrections, items
 
         with parts.database.read() as session:
             found = items.item(session, corrections.get(session, correction_id))

@@ -11,7 +11,7 @@ from bot.commands.progress import Steps
 
 if TYPE_CHECKING:
     from bot.models.catalogue import Kind
-    from bot.models.fetch import Progress, Report
+    from bot.models.fetch import OnProgress, Progress
     from bot.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="The model store: list, pull, verify.")
@@ -91,7 +91,7 @@ def _wanted(found: Settings) -> list[tuple[str, Kind]]:
     return wanted
 
 
-def _reporter(steps: Steps) -> Report:
+def _reporter(steps: Steps) -> OnProgress:
     labels = {"waiting": "Waiting for", "downloading": "Fetching", "verifying": "Verifying", "converting": "Unpacking"}
 
     def report(progress: Progress) -> None:

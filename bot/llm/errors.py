@@ -16,6 +16,8 @@ from bot.errors import BotError
 class EngineError(BotError):
     """Anything that goes wrong between the prompt and the last token."""
 
+    code = "engine_failed"
+
 
 class CannotOpen(EngineError):
     """The model does not load."""

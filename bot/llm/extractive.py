@@ -58,7 +58,7 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class ScoredSentence:
     """A sentence that could be the answer. `place` is (passage, sentence), both from 0."""
 
     score: float
@@ -118,17 +118,15 @@ def answer(passages: Sequence[Passage], question: str) -> str:
         return NO_ANSWER
     holding = Counter(term for passage in passages for term in asked & set(terms(f"{passage.title} {passage.text}")))
     weights = {term: math.log(1 + (len(passages) + 1) / (holding[term] + 0.5)) for term in asked}
-    candidates = sorted(
-        _candidates(passages, question, weights), key=lambda candidate: (-candidate.score, candidate.place)
-    )
-    if not candidates or candidates[0].score < ENOUGH:
+    scored = sorted(_scored(passages, question, weights), key=lambda sentence: (-sentence.score, sentence.place))
+    if not scored or scored[0].score < ENOUGH:
         return NO_ANSWER
-    chosen = [candidate for candidate in candidates[:MOST] if candidate.score >= CLOSE * candidates[0].score]
-    chosen.sort(key=lambda candidate: (candidate.place[0] != candidates[0].place[0], candidate.place))
-    return " ".join(f"{candidate.text} [{passages[candidate.place[0]].number}]" for candidate in chosen)
+    chosen = [sentence for sentence in scored[:MOST] if sentence.score >= CLOSE * scored[0].score]
+    chosen.sort(key=lambda sentence: (sentence.place[0] != scored[0].place[0], sentence.place))
+    return " ".join(f"{sentence.text} [{passages[sentence.place[0]].number}]" for sentence in chosen)
 
 
-def _candidates(passages: Sequence[Passage], question: str, weights: dict[str, float]) -> Iterator[Candidate]:
+def _scored(passages: Sequence[Passage], question: str, weights: dict[str, float]) -> Iterator[ScoredSentence]:
     """Every sentence with its score: the share of the question's weight that it holds, with help of its surroundings.
 
     A sentence that is itself a question is never an answer; the sentence after it inherits its words in full, because
@@ -153,7 +151,7 @@ def _candidates(passages: Sequence[Passage], question: str, weights: dict[str, f
                     share += TITLE * weight
                 elif term in before:
                     share += BEFORE * weight
-            yield Candidate(share / total, (row, column), sentence)
+            yield ScoredSentence(share / total, (row, column), sentence)
             before, asking = own, False
 
 

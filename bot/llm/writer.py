@@ -1,4 +1,4 @@
-"""A chat model with its queue and its memory: what the answer path sees of it (bot.exchange.Writer).
+"""A chat model with its queue and its memory: what the answer path sees of it (bot.answering.exchange.Writer).
 
 The same prompt for the same model gets the same text, byte for byte, because engines do not repeat themselves
 exactly from one slot to another: this is what makes a rolled-back answer the old answer. ``fresh`` asks anew.
@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from bot import doubt
-from bot.exchange import Written
+from bot.answering import doubt
+from bot.answering.exchange import Written
 from bot.llm.errors import WaitCancelled
 from bot.tables import Generation
 from knowledge.db import utc_now
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from langchain_core.language_models import BaseChatModel
 
-    from bot.exchange import Ticket
+    from bot.answering.exchange import Ticket
+    from bot.answering.prompt import Message
     from bot.llm.gate import Gate
-    from bot.prompt import Message
     from knowledge.db import Database
 
 MOST_GENERATIONS = 20_000  # the memory's size in texts, about 20 MB; the oldest go first
@@ -62,7 +62,7 @@ class ChatWriter:
         on_position: Callable[[int], None] = _ignore,
         stop: threading.Event | None = None,
         background: bool = False,
-    ) -> Iterator[Place]:
+    ) -> Iterator[ModelAccess]:
         """The place of one turn: that of ``ticket``, or one taken when the model is first needed; given back at the
         end of the ``with`` block.
 
@@ -78,7 +78,7 @@ class ChatWriter:
                 held.callback(mine.leave)
                 mine.wait(on_position=on_position, cancelled=stop)
 
-            place = Place(self, enter, stop)
+            place = ModelAccess(self, enter, stop)
             yield place
         place.keep()  # the next one need not wait for the disk
 
@@ -98,7 +98,7 @@ class ChatWriter:
                     read = not halt.is_set()
 
 
-class Place:
+class ModelAccess:
     """A turn's place in the line (see ChatWriter.place)."""
 
     def __init__(self, writer: ChatWriter, enter: Callable[[], None], stop: threading.Event) -> None:

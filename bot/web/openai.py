@@ -29,8 +29,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from bot.condense import MAX_TURNS, Turn
-from bot.exchange import Outcome, Source
+from bot.answering.condense import MAX_TURNS, Turn
+from bot.answering.exchange import Outcome, Source
 from bot.turn import Begun, Failed, Finished, TurnEvent
 from bot.web import problems, sse
 from bot.web.chat import begin, finish

@@ -16,7 +16,7 @@ from bot.events import metrics
 from bot.web.problems import detail_of, is_ours, problem
 from bot.web.security import PartsDep
 from bot.wiring import Parts
-from knowledge.corrections import State
+from knowledge.correcting.corrections import State
 from knowledge.errors import NotFound
 from knowledge.log import head
 from knowledge.tables import Correction

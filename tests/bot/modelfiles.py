@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bot.models.catalogue import Entry, ModelFile, WheelPart
+from bot.models.catalogue import KnownModel, ModelFile, WheelPart
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +36,7 @@ def write_wheel(folder: Path, distribution: str, version: str, member: str, data
     return path
 
 
-def chat_entry(content: bytes, *, part_size: int = 1000, sha256: str | None = None) -> Entry:
+def chat_entry(content: bytes, *, part_size: int = 1000, sha256: str | None = None) -> KnownModel:
     """A chat model whose file is `content`, in parts of `part_size` bytes in wheels `tiny-chat-part1` …"""
     parts = tuple(
         WheelPart(
@@ -47,7 +47,7 @@ def chat_entry(content: bytes, *, part_size: int = 1000, sha256: str | None = No
         )
         for number, start in enumerate(range(0, len(content), part_size), start=1)
     )
-    return Entry(
+    return KnownModel(
         id="tiny-chat",
         kind="chat",
         title="Tiny chat model",
@@ -58,7 +58,7 @@ def chat_entry(content: bytes, *, part_size: int = 1000, sha256: str | None = No
     )
 
 
-def write_chat_wheels(folder: Path, entry: Entry, content: bytes) -> list[Path]:
+def write_chat_wheels(folder: Path, entry: KnownModel, content: bytes) -> list[Path]:
     """The wheels of such an entry."""
     paths, start = [], 0
     for part in entry.wheels:

@@ -6,12 +6,12 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from bot import conversations, feedback
-from bot.exchange import Outcome, Source
+from bot.answering.exchange import Outcome, Source
 from bot.feedback import Said
 from bot.tables import Answer, Conversation
-from knowledge.curation import Curation
+from knowledge.correcting.curation import Curation
 from knowledge.db import Database
-from knowledge.log import LogSource, head
+from knowledge.log import KnowledgeLog, head
 from retrieval.search import Searcher
 from tests.fakes import HashingEmbedder
 
@@ -28,7 +28,7 @@ class Talk:
         shutil.copyfile(template, path)
         self.database = Database(f"sqlite:///{path}")
         self.embedder = HashingEmbedder()
-        self.searcher = Searcher(LogSource(self.database, self.embedder.fingerprint), self.embedder)
+        self.searcher = Searcher(KnowledgeLog(self.database, self.embedder.fingerprint), self.embedder)
         self.curation = Curation(
             self.database,
             self.searcher,

@@ -9,8 +9,8 @@ import pytest
 
 from bot.commands.ingest import take_in_handbook
 from bot.settings import Settings
-from knowledge import corrections
-from knowledge.corrections import Report
+from knowledge.correcting import corrections
+from knowledge.correcting.corrections import NewComplaint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +41,7 @@ def complain(errata: CommandLine, question: str = QUESTION) -> int:
             "knowledge_version": 1,
         }
         found = corrections.report(
-            session, Report(question, snapshot, "rated_down", "visitor", rating="down", comment="That is wrong.")
+            session, NewComplaint(question, snapshot, "rated_down", "visitor", rating="down", comment="That is wrong.")
         )
         number = found.id
     parts.close()

@@ -8,9 +8,9 @@ import pytest
 import sqlalchemy as sa
 
 from bot import conversations, feedback
-from bot.condense import MAX_TURNS, Turn
+from bot.answering.condense import MAX_TURNS, Turn
+from bot.answering.exchange import SourcesFound
 from bot.conversations import MAX_QUESTION, NOT_MINE
-from bot.exchange import Found
 from bot.tables import Answer, Conversation, Feedback, Signal, Survey
 from knowledge.errors import Invalid, NotFound
 from tests.bot.talk import SOURCE, Talk
@@ -42,7 +42,7 @@ def test_a_question_is_stored_before_its_answer(talk: Talk) -> None:
 def test_the_sources_are_stored_as_soon_as_they_are_known(talk: Talk) -> None:
     conversation_id, answer_id = talk.begin("How long?")
     with talk.database.write() as session:
-        conversations.found(session, answer_id, Found((SOURCE,), 7))
+        conversations.found(session, answer_id, SourcesFound((SOURCE,), 7))
     turn = talk.turn(conversation_id)
     assert (turn["status"], turn["knowledge_version"], [one["passage"] for one in turn["sources"]]) == (
         "running", 7, ["Within 14 days."]

@@ -16,7 +16,7 @@ import bot
 import knowledge
 from bot import texts
 from bot.web.problems import STATUSES
-from knowledge.corrections import TRANSITIONS
+from knowledge.correcting.corrections import TRANSITIONS
 
 BOT = Path(bot.__file__).parent
 KNOWLEDGE = Path(knowledge.__file__).parent

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.models import e5
-from bot.models.catalogue import DEFAULT_EMBEDDING, Entry, ModelFile
+from bot.models.catalogue import DEFAULT_EMBEDDING, KnownModel, ModelFile
 from bot.models.errors import ConversionFailed
-from bot.models.fetch import Sources
+from bot.models.fetch import Origins
 from bot.models.store import ModelStore
 from bot.settings import default_models_folder
 from tests.bot.modelfiles import HIDDEN, PIECES, packed_e5
@@ -61,7 +61,7 @@ def test_the_tokenizer_works_as_xlm_roberta_does(converted: Path, text: str, pie
 
 
 def test_the_store_converts_verifies_and_lists_what_came(tmp_path: Path) -> None:
-    entry = Entry(
+    entry = KnownModel(
         id="tiny-e5",
         kind="embedding",
         title="Tiny",
@@ -73,7 +73,7 @@ def test_the_store_converts_verifies_and_lists_what_came(tmp_path: Path) -> None
     mirror = tmp_path / "mirror"
     mirror.mkdir()
     (mirror / "packed.bin").write_bytes(PACKED)
-    sources = Sources(hub=False, mirror=mirror, wheel_index=False)
+    sources = Origins(hub=False, mirror=mirror, wheel_index=False)
     store = ModelStore(tmp_path / "models", sources=sources, entries=[entry], free_bytes=lambda _folder: 1 << 40)
     assert store.pull("tiny-e5") == tmp_path / "models" / "tiny-e5"
     assert [file.name for file in store.verify("tiny-e5").files] == [

@@ -13,7 +13,7 @@ from huggingface_hub import constants
 
 from bot.models.catalogue import HubFile
 from bot.models.errors import NoSource, SourceFailed
-from bot.models.fetch import Progress, Sources, fetch, fetch_repository
+from bot.models.fetch import Origins, Progress, fetch, fetch_repository
 from bot.models.store import ModelStore
 from tests.bot.modelfiles import chat_entry, write_chat_wheels
 
@@ -69,7 +69,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[dict[str, b
 
 def test_the_hub_is_asked_first(tmp_path: Path, hub: dict[str, bytes]) -> None:
     hub["/tiny/chat-GGUF/resolve/main/tiny-q4.gguf"] = CONTENT
-    store = ModelStore(tmp_path / "models", sources=Sources(wheel_index=False), entries=[ENTRY])
+    store = ModelStore(tmp_path / "models", sources=Origins(wheel_index=False), entries=[ENTRY])
     seen: list[Progress] = []
     path = store.pull("tiny-chat", seen.append)
     assert path.read_bytes() == CONTENT
@@ -85,7 +85,7 @@ def test_a_hub_that_gives_other_bytes_is_not_believed(tmp_path: Path, hub: dict[
     seen: list[Progress] = []
     target = tmp_path / "work" / "model.gguf"
     target.parent.mkdir()
-    fetch(ENTRY, target, sources=Sources(mirror=mirror), report=seen.append)
+    fetch(ENTRY, target, sources=Origins(mirror=mirror), report=seen.append)
     assert target.read_bytes() == CONTENT
     assert {progress.source for progress in seen if progress.stage == "verifying"} == {"hub", f"mirror {mirror}"}
 
@@ -94,7 +94,7 @@ def test_a_hub_without_the_file_gives_way_to_the_next_source(tmp_path: Path, hub
     assert hub == {}
     with pytest.raises(NoSource) as raised:
         fetch(
-            ENTRY, tmp_path / "model.gguf", sources=Sources(mirror=tmp_path / "none", wheel_index=False), report=print
+            ENTRY, tmp_path / "model.gguf", sources=Origins(mirror=tmp_path / "none", wheel_index=False), report=print
         )
     reasons = str(raised.value).splitlines()[1:]
     assert [reason.split(":")[0].strip() for reason in reasons] == ["hub", f"mirror {tmp_path}/none"]
@@ -104,7 +104,7 @@ def test_a_hub_without_the_file_gives_way_to_the_next_source(tmp_path: Path, hub
 
 def test_a_single_file_of_a_hub_repository_can_be_pulled(tmp_path: Path, hub: dict[str, bytes]) -> None:
     hub["/other/chat-GGUF/resolve/main/q8/big.gguf"] = CONTENT
-    store = ModelStore(tmp_path / "models", sources=Sources(), entries=[ENTRY])
+    store = ModelStore(tmp_path / "models", sources=Origins(), entries=[ENTRY])
     path = store.pull("other/chat-GGUF/q8/big.gguf")
     assert path.read_bytes() == CONTENT
     resolved = store.resolve("other/chat-GGUF/q8/big.gguf", "chat")

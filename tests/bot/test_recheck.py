@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
-from bot.answer import Answerer
-from bot.evidence import evidence_for
+from bot.answering.answer import Answerer
+from bot.answering.evidence import evidence_for
 from bot.recheck import recheck
 from knowledge import put
-from knowledge.corrections import Report, report
+from knowledge.correcting.corrections import NewComplaint, report
 from knowledge.documents import Content
 from knowledge.put import NewDocument
 from knowledge.tables import Entry
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from bot.exchange import Ask, Outcome
+    from bot.answering.exchange import Ask, Outcome
 
 
 @pytest.fixture
@@ -51,7 +51,9 @@ def answerer(talk: Talk) -> Answerer:
 
 def publish(talk: Talk, question: str, **parts: Any) -> int:
     with talk.database.write() as session:
-        correction_id = report(session, Report(question, {"answer": "14"}, "rated_down", "visitor", rating="down")).id
+        correction_id = report(
+            session, NewComplaint(question, {"answer": "14"}, "rated_down", "visitor", rating="down")
+        ).id
     talk.curation.draft(correction_id, {"answer": "30 days.", **parts}, actor="ann")
     talk.curation.approve(correction_id, actor="ann")
     return correction_id

@@ -14,7 +14,7 @@ import structlog
 from bot import logs
 from bot.errors import SettingsError
 from bot.wiring import Parts
-from knowledge.tables import LogEntry
+from knowledge.tables import LogStep
 from tests.fakes import HashingEmbedder, ScriptedChat
 from tests.loop.world import PASSWORD, World, act, ask, events, put, world
 
@@ -127,7 +127,7 @@ def test_not_ready_while_the_index_cannot_follow(tmp_path: Path) -> None:
 
 def test_not_ready_tells_no_internals(shop: World) -> None:
     with shop.parts.database.write() as session:
-        session.execute(sa.text(f"ALTER TABLE {LogEntry.__tablename__} RENAME TO gone"))
+        session.execute(sa.text(f"ALTER TABLE {LogStep.__tablename__} RENAME TO gone"))
     answer = shop.client().get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["detail"] == (

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
+from bot.answering.prompt import Message
 from bot.llm.gate import Gate
 from bot.llm.writer import ChatWriter
-from bot.prompt import Message
 from knowledge.db import open_database
 from tests.fakes import ScriptedChat
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from bot.exchange import Written
+    from bot.answering.exchange import Written
 
 PROMPT = [Message("system", "Answer."), Message("user", "Where?")]
 

@@ -10,7 +10,7 @@ from knowledge import documents, put
 from knowledge.documents import Content, Replacement, compose
 from knowledge.errors import Invalid, NotFound, Stale
 from knowledge.put import NewDocument, Stored
-from knowledge.tables import Embedding, LogEntry, PassageRow
+from knowledge.tables import Embedding, LogStep, PassageRow
 from tests.knowledge.world import World, assert_index_follows
 
 RETURNS = "# Returns\n\nGoods may be returned within 14 days.\n\n# Refunds\n\nMoney comes back within 5 days."
@@ -18,7 +18,7 @@ RETURNS = "# Returns\n\nGoods may be returned within 14 days.\n\n# Refunds\n\nMo
 
 def log(world: World) -> list[tuple[str, str | None]]:
     with world.database.read() as session:
-        return [(entry.action, entry.document_id) for entry in session.scalars(sa.select(LogEntry).order_by("seq"))]
+        return [(entry.action, entry.document_id) for entry in session.scalars(sa.select(LogStep).order_by("seq"))]
 
 
 def ids(world: World, document_id: str, version: int) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from knowledge.log import LogSource, NotEmbedded, head
+from knowledge.log import KnowledgeLog, NotEmbedded, head
 from tests.fakes import HashingEmbedder
 from tests.knowledge.world import RETURNS, World, assert_index_follows
 
@@ -112,7 +112,7 @@ def test_select_finds_nothing_by_a_name_that_cannot_be_asked_for(world: World, k
 
 def test_another_model_needs_its_own_vectors(world: World) -> None:
     world.put("returns", RETURNS)
-    other = LogSource(world.database, HashingEmbedder(fingerprint="hashing-2").fingerprint)
+    other = KnowledgeLog(world.database, HashingEmbedder(fingerprint="hashing-2").fingerprint)
     with pytest.raises(NotEmbedded, match="Run: errata reindex"):
         other.changes(0)
     with pytest.raises(NotEmbedded):

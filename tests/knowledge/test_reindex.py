@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from knowledge import put
 from knowledge.documents import Content
-from knowledge.log import LogSource, NotEmbedded
+from knowledge.log import KnowledgeLog, NotEmbedded
 from knowledge.put import NewDocument
 from knowledge.reindex import BATCH, MismatchError, Running, count_missing, one_at_a_time, reindex
 from knowledge.tables import PassageRow
@@ -79,7 +79,7 @@ def test_reindex_for_another_model_reembeds_and_keeps_corrections(world: World, 
     assert (done.embedded, done.passages) == (2, 2)
     assert missing(world, new) == 0
     searcher = Searcher(
-        LogSource(world.database, new.fingerprint), new, snapshots=Snapshots(tmp_path / "index"), compact_after=10
+        KnowledgeLog(world.database, new.fingerprint), new, snapshots=Snapshots(tmp_path / "index"), compact_after=10
     )
     hit = searcher.search("Can I return sale items?", 1).hits[0]
     assert hit.passage.erratum

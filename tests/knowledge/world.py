@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from knowledge import corrections, put
-from knowledge.corrections import Report, State
-from knowledge.curation import Curation
+from knowledge import put
+from knowledge.correcting import corrections
+from knowledge.correcting.corrections import NewComplaint, State
+from knowledge.correcting.curation import Curation
 from knowledge.db import Base, Database, open_database
 from knowledge.documents import Content
-from knowledge.log import LogSource
+from knowledge.log import KnowledgeLog
 from knowledge.put import NewDocument, Stored
 from knowledge.tables import PassageRow
 from retrieval.index import Index
@@ -52,7 +53,7 @@ class World:
         self._assemble()
 
     def _assemble(self) -> None:
-        self.source = LogSource(self.database, self.embedder.fingerprint)
+        self.source = KnowledgeLog(self.database, self.embedder.fingerprint)
         self.searcher = Searcher(self.source, self.embedder)
         self.curation = Curation(self.database, self.searcher, self.embedder, self.read)
 
@@ -153,7 +154,7 @@ def _without_waiting_for_the_disk(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA synchronous=OFF")
 
 
-def complaint(question: str, **said: Any) -> Report:
+def complaint(question: str, **said: Any) -> NewComplaint:
     """A rating down of an answer to this question."""
     values: dict[str, Any] = {
         "question": question,
@@ -162,7 +163,7 @@ def complaint(question: str, **said: Any) -> Report:
         "who": "visitor",
         "rating": "down",
     }
-    return Report(**(values | said))
+    return NewComplaint(**(values | said))
 
 
 def assert_index_follows(world: World) -> None:

@@ -11,7 +11,7 @@ from retrieval.follow import Follower
 from retrieval.index import Index
 from retrieval.passage import Change, Row
 from retrieval.snapshot import Snapshots
-from tests.fakes import HashingEmbedder, MemorySource, passage
+from tests.fakes import HashingEmbedder, MemoryLog, passage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 EMBEDDER = HashingEmbedder()
 
 
-class CountingSource(MemorySource):
+class CountingSource(MemoryLog):
     """Counts how often all rows were read, and can be made to fail or wait."""
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class CountingSource(MemorySource):
         return super().changes(after)
 
 
-def follower(source: MemorySource, snapshots: Snapshots | None = None, compact_after: int = 2000) -> Follower:
+def follower(source: MemoryLog, snapshots: Snapshots | None = None, compact_after: int = 2000) -> Follower:
     return Follower(
         source,
         fingerprint=EMBEDDER.fingerprint,
@@ -48,7 +48,7 @@ def follower(source: MemorySource, snapshots: Snapshots | None = None, compact_a
     )
 
 
-def built(source: MemorySource) -> Index:
+def built(source: MemoryLog) -> Index:
     seq, rows = source.rows()
     return Index.build(rows, seq=seq, fingerprint=EMBEDDER.fingerprint, dimension=EMBEDDER.dimension)
 

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from retrieval.langchain import ErrataRetriever
 from retrieval.search import Searcher
-from tests.fakes import MemorySource, passage
+from tests.fakes import MemoryLog, passage
 
 
 def test_retriever_gives_documents_with_their_reasons() -> None:
-    source = MemorySource()
+    source = MemoryLog()
     source.add(passage(1, "how to bake bread", title="Bread"), passage(2, "数据导入", language="zh"))
     retriever = ErrataRetriever(searcher=Searcher(source, source.embedder), k=1)
     (document,) = retriever.invoke("bread")
@@ -24,7 +24,7 @@ def test_retriever_gives_documents_with_their_reasons() -> None:
 
 
 def test_retriever_restricts_to_a_language() -> None:
-    source = MemorySource()
+    source = MemoryLog()
     source.add(passage(1, "how to bake bread"), passage(2, "数据导入", language="zh"))
     retriever = ErrataRetriever(searcher=Searcher(source, source.embedder), language="zh")
     assert [document.id for document in retriever.invoke("bread")] == ["2"]

@@ -7,11 +7,11 @@ import pytest
 
 from retrieval.passage import Hit
 from retrieval.search import Check, Searcher, errata_first
-from tests.fakes import HashingEmbedder, MemorySource, passage
+from tests.fakes import HashingEmbedder, MemoryLog, passage
 
 
-def knowledge(*, hide: int | None = None) -> tuple[MemorySource, Searcher]:
-    source = MemorySource()
+def knowledge(*, hide: int | None = None) -> tuple[MemoryLog, Searcher]:
+    source = MemoryLog()
     source.add(
         passage(1, "how to bake bread in an oven", title="Bread"),
         passage(2, "the opening hours of the shop are nine to five"),
@@ -74,13 +74,13 @@ def test_search_for_nothing_finds_nothing(query: str) -> None:
 
 
 def test_search_of_an_empty_knowledge_base_finds_nothing() -> None:
-    source = MemorySource()
+    source = MemoryLog()
     result = Searcher(source, source.embedder).search("anything")
     assert (result.hits, result.best_dense, result.seq) == ((), 0.0, 0)
 
 
 def test_search_of_a_knowledge_base_that_was_emptied_finds_nothing() -> None:
-    source = MemorySource()
+    source = MemoryLog()
     searcher = Searcher(source, source.embedder)
     source.add(passage(1, "anything"))
     assert ids(searcher, "anything") == [1]
@@ -220,7 +220,7 @@ def test_check_names_every_difference() -> None:
 
 
 def test_search_from_many_threads_is_consistent() -> None:
-    source = MemorySource()
+    source = MemoryLog()
     searcher = Searcher(source, source.embedder, compact_after=5)
     source.add(passage(0, "the answer is number 0"))
     failures: list[object] = []
@@ -245,7 +245,7 @@ def test_search_from_many_threads_is_consistent() -> None:
 
 
 def test_results_do_not_depend_on_compaction() -> None:
-    source = MemorySource()
+    source = MemoryLog()
     eager, lazy = Searcher(source, source.embedder, compact_after=1), Searcher(source, HashingEmbedder())
     for number in range(30):
         source.add(
@@ -260,7 +260,7 @@ def test_results_do_not_depend_on_compaction() -> None:
 
 
 def test_search_coverage_weighs_words_by_their_rarity() -> None:
-    source = MemorySource()
+    source = MemoryLog()
     texts = ["The pump failed with error E1101.", "The pump is new.", "The valve is new.", "The door is open."]
     source.add(*(passage(number, text) for number, text in enumerate(texts, start=1)))
     searcher = Searcher(source, source.embedder)

@@ -11,7 +11,7 @@ from retrieval.index import Index
 from retrieval.passage import Change, Row
 from retrieval.search import Searcher
 from retrieval.snapshot import Snapshots
-from tests.fakes import HashingEmbedder, MemorySource, passage
+from tests.fakes import HashingEmbedder, MemoryLog, passage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -208,7 +208,7 @@ def test_what_a_killed_process_left_is_removed_after_an_hour(tmp_path: Path) -> 
 @pytest.mark.parametrize("damage", [damage_flip, damage_truncate, damage_delete])
 @pytest.mark.parametrize("name", FILES)
 def test_searcher_with_damaged_snapshots_rebuilds_from_its_source(name: str, damage: object, tmp_path: Path) -> None:
-    source = MemorySource(EMBEDDER)
+    source = MemoryLog(EMBEDDER)
     source.add(passage(1, "how to bake bread"), passage(2, "如何导入数据"), passage(3, "the oven"))
     source.hide(3)
     first = Searcher(source, EMBEDDER, snapshots=Snapshots(tmp_path))

@@ -1,0 +1,260 @@
+"""THE path of a question: condense → curated match → search → evidence → prompt → reply of the model, verified.
+
+Nothing is stored here and nothing is known of the web: ``Answerer.answer`` tells what happens through ``emit`` and
+returns the outcome. The page, the command line and rechecks all take this path. A proof asks no model: it judges the
+passages that this path would give one (bot.wiring joins the two).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from bot import texts
+from bot.answering import citations, doubt, prompt
+from bot.answering.condense import condense
+from bot.answering.evidence import foreign
+from bot.answering.exchange import Ask, Emit, Outcome, Source, SourcesFound, Token, Waiting
+from bot.answering.reply import Prompted, reply
+from knowledge.correcting import matching
+from knowledge.db import utc_now
+from knowledge.log import head
+from retrieval.text import language_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from bot.answering.evidence import Evidence
+    from bot.answering.exchange import ModelAccess, Ticket, Writer
+    from knowledge.db import Database
+    from retrieval.passage import Hit, Passage
+    from retrieval.search import Searcher, SearchResult
+
+SEARCH_DEPTH = 8  # hits that a search gives; the prompt takes fewer, the page shows those of the prompt
+
+
+class Answerer:
+    """Answers questions from the knowledge of one moment."""
+
+    def __init__(
+        self,
+        database: Database,
+        searcher: Searcher,
+        writer: Writer,
+        evidence: Evidence,
+        *,
+        passages: int,
+        intercept: float | None = None,
+    ) -> None:
+        """``passages``: most in a prompt; ``intercept``: how much the model may doubt (doubt); None: it is not
+        asked."""
+        self._intercept = intercept
+        self._database = database
+        self._searcher = searcher
+        self._writer = writer
+        self._evidence = evidence
+        self._passages = passages
+
+    def answer(
+        self,
+        ask: Ask,
+        emit: Emit = lambda _event: None,
+        *,
+        stop: threading.Event | None = None,
+        background: bool = False,
+        ticket: Ticket | None = None,
+    ) -> Outcome:
+        """Answers ``ask``. ``background``: people go first; ``ticket``: from ``join``, given back at the end. Raises
+        Busy (queue full), bot.llm.errors (engine down), retrieval errors."""
+        stop = stop or threading.Event()
+        with self._writer.place(
+            ticket, on_position=lambda position: emit(Waiting(position)), stop=stop, background=background
+        ) as place:
+            return self._answer(ask, emit, place, stop)
+
+    def join(self) -> Ticket:
+        """A place before the model, for a question that is to be answered soon. Raises Busy where there is none."""
+        return self._writer.join()
+
+    def needs_no_model(self, question: str) -> bool:
+        """Whether the answer is there already: a corrected question, asked without a history. For those who would
+        have to turn a question away because the model is busy."""
+        with self._database.read() as session:
+            return matching.match(session, question, now=utc_now()) is not None
+
+    def _answer(self, ask: Ask, emit: Emit, place: ModelAccess, stop: threading.Event) -> Outcome:
+        started = time.perf_counter()
+        language = _language(ask)
+        condensed = condense(
+            ask.question,
+            ask.history,
+            lambda messages, *, max_tokens: place.write(messages, max_tokens=max_tokens).text,
+        )
+        if stop.is_set():
+            return self._stopped(condensed, language, emit, started)
+        searching = time.perf_counter()
+        # A question that was only joined with the one before may be a corrected one in its own right.
+        own = [ask.question] if condensed != ask.question and condensed.endswith(ask.question) else []
+        for question in (condensed, *own):
+            served = self._serve_curated(ask, question, language, emit, started, searching)
+            if served is not None:
+                return served
+        result = self._searcher.search(condensed, SEARCH_DEPTH, filters=ask.filters or None)
+        chosen = prompt.choose(result.hits, self._passages)
+        sources = tuple(_source(n, hit) for n, hit in enumerate(chosen, start=1))
+        timings = {"retrieval": _since(searching)}
+        emit(SourcesFound(sources, result.seq))
+        common: dict[str, Any] = {
+            "condensed_question": condensed,
+            "language": language,
+            "sources": sources,
+            "knowledge_version": result.seq,
+        }
+        if not self._evidence.enough(result, language_of(condensed)):
+            return _refused("no_evidence" if chosen else "no_documents", common, timings, started)
+        messages = prompt.build(condensed, chosen, language)
+        prompted = Prompted(
+            messages,
+            condensed,
+            language,
+            sources,
+            limit=self._limit(condensed, result, chosen),
+            quotable=self._quotable(sources),
+            corrected=self._evidence.corrected(result),
+            fresh=ask.fresh,
+        )
+
+        def on_text(text: str) -> None:
+            timings.setdefault("first_token", _since(started))
+            emit(Token(text))
+
+        made = reply(prompted, place, on_text)
+        timings["total"] = _since(started)
+        if made.writing is not None:
+            timings["writing"] = made.writing
+        common |= {
+            "prompt": tuple(made.messages),
+            "prompt_tokens": made.prompt_tokens,
+            "completion_tokens": made.completion_tokens,
+        }
+        if made.status == "refused":
+            return _refused("model", common, timings, started)
+        return Outcome(
+            status=made.status,
+            answer=made.text,
+            citations=made.citations,
+            confidence=citations.support(made.text, [source.passage for source in sources], made.citations),
+            timings_ms=timings,
+            **common,
+        )
+
+    def _limit(self, question: str, result: SearchResult, chosen: Sequence[Hit]) -> float | None:
+        """The doubt, in log-odds, above which the passages are taken to lack what is asked; None: the model is not
+        asked."""
+        if self._intercept is None:
+            return None
+        coverage = doubt.FOREIGN if foreign(result, language_of(question)) else result.coverage
+        length = sum(len(hit.passage.text.encode()) for hit in chosen)
+        return doubt.limit(self._intercept, coverage, length, corrected="erratum" in chosen[0].stages)
+
+    def _quotable(self, sources: Sequence[Source]) -> frozenset[int]:
+        """The numbers of the sources that are all that a correction says, short enough to be one passage."""
+        curated = [source for source in sources if source.curated]
+        if not curated:
+            return frozenset()
+        with self._database.read() as session:
+            whole = {one.n: matching.answer_of(session, one.document_id) for one in curated}
+        return frozenset(one.n for one in curated if (whole[one.n] or "").strip() == one.passage.strip())
+
+    def _stopped(self, condensed: str, language: str, emit: Emit, started: float) -> Outcome:
+        """Nothing was looked for yet."""
+        seq = self._searcher.refresh().seq
+        emit(SourcesFound((), seq))
+        return Outcome(
+            status="stopped",
+            answer="",
+            condensed_question=condensed,
+            language=language,
+            sources=(),
+            citations=(),
+            confidence=0.0,
+            knowledge_version=seq,
+            timings_ms={"total": _since(started)},
+        )
+
+    def _serve_curated(
+        self, ask: Ask, condensed: str, language: str, emit: Emit, started: float, searching: float
+    ) -> Outcome | None:
+        """The approved answer, verbatim and without a model, when this is the corrected question."""
+        with self._database.read() as session:
+            found = matching.match(session, condensed, now=utc_now(), excluded=ask.exclude_entries)
+            if found is None:
+                return None
+            seq = head(session)
+        source = Source(
+            n=1,
+            passage_id=0,
+            document_id=found.document_id,
+            version=found.document_version,
+            title=found.question,
+            headings=(),
+            url=None,
+            passage=found.answer,
+            score=1.0,
+            stages={"curated": 1.0},
+            curated=True,
+        )
+        timings = {"retrieval": _since(searching)}
+        emit(SourcesFound((source,), seq))
+        timings["first_token"] = _since(started)
+        emit(Token(found.answer))
+        timings["total"] = _since(started)
+        return Outcome(
+            status="curated",
+            answer=found.answer,
+            condensed_question=condensed,
+            language=language,
+            sources=(source,),
+            citations=(1,),
+            confidence=1.0,
+            knowledge_version=seq,
+            entry_id=found.entry_id,
+            correction_id=found.correction_id,
+            timings_ms=timings,
+        )
+
+
+def _refused(reason: str, common: Mapping[str, Any], timings: dict[str, float], started: float) -> Outcome:
+    """A designed answer: it says why; what was looked for and the nearest documents go with it as fields."""
+    timings["total"] = _since(started)
+    answer = texts.text(f"server.refused.{reason}", common["language"])
+    return Outcome(status="refused", answer=answer, citations=(), confidence=0.0, timings_ms=timings, **common)
+
+
+def _language(ask: Ask) -> str:
+    """The language to answer in: what was asked for, else that of the question."""
+    if ask.language:
+        return "zh" if ask.language.lower().startswith("zh") else "en"
+    return language_of(ask.question)
+
+
+def _source(n: int, hit: Hit) -> Source:
+    passage: Passage = hit.passage
+    return Source(
+        n=n,
+        passage_id=passage.id,
+        document_id=passage.document_id,
+        version=passage.version,
+        title=passage.title,
+        headings=passage.headings,
+        url=passage.url,
+        passage=passage.text,
+        score=round(hit.score, 6),
+        stages=dict(hit.stages),
+        curated=passage.erratum,
+    )
+
+
+def _since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 1)

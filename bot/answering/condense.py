@@ -1,0 +1,138 @@
+"""A follow-up in the light of its conversation: "and for sale items?" becomes a question that stands alone.
+
+The model rewrites; the rewriting is checked, because a bad one sends the search astray: what is empty, far longer
+than its parts, about something else, or a statement instead of a question is dropped. Then a question of some length
+is taken as it is, a short one is joined with the question before it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from bot.answering.prompt import Message
+from retrieval.text import language_of, tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MAX_TURNS = 3  # what is further back rarely matters and costs prefill
+MAX_QUESTION = 400  # characters of an earlier question that are shown to the model, or joined
+MAX_ANSWER = 240  # … and of an earlier answer
+MAX_TOKENS = 64
+LONGEST = 180  # UTF-8 bytes of a question that its rewriting has room for; a longer one stands alone
+KEPT = 1 / 3  # share of the last question's words that its rewriting must have
+# Words from which a question is taken to stand alone where the rewriting failed, and where it brought nothing in. Of 24
+# follow-ups that point back 23 are shorter than WHOLE; of 65 that do not, 10 are (2026-11-22).
+WHOLE = 7
+BARE = 5
+
+# As in prompt: an English frame with examples in the question's language. With Chinese instructions the model
+# answered 20 of 35 whole Chinese follow-ups instead of repeating them. The examples that point back stand last: with
+# the repeated one last, the model repeated 11 of 24 questions that point back, so 5.
+_SYSTEM = (
+    "Rewrite the last question of a conversation so that it can be understood without the conversation: write out what "
+    "words like it or that, or what was left out, refer to. Keep its language and every detail. Repeat a question that "
+    "already stands alone unchanged. Never answer it. Write only the question."
+)
+_QUESTION, _ANSWER, _LAST = "Question: ", "Answer: ", "Last question: "
+_LABEL = re.compile(r"^(?:(?:last )?question|(?:最后一个)?问题)\s*[:：]\s*", re.IGNORECASE)
+_QUOTES = '"“”「」 '
+# A mark at the end, or one of the words with which Chinese asks without one.
+_ASKING = re.compile(r"[?？]\s*$|[吗呢几谁哪怎]|什么|多少|如何|为何|是否")
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An earlier question (condensed) and its answer."""
+
+    question: str
+    answer: str
+
+
+_EXAMPLES = {
+    "en": (
+        (
+            Turn("When does the library close?", "It closes at 8 pm [2]."),
+            "In which room is the lecture given?",
+            "In which room is the lecture given?",
+        ),
+        (
+            Turn("Who designed the town hall?", "The architect Mary Lowell [1]."),
+            "How many floors does it have?",
+            "How many floors does the town hall have?",
+        ),
+        (
+            Turn("How do I renew my passport?", "At the town hall, with a photo [1]."),
+            "And an identity card?",
+            "How do I renew my identity card?",
+        ),
+    ),
+    "zh": (
+        (Turn("图书馆几点闭馆？", "20:00 闭馆 [2]。"), "讲座在哪个房间举行？", "讲座在哪个房间举行？"),
+        (Turn("谁设计了市政厅？", "市政厅由建筑师周岚设计 [1]。"), "这座楼有几层？", "市政厅有几层？"),
+        (Turn("借书证怎么办理？", "凭身份证在服务台办理 [1]。"), "要多少钱？", "办理借书证要多少钱？"),
+    ),
+}
+
+
+class Write(Protocol):
+    """Has the model write a short text."""
+
+    def __call__(self, messages: Sequence[Message], *, max_tokens: int) -> str: ...
+
+
+def condense(question: str, history: Sequence[Turn], write: Write) -> str:
+    """The question so that it stands alone; the question itself when there is no history."""
+    if not history or len(question.encode("utf-8", "replace")) > LONGEST or "\n" in question.strip():
+        return question
+    rewritten = _clean(write(build(question, history, language_of(question)), max_tokens=MAX_TOKENS))
+    if not _fits(rewritten, question, history):
+        rewritten, enough = question, WHOLE
+    else:
+        enough = 0 if _takes_up(rewritten, question, history) else BARE
+    if len(tokens(question)) < enough:
+        return f"{history[-1].question[-MAX_QUESTION:]} {question}"
+    return rewritten
+
+
+def build(question: str, history: Sequence[Turn], language: str) -> list[Message]:
+    """The messages that ask for the rewriting; all but the last are the same for all questions in a language."""
+    messages = [Message("system", _SYSTEM)]
+    for turn, last, rewritten in _EXAMPLES[language]:
+        messages += [Message("user", _shown((turn,), last)), Message("assistant", rewritten)]
+    return [*messages, Message("user", _shown(history[-MAX_TURNS:], question))]
+
+
+def _shown(history: Sequence[Turn], question: str) -> str:
+    turns = (f"{_QUESTION}{turn.question[:MAX_QUESTION]}\n{_ANSWER}{turn.answer[:MAX_ANSWER]}\n" for turn in history)
+    return "".join((*turns, _LAST, question))
+
+
+def _clean(written: str) -> str:
+    line = next((line.strip() for line in written.splitlines() if line.strip()), "")
+    return _LABEL.sub("", line.strip(_QUOTES)).strip(_QUOTES)
+
+
+def _fits(rewritten: str, question: str, history: Sequence[Turn]) -> bool:
+    """Whether a rewriting adds only words of the conversation, and not too many, is a question as the last one was, and
+    keeps what was asked there: a small model likes to answer, or to repeat the question before."""
+    if not rewritten or len(rewritten) > 3 * (len(question) + max(len(turn.question) for turn in history)):
+        return False
+    if _asks(question) and not _asks(rewritten):
+        return False
+    known = set(tokens(" ".join((question, *(part for turn in history for part in (turn.question, turn.answer))))))
+    new = set(tokens(rewritten))
+    asked = set(tokens(question))
+    return bool(new) and len(new - known) <= len(new) / 2 and len(asked & new) >= len(asked) * KEPT
+
+
+def _takes_up(rewritten: str, question: str, history: Sequence[Turn]) -> bool:
+    """Whether the rewriting brought words of the conversation into the question."""
+    said = set(tokens(" ".join(part for turn in history for part in (turn.question, turn.answer))))
+    return bool((set(tokens(rewritten)) - set(tokens(question))) & said)
+
+
+def _asks(text: str) -> bool:
+    return bool(_ASKING.search(text))

@@ -1,0 +1,142 @@
+"""What goes into the path of a question and what comes out of it: the ask, the events, the outcome; and what the path
+needs of a chat model. Knows nothing of how an answer is found (answer) or where it is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import threading
+    from contextlib import AbstractContextManager
+
+    from bot.answering.condense import Turn
+    from bot.answering.prompt import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A passage as the contract shows it; ``n`` is the number that citations use."""
+
+    n: int
+    passage_id: int
+    document_id: str
+    version: int
+    title: str
+    headings: tuple[str, ...]
+    url: str | None
+    passage: str
+    score: float
+    stages: Mapping[str, float]
+    curated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SourcesFound:
+    """What the answer will stand on. Goes out before the first token."""
+
+    sources: tuple[Source, ...]
+    knowledge_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Others are before us; ``position`` 1 is next."""
+
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    text: str
+
+
+Event = SourcesFound | Waiting | Token
+Emit = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question with all that bears on it. ``exclude_entries``: curated answers that the asker said are not theirs.
+    ``fresh``: do not repeat what the model wrote for the same prompt before."""
+
+    question: str
+    history: tuple[Turn, ...] = ()
+    language: str | None = None
+    filters: Mapping[str, str] = field(default_factory=dict)
+    exclude_entries: frozenset[int] = frozenset()
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The answer. ``status``: answered | curated | refused | stopped."""
+
+    status: str
+    answer: str
+    condensed_question: str
+    language: str
+    sources: tuple[Source, ...]
+    citations: tuple[int, ...]
+    confidence: float
+    knowledge_version: int
+    prompt: tuple[Message, ...] = ()
+    entry_id: int | None = None
+    correction_id: int | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a model wrote, whole."""
+
+    text: str
+    prompt_tokens: int
+    completion_tokens: int
+    stopped: bool = False
+    doubt: float | None = None  # of a judgement: how likely NO was (doubt); None where the engine does not tell
+    recalled: bool = False  # from memory: the model was not asked
+
+
+class ModelAccess(Protocol):
+    """A turn's place in the line before the model."""
+
+    def write(
+        self,
+        messages: Sequence[Message],
+        *,
+        on_text: Callable[[str], None] = ...,
+        max_tokens: int | None = None,
+        fresh: bool = False,
+    ) -> Written: ...
+
+    def judge(self, messages: Sequence[Message]) -> Written: ...
+
+
+class Ticket(Protocol):
+    """A place in the line before the model, held until it is given back."""
+
+    def wait(
+        self, *, on_position: Callable[[int], None] | None = ..., cancelled: threading.Event | None = ...
+    ) -> None: ...
+
+    def leave(self) -> None: ...
+
+
+class Writer(Protocol):
+    """A chat model with its queue and its memory (bot.llm.writer)."""
+
+    def join(self) -> Ticket: ...
+
+    def place(
+        self,
+        ticket: Ticket | None = None,
+        *,
+        on_position: Callable[[int], None] = ...,
+        stop: threading.Event | None = None,
+        background: bool = False,
+    ) -> AbstractContextManager[ModelAccess]: ...

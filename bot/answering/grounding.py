@@ -1,0 +1,80 @@
+"""Did the model make it up? The names and numbers of an answer are looked for in its passages.
+
+A small model that lacks the answer often gives one from memory, fluently. Wordings may differ from the passages';
+names and numbers may not. An answer whose names and numbers (those that the question did not bring) all stand in no
+passage is invented. What only looks like a number does not count: the numbers of a list, "one of", 一 in 一般. Names
+count only in Latin script and only against passages with Latin words, because a translated name is spelled anew;
+numbers count as digits, in words and in Chinese numerals. Knows nothing of models.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from bot.answering.citations import bare
+from retrieval.text import normalise, tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_NAME = re.compile(r"\b[A-Z][\w'’-]+")
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_LATIN = re.compile(r"[A-Za-z]{3}")
+_LIST_NUMBER = re.compile(r"(?m)^\s*\d+[.)、．]\s")
+_CHINESE_NUMBER = re.compile(r"[零〇一二两三四五六七八九十百]+")
+# In an answer a Chinese numeral is a number when it has two signs or more, or when it counts something.
+_COUNTED = re.compile(
+    r"[零〇一二两三四五六七八九十百]{2,}(?![分足一])|[二两三四五六七八九十百](?=[年月日天点岁元倍位名台件册条页楼层号%％]|小时|分钟|个月)"
+)
+_WORDS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen twenty"
+).split()
+_TENS = {word: 10 * number for number, word in enumerate("thirty forty fifty sixty seventy eighty ninety".split(), 3)}
+_ENGLISH_NUMBERS = {word: str(number) for number, word in enumerate(_WORDS)} | {w: str(n) for w, n in _TENS.items()}
+_DIGITS = {character: number for number, character in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
+
+
+def invented(answer: str, question: str, passages: Sequence[str]) -> bool:
+    """Whether the answer has names or numbers of its own, and not one of them stands in the passages."""
+    said = _LIST_NUMBER.sub("", bare(answer))
+    given = "\n".join(passages)
+    asked = _facts(question) | set(tokens(question))
+    own = {fact for fact in _facts(said, names=bool(_LATIN.search(given)), strict=True) if fact not in asked}
+    return bool(own) and own.isdisjoint(_facts(given) | set(tokens(given)))
+
+
+def _facts(text: str, *, names: bool = True, strict: bool = False) -> set[str]:
+    """The names (as search tokens) and numbers (as digits) of a text; ``strict``: only what surely is a number."""
+    plain = normalise(text)
+    found = {number.replace(",", "") for number in _NUMBER.findall(plain)}
+    words = [word for word in re.findall(r"[a-z]+", plain) if word in _ENGLISH_NUMBERS]
+    found |= {_ENGLISH_NUMBERS[word] for word in words if not strict or word not in ("zero", "one")}
+    found |= {str(_chinese(numeral)) for numeral in (_COUNTED if strict else _CHINESE_NUMBER).findall(plain)}
+    if names:
+        found |= {token for name in _names(text) for token in tokens(name)}
+    return found
+
+
+def _names(text: str) -> list[str]:
+    """Capitalised words; not the first of a sentence, which is capitalised in any case."""
+    return [
+        match[0]
+        for match in _NAME.finditer(text)
+        if not re.search(r"(^|[.!?:。！？：\n*\-])\s*[\"“(]*$", text[: match.start()])
+    ]
+
+
+def _chinese(numeral: str) -> int:
+    """The value of a Chinese numeral below 1,000; digits in a row (二〇二六) are read one by one."""
+    if not set(numeral) & {"十", "百"}:
+        return int("".join(str(_DIGITS[character]) for character in numeral))
+    value = digit = 0
+    for character in numeral:
+        if character in "十百":
+            value += (digit or 1) * (10 if character == "十" else 100)
+            digit = 0
+        else:
+            digit = _DIGITS[character]
+    return value + digit

@@ -1,0 +1,169 @@
+"""A draft: what a curator wants readers to see. A working paper, kept as JSON on the correction until approval.
+
+Checks shape and bounds only; whether its edits still fit the documents is seen when a publication is prepared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from knowledge.correcting.matching import normal_form
+from knowledge.errors import Invalid
+
+MAX_ANSWER = 50_000  # characters
+MAX_QUESTION = 4_000
+MAX_LIST = 200
+KINDS = ("wrong", "missing", "outdated", "retrieval", "synthesis", "out_of_scope")
+
+
+@dataclass(frozen=True, slots=True)
+class DraftEdit:
+    """Words of ``version`` of a document, as the curator saw it, and what they become."""
+
+    document_id: str
+    version: int
+    find: str
+    replace: str
+
+
+@dataclass(frozen=True, slots=True)
+class DraftSupersession:
+    """A document to hide (``passage`` None), or the passage of it with this text."""
+
+    document_id: str
+    passage: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    answer: str
+    question: str
+    paraphrases: tuple[str, ...] = ()
+    negatives: tuple[str, ...] = ()
+    edits: tuple[DraftEdit, ...] = ()
+    supersedes: tuple[DraftSupersession, ...] = ()
+    kind: str | None = None
+    valid_until: str | None = None  # ISO 8601 with a zone
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @property
+    def expires(self) -> datetime | None:
+        return _moment(self.valid_until) if self.valid_until else None
+
+
+def from_json(stored: Mapping[str, Any]) -> Draft:
+    """Reads a draft back that ``to_json`` wrote."""
+    return Draft(
+        answer=stored["answer"],
+        question=stored["question"],
+        paraphrases=tuple(stored.get("paraphrases", ())),
+        negatives=tuple(stored.get("negatives", ())),
+        edits=tuple(DraftEdit(**edit) for edit in stored.get("edits", ())),
+        supersedes=tuple(DraftSupersession(**one) for one in stored.get("supersedes", ())),
+        kind=stored.get("kind"),
+        valid_until=stored.get("valid_until"),
+    )
+
+
+def revise(current: Mapping[str, Any] | None, changes: Mapping[str, Any], *, question: str) -> Draft:
+    """The draft after ``changes``: what they leave out stays as it is. None takes back ``kind`` and ``valid_until``,
+    and counts as left out for all else.
+
+    Raises Invalid with a message that names the field.
+    """
+    given = {name: value for name, value in changes.items() if value is not None or name in ("kind", "valid_until")}
+    merged: dict[str, Any] = {"question": question, **(current or {}), **given}
+    answer = _text(merged.get("answer"), "answer", MAX_ANSWER)
+    asked = _text(merged["question"], "question", MAX_QUESTION)
+    if not normal_form(asked):
+        raise Invalid("question must have a word in it, else nobody can ask it.")
+    paraphrases = _questions(merged.get("paraphrases"), "paraphrases")
+    negatives = _questions(merged.get("negatives"), "negatives")
+    excluded = {normal_form(text) for text in negatives}
+    for text in (asked, *paraphrases):
+        if normal_form(text) in excluded:
+            raise Invalid(f"The same question cannot be asked for and excluded: {text[:80]!r}.")
+    kind = merged.get("kind") or None
+    if kind is not None and kind not in KINDS:
+        raise Invalid(f"kind is one of {', '.join(KINDS)}; not {str(kind)[:40]!r}.")
+    valid_until = merged.get("valid_until") or None
+    return Draft(
+        answer=answer,
+        question=asked,
+        paraphrases=paraphrases,
+        negatives=negatives,
+        edits=tuple(_edit(one) for one in _list(merged.get("edits"), "edits")),
+        supersedes=tuple(_supersession(one) for one in _list(merged.get("supersedes"), "supersedes")),
+        kind=kind,
+        valid_until=_moment(valid_until).isoformat() if valid_until else None,
+    )
+
+
+def _text(value: Any, name: str, limit: int) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise Invalid(f"{name} must be a text that is not empty.")
+    return _characters(value, name, limit).strip()
+
+
+def _characters(value: str, name: str, limit: int) -> str:
+    """The text with plain line ends, as documents have them."""
+    if len(value) > limit:
+        raise Invalid(f"{name} has {len(value):,} characters; at most {limit:,}.")
+    if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        raise Invalid(f"{name} contains a character that is none (a lone surrogate or NUL).")
+    return value.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _list(value: Any, name: str) -> list[Any]:
+    if value is None:
+        return []
+    if not isinstance(value, list | tuple) or len(value) > MAX_LIST:
+        raise Invalid(f"{name} must be a list of at most {MAX_LIST}.")
+    return list(value)
+
+
+def _questions(value: Any, name: str) -> tuple[str, ...]:
+    texts = [_text(one, name, MAX_QUESTION) for one in _list(value, name)]
+    return tuple({normal_form(text): text for text in reversed(texts)}.values())[::-1]
+
+
+def _edit(value: Any) -> DraftEdit:
+    version = value.get("version") if isinstance(value, Mapping) else None
+    if not isinstance(version, int) or not 0 < version < 1 << 31:
+        raise Invalid("An edit is {document_id, version, find, replace}, version being a number.")
+    find, replacement = value.get("find"), value.get("replace")
+    if not isinstance(find, str) or not find.strip() or not isinstance(replacement, str):
+        raise Invalid("An edit needs the words to find; what replaces them may be empty.")
+    find, replacement = _characters(find, "find", MAX_ANSWER), _characters(replacement, "replace", MAX_ANSWER)
+    if find == replacement:
+        raise Invalid(f"An edit replaces {find[:60]!r} by itself.")
+    return DraftEdit(_text(value.get("document_id"), "document_id", 512), version, find, replacement)
+
+
+def _supersession(value: Any) -> DraftSupersession:
+    if not isinstance(value, Mapping):
+        raise Invalid("supersedes is a list of {document_id, passage?}.")
+    passage = value.get("passage")
+    if passage is not None and (not isinstance(passage, str) or not passage.strip()):
+        raise Invalid("passage is the text of a passage, or left out for the whole document.")
+    if passage is not None:
+        passage = _characters(passage, "passage", MAX_ANSWER)
+    return DraftSupersession(_text(value.get("document_id"), "document_id", 512), passage)
+
+
+def _moment(value: Any) -> datetime:
+    """A moment; a day without a time of day means its end (UTC)."""
+    try:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+        if isinstance(value, str) and len(value) == len("2027-01-31"):
+            moment = moment.replace(hour=23, minute=59, second=59)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise Invalid(
+            f"valid_until is a date like 2027-01-31 or 2027-01-31T12:00:00+08:00, not {str(value)[:40]!r}."
+        ) from None

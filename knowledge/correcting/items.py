@@ -1,0 +1,214 @@
+"""A correction as curators see it: the queue's lines and the whole item, as plain JSON values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import defer
+
+from knowledge.correcting import corrections
+from knowledge.db import contains, page
+from knowledge.errors import Invalid
+from knowledge.tables import Complaint, Correction, CorrectionEvent, Document, Entry, PassageRow, Proof
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+PRIORITIES = ("urgent", "important", "normal")
+EXCERPT = 200  # characters of the answer in a queue line
+
+
+def listing(
+    session: Session,
+    *,
+    state: str | None = None,
+    priority: str | None = None,
+    q: str | None = None,
+    limit: int = 50,
+    offset: int = 0,
+) -> dict[str, Any]:
+    """The queue: urgent first, then the newest. ``state``: one or several, comma-separated. Raises Invalid."""
+    wanted: list[sa.ColumnElement[bool]] = []
+    if state:
+        states = [one.strip() for one in state.split(",") if one.strip()]
+        unknown = set(states) - set(corrections.State)
+        if unknown:
+            raise Invalid(f"state is one of {', '.join(corrections.State)}; not {min(unknown)!r}.")
+        wanted.append(Correction.state.in_(states))
+    if priority:
+        if priority not in PRIORITIES:
+            raise Invalid(f"priority is one of {', '.join(PRIORITIES)}; not {priority[:40]!r}.")
+        wanted.append(Correction.priority == priority)
+    if q:
+        said = sa.select(Complaint.correction_id).where(contains(q, Complaint.comment, Complaint.question))
+        wanted.append(sa.or_(contains(q, Correction.question), Correction.id.in_(said)))
+    rank = sa.case({name: number for number, name in enumerate(PRIORITIES)}, value=Correction.priority)
+    found = sa.select(Correction).options(defer(Correction.draft), defer(Correction.recheck)).where(*wanted)
+    found = found.order_by(rank, Correction.updated_at.desc(), Correction.id.desc())
+    rows = session.scalars(page(found, limit, offset)).all()
+    ids = [row.id for row in rows]
+    complaints = _complaints(session, ids)
+    live = set(session.scalars(sa.select(Entry.correction_id).where(Entry.live, Entry.correction_id.in_(ids))))
+    counts = session.execute(sa.select(Correction.state, sa.func.count()).group_by(Correction.state)).all()
+    return {
+        "items": [_line(row, row.id in live, *complaints.get(row.id, (0, ""))) for row in rows],
+        "total": session.scalar(sa.select(sa.func.count()).select_from(Correction).where(*wanted)) or 0,
+        "counts": dict(counts),
+    }
+
+
+def item(session: Session, correction: Correction) -> dict[str, Any]:
+    """Everything about one correction."""
+    session.refresh(correction)
+    complaints = session.scalars(
+        sa.select(Complaint).where(Complaint.correction_id == correction.id).order_by(Complaint.id)
+    ).all()
+    entry = corrections.live_entry(session, correction.id)
+    proof = session.scalar(
+        sa.select(Proof).where(Proof.correction_id == correction.id).order_by(Proof.id.desc()).limit(1)
+    )
+    history = session.scalars(
+        sa.select(CorrectionEvent).where(CorrectionEvent.correction_id == correction.id).order_by(CorrectionEvent.id)
+    ).all()
+    return {
+        **_line(correction, entry is not None, len(complaints), _answer(complaints)),
+        "complaints": [_complaint(one) for one in complaints],
+        "snapshot": complaints[0].snapshot if complaints else None,
+        "draft": correction.draft,
+        "suggestions": suggestions(session, correction, complaints),
+        "proof": _proof(proof) if proof else None,
+        "published": _published(entry) if entry else None,
+        "recheck": correction.recheck,
+        "merged_into": correction.merged_into,
+        "history": [
+            {
+                "at": _time(event.at),
+                "actor": event.actor,
+                "action": event.action,
+                "from": event.from_state,
+                "to": event.to_state,
+                "reason": event.reason,
+            }
+            for event in history
+        ],
+    }
+
+
+def suggestions(session: Session, correction: Correction, complaints: Any) -> dict[str, Any]:
+    """What may help the curator: other wordings of the complaint, and the passages that the answer stood on and
+    that readers still see."""
+    others = dict.fromkeys(one.question for one in complaints if one.question != correction.question)
+    conflicts: list[dict[str, Any]] = []
+    seen: set[tuple[str, str]] = set()
+    for complaint in complaints:
+        cited = set(complaint.snapshot.get("citations") or ())
+        for source in complaint.snapshot.get("sources") or ():
+            key = (source["document_id"], source["passage"])
+            if source.get("n") in cited and key not in seen and _is_live(session, *key):
+                seen.add(key)
+                document = session.get_one(Document, source["document_id"])
+                conflicts.append(
+                    {
+                        "document_id": document.id,
+                        "version": document.current_version,
+                        "title": document.title,
+                        "passage": source["passage"],
+                        "reason": "cited",
+                    }
+                )
+    return {"edits": [], "paraphrases": list(others), "conflicts": conflicts}
+
+
+def _is_live(session: Session, document_id: str, text: str) -> bool:
+    return bool(
+        session.scalar(
+            sa.select(PassageRow.id)
+            .where(PassageRow.document_id == document_id, PassageRow.text == text, PassageRow.live)
+            .limit(1)
+        )
+    )
+
+
+def _complaints(session: Session, ids: Sequence[int]) -> dict[int, tuple[int, str]]:
+    """(how many complaints, the beginning of the answer that the first was about) by correction. The database takes
+    the answer out of the snapshot, which is many times as long."""
+    counts = session.execute(
+        sa.select(Complaint.correction_id, sa.func.count(), sa.func.min(Complaint.id))
+        .where(Complaint.correction_id.in_(ids))
+        .group_by(Complaint.correction_id)
+    ).all()
+    answer = sa.func.substr(Complaint.snapshot["answer"].as_string(), 1, EXCERPT)
+    first = sa.select(Complaint.id, answer).where(Complaint.id.in_([first for _, _, first in counts]))
+    excerpts: dict[int, str | None] = dict(session.execute(first).all())
+    return {correction_id: (count, excerpts[first] or "") for correction_id, count, first in counts}
+
+
+def _answer(complaints: Sequence[Complaint]) -> str:
+    return str(complaints[0].snapshot.get("answer") or "")[:EXCERPT] if complaints else ""
+
+
+def _line(correction: Correction, live: bool, complaints: int, excerpt: str) -> dict[str, Any]:
+    return {
+        "id": correction.id,
+        "state": correction.state,
+        "live": live,
+        "revision": correction.revision,
+        "priority": correction.priority,
+        "origin": correction.origin,
+        "kind": correction.kind,
+        "language": correction.language,
+        "question": correction.question,
+        "answer_excerpt": excerpt,
+        "complaints": complaints,
+        "claimed_by": correction.claimed_by,
+        "created_at": _time(correction.created_at),
+        "updated_at": _time(correction.updated_at),
+    }
+
+
+def _complaint(complaint: Complaint) -> Mapping[str, Any]:
+    return {
+        "id": complaint.id,
+        "created_at": _time(complaint.created_at),
+        "question": complaint.question,
+        "rating": complaint.rating,
+        "reasons": complaint.reasons,
+        "comment": complaint.comment,
+        "suggested_answer": complaint.suggested_answer,
+        "quote": complaint.quote,
+        "stars": complaint.stars,
+        "who": complaint.who,
+        "snapshot": complaint.snapshot,
+    }
+
+
+def _proof(proof: Proof) -> dict[str, Any]:
+    return {
+        "state": proof.state,
+        "revision": proof.revision,
+        "started_at": _time(proof.started_at),
+        "finished_at": _time(proof.finished_at),
+        "verdict": proof.report.get("verdict"),
+        "items": proof.report.get("items", []),
+    }
+
+
+def _published(entry: Entry) -> dict[str, Any]:
+    return {
+        "entry_id": entry.id,
+        "document_id": entry.document_id,
+        "version": entry.document_version,
+        "seq": entry.seq,
+        "question": entry.question,
+        "answer": entry.answer,
+        "approved_by": entry.actor,
+        "approved_at": _time(entry.created_at),
+    }
+
+
+def _time(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None

@@ -1,0 +1,121 @@
+"""Is this question a corrected question?
+
+Today: the same words after normalisation (width, case, traditional/simplified, punctuation). A false match
+serves a wrong answer with authority, so likeness in meaning has to earn its place with data first; until then
+a question in other words finds the erratum through retrieval, like any document.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from sqlalchemy.orm import aliased
+
+from knowledge.tables import Entry, EntryQuestion, Supersession
+from retrieval.text import normalise
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+_HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_HAN_SPACE = re.compile(f"(?<=[{_HAN}]) | (?=[{_HAN}])")
+_POWER = re.compile("(?<=[0-9])(?=[\u2070\u00b9\u00b2\u00b3\u2074-\u207f])")  # NFKC would make 52 of 5²
+_DOTS = re.compile(r"\.{2,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The live entry that a question asks for."""
+
+    entry_id: int
+    correction_id: int
+    question: str
+    answer: str
+    document_id: str
+    document_version: int
+
+
+def normal_form(question: str) -> str:
+    """The form under which questions are compared: normalised, without the marks that make no difference.
+
+    Symbols, signs and digits stay, and so does punctuation between digits: "C" is not "C++", -5 not 5, 1.5 not 15.
+    White space beside Chinese characters goes, because it means nothing there.
+    """
+    text = _DOTS.sub(" ", normalise(_POWER.sub("^", question)))
+    text = _HAN_SPACE.sub("", " ".join(_without(text, _is_bracket).split()))
+    words = (word.rstrip(".") for word in _without(text, _is_mark).split())
+    return " ".join(word for word in words if word not in ("", "-"))
+
+
+def _without(text: str, unwanted: Callable[[str], bool]) -> str:
+    """The text with spaces for the unwanted characters; those between digits stay."""
+    return "".join(
+        " "
+        if unwanted(one) and not (text[place - 1 : place].isdigit() and text[place + 1 : place + 2].isdigit())
+        else one
+        for place, one in enumerate(text)
+    )
+
+
+def _is_bracket(character: str) -> bool:
+    return character in "\"'`" or unicodedata.category(character) in ("Ps", "Pe", "Pi", "Pf")
+
+
+def _is_mark(character: str) -> bool:
+    """Marks that set words apart. What is not here stays: %, ‰, §, #, &, @, / and more mean something."""
+    return character in ",;:!?¿¡·•、。؟،" or (character != "-" and unicodedata.category(character) == "Pd")
+
+
+def answer_of(session: Session, document_id: str) -> str | None:
+    """The whole answer that a live erratum document holds; None for any other document."""
+    return session.scalar(sa.select(Entry.answer).where(Entry.document_id == document_id, Entry.live))
+
+
+def match(session: Session, question: str, *, now: datetime, excluded: frozenset[int] = frozenset()) -> Match | None:
+    """What is served verbatim for this very question, if anything is (see ``served``)."""
+    wanted = normal_form(question)
+    return served(session, [wanted], now=now, excluded=excluded).get(wanted)
+
+
+def served(
+    session: Session, forms: Collection[str], *, now: datetime, excluded: frozenset[int] = frozenset()
+) -> dict[str, Match]:
+    """For each of these normal forms the newest live entry with that question; forms without one are absent.
+
+    An entry does not answer what its negatives name, nor when it has expired or is ``excluded``, nor when another
+    correction supersedes (a part of) its erratum: its answer is not what readers shall see any more.
+    """
+    other = aliased(EntryQuestion)
+    negative = (
+        sa.select(other.id)
+        .where(other.entry_id == Entry.id, other.role == "negative", other.normalised == EntryQuestion.normalised)
+        .exists()
+    )
+    superseded = sa.exists().where(Supersession.document_id == Entry.document_id, Supersession.active)
+    rows = session.execute(
+        sa.select(EntryQuestion.normalised, Entry)
+        .join(Entry, Entry.id == EntryQuestion.entry_id)
+        .where(
+            Entry.live,
+            EntryQuestion.role != "negative",
+            EntryQuestion.normalised.in_([form for form in forms if form]),
+            sa.or_(Entry.valid_until.is_(None), Entry.valid_until > now),
+            Entry.id.not_in(excluded),
+            ~negative,
+            ~superseded,
+        )
+        .order_by(Entry.id)
+    )
+    return {
+        form: Match(
+            entry.id, entry.correction_id, entry.question, entry.answer, entry.document_id, entry.document_version
+        )
+        for form, entry in rows
+    }

@@ -1,0 +1,259 @@
+"""What publishing a correction's draft, or ending its publication, would write: read, checked, embedded; not written.
+
+A ``Publication`` is what a proof tries out on a candidate and what an approval then writes (publish), so
+that what was proved is what is published. A ``Withdrawal`` is what takes a publication back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from knowledge import documents
+from knowledge.correcting import corrections
+from knowledge.correcting.drafts import Draft, DraftEdit, from_json
+from knowledge.correcting.matching import normal_form
+from knowledge.db import utc_now
+from knowledge.documents import Content, Plan, Replacement, Seen
+from knowledge.errors import Conflict, Invalid, NotAllowed, Stale
+from knowledge.log import head, load_passages
+from knowledge.tables import Complaint, Correction, Document, Edit, Entry, PassageRow, Supersession
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy.orm import Session
+
+    from retrieval.embed import Embedder
+    from retrieval.passage import Passage
+
+_ERRATUM = "erratum-"  # and the correction's number
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Publication:
+    """All that an approval of this draft will write; also what a proof tries out on a candidate."""
+
+    correction_id: int
+    revision: int  # of the correction that was prepared; approval refuses another
+    seq: int  # of the log that was read
+    draft: Draft
+    asked: tuple[str, ...]  # the complaints' own questions: each must be answered by the entry
+    forms: Mapping[str, str]  # the questions that will be answered verbatim: normal form → wording, the draft's first
+    erratum: Plan
+    edited: tuple[Plan, ...]
+    edits: tuple[tuple[DraftEdit, ...], ...]  # the new edits of each plan in ``edited``
+    seen: Mapping[str, Seen]  # how the superseded documents stood
+    hidden: frozenset[int]  # live passages that readers will no longer see
+    shown: tuple[Passage, ...]  # passages that they will see instead, with negative ids
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Withdrawal:
+    """The end of a publication: the texts as they are without it. Where it took the place of an earlier publication of
+    the same correction, with that one's edits and erratum again."""
+
+    entry_id: int
+    earlier_id: int | None
+    plans: tuple[Plan, ...]
+
+
+def erratum_id(correction_id: int) -> str:
+    """The id of the document that a correction publishes."""
+    return f"{_ERRATUM}{correction_id}"
+
+
+def is_erratum_id(document_id: str) -> bool:
+    """Whether a correction publishes, or may come to publish, a document under this id."""
+    number = document_id.removeprefix(_ERRATUM)
+    return number != document_id and number.isascii() and number.isdigit()
+
+
+def prepare(session: Session, correction: Correction, embedder: Embedder) -> Publication:
+    """Reads what approving the present draft would write.
+
+    Raises NotAllowed (no draft), Invalid (the draft does not fit), Stale (a document changed since the curator saw
+    it), Conflict (another correction was built upon what this one published before).
+    """
+    if not correction.draft:
+        raise NotAllowed(f"Correction {correction.id} has no draft. Write the corrected answer first.")
+    draft = from_json(correction.draft)
+    if draft.expires is not None and draft.expires <= utc_now():
+        raise Invalid(f"valid_until has passed ({draft.valid_until}): nobody would see this correction.")
+    standing = corrections.live_entry(session, correction.id)
+    old = active_edits(session, standing)
+    new: dict[str, list[DraftEdit]] = {}
+    for edit in draft.edits:
+        _check_edit(session, edit, {one.document_id for one in old})
+        new.setdefault(edit.document_id, []).append(edit)
+    _check_supersessions(session, correction, draft)
+    base = Content(draft.question, draft.answer, None, {"correction": str(correction.id)})
+    erratum = documents.plan(session, erratum_id(correction.id), base=base, kind="erratum", source="errata")
+    sources = _plan_sources(session, old, new)
+    _refuse_built_upon(session, sources)
+    erratum, *edited = documents.embed(session, [erratum, *sources], embedder)
+    hidden, shown = _effect(session, [erratum, *edited], draft, standing)
+    asked = _asked(session, correction)
+    return Publication(
+        correction_id=correction.id,
+        revision=correction.revision,
+        seq=head(session),
+        draft=draft,
+        asked=asked,
+        forms=_forms(draft, asked),
+        erratum=erratum,
+        edited=tuple(edited),
+        edits=tuple(tuple(new.get(plan.document_id, ())) for plan in edited),
+        seen={one.document_id: documents.see(session, one.document_id) for one in draft.supersedes},
+        hidden=hidden,
+        shown=shown,
+    )
+
+
+def active_edits(session: Session, entry: Entry | None) -> list[Edit]:
+    """The edits of an entry that stand in documents now."""
+    if entry is None:
+        return []
+    return list(session.scalars(sa.select(Edit).where(Edit.entry_id == entry.id, Edit.active).order_by(Edit.id)))
+
+
+def prepare_withdrawal(session: Session, entry: Entry, embedder: Embedder, *, forced: bool = False) -> Withdrawal:
+    """Reads what ending this publication would write.
+
+    Raises Conflict when another correction was built upon its words; ``forced``: that one loses its edits instead.
+    """
+    earlier = _earlier(session, entry)
+    revived = [] if earlier is None else list(session.scalars(sa.select(Edit).where(Edit.entry_id == earlier.id)))
+    plans = _plan_sources(session, active_edits(session, entry), {}, revived)
+    if not forced:
+        _refuse_built_upon(session, plans, revived)
+    if earlier is not None:
+        plans.append(documents.plan(session, earlier.document_id, back_to=earlier.document_version))
+    return Withdrawal(entry.id, earlier.id if earlier else None, tuple(documents.embed(session, plans, embedder)))
+
+
+def _earlier(session: Session, entry: Entry) -> Entry | None:
+    """The publication of the same correction that stands again when this one ends: the one that it replaced, unless
+    its time is over; then the one before that."""
+    while entry.replaces is not None:
+        entry = session.get_one(Entry, entry.replaces)
+        if entry.valid_until is None or entry.valid_until > utc_now():
+            return entry
+    return None
+
+
+def _plan_sources(
+    session: Session, old: Sequence[Edit], new: Mapping[str, Sequence[DraftEdit]], revived: Sequence[Edit] = ()
+) -> list[Plan]:
+    """Source documents without the ``old`` edits of a correction, with its ``new`` ones, and with earlier ones revived.
+
+    Raises Invalid (a new edit does not fit).
+    """
+    return [
+        documents.plan(
+            session,
+            document_id,
+            add=[Replacement(edit.find, edit.replace) for edit in new.get(document_id, ())],
+            drop=[edit.id for edit in old if edit.document_id == document_id],
+            revive=[edit.id for edit in revived if edit.document_id == document_id],
+        )
+        for document_id in dict.fromkeys([*(edit.document_id for edit in (*old, *revived)), *new])
+        # Nobody reads a retired document; should it return, it is composed of the edits that stand then.
+        if session.get_one(Document, document_id).retired_at is None
+    ]
+
+
+def _refuse_built_upon(session: Session, plans: Sequence[Plan], revived: Sequence[Edit] = ()) -> None:
+    """Raises Conflict where other corrections' edits would no longer apply; revived ones of our own may not."""
+    own = {edit.id for edit in revived}
+    for plan in plans:
+        broken = set(plan.broken) - own
+        if broken:
+            owners = session.scalars(
+                sa.select(Entry.correction_id).join(Edit, Edit.entry_id == Entry.id).where(Edit.id.in_(broken))
+            )
+            names = ", ".join(str(owner) for owner in sorted(set(owners)))
+            raise Conflict(
+                f"Correction {names} changed words that this one wrote in {plan.document_id!r}. Roll it back first."
+            )
+
+
+def _asked(session: Session, correction: Correction) -> tuple[str, ...]:
+    complaints = session.scalars(
+        sa.select(Complaint.question).where(Complaint.correction_id == correction.id).order_by(Complaint.id)
+    )
+    return tuple(dict.fromkeys((correction.question, *complaints)))
+
+
+def _forms(draft: Draft, asked: Sequence[str]) -> dict[str, str]:
+    forms: dict[str, str] = {}
+    for text in (draft.question, *asked, *draft.paraphrases):
+        forms.setdefault(normal_form(text), text)
+    excluded = {"", *map(normal_form, draft.negatives)}
+    return {form: text for form, text in forms.items() if form not in excluded}
+
+
+def _check_edit(session: Session, edit: DraftEdit, own: set[str]) -> None:
+    """``own``: the documents that this correction edits already; its draft may name the version before that."""
+    document = session.get(Document, edit.document_id, populate_existing=True)
+    if document is None or document.retired_at is not None:
+        raise Invalid(f"There is no document {edit.document_id!r} to edit.")
+    if document.kind == "erratum":
+        raise Invalid(f"{edit.document_id!r} is an erratum: change the answer of its correction instead.")
+    if edit.version != document.current_version and edit.document_id not in own:
+        raise Stale(
+            f"Document {edit.document_id!r} is at version {document.current_version}; the edit was made on version "
+            f"{edit.version}. Look at the new text and make the edit again."
+        )
+
+
+def _check_supersessions(session: Session, correction: Correction, draft: Draft) -> None:
+    for one in draft.supersedes:
+        document = session.get(Document, one.document_id)
+        if document is None:
+            raise Invalid(f"There is no document {one.document_id!r} to supersede.")
+        if one.document_id == erratum_id(correction.id):
+            raise Invalid("A correction cannot supersede itself.")
+        if one.passage is not None and not session.scalar(
+            sa.select(PassageRow.id)
+            .where(
+                PassageRow.document_id == one.document_id,
+                PassageRow.version == document.current_version,
+                PassageRow.text == one.passage,
+            )
+            .limit(1)
+        ):
+            raise Invalid(f"Document {one.document_id!r} has no passage {one.passage[:60]!r} (any more).")
+
+
+def _effect(
+    session: Session, plans: Sequence[Plan], draft: Draft, standing: Entry | None
+) -> tuple[frozenset[int], tuple[Passage, ...]]:
+    """(live passages that go, passages that come) when these plans and the draft's supersessions take the place of
+    the standing entry: the rules of ``documents.settle``, ahead of time."""
+    planned = {plan.document_id: plan for plan in plans}
+    entry_id = standing.id if standing else None
+    freed = sa.select(Supersession.document_id).where(Supersession.active, Supersession.entry_id == entry_id)
+    touched = [*planned, *(one.document_id for one in draft.supersedes), *session.scalars(freed)]
+    gone: set[int] = set()
+    shown: list[Passage] = []
+    for document_id in dict.fromkeys(touched):
+        document = session.get(Document, document_id)
+        covered = documents.superseded(session, document_id, without_entry=entry_id)
+        covered |= {one.passage for one in draft.supersedes if one.document_id == document_id}
+        rows = sa.select(PassageRow.id).where(PassageRow.document_id == document_id)
+        live = set(session.scalars(rows.where(PassageRow.live)))
+        plan = planned.get(document_id)
+        if plan is not None:
+            passages = plan.passages()
+        elif document is None or document.retired_at is not None:
+            passages = []
+        else:
+            current = rows.where(PassageRow.version == document.current_version)
+            passages = load_passages(session, list(session.scalars(current)))
+        wanted = [one for one in passages if None not in covered and one.text not in covered]
+        gone |= live - {one.id for one in wanted}
+        shown += [one for one in wanted if one.id not in live]
+    return frozenset(gone), tuple(replace(one, id=-1 - number) for number, one in enumerate(shown))

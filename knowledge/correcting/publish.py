@@ -1,0 +1,308 @@
+"""Writing a correction back, taking it back, and ending it when its time is over: each is ONE transaction.
+
+``prepare`` (publication) reads what the draft asks for and embeds the new texts: slow, and no writer waits
+for it. ``approve`` then writes, together or not at all: the state, the erratum document's version, the edited versions
+of source documents, what is superseded, the entry with its questions, the golden question, the log entry that every
+index follows, and the jobs that ask again and that end it in time. ``rollback`` undoes exactly that, ``expire`` too.
+Knows nothing of proofs: the caller decides.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from knowledge import documents, jobs
+from knowledge.correcting import affected, corrections, matching
+from knowledge.correcting.publication import (
+    Publication,
+    Withdrawal,
+    active_edits,
+    erratum_id,
+    prepare,
+    prepare_withdrawal,
+)
+from knowledge.db import utc_now
+from knowledge.errors import NotAllowed, Stale
+from knowledge.tables import Correction, Document, Edit, Entry, EntryQuestion, Golden, Job, Supersession
+from retrieval.text import language_of
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from retrieval.embed import Embedder
+
+__all__ = [
+    "EXPIRE",
+    "RECHECK",
+    "Publication",
+    "approve",
+    "await_expiries",
+    "erratum_id",
+    "expire",
+    "prepare",
+    "prepare_rollback",
+    "prepare_withdrawal",
+    "rollback",
+]
+
+RECHECK = "recheck"  # the kind of the job that asks the corrected question again
+EXPIRE = "expire"  # the kind of the job that ends a publication when its time is over
+
+
+def approve(
+    session: Session, publication: Publication, *, fingerprint: str, actor: str, reason: str | None = None
+) -> Entry:
+    """Publishes. Raises Stale / NotAllowed when somebody else was first or a document changed meanwhile."""
+    correction = corrections.get(session, publication.correction_id)
+    draft = publication.draft
+    corrections.advance(
+        session,
+        correction,
+        "approve",
+        actor=actor,
+        reason=reason,
+        revision=publication.revision,
+        changes={"recheck": {"state": "pending"}, "claimed_by": None, "kind": draft.kind},
+    )
+    if any(documents.see(session, document_id) != seen for document_id, seen in publication.seen.items()):
+        raise Stale("A document that this correction supersedes was changed meanwhile. Look at it again.")
+    affected.reopen_replaced(
+        session, correction.id, publication.forms, [one.document_id for one in draft.supersedes], now=utc_now()
+    )
+    standing = corrections.live_entry(session, correction.id)
+    said = _said(session, standing) if standing else None
+    touched = _set_live(session, standing, live=False) if standing else []
+    version = documents.install(
+        session,
+        publication.erratum,
+        fingerprint=fingerprint,
+        actor=actor,
+        reason=reason,
+        correction_id=correction.id,
+    )
+    entry = Entry(
+        correction_id=correction.id,
+        revision=correction.revision,
+        question=draft.question,
+        answer=draft.answer,
+        language=language_of(draft.answer),
+        kind=draft.kind,
+        document_id=publication.erratum.document_id,
+        document_version=version,
+        valid_until=draft.expires,
+        replaces=standing.id if standing else None,
+        actor=actor,
+    )
+    session.add(entry)
+    session.flush()
+    _add_questions(session, entry, publication)
+    for plan, edits in zip(publication.edited, publication.edits, strict=True):
+        rows = [
+            Edit(entry_id=entry.id, document_id=e.document_id, version=e.version, find=e.find, replace=e.replace)
+            for e in edits
+        ]
+        session.add_all(rows)
+        session.flush()
+        documents.install(
+            session,
+            plan,
+            fingerprint=fingerprint,
+            actor=actor,
+            reason=reason,
+            added_edits=[row.id for row in rows],
+            correction_id=correction.id,
+        )
+        touched.append(plan.document_id)
+    affected.reopen_rewritten(session, correction.id, publication.edited)
+    for one in draft.supersedes:
+        session.add(Supersession(entry_id=entry.id, document_id=one.document_id, passage=one.passage))
+        touched.append(one.document_id)
+    session.add(Golden(entry_id=entry.id, question=draft.question, answer=draft.answer, document_id=entry.document_id))
+    session.flush()
+    if standing and _said(session, entry) == said:
+        entry.replaces = standing.replaces  # the same once more: who rolls it back wants what was there before both
+    entry.seq = documents.settle(
+        session,
+        [entry.document_id, *touched],
+        action="approve",
+        actor=actor,
+        document_id=entry.document_id,
+        correction_id=correction.id,
+        reason=reason,
+    )
+    jobs.cancel(session, RECHECK, "correction_id", correction.id)
+    jobs.enqueue(session, RECHECK, {"correction_id": correction.id, "entry_id": entry.id}, actor=actor)
+    _await_expiry(session, entry, actor)
+    session.flush()
+    return entry
+
+
+def prepare_rollback(session: Session, correction: Correction, embedder: Embedder) -> Withdrawal:
+    """The texts without this correction's publication.
+
+    Raises NotAllowed (nothing published), Conflict (another correction was built upon its words).
+    """
+    entry = corrections.live_entry(session, correction.id)
+    if entry is None:
+        raise NotAllowed(f"Correction {correction.id} is {correction.state}: nothing of it is published.")
+    return prepare_withdrawal(session, entry, embedder)
+
+
+def rollback(
+    session: Session,
+    correction: Correction,
+    withdrawal: Withdrawal,
+    *,
+    fingerprint: str,
+    actor: str,
+    reason: str | None = None,
+    revision: int | None = None,
+) -> int:
+    """Takes the publication back: the same passages stand as before it. Returns the log's seq.
+
+    Where it took the place of an earlier publication of the same correction, that one stands again, and the
+    correction is in the queue as it was then. Raises Stale / NotAllowed when somebody else was first.
+    """
+    return _withdraw(session, correction, withdrawal, "rollback", fingerprint, actor, reason, revision)
+
+
+def expire(session: Session, correction: Correction, withdrawal: Withdrawal, *, fingerprint: str) -> int:
+    """Ends a publication whose time is over. Returns the log's seq. Raises Stale / NotAllowed as ``rollback`` does.
+
+    Decision: expiring undoes all of the publication, as a rollback does, not only its erratum: whoever writes a
+    temporary answer means its edits and what it hides for the same time, and expects what stood before to return. A
+    rollback refuses when another correction was built upon its words; time does not wait, so that one goes back to
+    the queue instead, as it does when a source changes (the withdrawal is forced). A correction that is being worked
+    on stays in the queue.
+    """
+    until = session.get_one(Entry, withdrawal.entry_id).valid_until
+    assert until is not None
+    why = f"it was valid until {until:%Y-%m-%d %H:%M} UTC"
+    return _withdraw(session, correction, withdrawal, "expire", fingerprint, affected.ACTOR, why)
+
+
+def await_expiries(session: Session) -> int:
+    """On start: has every publication end in its time for which no job waits any more, because it was given up, or was
+    published by a version that wrote none. Returns how many."""
+    jobs_left = session.scalars(sa.select(Job.payload).where(Job.kind == EXPIRE, Job.state.in_(("queued", "running"))))
+    awaited = {payload["entry_id"] for payload in jobs_left}
+    ending = session.scalars(sa.select(Entry).where(Entry.live, Entry.valid_until.is_not(None)))
+    forgotten = [entry for entry in ending if entry.id not in awaited]
+    for entry in forgotten:
+        _await_expiry(session, entry, affected.ACTOR)
+    return len(forgotten)
+
+
+def _withdraw(
+    session: Session,
+    correction: Correction,
+    withdrawal: Withdrawal,
+    action: str,
+    fingerprint: str,
+    actor: str,
+    reason: str | None,
+    revision: int | None = None,
+) -> int:
+    corrections.advance(
+        session, correction, action, actor=actor, reason=reason, revision=revision, changes={"recheck": None}
+    )
+    entry = session.get_one(Entry, withdrawal.entry_id)
+    if not entry.live:
+        raise Stale(f"Correction {correction.id} was published anew meanwhile. Look at it again.")
+    earlier = session.get_one(Entry, withdrawal.earlier_id) if withdrawal.earlier_id is not None else None
+    edits = active_edits(session, entry)
+    touched = _set_live(session, entry, live=False)
+    if earlier is not None:
+        forms, hides = _claims(session, earlier)
+        affected.reopen_replaced(session, correction.id, forms, hides, now=utc_now())
+        touched += _set_live(session, earlier, live=True)
+        edits += active_edits(session, earlier)
+        _await_expiry(session, earlier, actor)
+    edited = {one for one in {edit.document_id for edit in edits} if not documents.see(session, one).retired}
+    if {plan.document_id for plan in withdrawal.plans} - {entry.document_id} != edited:
+        raise Stale("The documents of this correction changed meanwhile. Try again.")
+    for plan in withdrawal.plans:
+        documents.install(
+            session, plan, fingerprint=fingerprint, actor=actor, reason=reason, correction_id=correction.id
+        )
+    affected.reopen_rewritten(session, correction.id, withdrawal.plans)
+    if earlier is None:
+        session.get_one(Document, entry.document_id).retired_at = utc_now()
+        session.flush()
+    elif correction.state in corrections.CLOSED:
+        why = "what was published before it stands again"
+        corrections.advance(session, correction, "reopen", actor=actor, reason=why)
+    jobs.cancel(session, RECHECK, "correction_id", correction.id)
+    seq = documents.settle(
+        session,
+        [entry.document_id, *touched],
+        action=action,
+        actor=actor,
+        document_id=entry.document_id,
+        correction_id=correction.id,
+        reason=reason,
+    )
+    assert seq is not None  # what a correction does is a step of the log
+    return seq
+
+
+def _await_expiry(session: Session, entry: Entry, actor: str) -> None:
+    """Has the entry end when its time is over. Ended or replaced before, it is let alone then."""
+    if entry.valid_until is not None:
+        jobs.enqueue(session, EXPIRE, {"entry_id": entry.id}, actor=actor, run_after=entry.valid_until)
+
+
+def _claims(session: Session, entry: Entry) -> tuple[dict[str, str], list[str]]:
+    """The questions that an entry answers when it is live (normal form → wording), and the documents that it hides."""
+    asked = sa.select(EntryQuestion.normalised, EntryQuestion.text).where(
+        EntryQuestion.entry_id == entry.id, EntryQuestion.role != "negative"
+    )
+    hides = sa.select(Supersession.document_id).where(Supersession.entry_id == entry.id)
+    return {row.normalised: row.text for row in session.execute(asked)}, list(session.scalars(hides))
+
+
+def _said(session: Session, entry: Entry) -> set[tuple[Any, ...]]:
+    """All that a live entry says and does to readers."""
+    parts = (
+        sa.select(Entry.document_version, Entry.valid_until).where(Entry.id == entry.id),
+        sa.select(EntryQuestion.role, EntryQuestion.normalised).where(EntryQuestion.entry_id == entry.id),
+        sa.select(Edit.document_id, Edit.find, Edit.replace).where(Edit.entry_id == entry.id, Edit.active),
+        sa.select(sa.literal("supersedes"), Supersession.document_id, Supersession.passage).where(
+            Supersession.entry_id == entry.id, Supersession.active
+        ),
+    )
+    return {tuple(row) for part in parts for row in session.execute(part)}
+
+
+def _set_live(session: Session, entry: Entry, *, live: bool) -> list[str]:
+    """Ends an entry: it no longer matches, edits or hides; or revives it with all of that. Returns the source
+    documents that this touches."""
+    touched = [
+        document_id
+        for table in (Edit, Supersession)
+        for document_id in session.scalars(
+            sa.select(table.document_id).where(table.entry_id == entry.id, table.active.is_(not live))
+        )
+    ]
+    entry.live = live
+    for table in (Edit, Supersession, Golden):
+        session.execute(sa.update(table).where(table.entry_id == entry.id).values(active=live))
+    session.flush()
+    return touched
+
+
+def _add_questions(session: Session, entry: Entry, publication: Publication) -> None:
+    canonical = matching.normal_form(publication.draft.question)
+    forms = publication.forms
+    rows = [("canonical" if form == canonical else "paraphrase", form, text) for form, text in forms.items()]
+    rows += [
+        ("negative", matching.normal_form(text), text)
+        for text in publication.draft.negatives
+        if matching.normal_form(text)
+    ]
+    session.add_all(
+        EntryQuestion(entry_id=entry.id, role=role, text=text, normalised=form) for role, form, text in rows
+    )
+    session.flush()

@@ -1,0 +1,9 @@
+"""Documents and corrections belong to a collection."""
+
+from __future__ import annotations
+
+revision = "0005"
+down_revision = "0004"
+
+
+def upgrade() -> None: ...

@@ -1,0 +1,157 @@
+"""What the answer path makes of what a model writes: of its doubt, and of a bare number that names a correction."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bot.answering.answer import Answerer
+from bot.answering.condense import Turn
+from bot.answering.evidence import evidence_for
+from bot.answering.exchange import Ask, Event, SourcesFound, Token
+from bot.llm.gate import Gate
+from bot.llm.writer import ChatWriter
+from knowledge import put
+from knowledge.correcting.corrections import NewComplaint, report
+from knowledge.documents import Content
+from knowledge.put import NewDocument
+from tests.bot.talk import Talk
+from tests.fakes import ScriptedChat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+ANSWER = "Shoes may be returned within 14 days [1]."
+HELD = "Within how many days may shoes be returned?"  # all its words but three stand in the passage
+INTERCEPT = -2.0  # for passages as short as these
+APART = "Shall the boutique reimburse me for unworn sandals?"  # none does
+
+
+@pytest.fixture
+def talk(tmp_path: Path, migrated: Path) -> Iterator[Talk]:
+    talk = Talk(tmp_path / "errata.db", migrated)
+    documents = [
+        NewDocument("returns", Content("Returns", "Shoes may be returned within 14 days.")),
+        NewDocument("hours", Content("Hours", "Our doors open at nine.")),
+    ]
+    put.put(talk.database, talk.embedder, documents, actor="ann")
+    yield talk
+    talk.close()
+
+
+def answerer(talk: Talk, text: str, doubt: float = 0.0, **how: Any) -> Answerer:
+    chat = ScriptedChat(script=lambda _prompt: text, doubt=lambda _prompt: doubt)
+    writer = ChatWriter(chat, Gate(1, 0), talk.database, model=f"scripted {doubt}", max_tokens=64)
+    return Answerer(talk.database, talk.searcher, writer, evidence_for("other"), passages=4, **how)
+
+
+def status(talk: Talk, question: str, doubt: float, **how: Any) -> str:
+    outcome = answerer(talk, ANSWER, doubt, **how).answer(Ask(question))
+    assert outcome.prompt[-1].content.endswith(question)  # what it was to answer, also where it was not asked to
+    return outcome.status
+
+
+@pytest.mark.parametrize(
+    ("question", "doubt", "expected"),
+    [(HELD, 0.4, "answered"), (HELD, 0.9, "refused"), (APART, 0.4, "refused"), (APART, 0.05, "answered")],
+)
+def test_the_less_the_passages_hold_of_a_question_the_surer_the_model_must_be(
+    talk: Talk, question: str, doubt: float, expected: str
+) -> None:
+    assert status(talk, question, doubt, intercept=INTERCEPT) == expected
+
+
+def test_a_question_in_another_language_is_not_measured_by_its_words(talk: Talk) -> None:
+    assert status(talk, "鞋子可以退吗？", 0.45, intercept=INTERCEPT) == "answered"
+    assert status(talk, "鞋子可以退吗？", 0.9, intercept=INTERCEPT) == "refused"
+
+
+def test_a_second_asking_is_what_the_outcome_tells_and_stores(talk: Talk) -> None:
+    chat = ScriptedChat(script=lambda prompt: "NO_ANSWER" if prompt.endswith(HELD) else ANSWER, doubt=lambda _: 0.05)
+    writer = ChatWriter(chat, Gate(1, 0), talk.database, model="scripted", max_tokens=64)
+    how = Answerer(talk.database, talk.searcher, writer, evidence_for("other"), passages=4, intercept=INTERCEPT)
+    events: list[Event] = []
+    outcome = how.answer(Ask(HELD), events.append)
+    assert (outcome.status, outcome.answer) == ("answered", ANSWER)
+    assert [type(event) for event in events[:2]] == [SourcesFound, Token]
+    assert "".join(event.text for event in events if isinstance(event, Token)) == ANSWER
+    assert outcome.prompt[-1].content == chat.prompts[-1] != chat.prompts[-2]
+
+
+@pytest.mark.parametrize("question", [HELD, APART])
+def test_a_model_without_a_measured_limit_refuses_in_words_only(talk: Talk, question: str) -> None:
+    assert status(talk, question, 0.9) == "answered"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[1]", "Worn shoes: 7 days. [1]"),
+        ("[1].", "Worn shoes: 7 days. [1]"),
+        ("7 days (corrected) [1].", "7 days [1]."),
+        ("7 days（corrected）", "7 days [1]"),
+        ("(corrected) [1]", "Worn shoes: 7 days. [1]"),
+        ("[2]", None),  # a passage that nobody wrote as an answer
+        ("[1][2]", None),
+        ("[9]", None),
+    ],
+)
+def test_a_bare_number_of_a_correction_says_what_the_correction_says(
+    talk: Talk, text: str, expected: str | None
+) -> None:
+    with talk.database.write() as session:
+        complaint = NewComplaint(
+            "Shall worn shoes be returned too?", {"answer": "?"}, "rated_down", "visitor", rating="down"
+        )
+        number = report(session, complaint).id
+    talk.correct(number, "Worn shoes: 7 days.")
+    outcome = answerer(talk, text).answer(Ask("How about worn shoes that shall be returned?"))
+    assert [source.curated for source in outcome.sources][:2] == [True, False]
+    assert (outcome.status, outcome.answer) == (("answered", expected) if expected else ("refused", outcome.answer))
+
+
+def test_a_bare_number_of_a_correction_in_many_passages_is_refused(talk: Talk) -> None:
+    with talk.database.write() as session:
+        complaint = NewComplaint(
+            "Shall worn shoes be returned too?", {"answer": "?"}, "rated_down", "visitor", rating="down"
+        )
+        number = report(session, complaint).id
+    talk.correct(number, "\n\n".join(f"Step {step}. {'Worn shoes shall be returned. ' * 20}" for step in range(6)))
+    outcome = answerer(talk, "[1]").answer(Ask("How about worn shoes that shall be returned?"))
+    assert outcome.sources[0].curated
+    assert outcome.status == "refused"
+
+
+def test_a_short_corrected_question_within_a_conversation_is_served(talk: Talk) -> None:
+    with talk.database.write() as session:
+        number = report(
+            session, NewComplaint("Who manages?", {"answer": "?"}, "rated_down", "visitor", rating="down")
+        ).id
+    talk.correct(number, "Ann does.")
+    history = (Turn("When do the doors open?", "At nine [1]."),)
+    outcome = answerer(talk, "Who manages?").answer(Ask("Who manages?", history=history))
+    assert (outcome.status, outcome.answer, outcome.condensed_question) == ("curated", "Ann does.", "Who manages?")
+
+
+def test_stopping_while_the_model_judges_stops_the_answer(talk: Talk) -> None:
+    stop = threading.Event()
+
+    def script(_prompt: str) -> str:
+        stop.set()
+        return "YES"
+
+    chat = ScriptedChat(script=script, doubt=lambda _prompt: 0.1)
+    writer = ChatWriter(chat, Gate(1, 0), talk.database, model="scripted", max_tokens=64)
+    how = Answerer(talk.database, talk.searcher, writer, evidence_for("other"), passages=4, intercept=INTERCEPT)
+    outcome = how.answer(Ask(HELD), stop=stop)
+    assert (outcome.status, outcome.answer, len(chat.prompts)) == ("stopped", "", 1)
+
+
+def test_a_refusal_by_doubt_counts_what_was_read(talk: Talk) -> None:
+    outcome = answerer(talk, "YES", 0.9, intercept=INTERCEPT).answer(Ask(HELD))
+    assert outcome.status == "refused"
+    assert outcome.prompt_tokens > 0

@@ -1,0 +1,106 @@
+"""A follow-up becomes a question that stands alone, whatever the model writes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bot.answering.condense import Turn, build, condense
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bot.answering.prompt import Message
+
+SHOES = Turn("Within how many days can shoes be returned?", "Within 14 days [1].")
+LOANS = Turn("图书馆的书可以借多久？", "可以借 30 天 [1]。")
+WHOLE = "Which documents do I need in order to open an account?"
+WHOLE_ZH = "开立一个账户需要准备哪些证件和材料？"
+
+
+def condensed(question: str, written: str, turn: Turn = SHOES) -> str:
+    """What becomes of ``question`` after ``turn`` when the model writes ``written``."""
+    return condense(question, (turn,), lambda _messages, *, max_tokens: written[: max_tokens * 9])
+
+
+@pytest.mark.parametrize(
+    ("turn", "question", "written", "expected"),
+    [
+        (SHOES, "And sale items?", "Last question: Can sale items be returned?\nmore", "Can sale items be returned?"),
+        (LOANS, "那杂志呢？", "杂志可以借多久？", "杂志可以借多久？"),
+        (LOANS, "那杂志呢？", "最后一个问题：“杂志可以借几天”", "杂志可以借几天"),
+    ],
+)
+def test_rewriting_made_of_the_conversation_is_taken(turn: Turn, question: str, written: str, expected: str) -> None:
+    assert condensed(question, written, turn) == expected
+
+
+BAD = [
+    "",
+    "Bananas grow in warm countries.",
+    "word " * 200,
+    SHOES.question,
+    "Sale items can be returned within 14 days.",
+]
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_short_question_without_a_good_rewriting_is_joined_with_the_one_before(bad: str) -> None:
+    assert condensed("And sale items?", bad) == f"{SHOES.question} And sale items?"
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_long_question_without_a_good_rewriting_stands_as_it_is(bad: str) -> None:
+    assert condensed(WHOLE, bad) == WHOLE
+
+
+@pytest.mark.parametrize("statement", ["开立账户需要身份证。", LOANS.question, "可以借 30 天"])
+def test_chinese_question_is_neither_answered_nor_forgotten(statement: str) -> None:
+    assert condensed(WHOLE_ZH, statement, LOANS) == WHOLE_ZH
+    assert condensed("那杂志呢？", statement, LOANS) == f"{LOANS.question} 那杂志呢？"
+
+
+def test_rewriting_that_takes_up_nothing_is_no_better_than_the_question() -> None:
+    assert condensed("那杂志呢？", "杂志是什么？", LOANS) == f"{LOANS.question} 那杂志呢？"
+
+
+@pytest.mark.parametrize(("question", "joined"), [("And on Sundays?", True), ("周一呢？", True), (WHOLE, False)])
+def test_repeated_question_stands_alone_unless_it_is_very_short(question: str, joined: bool) -> None:
+    assert condensed(question, question) == (f"{SHOES.question} {question}" if joined else question)
+
+
+def test_question_without_a_mark_may_become_one_with_it() -> None:
+    assert condensed("and sale items", "Can sale items be returned?") == "Can sale items be returned?"
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["My log says:\nERROR 1234 connection lost\nWhat does it mean?", "word " * 40 + "?", "详细说明" * 20 + "？"],
+)
+def test_question_that_is_too_long_to_be_rewritten_is_left_whole(question: str) -> None:
+    assert condensed(question, question[:60]) == question
+
+
+def test_joined_questions_keep_what_was_talked_about_last() -> None:
+    long = Turn("x" * 5000 + " What about the garage?", "Closed.")
+    assert condensed("And Sunday?", "", long).endswith("What about the garage? And Sunday?")
+
+
+def test_without_a_history_no_model_is_asked() -> None:
+    def write(_messages: Sequence[Message], *, max_tokens: int) -> str:
+        raise AssertionError(max_tokens)
+
+    assert condense("Alone?", (), write) == "Alone?"
+
+
+def test_model_reads_bounded_parts_of_the_conversation() -> None:
+    messages = build("And?", [Turn("q" * 5000, "a" * 5000)] * 9, "en")
+    assert len(messages[-1].content) < 3 * 700
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_prompt_has_a_prefix_that_never_changes(language: str) -> None:
+    first, second = build("One?", (SHOES,), language), build("二？", (LOANS,), language)
+    assert first[:-1] == second[:-1]
+    assert first[-1].content.endswith("One?")

@@ -1,0 +1,52 @@
+"""What is worth asking the model: something near, something that holds the question's words, or another language."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.answering.evidence import Evidence, evidence_for
+from retrieval.passage import Hit
+from retrieval.search import SearchResult
+from tests.fakes import passage
+
+EVIDENCE = Evidence({"en": 0.8, "zh": 0.82}, coverage=0.75)
+
+
+def result(dense: float, coverage: float = 0.0, *texts: str) -> SearchResult:
+    hits = tuple(Hit(passage(number, text), 1.0, {"dense": dense}) for number, text in enumerate(texts, start=1))
+    return SearchResult(hits, 1, 0.0, 0.0, dense, coverage)
+
+
+@pytest.mark.parametrize(
+    ("language", "dense", "coverage", "enough"),
+    [("en", 0.81, 0.0, True), ("en", 0.79, 0.0, False), ("en", 0.7, 0.8, True), ("zh", 0.83, 0.0, True)],
+)
+def test_what_is_near_or_holds_the_words_is_worth_asking(
+    language: str, dense: float, coverage: float, enough: bool
+) -> None:
+    text = "The shop opens at nine." if language == "en" else "商店九点开门。"
+    assert EVIDENCE.enough(result(dense, coverage, text), language) is enough
+
+
+def test_between_languages_the_cosine_decides_nothing() -> None:
+    assert EVIDENCE.enough(result(0.7, 0.0, "The shop opens at nine."), "zh")
+    assert EVIDENCE.enough(result(0.7, 0.0, "商店九点开门。"), "en")
+
+
+def test_nothing_found_is_never_worth_asking() -> None:
+    assert not EVIDENCE.enough(result(0.0), "en")
+
+
+def test_a_model_that_was_not_measured_has_no_floor() -> None:
+    assert evidence_for("someone/else").enough(result(-0.5, 0.0, "The shop opens at nine."), "en")
+
+
+@pytest.mark.parametrize(
+    ("dense", "led", "expected"), [(0.9, True, True), (0.88, True, False), (0.9, False, False), (1.0, True, True)]
+)
+def test_a_correction_must_lead_and_be_of_a_question_like_this(dense: float, led: bool, expected: bool) -> None:
+    stages = {"dense": dense} | ({"erratum": 1.0} if led else {})
+    found = SearchResult((Hit(passage(1, "At nine.", erratum=True), 2.0, stages),), 1, 0.0, 0.0, dense, 0.5)
+    assert evidence_for("multilingual-e5-small").corrected(found) is expected
+    assert not evidence_for("other").corrected(found)
+    assert not evidence_for("multilingual-e5-small").corrected(result(0.0))

@@ -1,0 +1,55 @@
+"""An answer whose names and numbers stand in no passage is invented."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.answering.grounding import invented
+
+SHOP = "The shop in Harbour Street opens at nine and closes at 20:00. It was founded by Ada Berg in 1987."
+LADEN = "港口街的门店早上九点开门，晚上二十点关门。一九八七年由 Ada Berg 创办。"
+
+
+@pytest.mark.parametrize(
+    ("answer", "question", "passage"),
+    [
+        ("The first person on Mars was Neil Armstrong [1].", "Who was the first person on Mars?", SHOP),
+        ("It opens at 7 [1].", "When does it open?", SHOP),
+        ("早上 7 点开门。[1]", "几点开门？", LADEN),
+        ("它由 John Smith 创办。", "谁创办的？", LADEN),
+        ("In 1999.", "When was it founded?", SHOP),
+    ],
+)
+def test_invented_names_and_numbers_are_seen(answer: str, question: str, passage: str) -> None:
+    assert invented(answer, question, [passage])
+
+
+@pytest.mark.parametrize(
+    ("answer", "question", "passage"),
+    [
+        ("It opens at 9 [1].", "When does it open?", SHOP),
+        ("At nine.", "When does it open?", SHOP),
+        ("早上9点开门。[1]", "几点开门？", LADEN),
+        ("晚上 20 点。", "几点关门？", LADEN),
+        ("1987年。", "哪一年创办的？", LADEN),
+        ("Ada Berg founded the shop in Harbour Street.", "Who founded it?", SHOP),
+        ("Yes, it is.", "Is the shop open on Mars?", SHOP),
+        ("The founder was Ada Berg, a friend of Neil.", "Who founded it?", SHOP),  # one fact of two stands there
+        ("店主是阿达·贝格。", "店主是谁？", SHOP),  # a translated name cannot be looked for
+        ("No one may return an opened item [1].", "May I return it?", "Opened items cannot be returned."),
+        ("Use one of the buttons below.", "How do I stop it?", "A button stops it."),
+        ("1. Open the page.\n2. Press stop.", "How do I stop it?", "Open the page and press stop."),
+        ("一般可以退货，也可以与其他商品一起退。", "可以退货吗？", "商品可以退货。"),
+        ("这一点不十分确定。", "确定吗？", "尚未确定。"),
+        ("", "", ""),
+    ],
+)
+def test_grounded_answers_are_left_alone(answer: str, question: str, passage: str) -> None:
+    assert not invented(answer, question, [passage])
+
+
+@given(st.text(), st.text(), st.text())
+def test_invented_takes_any_text(answer: str, question: str, passage: str) -> None:
+    assert invented(answer, question, [passage, answer]) is False

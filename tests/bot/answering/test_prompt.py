@@ -1,0 +1,59 @@
+"""What the model reads: few passages, near the best one, errata first; last the question, or what is asked of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.answering.prompt import BUDGET, build, choose, insisting, judging
+from retrieval.passage import Hit
+from tests.fakes import passage
+
+
+def hit(number: int, fused: float, *, erratum: bool = False, text: str = "words") -> Hit:
+    stages = {"fused": fused, **({"erratum": 1.0} if erratum else {})}
+    return Hit(passage(number, text, erratum=erratum), fused + erratum, stages)
+
+
+def numbers(hits: list[Hit]) -> list[int]:
+    return [one.passage.id for one in hits]
+
+
+def test_choose_takes_what_is_near_the_best() -> None:
+    assert numbers(choose([hit(1, 1.0), hit(2, 0.9), hit(3, 0.5)], 4)) == [1, 2]
+
+
+def test_choose_is_not_misled_by_errata_that_stand_first() -> None:
+    hits = [hit(1, 0.5, erratum=True), hit(2, 0.45, erratum=True), hit(3, 1.0), hit(4, 0.95)]
+    assert numbers(choose(hits, 4)) == [1, 2, 3, 4]
+    assert numbers(choose(hits, 3)) == [1, 2, 3]
+
+
+def test_choose_keeps_the_budget_and_always_the_first() -> None:
+    long = "x" * (BUDGET + 1)
+    assert numbers(choose([hit(1, 1.0, text=long), hit(2, 1.0)], 4)) == [1]
+    assert choose([], 4) == []
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_build_has_a_prefix_that_never_changes(language: str) -> None:
+    first = build("One?", [hit(1, 1.0)], language)
+    second = build("Two?", [hit(2, 1.0, erratum=True)], language)
+    assert first[:-1] == second[:-1]
+    assert first[-1].content.splitlines()[-1].endswith("One?")
+
+
+def test_judging_differs_from_answering_at_the_end_only() -> None:
+    answering = build("One?", [hit(1, 1.0)], "en")
+    judged = judging(answering)
+    assert judged[:-1] == answering[:-1]
+    assert judged[-1].content.startswith(answering[-1].content)
+    assert judged[-1].content.endswith("Write YES or NO.")
+
+
+@pytest.mark.parametrize(("language", "named"), [("en", "English"), ("zh", "Chinese")])
+def test_insisting_differs_from_answering_at_the_end_only(language: str, named: str) -> None:
+    answering = build("One?", [hit(1, 1.0)], language)
+    insisted = insisting(answering, language)
+    assert insisted[:-1] == answering[:-1]
+    assert insisted[-1].content.startswith(answering[-1].content)
+    assert named in insisted[-1].content.removeprefix(answering[-1].content)

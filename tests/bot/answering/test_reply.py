@@ -1,0 +1,267 @@
+"""What a model makes of a prompt: judged, written, asked once more where it was sure, held back, verified."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bot.answering import doubt, prompt
+from bot.answering.exchange import Source
+from bot.answering.prompt import NO_ANSWER, Message
+from bot.answering.reply import Prompted, Reply, is_refusal, reply
+from bot.llm.gate import Gate
+from bot.llm.writer import ChatWriter
+from knowledge.db import open_database
+from tests.fakes import ScriptedChat
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from knowledge.db import Database
+
+PASSAGE = "Shoes may be returned within 14 days."
+QUESTION = "Within how many days may shoes be returned?"
+ANSWER = "Shoes may be returned within 14 days [1]."
+LIMIT = 0.0  # log-odds: a doubt of one half
+SURE, UNSURE = 0.2, 0.45  # doubts far below the limit and near it
+
+
+@pytest.fixture
+def database(tmp_path: Path, migrated: Path) -> Iterator[Database]:
+    database = open_database(shutil.copy(migrated, tmp_path / "errata.db"))
+    yield database
+    database.close()
+
+
+def source(n: int, text: str, *, curated: bool = False) -> Source:
+    return Source(n, n, f"doc{n}", 1, "Returns", (), None, text, 1.0, {}, curated)
+
+
+class Asked:
+    """A model that writes the given texts one after the other, and what was heard of them."""
+
+    messages = (Message("user", f"[1] Returns\n{PASSAGE}\n\nQuestion: {QUESTION}"),)
+
+    def __init__(self, database: Database, *texts: str, doubts: float | None = None) -> None:
+        remaining = list(texts)
+
+        def script(prompt: str) -> str:
+            return "YES" if prompt.endswith("YES or NO.") else remaining.pop(0)
+
+        self.heard: list[str] = []
+        self.stop = threading.Event()
+        self.chat = ScriptedChat(script=script, doubt=None if doubts is None else lambda _prompt: doubts)
+        self._writer = ChatWriter(self.chat, Gate(1, 0), database, model="scripted", max_tokens=64)
+
+    def reply(self, on_text: Callable[[str], None] | None = None, **how: Any) -> Reply:
+        given = {"question": QUESTION, "sources": (source(1, PASSAGE),), "limit": LIMIT} | how
+        prompted = Prompted(self.messages, language="en", **given)  # type: ignore[arg-type]
+        with self._writer.place(stop=self.stop) as place:
+            return reply(prompted, place, on_text or self.heard.append)
+
+
+def test_an_answer_is_passed_on_as_it_is_written(database: Database) -> None:
+    asked = Asked(database, ANSWER, doubts=UNSURE)
+    made = asked.reply()
+    assert (made.status, made.text, made.citations) == ("answered", ANSWER, (1,))
+    assert "".join(asked.heard) == ANSWER
+    assert len(asked.heard) > 1
+
+
+def test_who_is_sure_and_refuses_in_words_is_asked_once_more(database: Database) -> None:
+    asked = Asked(database, NO_ANSWER, ANSWER, doubts=SURE)
+    made = asked.reply()
+    assert (made.status, made.text) == ("answered", ANSWER)
+    assert "".join(asked.heard) == ANSWER  # nothing of the refusal
+    again = prompt.insisting(asked.messages, "en")
+    assert made.messages == again
+    assert asked.chat.prompts[1:] == [asked.messages[-1].content, again[-1].content]
+
+
+def test_a_second_asking_is_remembered_and_anew_where_that_is_wanted(database: Database) -> None:
+    asked = Asked(database, NO_ANSWER, ANSWER, NO_ANSWER, "Returned within 14 days [1].", doubts=SURE)
+    assert asked.reply().writing is not None
+    remembered = asked.reply()
+    assert (remembered.text, remembered.writing) == (ANSWER, None)
+    assert asked.reply(fresh=True).text == "Returned within 14 days [1]."
+
+
+@pytest.mark.parametrize("first", [NO_ANSWER, "[1]", "[2]."])
+def test_who_refuses_twice_refuses(database: Database, first: str) -> None:
+    asked = Asked(database, first, "[1]", doubts=SURE)
+    assert asked.reply().status == "refused"
+    assert asked.heard == []
+    assert len(asked.chat.prompts) == 3
+
+
+@pytest.mark.parametrize("doubts", [UNSURE, None])
+def test_who_is_not_sure_is_not_asked_again(database: Database, doubts: float | None) -> None:
+    asked = Asked(database, NO_ANSWER, ANSWER, doubts=doubts)
+    assert asked.reply().status == "refused"
+    assert asked.heard == []
+    assert len(asked.chat.prompts) == 2
+
+
+def test_who_is_not_asked_first_is_not_asked_again(database: Database) -> None:
+    asked = Asked(database, NO_ANSWER, ANSWER, doubts=SURE)
+    assert asked.reply(limit=None).status == "refused"
+    assert len(asked.chat.prompts) == 1
+
+
+def test_too_much_doubt_refuses_before_anything_is_written(database: Database) -> None:
+    asked = Asked(database, ANSWER, doubts=0.6)
+    made = asked.reply()
+    assert (made.status, made.text, asked.heard, len(asked.chat.prompts)) == ("refused", "", [], 1)
+    assert made.prompt_tokens > 0
+
+
+@pytest.mark.parametrize("doubts", [SURE, UNSURE])
+def test_a_correction_of_a_question_like_this_speaks_for_itself(database: Database, doubts: float) -> None:
+    asked = Asked(database, NO_ANSWER, doubts=doubts)
+    made = asked.reply(sources=(source(1, PASSAGE, curated=True),), quotable=frozenset({1}), corrected=True)
+    assert (made.status, made.text, made.citations) == ("answered", f"{PASSAGE} [1]", (1,))
+    assert asked.heard == [f"{PASSAGE} [1]"]
+    assert len(asked.chat.prompts) == 2
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"corrected": False},  # of another question
+        {"quotable": frozenset()},  # more than the passage
+        {"limit": None},  # nobody judged that it answers
+        {"limit": -3.0},  # the model judged that it does not
+    ],
+)
+def test_another_correction_does_not(database: Database, how: dict[str, Any]) -> None:
+    asked = Asked(database, NO_ANSWER, doubts=UNSURE)
+    sources = (source(1, PASSAGE, curated=True),)
+    made = asked.reply(**{"sources": sources, "quotable": frozenset({1}), "corrected": True} | how)
+    assert (made.status, asked.heard) == ("refused", [])
+
+
+@pytest.mark.parametrize(
+    ("question", "prompts"),
+    [
+        ("Can shoes be returned within 14 days?", 2),
+        (" is it 14 days?", 2),
+        ("Island shoes: how long?", 3),
+        ("14 天内可以退鞋吗？", 2),
+        ("鞋子能不能退", 2),
+        ("是否可以退鞋？", 2),
+        ("不可以退的是什么？", 3),
+    ],
+)
+def test_a_question_for_yes_or_no_is_not_asked_again(database: Database, question: str, prompts: int) -> None:
+    asked = Asked(database, NO_ANSWER, ANSWER, doubts=SURE)
+    asked.reply(question=question)
+    assert len(asked.chat.prompts) == prompts
+
+
+def test_nobody_is_asked_again_about_a_correction_of_another_question(database: Database) -> None:
+    asked = Asked(database, NO_ANSWER, ANSWER, doubts=SURE)
+    assert asked.reply(sources=(source(1, PASSAGE, curated=True),)).status == "refused"
+    assert len(asked.chat.prompts) == 2
+
+
+@pytest.mark.parametrize(("beyond", "status"), [(0.01, "answered"), (-0.01, "refused")])
+def test_sure_is_a_fixed_distance_from_the_limit(database: Database, beyond: float, status: str) -> None:
+    asked = Asked(database, NO_ANSWER, ANSWER, doubts=UNSURE)
+    assert asked.reply(limit=doubt.log_odds(UNSURE) + doubt.SURE + beyond).status == status
+
+
+def test_what_was_heard_of_a_refusal_is_not_joined_with_a_second_text(database: Database) -> None:
+    asked = Asked(database, "(corrected) [1]", ANSWER, doubts=SURE)
+    assert asked.reply(sources=(source(1, PASSAGE, curated=True),)).status == "refused"
+    assert "".join(asked.heard) == "(corrected) [1]"
+
+
+def test_a_stop_while_it_is_asked_again_keeps_what_is_there(database: Database) -> None:
+    asked = Asked(database, NO_ANSWER, ANSWER, doubts=SURE)
+
+    def on_text(text: str) -> None:
+        asked.heard.append(text)
+        asked.stop.set()
+
+    made = asked.reply(on_text)
+    assert made.status == "stopped"
+    assert made.text == "Shoes [1]"
+    assert asked.heard == ["Shoes "]
+
+
+@pytest.mark.parametrize("text", ["NO_ANSWER because", "[1] [1]"])
+def test_a_stop_in_a_refusal_keeps_nothing(database: Database, text: str) -> None:
+    asked = Asked(database, text)
+    asked.chat.gate = threading.Semaphore(1)
+    threading.Timer(0.1, asked.stop.set).start()
+    made = asked.reply(limit=None)
+    assert (made.status, made.text, made.citations, asked.heard) == ("stopped", "", (), [])
+
+
+def test_what_stands_on_no_passage_is_refused(database: Database) -> None:
+    assert Asked(database, "YES").reply(limit=None).status == "refused"
+    assert Asked(database, "Within 99 days [1].").reply(limit=None).status == "refused"
+
+
+@pytest.mark.parametrize("text", ["14", "14 [1]", "[1] 14 days"])
+def test_a_text_that_might_have_been_a_mere_number_is_passed_on_in_the_end(database: Database, text: str) -> None:
+    asked = Asked(database, text)
+    made = asked.reply(limit=None)
+    assert made.status == "answered"
+    assert "".join(asked.heard).removesuffix(" [1]") == text.removesuffix(" [1]")
+
+
+def test_a_bare_number_of_a_correction_is_passed_on_in_words(database: Database) -> None:
+    asked = Asked(database, "[1]")
+    made = asked.reply(sources=(source(1, PASSAGE, curated=True),), quotable=frozenset({1}), limit=None)
+    assert (made.status, made.text) == ("answered", f"{PASSAGE} [1]")
+    assert asked.heard == [f"{PASSAGE} [1]"]
+
+
+def test_the_time_of_writing_begins_with_what_is_held_back(database: Database) -> None:
+    asked = Asked(database, "14 [1]")
+    asked.chat.gate = threading.Semaphore(1)
+    threading.Timer(0.05, asked.chat.gate.release).start()
+    writing = asked.reply(limit=None).writing
+    assert writing is not None
+    assert writing >= 40
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "NO_ANSWER",
+        "no answer.",
+        '"NO_ANSWER" [1]',
+        "[1] NO_ANSWER",
+        "（NO_ANSWER）",
+        "\tNO_ANSWER",
+        "",
+        "  \n",
+        "[2]",
+        "[1] [2].",
+    ],
+)
+def test_refusal_is_the_sentinel_or_nothing(database: Database, text: str) -> None:
+    assert is_refusal(text)
+    asked = Asked(database, text)
+    assert asked.reply(limit=None).status == "refused"
+    assert asked.heard == []
+
+
+@pytest.mark.parametrize(
+    "text", ["No answers are stored longer than 14 days [1].", "Nobody returned shoes [1].", "No, within 14 days."]
+)
+def test_refusal_is_not_guessed_from_words(database: Database, text: str) -> None:
+    assert not is_refusal(text)
+    asked = Asked(database, text)
+    assert asked.reply(limit=None).status == "answered"
+    assert len(asked.heard) > 1  # while it is written
+
+
+def test_no_alone_is_a_word() -> None:
+    assert not is_refusal("No.")
