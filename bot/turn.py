@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import threading
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import structlog
 
 from bot import conversations
-from bot.answering.exchange import Ask, Event, Outcome, SourcesFound
+from bot.answering.exchange import Ask, Event, Outcome, SourcesFound, Token, Waiting
 from bot.errors import BotError, Busy
 from bot.events import metrics
 from bot.feedback import report_unanswered
@@ -56,6 +56,15 @@ class Failed:
     error: Exception
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a running turn is. ``text``: what was written so far; ``position``: its place in the line, 1 is next,
+    None when it does not wait."""
+
+    text: str
+    position: int | None
+
+
 TurnEvent = Event | Finished | Failed
 
 
@@ -63,6 +72,8 @@ TurnEvent = Event | Finished | Failed
 class _Running:
     conversation_id: str
     stop: threading.Event
+    pieces: list[str] = field(default_factory=list)  # the text so far
+    place: list[int] = field(default_factory=lambda: [0])  # in the line; 0: not waiting
 
 
 class Turns:
@@ -149,6 +160,11 @@ class Turns:
         """How many turns are under way."""
         return len(self._running)
 
+    def progress(self, answer_id: str) -> Progress | None:
+        """How far a turn is, for those who come back to it. None when it is not running (any more)."""
+        turn = self._running.get(answer_id)
+        return turn and Progress("".join(turn.pieces), turn.place[0] or None)
+
     def stop(self, answer_id: str) -> bool:
         """Asks a running turn to stop. False when it is not running (any more)."""
         turn = self._running.get(answer_id)
@@ -196,15 +212,20 @@ class Turns:
     def _answer(self, begun: Begun, tell: Callable[[TurnEvent], None]) -> Outcome:
         """The stored outcome."""
 
+        running = self._running[begun.answer_id]
+
         def pass_on(event: Event) -> None:
+            if isinstance(event, Token):
+                running.pieces.append(event.text)
+            elif isinstance(event, Waiting):
+                running.place[0] = event.position
             if isinstance(event, SourcesFound):
                 with self._database.write() as session:
                     _refuse_if_deleted(session, begun)
                     conversations.found(session, begun.answer_id, event)
             tell(event)
 
-        stop = self._running[begun.answer_id].stop
-        outcome = self._answerer.answer(begun.ask, pass_on, stop=stop, ticket=begun.ticket)
+        outcome = self._answerer.answer(begun.ask, pass_on, stop=running.stop, ticket=begun.ticket)
         with self._database.write() as session:
             _refuse_if_deleted(session, begun)
             conversations.finish(session, begun.answer_id, outcome)

@@ -43,7 +43,7 @@ class SourcesFound:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Others are before us; ``position`` 1 is next."""
+    """Others are before us; ``position`` 1 is next, 0: the waiting is over."""
 
     position: int
 

@@ -66,9 +66,10 @@ class _Showing:
             sys.stdout.write(event.text)
             sys.stdout.flush()
         elif isinstance(event, SourcesFound):
-            say(f"SourcesFound {len(event.sources)} passages. Reading …", error=True)
+            say(f"Found {len(event.sources)} passages. Reading …", error=True)
         elif isinstance(event, Waiting):
-            say(f"Waiting, number {event.position} in line …", error=True)
+            if event.position:
+                say(f"Waiting, number {event.position} in line …", error=True)
 
 
 def _show(outcome: Outcome, streamed: str) -> None:

@@ -66,7 +66,8 @@ class ChatWriter:
         """The place of one turn: that of ``ticket``, or one taken when the model is first needed; given back at the
         end of the ``with`` block.
 
-        ``on_position`` hears the place in the line while there is one; ``stop`` ends the waiting and the writing.
+        ``on_position`` hears the place in the line while there is one, and 0 when the waiting is over; ``stop`` ends
+        the waiting and the writing.
         """
         stop = stop or threading.Event()
         with ExitStack() as held:
@@ -76,7 +77,16 @@ class ChatWriter:
             def enter() -> None:
                 mine = ticket or self.gate.join(background=background)
                 held.callback(mine.leave)
-                mine.wait(on_position=on_position, cancelled=stop)
+                waited = False
+
+                def tell(position: int) -> None:
+                    nonlocal waited
+                    waited = True
+                    on_position(position)
+
+                mine.wait(on_position=tell, cancelled=stop)
+                if waited:
+                    on_position(0)
 
             place = ModelAccess(self, enter, stop)
             yield place

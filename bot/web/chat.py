@@ -68,7 +68,11 @@ class TitleBody(BaseModel):
 
 @router.post("/chat", response_model=None)
 async def chat(body: ChatBody, request: Request, response: Response, identity: Asker, parts: PartsDep) -> Response:
-    """Asks a question: server-sent events, or with ``stream: false`` one object."""
+    """Asks a question: server-sent events, or with ``stream: false`` one object.
+
+    A streamed turn goes on when its listener leaves, for a page that is reloaded finds it again in its conversation;
+    only ``/stop`` ends it. Who waits for the whole answer has no id to stop it with: hanging up does.
+    """
     begun = await run_in_threadpool(
         begin,
         request,
@@ -82,7 +86,7 @@ async def chat(body: ChatBody, request: Request, response: Response, identity: A
     )
     cookies = {"set-cookie": response.headers["set-cookie"]} if "set-cookie" in response.headers else {}
 
-    def leave() -> None:
+    def hang_up() -> None:
         parts.turns.stop(begun.answer_id)
 
     def give_up(error: Exception) -> None:
@@ -90,11 +94,15 @@ async def chat(body: ChatBody, request: Request, response: Response, identity: A
 
     if body.stream:
         return sse.EventStream(
-            lambda send: _tell(parts, begun, send), on_leave=leave, on_failure=give_up, headers=cookies
+            lambda send: _tell(parts, begun, send), on_leave=_go_on, on_failure=give_up, headers=cookies
         )
-    outcome = await sse.whole(lambda: finish(parts, begun), request, on_leave=leave, on_failure=give_up)
+    outcome = await sse.whole(lambda: finish(parts, begun), request, on_leave=hang_up, on_failure=give_up)
     said = {**_ids(begun), "knowledge_version": outcome.knowledge_version, "sources": _sources(outcome)}
     return JSONResponse(problems.plain({**said, **_done(begun, outcome)}), headers=cookies)
+
+
+def _go_on() -> None:
+    """Nobody listens any more; the answer is stored all the same."""
 
 
 def begin(request: Request, identity: Identity, parts: Parts, **asked: Any) -> Begun:
@@ -201,9 +209,11 @@ def list_conversations(identity: MaybeIdentity, parts: PartsDep) -> dict[str, An
 
 @router.get("/conversations/{conversation_id}")
 def get_conversation(conversation_id: str, identity: Visitor, parts: PartsDep) -> dict[str, Any]:
-    """The conversation with its turns; answers that were corrected since say so."""
+    """The conversation with its turns; answers that were corrected since say so. A turn with the status ``running``
+    has the text so far, and its place in the line (``position``) while it waits."""
     with parts.database.read() as session:
-        return conversations.transcript(session, conversations.get(session, conversation_id, identity.owner))
+        found = conversations.transcript(session, conversations.get(session, conversation_id, identity.owner))
+    return {**found, "turns": [_so_far(parts, turn) for turn in found["turns"]]}
 
 
 @router.patch("/conversations/{conversation_id}")
@@ -230,6 +240,11 @@ def survey(conversation_id: str, body: SurveyBody, identity: Visitor, parts: Par
         conversations.get(session, conversation_id, identity.owner)
         feedback.survey(session, conversation_id, body.stars, body.comment)
         return {"conversation_id": conversation_id, "stars": body.stars}
+
+
+def _so_far(parts: Parts, turn: dict[str, Any]) -> dict[str, Any]:
+    progress = parts.turns.progress(turn["answer_id"]) if turn["status"] == "running" else None
+    return turn if progress is None else {**turn, "answer": progress.text, "position": progress.position}
 
 
 def _ids(begun: Begun) -> dict[str, Any]:

@@ -65,14 +65,43 @@ def test_stop_keeps_what_is_there(tmp_path: Path) -> None:
         assert stored(made) == [("stopped", "At nine [1]")]
 
 
-@pytest.mark.parametrize("stream", [True, False])
-def test_leaving_stops_the_engine_and_stores_the_answer(tmp_path: Path, stream: bool) -> None:
+def test_a_streamed_answer_goes_on_when_its_listener_leaves_and_shows_how_far_it_is(tmp_path: Path) -> None:
+    gate = threading.Semaphore(2)
+    with shop(tmp_path, ScriptedChat(script=lambda _: ANSWER, gate=gate)) as made, serving(made.app) as address:
+        visitor = made.client()
+        with (
+            pytest.raises(httpx.ReadTimeout),
+            httpx.Client(
+                base_url=address, cookies=dict(visitor.cookies), timeout=httpx.Timeout(WAIT, read=1.0)
+            ) as client,
+            client.stream("POST", "/api/chat", json={"question": QUESTION}) as response,
+        ):
+            cookies = client.cookies
+            for _ in response.iter_lines():
+                pass
+        with httpx.Client(base_url=address, cookies=cookies) as same_browser:
+            conversation = same_browser.get("/api/conversations").json()["conversations"][0]["id"]
+
+            def turn() -> dict[str, Any]:
+                return dict(same_browser.get(f"/api/conversations/{conversation}").json()["turns"][0])
+
+            meanwhile = turn()
+            assert (meanwhile["status"], meanwhile["answer"], meanwhile["position"]) == ("running", "At nine ", None)
+            assert len(meanwhile["sources"]) == 1
+            gate.release(100)
+            until(lambda: turn()["status"] == "answered")
+            assert turn()["answer"] == ANSWER
+        until(lambda: made.parts.turns.running == 0)
+        assert stored(made) == [("answered", ANSWER)]
+
+
+def test_hanging_up_on_a_whole_answer_stops_the_engine_and_stores_what_is_there(tmp_path: Path) -> None:
     gate = threading.Semaphore(2)
     with shop(tmp_path, ScriptedChat(script=lambda _: ANSWER, gate=gate)) as made, serving(made.app) as address:
         with (
             pytest.raises(httpx.ReadTimeout),
             httpx.Client(base_url=address, timeout=httpx.Timeout(WAIT, read=1.0)) as client,
-            client.stream("POST", "/api/chat", json={"question": QUESTION, "stream": stream}) as response,
+            client.stream("POST", "/api/chat", json={"question": QUESTION, "stream": False}) as response,
         ):
             for _ in response.iter_lines():
                 pass
