@@ -163,7 +163,7 @@ class Turns:
     def progress(self, answer_id: str) -> Progress | None:
         """How far a turn is, for those who come back to it. None when it is not running (any more)."""
         turn = self._running.get(answer_id)
-        return turn and Progress("".join(turn.pieces), turn.place[0] or None)
+        return None if turn is None else Progress("".join(turn.pieces), turn.place[0] or None)
 
     def stop(self, answer_id: str) -> bool:
         """Asks a running turn to stop. False when it is not running (any more)."""

@@ -67,9 +67,8 @@ class _Showing:
             sys.stdout.flush()
         elif isinstance(event, SourcesFound):
             say(f"Found {len(event.sources)} passages. Reading …", error=True)
-        elif isinstance(event, Waiting):
-            if event.position:
-                say(f"Waiting, number {event.position} in line …", error=True)
+        elif isinstance(event, Waiting) and event.position:
+            say(f"Waiting, number {event.position} in line …", error=True)
 
 
 def _show(outcome: Outcome, streamed: str) -> None:
