@@ -106,6 +106,7 @@ def finish(session: Session, answer_id: str, outcome: Outcome) -> None:
     answer.timings_ms = dict(outcome.timings_ms)
     answer.prompt_tokens = outcome.prompt_tokens
     answer.completion_tokens = outcome.completion_tokens
+    answer.profile = outcome.profile or None
 
 
 def fail(session: Session, answer_id: str, text: str = "") -> None:
@@ -206,6 +207,7 @@ def snapshot(answer: Answer) -> dict[str, Any]:
         "sources": answer.sources,
         "citations": answer.citations,
         "model": answer.model,
+        "profile": answer.profile,
         "knowledge_version": answer.knowledge_version,
         "prompt": answer.prompt,
         "timings_ms": answer.timings_ms,

@@ -52,7 +52,9 @@ class Settings(BaseSettings):
     queue: int = Field(
         16, ge=0, le=10_000, description="Questions that may wait; further ones get 503 and Retry-After."
     )
-    passages: int = Field(3, ge=1, le=20, description="Most passages put into a prompt.")
+    passages: int | None = Field(
+        None, ge=1, le=20, description="Most passages put into a prompt. Default: what the reading profile says, 3."
+    )
     anonymous_chat: bool = Field(True, description="Whether people may chat without an account.")
     questions_per_minute: int = Field(
         3000, ge=1, le=1_000_000, description="Questions per minute from one address; guards against floods."

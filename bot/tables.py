@@ -83,6 +83,7 @@ class Answer(Base):
     completion_tokens: Mapped[int] = mapped_column(default=0)
     correction_id: Mapped[int | None] = mapped_column(sa.ForeignKey("corrections.id"), index=True)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    profile: Mapped[str | None]  # the reading profile that was used (bot.answering.profile)
 
 
 class Feedback(Base):

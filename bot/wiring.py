@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
     from bot.answering.answer import Answerer
+    from bot.answering.profile import Profile
     from bot.llm.gate import Gate
     from bot.llm.writer import ChatWriter
     from bot.models.spec import ResolvedModel
@@ -143,19 +144,22 @@ class Parts:
         )
 
     @cached_property
-    def answerer(self) -> Answerer:
-        from bot.answering import doubt
-        from bot.answering.answer import Answerer
-        from bot.answering.evidence import evidence_for
+    def profile(self) -> Profile:
+        """What is tuned for the pair of models in use, fitted to the settings."""
+        from bot.answering.profile import shipped
 
-        return Answerer(
-            self.database,
-            self.searcher,
-            self.writer,
-            evidence_for(self.settings.embedding_model if self._given_embedder is None else "given"),
+        embedding = self.settings.embedding_model if self._given_embedder is None else "given"
+        return shipped(self.chat_name, embedding).fitted(
             passages=self.settings.passages,
-            intercept=doubt.intercept_for(self.chat_name),
+            context=self.settings.context_tokens,
+            answer=self.settings.answer_tokens,
         )
+
+    @cached_property
+    def answerer(self) -> Answerer:
+        from bot.answering.answer import Answerer
+
+        return Answerer(self.database, self.searcher, self.writer, self.profile)
 
     @cached_property
     def turns(self) -> Turns:
@@ -165,13 +169,12 @@ class Parts:
 
     @cached_property
     def curation(self) -> Curation:
-        from bot.answering.answer import SEARCH_DEPTH
         from bot.answering.prompt import choose
         from knowledge.correcting.curation import Curation
 
         def read(question: str, candidate: Candidate | None) -> Sequence[Hit]:
-            hits = self.searcher.search(question, SEARCH_DEPTH, candidate=candidate).hits
-            return choose(hits, self.settings.passages)
+            hits = self.searcher.search(question, self.profile.selection.depth, candidate=candidate).hits
+            return choose(hits, self.profile.selection)
 
         return Curation(self.database, self.searcher, self.embedder, read)
 

@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from bot import texts
-from bot.answering import citations, doubt, prompt
+from bot.answering import citations, prompt
 from bot.answering.condense import condense
 from bot.answering.evidence import foreign
 from bot.answering.exchange import Ask, Emit, Outcome, Source, SourcesFound, Token, Waiting
@@ -25,13 +25,11 @@ from retrieval.text import language_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bot.answering.evidence import Evidence
     from bot.answering.exchange import ModelAccess, Ticket, Writer
+    from bot.answering.profile import Profile
     from knowledge.db import Database
     from retrieval.passage import Hit, Passage
     from retrieval.search import Searcher, SearchResult
-
-SEARCH_DEPTH = 8  # hits that a search gives; the prompt takes fewer, the page shows those of the prompt
 
 
 class Answerer:
@@ -42,19 +40,12 @@ class Answerer:
         database: Database,
         searcher: Searcher,
         writer: Writer,
-        evidence: Evidence,
-        *,
-        passages: int,
-        intercept: float | None = None,
+        profile: Profile,
     ) -> None:
-        """``passages``: most in a prompt; ``intercept``: how much the model may doubt (doubt); None: it is not
-        asked."""
-        self._intercept = intercept
         self._database = database
         self._searcher = searcher
         self._writer = writer
-        self._evidence = evidence
-        self._passages = passages
+        self._profile = profile
 
     def answer(
         self,
@@ -100,8 +91,8 @@ class Answerer:
             served = self._serve_curated(ask, question, language, emit, started, searching)
             if served is not None:
                 return served
-        result = self._searcher.search(condensed, SEARCH_DEPTH, filters=ask.filters or None)
-        chosen = prompt.choose(result.hits, self._passages)
+        result = self._searcher.search(condensed, self._profile.selection.depth, filters=ask.filters or None)
+        chosen = prompt.choose(result.hits, self._profile.selection)
         sources = tuple(_source(n, hit) for n, hit in enumerate(chosen, start=1))
         timings = {"retrieval": _since(searching)}
         emit(SourcesFound(sources, result.seq))
@@ -110,18 +101,21 @@ class Answerer:
             "language": language,
             "sources": sources,
             "knowledge_version": result.seq,
+            "profile": self._profile.name,
         }
-        if not self._evidence.enough(result, language_of(condensed)):
+        if not self._profile.evidence.enough(result, language_of(condensed)):
             return _refused("no_evidence" if chosen else "no_documents", common, timings, started)
-        messages = prompt.build(condensed, chosen, language)
+        messages = prompt.build(condensed, chosen, language, self._profile.form)
         prompted = Prompted(
             messages,
             condensed,
             language,
             sources,
+            form=self._profile.form,
             limit=self._limit(condensed, result, chosen),
+            sure=self._profile.limits.sure,
             quotable=self._quotable(sources),
-            corrected=self._evidence.corrected(result),
+            corrected=self._profile.evidence.corrected(result),
             fresh=ask.fresh,
         )
 
@@ -152,11 +146,10 @@ class Answerer:
     def _limit(self, question: str, result: SearchResult, chosen: Sequence[Hit]) -> float | None:
         """The doubt, in log-odds, above which the passages are taken to lack what is asked; None: the model is not
         asked."""
-        if self._intercept is None:
-            return None
-        coverage = doubt.FOREIGN if foreign(result, language_of(question)) else result.coverage
+        limits = self._profile.limits
+        coverage = limits.foreign if foreign(result, language_of(question)) else result.coverage
         length = sum(len(hit.passage.text.encode()) for hit in chosen)
-        return doubt.limit(self._intercept, coverage, length, corrected="erratum" in chosen[0].stages)
+        return limits.limit(coverage, length, corrected="erratum" in chosen[0].stages)
 
     def _quotable(self, sources: Sequence[Source]) -> frozenset[int]:
         """The numbers of the sources that are all that a correction says, short enough to be one passage."""

@@ -72,7 +72,8 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The answer. ``status``: answered | curated | refused | stopped."""
+    """The answer. ``status``: answered | curated | refused | stopped. ``profile``: the reading profile that was used;
+    empty where no passages were read."""
 
     status: str
     answer: str
@@ -88,6 +89,7 @@ class Outcome:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     timings_ms: Mapping[str, float] = field(default_factory=dict)
+    profile: str = ""
 
 
 @dataclass(frozen=True, slots=True)

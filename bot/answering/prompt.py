@@ -11,17 +11,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from retrieval.passage import Hit
 
 NO_ANSWER = "NO_ANSWER"  # what the model writes when the passages lack the answer; never shown to anyone
 
-# Prefill is the cost that people feel: about 40 tokens a second on two cores. Measured in UTF-8 bytes, because the
-# tokenizer is not known here: 2,700 bytes are three full passages, about 600 tokens in either language.
-BUDGET = 2_700
-# A passage far below the best one in the fused ranking is rarely what is asked for. 1 is first in both rankings.
-NEAR = 0.8
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The wording of all prompts. ``examples``: by language, question with passages and the right reply."""
+
+    system: str
+    examples: Mapping[str, tuple[tuple[str, str], ...]]
+    judging: str
+    insisting: str
+
 
 # The frame is English in both languages, what stands in it is Chinese for Chinese questions: with instructions in
 # Chinese the same model refused 2 of 34 questions that its passages do not answer, with these 15 of 30 (2026-11-22).
@@ -66,6 +71,7 @@ _INSISTING = (
 )
 _CORRECTED = " (corrected)"
 LANGUAGES = tuple(_NAMES)
+FORM = Form(system=_SYSTEM, examples=_EXAMPLES, judging=_JUDGING, insisting=_INSISTING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,25 +80,54 @@ class Message:
     content: str
 
 
-def choose(hits: Sequence[Hit], most: int) -> list[Hit]:
-    """The hits for the prompt: best first, at most ``most``, near the best, within the budget (the first always).
+SEARCH_DEPTH = 8  # hits that a search gives; the prompt takes fewer
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which hits go into a prompt: at most ``most``, together at most ``tokens``, none below ``near`` times the best
+    fused score. ``bytes_per_token``: UTF-8 bytes of text for one token of the chat model.
+
+    Reading is the cost that people feel: about 40 tokens a second on two cores for the default model. Three full
+    passages are 2,700 bytes, about 600 tokens of the default model in either language. A passage far below the best one
+    in the fused ranking is rarely what is asked for; 1 is first in both rankings.
+    """
+
+    most: int = 3
+    tokens: int = 600
+    near: float = 0.8
+    bytes_per_token: float = 4.5
+
+    @property
+    def depth(self) -> int:
+        """How many hits to choose from."""
+        return max(SEARCH_DEPTH, self.most)
+
+    @property
+    def size(self) -> int:
+        """The most text, in UTF-8 bytes."""
+        return int(self.tokens * self.bytes_per_token)
+
+
+def choose(hits: Sequence[Hit], selection: Selection) -> list[Hit]:
+    """The hits for the prompt: best first, as ``selection`` says; the first always.
 
     Errata stand first whatever their fused score; the best of the others is judged as if they were not there.
     """
     chosen: list[Hit] = []
-    left = BUDGET
+    left = selection.size
     best = max((hit.stages.get("fused", hit.score) for hit in hits), default=0.0)
     for hit in hits:
-        if hit.stages.get("fused", hit.score) < NEAR * best and "erratum" not in hit.stages:
+        if hit.stages.get("fused", hit.score) < selection.near * best and "erratum" not in hit.stages:
             continue
         left -= len(hit.passage.text.encode())
-        if len(chosen) == most or (chosen and left < 0):
+        if len(chosen) == selection.most or (chosen and left < 0):
             break
         chosen.append(hit)
     return chosen
 
 
-def build(question: str, hits: Sequence[Hit], language: str) -> list[Message]:
+def build(question: str, hits: Sequence[Hit], language: str, form: Form = FORM) -> list[Message]:
     """The messages for a question (understandable alone) and the passages chosen for it."""
     blocks = []
     for number, hit in enumerate(hits, start=1):
@@ -103,22 +138,22 @@ def build(question: str, hits: Sequence[Hit], language: str) -> list[Message]:
     user = "\n\n".join((*blocks, _QUESTION + question))
     examples = (
         Message(role, text)
-        for pair in _EXAMPLES[language]
+        for pair in form.examples[language]
         for role, text in zip(("user", "assistant"), pair, strict=True)
     )
-    return [Message("system", _SYSTEM.format(language=_NAMES[language])), *examples, Message("user", user)]
+    return [Message("system", form.system.format(language=_NAMES[language])), *examples, Message("user", user)]
 
 
-def judging(messages: Sequence[Message]) -> list[Message]:
+def judging(messages: Sequence[Message], form: Form = FORM) -> list[Message]:
     """The messages that ask whether the passages of ``messages`` (from ``build``) state what is asked. Only their end
     differs, so that engines read the passages once."""
-    return _adding(_JUDGING, messages)
+    return _adding(form.judging, messages)
 
 
-def insisting(messages: Sequence[Message], language: str) -> list[Message]:
+def insisting(messages: Sequence[Message], language: str, form: Form = FORM) -> list[Message]:
     """The messages that ask again, for a model that was sure that the passages of ``messages`` state what is asked, and
     then did not answer."""
-    return _adding(_INSISTING.format(language=_NAMES[language]), messages)
+    return _adding(form.insisting.format(language=_NAMES[language]), messages)
 
 
 def _adding(text: str, messages: Sequence[Message]) -> list[Message]:

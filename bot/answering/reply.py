@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from bot.answering import citations, doubt, prompt
 from bot.answering.grounding import invented
-from bot.answering.prompt import NO_ANSWER
+from bot.answering.prompt import FORM, NO_ANSWER, Form
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,7 +42,8 @@ _MARK = re.compile(r"\s*[(（]corrected[)）](?=\s*(?:[\[【［.。,，;；]|$))
 @dataclass(frozen=True, slots=True)
 class Prompted:
     """A prompt with what bears on its reply. ``messages``: from ``prompt.build``; ``limit``: the doubt, in log-odds,
-    above which the passages are taken to lack what is asked (doubt), None: the model is not asked; ``quotable``:
+    above which the passages are taken to lack what is asked (doubt), None: the model is not asked; ``sure``: how far
+    below it the model is sure; ``quotable``:
     numbers of the sources that can stand as the answer, because they are all that a curator wrote; ``corrected``: the
     first source is a correction that was written for a question like this one; ``fresh``: as in ``exchange.Ask``."""
 
@@ -50,7 +51,9 @@ class Prompted:
     question: str
     language: str
     sources: Sequence[Source]
+    form: Form = FORM
     limit: float | None = None
+    sure: float = 0.6
     quotable: frozenset[int] = frozenset()
     corrected: bool = False
     fresh: bool = False
@@ -80,7 +83,7 @@ def reply(prompted: Prompted, place: ModelAccess, on_text: Callable[[str], None]
     messages = prompted.messages
     below = -math.inf  # log-odds from the limit down to the model's doubt
     if prompted.limit is not None:
-        judged = place.judge(prompt.judging(messages))
+        judged = place.judge(prompt.judging(messages, prompted.form))
         if judged.stopped:
             return Reply("stopped", messages, prompt_tokens=judged.prompt_tokens)
         if judged.doubt is not None:
@@ -93,9 +96,9 @@ def reply(prompted: Prompted, place: ModelAccess, on_text: Callable[[str], None]
     if below >= 0 and not written.stopped and is_refusal(text) and not held.passed_on:
         if prompted.corrected and 1 in prompted.quotable:
             text = _quoted(prompted, 1)
-        elif below > doubt.SURE and _may_be_asked_again(prompted):
+        elif below > prompted.sure and _may_be_asked_again(prompted):
             held = _Holding(on_text)
-            messages = prompt.insisting(messages, prompted.language)
+            messages = prompt.insisting(messages, prompted.language, prompted.form)
             written = place.write(messages, on_text=held.take, fresh=prompted.fresh)
             text = _in_words(written, prompted)
     status, answer, cited = _verified(text, written, prompted)

@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from bot.answering.answer import Answerer
-from bot.answering.evidence import evidence_for
+from bot.answering.profile import Profile
+from bot.answering.prompt import Selection
 from bot.recheck import recheck
 from knowledge import put
 from knowledge.correcting.corrections import NewComplaint, report
@@ -46,7 +47,7 @@ class Silent:
 
 
 def answerer(talk: Talk) -> Answerer:
-    return Answerer(talk.database, talk.searcher, Silent(), evidence_for("other"), passages=4)
+    return Answerer(talk.database, talk.searcher, Silent(), Profile("test", Selection(most=4)))
 
 
 def publish(talk: Talk, question: str, **parts: Any) -> int:
@@ -126,7 +127,7 @@ def test_a_rollback_while_the_recheck_asks_wins(talk: Talk) -> None:
             talk.curation.rollback(correction_id, actor="ann")
             return outcome
 
-    slow = Slow(talk.database, talk.searcher, Silent(), evidence_for("other"), passages=4)
+    slow = Slow(talk.database, talk.searcher, Silent(), Profile("test", Selection(most=4)))
     assert check(talk, correction_id, how=slow)
     assert talk.curation.item(correction_id)["state"] == "rolled_back"
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+from alembic import op
+
 revision = "0009"
 down_revision = "0008"
 
 
-def upgrade() -> None: ...
+def upgrade() -> None:
+    op.add_column("answers", sa.Column("profile", sa.String(), nullable=True))

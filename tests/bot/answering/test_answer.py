@@ -9,8 +9,10 @@ import pytest
 
 from bot.answering.answer import Answerer
 from bot.answering.condense import Turn
-from bot.answering.evidence import evidence_for
+from bot.answering.doubt import Limits
 from bot.answering.exchange import Ask, Event, SourcesFound, Token
+from bot.answering.profile import Profile
+from bot.answering.prompt import Selection
 from bot.llm.gate import Gate
 from bot.llm.writer import ChatWriter
 from knowledge import put
@@ -28,6 +30,12 @@ if TYPE_CHECKING:
 ANSWER = "Shoes may be returned within 14 days [1]."
 HELD = "Within how many days may shoes be returned?"  # all its words but three stand in the passage
 INTERCEPT = -2.0  # for passages as short as these
+
+
+def profile(intercept: float | None = None) -> Profile:
+    return Profile("test", Selection(most=4), limits=Limits(intercept=intercept))
+
+
 APART = "Shall the boutique reimburse me for unworn sandals?"  # none does
 
 
@@ -46,7 +54,7 @@ def talk(tmp_path: Path, migrated: Path) -> Iterator[Talk]:
 def answerer(talk: Talk, text: str, doubt: float = 0.0, **how: Any) -> Answerer:
     chat = ScriptedChat(script=lambda _prompt: text, doubt=lambda _prompt: doubt)
     writer = ChatWriter(chat, Gate(1, 0), talk.database, model=f"scripted {doubt}", max_tokens=64)
-    return Answerer(talk.database, talk.searcher, writer, evidence_for("other"), passages=4, **how)
+    return Answerer(talk.database, talk.searcher, writer, profile(**how))
 
 
 def status(talk: Talk, question: str, doubt: float, **how: Any) -> str:
@@ -73,7 +81,7 @@ def test_a_question_in_another_language_is_not_measured_by_its_words(talk: Talk)
 def test_a_second_asking_is_what_the_outcome_tells_and_stores(talk: Talk) -> None:
     chat = ScriptedChat(script=lambda prompt: "NO_ANSWER" if prompt.endswith(HELD) else ANSWER, doubt=lambda _: 0.05)
     writer = ChatWriter(chat, Gate(1, 0), talk.database, model="scripted", max_tokens=64)
-    how = Answerer(talk.database, talk.searcher, writer, evidence_for("other"), passages=4, intercept=INTERCEPT)
+    how = Answerer(talk.database, talk.searcher, writer, profile(INTERCEPT))
     events: list[Event] = []
     outcome = how.answer(Ask(HELD), events.append)
     assert (outcome.status, outcome.answer) == ("answered", ANSWER)
@@ -146,7 +154,7 @@ def test_stopping_while_the_model_judges_stops_the_answer(talk: Talk) -> None:
 
     chat = ScriptedChat(script=script, doubt=lambda _prompt: 0.1)
     writer = ChatWriter(chat, Gate(1, 0), talk.database, model="scripted", max_tokens=64)
-    how = Answerer(talk.database, talk.searcher, writer, evidence_for("other"), passages=4, intercept=INTERCEPT)
+    how = Answerer(talk.database, talk.searcher, writer, profile(INTERCEPT))
     outcome = how.answer(Ask(HELD), stop=stop)
     assert (outcome.status, outcome.answer, len(chat.prompts)) == ("stopped", "", 1)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.answering import doubt
-from bot.models.catalogue import DEFAULT_CHAT
+from bot.answering.doubt import Limits
 
 
 def metadata(**likely: float) -> dict[str, Any]:
@@ -40,21 +40,22 @@ def test_doubt_of_an_engine_that_tells_nothing_is_not_known(nothing: dict[str, A
     assert doubt.of(nothing) is None
 
 
-def test_the_default_model_was_measured() -> None:
-    assert doubt.intercept_for(DEFAULT_CHAT) is not None
+def test_without_an_intercept_the_model_is_not_asked() -> None:
+    assert Limits().limit(0.5, 1_000) is None
 
 
-def test_models_that_were_not_measured_have_no_limit() -> None:
-    assert doubt.intercept_for("someone/else") is None
-
-
-@pytest.mark.parametrize("intercept", doubt.INTERCEPTS.values())
-def test_limit_grows_with_what_the_passages_hold_and_falls_with_their_length(intercept: float) -> None:
-    held = [doubt.limit(intercept, coverage / 10, 1_000) for coverage in range(11)]
-    assert held == sorted(set(held))
-    long = [doubt.limit(intercept, 0.5, length) for length in (0, 100, 1_000, 100_000)]
+def test_limit_grows_with_what_the_passages_contain_and_falls_with_their_length() -> None:
+    limits = Limits(intercept=-1.8)
+    covered = [limits.limit(coverage / 10, 1_000) or 0.0 for coverage in range(11)]
+    assert covered == sorted(set(covered))
+    long = [limits.limit(0.5, length) or 0.0 for length in (0, 100, 1_000, 100_000)]
     assert long == sorted(set(long), reverse=True)
-    assert doubt.limit(intercept, 0.5, 1_000, corrected=True) > held[5]
+    assert (limits.limit(0.5, 1_000, corrected=True) or 0.0) > covered[5]
+
+
+def test_limit_is_the_intercept_for_typical_passages_that_contain_nothing() -> None:
+    assert Limits(intercept=-1.8).limit(0.0, 1_500) == -1.8
+    assert Limits(intercept=-1.8).limit(1.0, 6_000) == pytest.approx(-0.8)  # 1.5 for the words, two doublings of .25
 
 
 def test_log_odds_are_even_at_a_half_and_bounded() -> None:

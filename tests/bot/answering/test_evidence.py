@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bot.answering.evidence import Evidence, evidence_for
+from bot.answering.evidence import Evidence
+from bot.answering.profile import shipped
 from retrieval.passage import Hit
 from retrieval.search import SearchResult
 from tests.fakes import passage
@@ -38,7 +39,7 @@ def test_nothing_found_is_never_worth_asking() -> None:
 
 
 def test_a_model_that_was_not_measured_has_no_floor() -> None:
-    assert evidence_for("someone/else").enough(result(-0.5, 0.0, "The shop opens at nine."), "en")
+    assert Evidence().enough(result(-0.5, 0.0, "The shop opens at nine."), "en")
 
 
 @pytest.mark.parametrize(
@@ -47,6 +48,6 @@ def test_a_model_that_was_not_measured_has_no_floor() -> None:
 def test_a_correction_must_lead_and_be_of_a_question_like_this(dense: float, led: bool, expected: bool) -> None:
     stages = {"dense": dense} | ({"erratum": 1.0} if led else {})
     found = SearchResult((Hit(passage(1, "At nine.", erratum=True), 2.0, stages),), 1, 0.0, 0.0, dense, 0.5)
-    assert evidence_for("multilingual-e5-small").corrected(found) is expected
-    assert not evidence_for("other").corrected(found)
-    assert not evidence_for("multilingual-e5-small").corrected(result(0.0))
+    assert shipped("any", "multilingual-e5-small").evidence.corrected(found) is expected
+    assert not Evidence().corrected(found)
+    assert not shipped("any", "multilingual-e5-small").evidence.corrected(result(0.0))

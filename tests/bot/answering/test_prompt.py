@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.answering.prompt import BUDGET, build, choose, insisting, judging
+from bot.answering.prompt import Selection, build, choose, insisting, judging
 from retrieval.passage import Hit
 from tests.fakes import passage
 
@@ -19,19 +19,19 @@ def numbers(hits: list[Hit]) -> list[int]:
 
 
 def test_choose_takes_what_is_near_the_best() -> None:
-    assert numbers(choose([hit(1, 1.0), hit(2, 0.9), hit(3, 0.5)], 4)) == [1, 2]
+    assert numbers(choose([hit(1, 1.0), hit(2, 0.9), hit(3, 0.5)], Selection(most=4))) == [1, 2]
 
 
 def test_choose_is_not_misled_by_errata_that_stand_first() -> None:
     hits = [hit(1, 0.5, erratum=True), hit(2, 0.45, erratum=True), hit(3, 1.0), hit(4, 0.95)]
-    assert numbers(choose(hits, 4)) == [1, 2, 3, 4]
-    assert numbers(choose(hits, 3)) == [1, 2, 3]
+    assert numbers(choose(hits, Selection(most=4))) == [1, 2, 3, 4]
+    assert numbers(choose(hits, Selection(most=3))) == [1, 2, 3]
 
 
 def test_choose_keeps_the_budget_and_always_the_first() -> None:
-    long = "x" * (BUDGET + 1)
-    assert numbers(choose([hit(1, 1.0, text=long), hit(2, 1.0)], 4)) == [1]
-    assert choose([], 4) == []
+    long = "x" * (Selection().size + 1)
+    assert numbers(choose([hit(1, 1.0, text=long), hit(2, 1.0)], Selection(most=4))) == [1]
+    assert choose([], Selection(most=4)) == []
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

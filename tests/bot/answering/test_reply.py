@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bot.answering import doubt, prompt
+from bot.answering.doubt import Limits
 from bot.answering.exchange import Source
 from bot.answering.prompt import NO_ANSWER, Message
 from bot.answering.reply import Prompted, Reply, is_refusal, reply
@@ -171,7 +172,7 @@ def test_nobody_is_asked_again_about_a_correction_of_another_question(database: 
 @pytest.mark.parametrize(("beyond", "status"), [(0.01, "answered"), (-0.01, "refused")])
 def test_sure_is_a_fixed_distance_from_the_limit(database: Database, beyond: float, status: str) -> None:
     asked = Asked(database, NO_ANSWER, ANSWER, doubts=UNSURE)
-    assert asked.reply(limit=doubt.log_odds(UNSURE) + doubt.SURE + beyond).status == status
+    assert asked.reply(limit=doubt.log_odds(UNSURE) + Limits().sure + beyond).status == status
 
 
 def test_what_was_heard_of_a_refusal_is_not_joined_with_a_second_text(database: Database) -> None:
