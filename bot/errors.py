@@ -4,6 +4,7 @@ BotError
 ├── NotSignedIn     who is asking? (401)
 ├── Forbidden       we know who, and they may not (403)
 ├── TooMany         too many attempts or questions of one person; ``retry_after`` seconds (429)
+│   └── TooManyWaiting  one asker's own questions take all places that one asker may have before the model
 ├── Busy            the line before the model is full; ``retry_after`` seconds (503)
 ├── SettingsError   a setting is wrong; the message names it and says what it may be
 ├── ModelError      the model store (bot.models.errors)
@@ -41,6 +42,19 @@ class TooMany(BotError):
     def __init__(self, template: str, *, retry_after: int, code: str | None = None, **values: object) -> None:
         super().__init__(template, code=code, **values)
         self.retry_after = retry_after
+
+
+class TooManyWaiting(TooMany):
+    """``count`` questions of one asker wait or are being answered, which is as many as one asker may have."""
+
+    code = "too_many_waiting"
+
+    def __init__(self, count: int, *, retry_after: int) -> None:
+        template = (
+            "{count} of your own questions are being answered or are waiting, and no more may wait for one person. "
+            "Wait for their answers, or try again in {seconds} seconds."
+        )
+        super().__init__(template, retry_after=retry_after, code=self.code, count=count, seconds=retry_after)
 
 
 class Busy(BotError):

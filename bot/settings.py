@@ -52,6 +52,13 @@ class Settings(BaseSettings):
     queue: int = Field(
         16, ge=0, le=10_000, description="Questions that may wait; further ones get 503 and Retry-After."
     )
+    queue_per_asker: int = Field(
+        4,
+        ge=1,
+        le=10_000,
+        description="Questions of one browser, account or key that may wait or be answered at the same time; further "
+        "ones get 429 and Retry-After.",
+    )
     passages: int | None = Field(
         None, ge=1, le=20, description="Most passages put into a prompt. Default: what the reading profile says, 3."
     )

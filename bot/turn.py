@@ -16,7 +16,7 @@ import structlog
 
 from bot import conversations
 from bot.answering.exchange import Ask, Event, Outcome, SourcesFound, Token, Waiting
-from bot.errors import BotError, Busy
+from bot.errors import BotError, Busy, TooManyWaiting
 from bot.events import metrics
 from bot.feedback import report_unanswered
 from bot.tables import Answer
@@ -97,14 +97,15 @@ class Turns:
         filters: dict[str, str] | None = None,
         regenerate: str | None = None,
         history: Sequence[Turn] | None = None,
+        asker: str | None = None,
     ) -> Begun:
         """Joins the line and stores the question; everything that can be refused is refused here. Whoever begins a
-        turn runs it, or abandons it. Raises Busy (the line is full), Invalid, NotFound.
+        turn runs it, or abandons it. Raises Busy (the line is full), TooManyWaiting (of this asker), Invalid, NotFound.
 
         ``regenerate``: an answer of the owner's that they want another wording of. ``history``: what was said before,
-        where another program keeps the conversation.
+        where another program keeps the conversation. ``asker``: whose turn it is in the line; None: the owner's.
         """
-        ticket = self._join(question, alone=not (conversation_id or regenerate or history))
+        ticket = self._join(asker or owner, question, alone=not (conversation_id or regenerate or history))
         with ExitStack() as undo:
             if ticket is not None:
                 undo.callback(ticket.leave)
@@ -188,12 +189,12 @@ class Turns:
                 turn.stop.set()
             return self._idle.wait_for(lambda: not self._running, timeout)
 
-    def _join(self, question: str, *, alone: bool) -> Ticket | None:
-        """A place in the line. None where the line is full and no model is needed: a corrected question that begins a
-        conversation (``alone``). Raises Busy."""
+    def _join(self, asker: str, question: str, *, alone: bool) -> Ticket | None:
+        """A place in the line. None where there is none and no model is needed: a corrected question that begins a
+        conversation (``alone``). Raises Busy, TooManyWaiting."""
         try:
-            return self._answerer.join()
-        except Busy:
+            return self._answerer.join(asker)
+        except (Busy, TooManyWaiting):
             if alone and self._answerer.needs_no_model(question):
                 return None
             raise

@@ -129,7 +129,7 @@ class Parts:
     def gate(self) -> Gate:
         from bot.llm.gate import Gate
 
-        return Gate(self.settings.parallel, self.settings.queue)
+        return Gate(self.settings.parallel, self.settings.queue, per_asker=self.settings.queue_per_asker)
 
     @cached_property
     def writer(self) -> ChatWriter:

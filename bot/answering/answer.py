@@ -64,9 +64,10 @@ class Answerer:
         ) as place:
             return self._answer(ask, emit, place, stop)
 
-    def join(self) -> Ticket:
-        """A place before the model, for a question that is to be answered soon. Raises Busy where there is none."""
-        return self._writer.join()
+    def join(self, asker: str) -> Ticket:
+        """A place before the model, for a question of ``asker`` that is to be answered soon. Raises Busy where there is
+        none, TooManyWaiting where the asker's own questions have all that one asker may have."""
+        return self._writer.join(asker)
 
     def needs_no_model(self, question: str) -> bool:
         """Whether the answer is there already: a corrected question, asked without a history. For those who would

@@ -132,7 +132,7 @@ class Ticket(Protocol):
 class Writer(Protocol):
     """A chat model with its queue and its memory (bot.llm.writer)."""
 
-    def join(self) -> Ticket: ...
+    def join(self, asker: str) -> Ticket: ...
 
     def place(
         self,

@@ -1,10 +1,10 @@
 """Who may generate now: a fair queue in front of an engine.
 
-Knows nothing about engines, prompts or the web. `slots` generations run at once; others wait in the order in which
-they came and are told their position (1 = next). People go first: those who enter with `background=True` (a proof, a
-recheck) wait for them, but every PATIENCE-th place goes to the background where both wait, so that it is never
-starved. Past `limit` waiting people the next one is refused with the number of seconds after which trying again makes
-sense; the background has a limit of the same size.
+Knows nothing about engines, prompts or the web. `slots` generations run at once; others wait, are told their position
+(1 = next) and get a place in the order that `line` gives: askers take turns. Past `limit` waiting people the next
+question is refused with the number of seconds after which trying again makes sense; the background has a limit of the
+same size. One asker may have `per_asker` places, waiting ones and running ones together, so that nobody fills the line
+alone.
 """
 
 from __future__ import annotations
@@ -12,31 +12,37 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections import deque
+from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from bot.errors import Busy
+from bot.errors import Busy, TooManyWaiting
 from bot.llm.errors import WaitCancelled
+from bot.llm.line import Line, Waiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PATIENCE: Final = 4
 POLL_SECONDS: Final = 0.1  # how soon a waiter's own `cancelled` event is noticed
 FIRST_GUESS_SECONDS: Final = 10.0  # length of a generation before any was measured
 SMOOTHING: Final = 0.3
+NOBODY: Final = ""  # the asker of what this program asks for itself; has no limit of its own
 
 
 class Ticket:
     """A place in the line, held from ``Gate.join`` to ``leave``; between them, ``wait`` until it is one's turn."""
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: Gate, waiter: Waiter) -> None:
         self._gate = gate
         self._began: float | None = None
         self._left = False
-        self.waits = False  # these two are the gate's to set
-        self.admitted = False
+        self.waiter = waiter
+        self.admitted = False  # the gate's to set
+
+    @property
+    def position(self) -> int:
+        """1 = next; 0 = admitted, or gone."""
+        return self._gate.position(self)
 
     def wait(
         self, *, on_position: Callable[[int], None] | None = None, cancelled: threading.Event | None = None
@@ -54,54 +60,71 @@ class Ticket:
 
 
 class Gate:
-    """Thread-safe. `clock` is a parameter for tests."""
+    """Thread-safe. `per_asker` None: one asker may have all places. `clock` is a parameter for tests."""
 
-    def __init__(self, slots: int, limit: int, *, clock: Callable[[], float] = time.monotonic) -> None:
-        if slots < 1 or limit < 0:
-            raise ValueError("A gate needs at least one slot and a limit of 0 or more.")
+    def __init__(
+        self,
+        slots: int,
+        limit: int,
+        *,
+        per_asker: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if slots < 1 or limit < 0 or (per_asker is not None and per_asker < 1):
+            raise ValueError("A gate needs at least one slot, a limit of 0 or more, and a place for each asker.")
         self.slots = slots
         self.limit = limit
+        self._per_asker = per_asker
         self._clock = clock
         self._changed = threading.Condition()
-        self._people: deque[Ticket] = deque()
-        self._background: deque[Ticket] = deque()
-        self._running = 0
-        self._turn = 0  # people admitted since the background last was, while it waited
+        self._line = Line()
+        self._tickets: dict[Waiter, Ticket] = {}  # of those who wait
+        self._running: Counter[str] = Counter()  # asker → generations under way
         self._seconds = FIRST_GUESS_SECONDS
 
     @property
     def running(self) -> int:
         """Generations under way."""
         with self._changed:
-            return self._running
+            return self._running.total()
 
     @property
     def waiting(self) -> int:
         """People and background work in the queue."""
         with self._changed:
-            return len(self._people) + len(self._background)
+            return len(self._line)
 
-    def join(self, *, background: bool = False) -> Ticket:
-        """A place in the line, for whoever must know at once whether there is one. It keeps nobody from a free slot
-        until its holder waits for one. Raises Busy past the limit."""
-        ticket = Ticket(self)
+    def position(self, ticket: Ticket) -> int:
+        """See Ticket.position."""
         with self._changed:
-            line = self._background if background else self._people
-            if len(line) >= self.limit + max(0, self.slots - self._running):
-                raise Busy(self._retry_after(len(line)))
-            line.append(ticket)
+            return self._position(ticket)
+
+    def join(self, asker: str = NOBODY, *, background: bool = False) -> Ticket:
+        """A place in the line, for whoever must know at once whether there is one. It keeps nobody from a free slot
+        until its holder waits for one. Raises Busy past the limit, TooManyWaiting past that of one asker."""
+        waiter = Waiter(asker, background)
+        ticket = Ticket(self, waiter)
+        with self._changed:
+            if not background and asker != NOBODY:
+                self._refuse_too_many(asker)
+            others = self._line.background if background else self._line.people
+            if others >= self.limit + max(0, self.slots - self._running.total()):
+                raise Busy(self._seconds_for(others + 1))
+            self._line.join(waiter)
+            self._tickets[waiter] = ticket
         return ticket
 
     @contextmanager
     def enter(
         self,
         *,
+        asker: str = NOBODY,
         on_position: Callable[[int], None] | None = None,
         cancelled: threading.Event | None = None,
         background: bool = False,
     ) -> Iterator[None]:
-        """Joins, waits and leaves: a slot is held for the `with` block. Raises Busy, WaitCancelled."""
-        ticket = self.join(background=background)
+        """Joins, waits and leaves: a slot is held for the `with` block. Raises Busy, TooManyWaiting, WaitCancelled."""
+        ticket = self.join(asker, background=background)
         try:
             ticket.wait(on_position=on_position, cancelled=cancelled)
             yield
@@ -114,13 +137,13 @@ class Gate:
         """See Ticket.wait. Returns the time by the gate's clock."""
         told = 0
         with self._changed:
-            ticket.waits = True
+            ticket.waiter.ready = True
             self._admit()
         while True:
             with self._changed:
                 if not ticket.admitted and (position := self._position(ticket)) == told:
                     self._changed.wait(POLL_SECONDS)
-                    position = 0 if ticket.admitted else self._position(ticket)
+                    position = self._position(ticket)
                 if cancelled is not None and cancelled.is_set():
                     raise WaitCancelled("The one who asked has left.")
                 if ticket.admitted:
@@ -134,49 +157,34 @@ class Gate:
         """See Ticket.leave. `began`: when the ticket's wait was over; None for one that did not use its slot."""
         with self._changed:
             if ticket.admitted:
-                self._running -= 1
+                self._running[ticket.waiter.asker] -= 1
+                self._running += Counter()  # forgets askers who have none
                 if began is not None:
                     self._seconds += SMOOTHING * (self._clock() - began - self._seconds)
             else:
-                (self._people if ticket in self._people else self._background).remove(ticket)
+                self._line.leave(ticket.waiter)
+                del self._tickets[ticket.waiter]
             self._admit()
             self._changed.notify_all()
 
     def _admit(self) -> None:
         """Fill the free slots with those who wait."""
-        while self._running < self.slots:
-            people = [ticket for ticket in self._people if ticket.waits]
-            background = [ticket for ticket in self._background if ticket.waits]
-            if not people and not background:
-                return
-            person, self._turn = self._next(len(people), len(background), self._turn)
-            chosen = people[0] if person else background[0]
-            (self._people if person else self._background).remove(chosen)
-            chosen.admitted = True
-            self._running += 1
-
-    @staticmethod
-    def _next(people: int, background: int, turn: int) -> tuple[bool, int]:
-        """(whether a person is next, the turn after that)."""
-        if not background:
-            return True, 0
-        if not people or turn >= PATIENCE - 1:
-            return False, 0
-        return True, turn + 1
+        while self._running.total() < self.slots and (waiter := self._line.take()) is not None:
+            self._tickets.pop(waiter).admitted = True
+            self._running[waiter.asker] += 1
 
     def _position(self, ticket: Ticket) -> int:
-        """1 = next. Follows the order in which places will be given if nobody else comes."""
-        people, background, turn = len(self._people), len(self._background), self._turn
-        mine_is_person = ticket in self._people
-        mine = (self._people if mine_is_person else self._background).index(ticket)
-        position = passed_people = passed_background = 0
-        while True:
-            person, turn = self._next(people - passed_people, background - passed_background, turn)
-            position += 1
-            if person == mine_is_person and (passed_people if person else passed_background) == mine:
-                return position
-            passed_people += person
-            passed_background += not person
+        return self._line.position(ticket.waiter) if ticket.waiter in self._tickets else 0
 
-    def _retry_after(self, ahead: int) -> int:
-        return max(1, math.ceil(round(self._seconds * (ahead + 1) / self.slots, 1)))
+    def _refuse_too_many(self, asker: str) -> None:
+        waiting = self._line.of(asker)
+        count = len(waiting) + self._running[asker]
+        if self._per_asker is None or count < self._per_asker:
+            return
+        # One of theirs must end first: one that runs, or else the first of those that wait.
+        ahead = 0 if self._running[asker] else self._line.position(waiting[0])
+        raise TooManyWaiting(count, retry_after=self._seconds_for(ahead + 1))
+
+    def _seconds_for(self, generations: int) -> int:
+        """After how many seconds so many generations will have ended."""
+        return max(1, math.ceil(round(self._seconds * generations / self.slots, 1)))

@@ -50,9 +50,10 @@ class ChatWriter:
         self.memory = _Memory(database, model)
         self.max_tokens = max_tokens
 
-    def join(self) -> Ticket:
-        """A place in the line for a turn that begins later. Raises Busy past the line's limit."""
-        return self.gate.join()
+    def join(self, asker: str) -> Ticket:
+        """A place in the line for a turn of ``asker`` that begins later. Raises Busy past the line's limit,
+        TooManyWaiting past the asker's own."""
+        return self.gate.join(asker)
 
     @contextmanager
     def place(

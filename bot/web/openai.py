@@ -103,6 +103,11 @@ class CompletionBody(BaseModel):
     stream: bool = False
     stream_options: StreamOptionsBody | None = None
     n: int | None = None
+    user: str | None = Field(
+        None,
+        max_length=200,
+        description="Whom the program asks for: people take turns, and one may have only so many questions waiting.",
+    )
 
 
 @router.get("/models")
@@ -119,7 +124,8 @@ async def complete(body: CompletionBody, request: Request, identity: Program, pa
     if body.n not in (None, 1):
         raise Invalid("n: there is one answer to a question.")
     question, history = read(body.messages)
-    begun = await run_in_threadpool(begin, request, identity, parts, question=question, history=history)
+    asker = f"{identity.owner}:{body.user}" if body.user else None
+    begun = await run_in_threadpool(begin, request, identity, parts, question=question, history=history, asker=asker)
     completion = _Completion(begun, str(parts.settings.public_url or request.base_url).rstrip("/"))
 
     def leave() -> None:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from bot.errors import Busy
 from bot.llm.errors import WaitCancelled
-from bot.llm.gate import PATIENCE, Gate
+from bot.llm.gate import Gate
+from bot.llm.line import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -182,3 +182,41 @@ def test_questions_are_answered_in_the_order_in_which_they_came(tmp_path: Path) 
             one.wait()
         asked = [prompt[prompt.rindex("on day ") :][7] for prompt in chat.prompts]
         assert asked == list("01234567")
+
+
+def test_one_browser_may_have_only_so_many_questions_waiting_and_hears_that_they_are_its_own(tmp_path: Path) -> None:
+    gate = threading.Semaphore(0)
+    chat = ScriptedChat(script=lambda _: ANSWER, gate=gate)
+    with shop(tmp_path, chat, queue=10, queue_per_asker=2) as made, serving(made.app) as address:
+        first = Listener(address)
+        first.has("sources")
+        second = Listener(address, first.cookies, question="When does the shop close?")
+        second.has("queue")
+        with httpx.Client(base_url=address, cookies=first.cookies) as same_browser:
+            refused = same_browser.post("/api/chat", json={"question": "Does it open at nine?"})
+        assert (refused.status_code, int(refused.headers["retry-after"]) > 0) == (429, True)
+        assert "2 of your own questions" in refused.json()["detail"]
+        other = Listener(address, question="Does it close at eight?")
+        other.has("queue")
+        gate.release(100)
+        for one in (first, second, other):
+            one.wait()
+        assert [status for status, _ in stored(made)] == ["answered"] * 3
+
+
+def test_people_take_turns(tmp_path: Path) -> None:
+    gate = threading.Semaphore(0)
+    chat = ScriptedChat(script=lambda _: ANSWER, gate=gate)
+    with shop(tmp_path, chat, queue_per_asker=10) as made, serving(made.app) as address:
+        first = Listener(address, question="When does the shop open on day 0?")
+        first.has("sources")
+        listeners = [first]
+        for number in range(1, 6):
+            cookies = first.cookies if number < 4 else None
+            listeners.append(Listener(address, cookies, question=f"When does the shop open on day {number}?"))
+            listeners[-1].has("queue")
+        gate.release(1000)
+        for one in listeners:
+            one.wait()
+        asked = [prompt[prompt.rindex("on day ") :][7] for prompt in chat.prompts]
+        assert asked == list("014523")
