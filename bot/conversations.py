@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from bot.answering.condense import MAX_TURNS, Turn
+from bot.answering.condense import MAX_TURNS, Condensed, How, Turn
 from bot.answering.exchange import Ask, Outcome, Source, SourcesFound
 from bot.tables import Answer, Conversation, Feedback, Signal
 from knowledge.correcting.corrections import State
@@ -62,16 +62,19 @@ def begin(session: Session, *, owner: str, question: str, conversation_id: str |
     return answer
 
 
-def history(session: Session, conversation_id: str, *, before: str | None = None) -> tuple[Turn, ...]:
-    """The last finished turns, oldest first; ``before`` leaves out that answer and what came after it."""
-    query = sa.select(Answer).where(
-        Answer.conversation_id == conversation_id, Answer.status.in_(("answered", "curated", "refused", "stopped"))
+def history(session: Session, conversation_id: str, *, before: str) -> tuple[Turn, ...]:
+    """The last turns before an answer, oldest first. A question that failed or is still being answered counts too: who
+    goes on talking may mean it. The same question asked before, in the same words, tells nothing about itself."""
+    limit = session.get_one(Answer, before)
+    itself = sa.and_(
+        Answer.question == limit.question,
+        sa.or_(Answer.condensed_question == limit.question, Answer.status == "failed"),
     )
-    if before is not None:
-        limit = session.get_one(Answer, before)
-        query = query.where(Answer.created_at < limit.created_at)
-    newest = session.scalars(query.order_by(Answer.created_at.desc()).limit(MAX_TURNS)).all()
-    return tuple(Turn(answer.condensed_question, answer.answer) for answer in reversed(newest))
+    query = sa.select(Answer.condensed_question, Answer.answer).where(
+        Answer.conversation_id == conversation_id, Answer.created_at < limit.created_at, ~itself
+    )
+    newest = session.execute(query.order_by(Answer.created_at.desc()).limit(MAX_TURNS)).all()
+    return tuple(Turn(question, answer) for question, answer in reversed(newest))
 
 
 def not_mine(session: Session, conversation_id: str) -> frozenset[int]:
@@ -96,6 +99,7 @@ def finish(session: Session, answer_id: str, outcome: Outcome) -> None:
     answer.status = outcome.status
     answer.answer = outcome.answer
     answer.condensed_question = outcome.condensed_question
+    answer.condensed_how = outcome.condensed_how
     answer.language = outcome.language
     answer.sources = [source_json(source) for source in outcome.sources]
     answer.citations = list(outcome.citations)
@@ -200,6 +204,7 @@ def snapshot(answer: Answer) -> dict[str, Any]:
         "conversation_id": answer.conversation_id,
         "question": answer.question,
         "condensed_question": answer.condensed_question,
+        "condensed_how": answer.condensed_how,
         "language": answer.language,
         "answer": answer.answer,
         "status": answer.status,
@@ -281,17 +286,30 @@ def ask_for(
     ``again``: the answer that is asked for anew. Its question was condensed then; what was said since must not
     change what it means.
     """
-    if again is not None and again.status == "failed":  # it never was condensed
+    asked = answer.question
+    before: tuple[Turn, ...] = ()
+    condensed: Condensed | None = None
+    if again is None:
+        before = history(session, answer.conversation_id, before=answer.id)
+    elif again.status == "failed":  # it never was condensed
         asked, before = again.question, history(session, answer.conversation_id, before=again.id)
-    elif again is not None:
-        asked, before = again.condensed_question, ()
     else:
-        asked, before = answer.question, history(session, answer.conversation_id, before=answer.id)
+        asked, condensed = again.condensed_question, _condensed(session, again)
     return Ask(
         question=asked,
         history=before,
+        condensed=condensed,
         language=language or (again.language if again else None) or None,
         filters=filters or {},
         exclude_entries=not_mine(session, answer.conversation_id),
         fresh=again is not None,
     )
+
+
+def _condensed(session: Session, answer: Answer) -> Condensed:
+    """What the question of an answer was condensed to. Of older answers it is not known how: who began a conversation
+    asked alone, of anybody else it is taken that they may have pointed back."""
+    how = How(answer.condensed_how) if answer.condensed_how else None
+    if how is None:
+        how = How.UNCHANGED if history(session, answer.conversation_id, before=answer.id) else How.ALONE
+    return Condensed(answer.condensed_question, how)

@@ -25,6 +25,7 @@ from retrieval.text import language_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from bot.answering.condense import Condensed
     from bot.answering.exchange import ModelAccess, Ticket, Writer
     from bot.answering.profile import Profile
     from knowledge.db import Database
@@ -78,7 +79,7 @@ class Answerer:
     def _answer(self, ask: Ask, emit: Emit, place: ModelAccess, stop: threading.Event) -> Outcome:
         started = time.perf_counter()
         language = _language(ask)
-        condensed = condense(
+        condensed = ask.condensed or condense(
             ask.question,
             ask.history,
             lambda messages, *, max_tokens: place.write(messages, max_tokens=max_tokens).text,
@@ -86,34 +87,33 @@ class Answerer:
         if stop.is_set():
             return self._stopped(condensed, language, emit, started)
         searching = time.perf_counter()
-        # A question that was only joined with the one before may be a corrected one in its own right.
-        own = [ask.question] if condensed != ask.question and condensed.endswith(ask.question) else []
-        for question in (condensed, *own):
-            served = self._serve_curated(ask, question, language, emit, started, searching)
+        if condensed.certain:
+            served = self._serve_curated(ask, condensed, language, emit, started, searching)
             if served is not None:
                 return served
-        result = self._searcher.search(condensed, self._profile.selection.depth, filters=ask.filters or None)
+        result = self._searcher.search(condensed.text, self._profile.selection.depth, filters=ask.filters or None)
         chosen = prompt.choose(result.hits, self._profile.selection)
         sources = tuple(_source(n, hit) for n, hit in enumerate(chosen, start=1))
         timings = {"retrieval": _since(searching)}
         emit(SourcesFound(sources, result.seq))
         common: dict[str, Any] = {
-            "condensed_question": condensed,
+            "condensed_question": condensed.text,
+            "condensed_how": condensed.how,
             "language": language,
             "sources": sources,
             "knowledge_version": result.seq,
             "profile": self._profile.name,
         }
-        if not self._profile.evidence.enough(result, language_of(condensed)):
+        if not self._profile.evidence.enough(result, language_of(condensed.text)):
             return _refused("no_evidence" if chosen else "no_documents", common, timings, started)
-        messages = prompt.build(condensed, chosen, language, self._profile.form)
+        messages = prompt.build(condensed.text, chosen, language, self._profile.form)
         prompted = Prompted(
             messages,
-            condensed,
+            condensed.text,
             language,
             sources,
             form=self._profile.form,
-            limit=self._limit(condensed, result, chosen),
+            limit=self._limit(condensed.text, result, chosen),
             sure=self._profile.limits.sure,
             quotable=self._quotable(sources),
             corrected=self._profile.evidence.corrected(result),
@@ -161,14 +161,15 @@ class Answerer:
             whole = {one.n: matching.answer_of(session, one.document_id) for one in curated}
         return frozenset(one.n for one in curated if (whole[one.n] or "").strip() == one.passage.strip())
 
-    def _stopped(self, condensed: str, language: str, emit: Emit, started: float) -> Outcome:
+    def _stopped(self, condensed: Condensed, language: str, emit: Emit, started: float) -> Outcome:
         """Nothing was looked for yet."""
         seq = self._searcher.refresh().seq
         emit(SourcesFound((), seq))
         return Outcome(
             status="stopped",
             answer="",
-            condensed_question=condensed,
+            condensed_question=condensed.text,
+            condensed_how=condensed.how,
             language=language,
             sources=(),
             citations=(),
@@ -178,11 +179,11 @@ class Answerer:
         )
 
     def _serve_curated(
-        self, ask: Ask, condensed: str, language: str, emit: Emit, started: float, searching: float
+        self, ask: Ask, condensed: Condensed, language: str, emit: Emit, started: float, searching: float
     ) -> Outcome | None:
         """The approved answer, verbatim and without a model, when this is the corrected question."""
         with self._database.read() as session:
-            found = matching.match(session, condensed, now=utc_now(), excluded=ask.exclude_entries)
+            found = matching.match(session, condensed.text, now=utc_now(), excluded=ask.exclude_entries)
             if found is None:
                 return None
             seq = head(session)
@@ -207,7 +208,8 @@ class Answerer:
         return Outcome(
             status="curated",
             answer=found.answer,
-            condensed_question=condensed,
+            condensed_question=condensed.text,
+            condensed_how=condensed.how,
             language=language,
             sources=(source,),
             citations=(1,),

@@ -3,16 +3,21 @@
 The model rewrites; the rewriting is checked, because a bad one sends the search astray: what is empty, far longer
 than its parts, about something else, or a statement instead of a question is dropped. Then a question of some length
 is taken as it is, a short one is joined with the question before it.
+
+How the text was made goes with it (``How``): what may ask about something that only the conversation names is never
+compared with corrected questions (see standalone).
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from bot.answering.prompt import Message
-from retrieval.text import language_of, tokens
+from bot.answering.standalone import WHOLE, adds_nothing, complete
+from retrieval.text import language_of, normalise, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,9 +28,7 @@ MAX_ANSWER = 240  # … and of an earlier answer
 MAX_TOKENS = 64
 LONGEST = 180  # UTF-8 bytes of a question that its rewriting has room for; a longer one stands alone
 KEPT = 1 / 3  # share of the last question's words that its rewriting must have
-# Words from which a question is taken to stand alone where the rewriting failed, and where it brought nothing in. Of 24
-# follow-ups that point back 23 are shorter than WHOLE; of 65 that do not, 10 are (2026-11-22).
-WHOLE = 7
+# Words from which a question is searched as it is where its rewriting brought nothing in; WHOLE where that failed.
 BARE = 5
 
 # As in prompt: an English frame with examples in the question's language. With Chinese instructions the model
@@ -45,10 +48,34 @@ _ASKING = re.compile(r"[?？]\s*$|[吗呢几谁哪怎]|什么|多少|如何|为�
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """An earlier question (condensed) and its answer."""
+    """An earlier question (condensed) and its answer; either may be empty."""
 
     question: str
     answer: str
+
+
+class How(StrEnum):
+    """How the text of a condensed question was made."""
+
+    ALONE = "alone"  # nothing was talked about before
+    COMPLETE = "complete"  # as it was asked, and it names all that it asks about
+    UNCHANGED = "unchanged"  # as it was asked, but it may point back to the conversation
+    JOINED = "joined"  # behind the question before it
+    REWRITTEN = "rewritten"  # by the model, from words of the question and of the turn before it
+    GUESSED = "guessed"  # by the model, with words from elsewhere
+
+
+@dataclass(frozen=True, slots=True)
+class Condensed:
+    """A question as it is searched for, and how its text was made."""
+
+    text: str
+    how: How
+
+    @property
+    def certain(self) -> bool:
+        """Whether the text surely says what was meant: only then it is compared with corrected questions."""
+        return self.how not in (How.UNCHANGED, How.GUESSED)
 
 
 _EXAMPLES = {
@@ -83,18 +110,39 @@ class Write(Protocol):
     def __call__(self, messages: Sequence[Message], *, max_tokens: int) -> str: ...
 
 
-def condense(question: str, history: Sequence[Turn], write: Write) -> str:
-    """The question so that it stands alone; the question itself when there is no history."""
-    if not history or len(question.encode("utf-8", "replace")) > LONGEST or "\n" in question.strip():
-        return question
+def condense(question: str, history: Sequence[Turn], write: Write) -> Condensed:
+    """The question so that it stands alone, with how that was done; the question itself when there is no history."""
+    if not history:
+        return Condensed(question, How.ALONE)
+    if len(question.encode("utf-8", "replace")) > LONGEST or "\n" in question.strip():
+        return _as_asked(question)
     rewritten = _clean(write(build(question, history, language_of(question)), max_tokens=MAX_TOKENS))
-    if not _fits(rewritten, question, history):
-        rewritten, enough = question, WHOLE
-    else:
-        enough = 0 if _takes_up(rewritten, question, history) else BARE
-    if len(tokens(question)) < enough:
-        return f"{history[-1].question[-MAX_QUESTION:]} {question}"
-    return rewritten
+    fits = _fits(rewritten, question, history)
+    if fits and _takes_up(rewritten, question, history):
+        last = history[-1]
+        traced = adds_nothing(rewritten, question, last.question, last.answer)
+        return Condensed(rewritten, How.REWRITTEN if traced else How.GUESSED)
+    if len(tokens(question)) < (BARE if fits else WHOLE):
+        return _joined(question, history)
+    if not fits:
+        return Condensed(question, How.UNCHANGED)
+    return _as_asked(question) if _same(rewritten, question) else Condensed(rewritten, How.GUESSED)
+
+
+def _as_asked(question: str) -> Condensed:
+    return Condensed(question, How.COMPLETE if complete(question) else How.UNCHANGED)
+
+
+def _joined(question: str, history: Sequence[Turn]) -> Condensed:
+    """Behind the last question that there was; some turns have none (a greeting of another program)."""
+    before = next((turn.question for turn in reversed(history) if turn.question.strip()), "")
+    if not before:
+        return Condensed(question, How.UNCHANGED)
+    return Condensed(f"{before[-MAX_QUESTION:]} {question}", How.JOINED)
+
+
+def _same(rewritten: str, question: str) -> bool:
+    return normalise(rewritten).rstrip("?？.。 ") == normalise(question).rstrip("?？.。 ")
 
 
 def build(question: str, history: Sequence[Turn], language: str) -> list[Message]:

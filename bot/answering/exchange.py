@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import threading
     from contextlib import AbstractContextManager
 
-    from bot.answering.condense import Turn
+    from bot.answering.condense import Condensed, How, Turn
     from bot.answering.prompt import Message
 
 
@@ -59,11 +59,13 @@ Emit = Callable[[Event], None]
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A question with all that bears on it. ``exclude_entries``: curated answers that the asker said are not theirs.
-    ``fresh``: do not repeat what the model wrote for the same prompt before."""
+    """A question with all that bears on it. ``condensed``: what it was condensed to when it was asked before, so that
+    it keeps its meaning. ``exclude_entries``: curated answers that the asker said are not theirs. ``fresh``: do not
+    repeat what the model wrote for the same prompt before."""
 
     question: str
     history: tuple[Turn, ...] = ()
+    condensed: Condensed | None = None
     language: str | None = None
     filters: Mapping[str, str] = field(default_factory=dict)
     exclude_entries: frozenset[int] = frozenset()
@@ -72,12 +74,13 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The answer. ``status``: answered | curated | refused | stopped. ``profile``: the reading profile that was used;
-    empty where no passages were read."""
+    """The answer. ``status``: answered | curated | refused | stopped. ``condensed_how``: how the condensed question
+    was made. ``profile``: the reading profile that was used; empty where no passages were read."""
 
     status: str
     answer: str
     condensed_question: str
+    condensed_how: How
     language: str
     sources: tuple[Source, ...]
     citations: tuple[int, ...]

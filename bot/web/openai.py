@@ -15,7 +15,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Coroutine
-from itertools import pairwise
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -144,16 +143,25 @@ async def complete(body: CompletionBody, request: Request, identity: Program, pa
 
 
 def read(messages: list[MessageBody]) -> tuple[str, tuple[Turn, ...]]:
-    """The question and the turns before it. Raises Invalid when the last message is not the user's."""
-    said = [(one.role, one.text()) for one in messages if one.role in ("user", "assistant")]
-    if not said or said[-1][0] != "user":
+    """The question and the turns before it. Whatever was written before belongs to the conversation, also a question
+    without an answer and words of the assistant that nobody asked for: the question may point back to it. The same
+    question asked before tells nothing about itself. Raises Invalid when the last message is not the user's."""
+    conversation = [(one.role, one.text()) for one in messages if one.role in ("user", "assistant")]
+    if not conversation or conversation[-1][0] != "user":
         raise Invalid("messages: the last message must be the user's.")
-    turns = [
-        Turn(question, answer)
-        for (asker, question), (answerer, answer) in pairwise(said)
-        if (asker, answerer) == ("user", "assistant")
-    ]
-    return said[-1][1], tuple(turns[-MAX_TURNS:])
+    *earlier, (_, question) = conversation
+    turns: list[Turn] = []
+    answered = True
+    for role, text in earlier:
+        if role == "user":
+            turns.append(Turn(text, ""))
+            answered = False
+        elif answered and text.strip():
+            turns.append(Turn("", text))
+        elif text.strip():
+            turns[-1] = Turn(turns[-1].question, text)
+            answered = True
+    return question, tuple([turn for turn in turns if turn.question != question][-MAX_TURNS:])
 
 
 class _Completion:

@@ -6,6 +6,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from bot import conversations, feedback
+from bot.answering.condense import How
 from bot.answering.exchange import Outcome, Source
 from bot.feedback import Said
 from bot.tables import Answer, Conversation
@@ -55,6 +56,7 @@ class Talk:
                 "status": "answered",
                 "answer": "Within 14 days.",
                 "condensed_question": question,
+                "condensed_how": How.ALONE,
                 "language": "en",
                 "sources": (SOURCE,),
                 "citations": (1,),

@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from bot import conversations, feedback
-from bot.answering.condense import MAX_TURNS, Turn
-from bot.answering.exchange import SourcesFound
+from bot.answering.condense import MAX_TURNS, Condensed, How, Turn
+from bot.answering.exchange import Ask, SourcesFound
 from bot.conversations import MAX_QUESTION, NOT_MINE
 from bot.tables import Answer, Conversation, Feedback, Signal, Survey
 from knowledge.errors import Invalid, NotFound
@@ -105,15 +105,15 @@ def test_nobody_can_write_into_another_s_conversation(talk: Talk) -> None:
 # History
 
 
-def test_history_has_the_last_finished_turns_in_order(talk: Talk) -> None:
+def test_history_has_the_last_turns_in_order(talk: Talk) -> None:
     conversation_id, _ = talk.ask("Question 0?", condensed_question="Condensed 0?", answer="Answer 0.")
     for number in range(1, MAX_TURNS + 2):
         talk.ask(f"Question {number}?", conversation_id=conversation_id, answer=f"Answer {number}.")
-    talk.begin("Running?", conversation_id=conversation_id)
     talk.ask("Another's?")
+    _, last = talk.begin("And now?", conversation_id=conversation_id)
     with talk.database.read() as session:
-        told = conversations.history(session, conversation_id)
-    assert told == tuple(Turn(f"Question {n}?", f"Answer {n}.") for n in range(2, MAX_TURNS + 2))
+        turns = conversations.history(session, conversation_id, before=last)
+    assert turns == tuple(Turn(f"Question {n}?", f"Answer {n}.") for n in range(2, MAX_TURNS + 2))
 
 
 def test_history_before_an_answer_leaves_out_what_came_after(talk: Talk) -> None:
@@ -124,12 +124,37 @@ def test_history_before_an_answer_leaves_out_what_came_after(talk: Talk) -> None
         assert conversations.history(session, conversation_id, before=second) == (Turn("First?", "1."),)
 
 
-def test_a_failed_turn_is_no_part_of_the_history(talk: Talk) -> None:
+def test_a_question_that_failed_or_is_being_answered_may_be_meant_by_the_next(talk: Talk) -> None:
+    """ "How long?" after a question about parcels is about parcels, also when that question got no answer."""
+    conversation_id, failed = talk.begin("What do parcels cost?")
+    with talk.database.write() as session:
+        conversations.fail(session, failed)
+    talk.begin("Do parcels go to islands?", conversation_id=conversation_id)
+    _, follow_up = talk.begin("How long?", conversation_id=conversation_id)
+    with talk.database.read() as session:
+        turns = conversations.history(session, conversation_id, before=follow_up)
+    assert turns == (Turn("What do parcels cost?", ""), Turn("Do parcels go to islands?", ""))
+
+
+def test_a_question_repeated_in_the_same_words_is_no_follow_up_to_itself(talk: Talk) -> None:
+    conversation_id, failed = talk.begin("How long?")
+    with talk.database.write() as session:
+        conversations.fail(session, failed)
+    talk.ask("How long?", conversation_id=conversation_id)
+    _, third = talk.begin("How long?", conversation_id=conversation_id)
+    other, _ = talk.ask("Do parcels go to islands?", answer="Yes.")
+    for _ in range(MAX_TURNS):
+        talk.ask("How long?", conversation_id=other, condensed_how="unchanged")
+    _, last = talk.begin("How long?", conversation_id=other)
+    with talk.database.read() as session:
+        assert conversations.history(session, conversation_id, before=third) == ()
+        assert conversations.history(session, other, before=last) == (Turn("Do parcels go to islands?", "Yes."),)
+
+
+def test_a_failed_turn_keeps_what_was_written(talk: Talk) -> None:
     conversation_id, answer_id = talk.begin("How long?")
     with talk.database.write() as session:
         conversations.fail(session, answer_id, "half an ans")
-    with talk.database.read() as session:
-        assert conversations.history(session, conversation_id) == ()
     assert (talk.turn(conversation_id)["status"], talk.turn(conversation_id)["answer"]) == ("failed", "half an ans")
 
 
@@ -156,15 +181,35 @@ def test_a_curated_answer_that_was_not_the_question_is_not_given_again(talk: Tal
         assert conversations.not_mine(session, other) == frozenset()
 
 
-def test_asking_anew_keeps_what_the_question_meant(talk: Talk) -> None:
-    conversation_id, _ = talk.ask("How long?")
-    _, follow_up = talk.ask("And sale goods?", conversation_id=conversation_id, condensed_question="Sale goods?")
-    talk.ask("Thanks!", conversation_id=conversation_id)
+def asked_anew(talk: Talk, conversation_id: str, answer_id: str) -> Ask:
     _, again = talk.begin("And sale goods?", conversation_id=conversation_id)
     with talk.database.read() as session:
-        earlier = session.get_one(Answer, follow_up)
-        ask = conversations.ask_for(session, session.get_one(Answer, again), language=None, filters=None, again=earlier)
+        earlier = session.get_one(Answer, answer_id)
+        return conversations.ask_for(
+            session, session.get_one(Answer, again), language=None, filters=None, again=earlier
+        )
+
+
+def test_asking_anew_keeps_what_the_question_meant(talk: Talk) -> None:
+    conversation_id, _ = talk.ask("How long?")
+    how = {"condensed_question": "Sale goods?", "condensed_how": How.REWRITTEN}
+    _, follow_up = talk.ask("And sale goods?", conversation_id=conversation_id, **how)
+    talk.ask("Thanks!", conversation_id=conversation_id)
+    ask = asked_anew(talk, conversation_id, follow_up)
     assert (ask.question, ask.history, ask.language, ask.fresh) == ("Sale goods?", (), "en", True)
+    assert ask.condensed == Condensed("Sale goods?", How.REWRITTEN)
+
+
+def test_a_follow_up_asked_anew_is_still_a_follow_up(talk: Talk) -> None:
+    conversation_id, first = talk.ask("How long?")
+    _, follow_up = talk.ask("And sale goods?", conversation_id=conversation_id, condensed_how=How.UNCHANGED)
+    with talk.database.write() as session:  # answers from before it was kept how a question was made
+        session.execute(sa.text("UPDATE answers SET condensed_how = NULL WHERE id = :id"), {"id": first})
+    assert asked_anew(talk, conversation_id, follow_up).condensed == Condensed("And sale goods?", How.UNCHANGED)
+    assert asked_anew(talk, conversation_id, first).condensed == Condensed("How long?", How.ALONE)
+    with talk.database.write() as session:
+        session.execute(sa.text("UPDATE answers SET condensed_how = NULL"))
+    assert asked_anew(talk, conversation_id, follow_up).condensed == Condensed("And sale goods?", How.UNCHANGED)
 
 
 # The list

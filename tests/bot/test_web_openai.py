@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import openai
 import pytest
 
+from bot.answering.condense import Turn
+from bot.web.openai import MessageBody, read
 from tests.bot.shop import until
 from tests.fakes import ScriptedChat
 from tests.loop.world import World, ask, put, serving, world
@@ -163,6 +165,25 @@ def test_earlier_messages_are_the_history(client: openai.OpenAI, shop: World) ->
     conversation = shop.program().get(f"/api/conversations/{completion.errata['conversation_id']}").json()
     (turn,) = conversation["turns"]
     assert (turn["question"], turn["condensed_question"]) == ("And on Sundays?", "When does the shop open on Sundays?")
+
+
+@pytest.mark.parametrize(
+    ("earlier", "turns"),
+    [
+        ([("user", "Parcels?"), ("assistant", "To islands.")], [("Parcels?", "To islands.")]),
+        ([("user", "Parcels?")], [("Parcels?", "")]),  # nobody answered: it belongs to the conversation all the same
+        ([("assistant", "Ask me about parcels.")], [("", "Ask me about parcels.")]),
+        ([("user", "Parcels?"), ("assistant", None), ("tool", "5"), ("assistant", "Five.")], [("Parcels?", "Five.")]),
+        ([("user", "Parcels?"), ("assistant", "Yes."), ("user", "How long?")], [("Parcels?", "Yes.")]),
+        ([("user", "How long?"), ("assistant", "Five.")], []),
+        ([("system", "Talk of parcels.")], []),
+    ],
+)
+def test_whatever_was_written_before_belongs_to_the_conversation(
+    earlier: list[tuple[Any, str | None]], turns: list[tuple[str, str]]
+) -> None:
+    messages = [MessageBody(role=role, content=text) for role, text in [*earlier, ("user", "How long?")]]
+    assert read(messages) == ("How long?", tuple(Turn(*turn) for turn in turns))
 
 
 def test_answer_is_a_conversation_of_the_key_and_can_be_rated(client: openai.OpenAI, shop: World) -> None:

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot.wiring import Parts
+from tests.bot.shop import correct
 from tests.fakes import HashingEmbedder, ScriptedChat
 from tests.loop.world import World, act, ask, events, put, world
 
@@ -245,6 +246,21 @@ def test_loop_regenerating_asks_the_old_question_whatever_was_said_since(tmp_pat
         ask(visitor, "Who won the world cup?", conversation_id=first["conversation_id"])
         again = ask(visitor, QUESTION, conversation_id=first["conversation_id"], regenerate=first["answer_id"])
         assert (again["condensed_question"], again["answer"]) == (QUESTION, first["answer"])
+
+
+def test_loop_a_follow_up_is_not_taken_for_a_corrected_question_in_the_same_words(tmp_path: Path) -> None:
+    """ "How long?" was corrected for shoes; in a talk about parcels it gets nothing about shoes, asked anew neither."""
+    with world(tmp_path, ScriptedChat(script=lambda _: "Parcels to islands take five days [1].")) as shop:
+        curator, visitor = shop.client("carla"), shop.client()
+        put(curator, "parcels", "Parcels", "Parcels to islands take five days.")
+        correct(shop, "How long?", "Shoes: 30 days.")
+        assert ask(visitor, "How long?")["answer"] == "Shoes: 30 days."
+        talk = {"conversation_id": ask(visitor, "How long do parcels to islands take?")["conversation_id"]}
+        follow_up = ask(visitor, "How long?", **talk)
+        again = ask(visitor, "How long?", regenerate=follow_up["answer_id"], **talk)
+        assert [one["status"] for one in (follow_up, again)] == ["answered", "answered"]
+        repeated = ask(shop.client(), "How long?", conversation_id=None)
+        assert repeated["status"] == "curated"
 
 
 def test_loop_somebody_who_never_asked_has_no_conversations(shop: World) -> None:

@@ -134,15 +134,47 @@ def test_a_bare_number_of_a_correction_in_many_passages_is_refused(talk: Talk) -
     assert outcome.status == "refused"
 
 
-def test_a_short_corrected_question_within_a_conversation_is_served(talk: Talk) -> None:
+def corrected(talk: Talk, question: str, answer: str) -> None:
     with talk.database.write() as session:
-        number = report(
-            session, NewComplaint("Who manages?", {"answer": "?"}, "rated_down", "visitor", rating="down")
-        ).id
-    talk.correct(number, "Ann does.")
-    history = (Turn("When do the doors open?", "At nine [1]."),)
-    outcome = answerer(talk, "Who manages?").answer(Ask("Who manages?", history=history))
-    assert (outcome.status, outcome.answer, outcome.condensed_question) == ("curated", "Ann does.", "Who manages?")
+        complaint = NewComplaint(question, {"answer": "?"}, "rated_down", "visitor", rating="down")
+        number = report(session, complaint).id
+    talk.correct(number, answer)
+
+
+DOORS = Turn("When do the doors open?", "At nine [1].")
+
+
+@pytest.mark.parametrize("written", ["Who manages?", "Who manages the doors?", "", "The doors open at nine."])
+def test_a_short_question_within_a_conversation_is_searched_for_and_not_taken_for_a_corrected_one(
+    talk: Talk, written: str
+) -> None:
+    """ "Who manages?" may ask for the manager of the doors. Until now the answer of another question was served."""
+    corrected(talk, "Who manages?", "Ann does.")
+    outcome = answerer(talk, written).answer(Ask("Who manages?", history=(DOORS,)))
+    assert outcome.status != "curated"
+    assert "Ann does." in [source.passage for source in outcome.sources]  # as any document
+
+
+COMPLETE = "Which papers must new members bring for opening an account?"
+
+
+@pytest.mark.parametrize(
+    ("question", "written", "status"),
+    [
+        (COMPLETE, COMPLETE, "curated"),
+        (f"{COMPLETE[:-1]} there?", f"{COMPLETE[:-1]} there?", "answered"),
+        ("And shoes?", "When do the shoes open?", "curated"),
+        ("And shoes?", "When do shoes arrive?", "answered"),
+    ],
+)
+def test_a_corrected_question_within_a_conversation_is_served_where_all_of_it_was_asked(
+    talk: Talk, question: str, written: str, status: str
+) -> None:
+    corrected(talk, written, "Ann brings them.")
+    script = lambda prompt: written if "Last question:" in prompt else "Ann brings them [1]."  # noqa: E731
+    writer = ChatWriter(ScriptedChat(script=script), Gate(1, 0), talk.database, model="scripted", max_tokens=64)
+    path = Answerer(talk.database, talk.searcher, writer, profile())
+    assert path.answer(Ask(question, history=(DOORS,))).status == status
 
 
 def test_stopping_while_the_model_judges_stops_the_answer(talk: Talk) -> None:

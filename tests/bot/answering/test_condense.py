@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bot.answering.condense import Turn, build, condense
+from bot.answering.condense import Condensed, How, Turn, build, condense
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ WHOLE_ZH = "开立一个账户需要准备哪些证件和材料？"
 
 def condensed(question: str, written: str, turn: Turn = SHOES) -> str:
     """What becomes of ``question`` after ``turn`` when the model writes ``written``."""
-    return condense(question, (turn,), lambda _messages, *, max_tokens: written[: max_tokens * 9])
+    return condense(question, (turn,), lambda _messages, *, max_tokens: written[: max_tokens * 9]).text
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_without_a_history_no_model_is_asked() -> None:
     def write(_messages: Sequence[Message], *, max_tokens: int) -> str:
         raise AssertionError(max_tokens)
 
-    assert condense("Alone?", (), write) == "Alone?"
+    assert condense("Alone?", (), write) == Condensed("Alone?", How.ALONE)
 
 
 def test_model_reads_bounded_parts_of_the_conversation() -> None:
@@ -104,3 +104,46 @@ def test_prompt_has_a_prefix_that_never_changes(language: str) -> None:
     first, second = build("One?", (SHOES,), language), build("二？", (LOANS,), language)
     assert first[:-1] == second[:-1]
     assert first[-1].content.endswith("One?")
+
+
+def how(question: str, written: str, *history: Turn) -> Condensed:
+    return condense(question, history or (SHOES,), lambda _messages, *, max_tokens: written[: max_tokens * 9])
+
+
+PARCELS = Turn("How long do parcels to islands take?", "Five days [1].")
+POINTS_BACK = "And how many days do I have for sending them back to you?"
+
+
+@pytest.mark.parametrize(
+    ("question", "written", "expected", "certain"),
+    [
+        ("And sale items?", "Within how many days can sale items be returned?", How.REWRITTEN, True),
+        ("And sale items?", "Can sale items be exchanged?", How.GUESSED, False),  # nobody spoke of exchanging
+        ("And sale items?", "Can sale items not be returned?", How.GUESSED, False),  # nor asked what cannot be
+        ("And sale items?", "", How.JOINED, True),
+        ("Who manages?", "Who manages?", How.JOINED, True),
+        (WHOLE, WHOLE, How.COMPLETE, True),
+        (WHOLE, WHOLE.upper(), How.COMPLETE, True),
+        (WHOLE, "", How.UNCHANGED, False),  # the model did not agree
+        (POINTS_BACK, POINTS_BACK, How.UNCHANGED, False),
+        (POINTS_BACK, "", How.UNCHANGED, False),
+        (WHOLE_ZH, WHOLE_ZH, How.COMPLETE, True),
+        ("那么我应该在多少天之内把商品寄回给商店？", "", How.UNCHANGED, False),
+        ("My log says:\nERROR 1234 connection lost\nWhat does it mean?", "", How.UNCHANGED, False),
+        ("word " * 40 + "?", "", How.COMPLETE, True),
+    ],
+)
+def test_it_is_known_how_a_text_was_made(question: str, written: str, expected: How, certain: bool) -> None:
+    made = how(question, written)
+    assert (made.how, made.certain) == (expected, certain)
+
+
+def test_a_rewriting_that_takes_up_an_earlier_topic_is_a_guess() -> None:
+    made = how("How long?", "How long can shoes be returned?", SHOES, PARCELS)
+    assert (made.text, made.how, made.certain) == ("How long can shoes be returned?", How.GUESSED, False)
+
+
+def test_turns_without_a_question_are_not_joined_with() -> None:
+    greeting = Turn("", "Welcome to the island post office.")
+    assert how("How long?", "", greeting) == Condensed("How long?", How.UNCHANGED)
+    assert how("How long?", "", PARCELS, greeting) == Condensed(f"{PARCELS.question} How long?", How.JOINED)

@@ -1,0 +1,48 @@
+"""Can a question within a conversation be taken by its words alone? Decides what may be compared with corrected
+questions: a curated answer is given word for word, so that one for another question is the worst fault there is.
+
+Words alone prove little: of 24 follow-ups that point back to the conversation, 23 have fewer than WHOLE words, but so
+have 10 of 65 that do not (2026-11-22). So a question is complete only when it has that many words and none that points
+back or leaves something out. A shorter one, however clear it looks ("Who manages?"), may ask about what was talked
+about before. It is answered through search, which finds the correction as it finds any document.
+"""
+
+from __future__ import annotations
+
+import re
+
+from retrieval.text import normalise, tokens
+
+WHOLE = 7  # search tokens from which a follow-up is taken to name all that it asks about
+_POINTING = frozenset(
+    "it its itself they them their theirs this that these those he him his she her hers here there then such same "
+    "other others another else one ones so too also instead both either neither former latter again above below next "
+    "last previous first second third more less".split()
+)
+_BEGINNING = ("and", "or", "but", "about")
+_ABOUT = re.compile(r"(?:what|how) (?:about|if)\b")
+# 那 and 这 also inside longer words (那么, 这种): to take a whole question for one that points back does no harm.
+_CHINESE = re.compile(
+    r"[这那它他她此其呢]|该(?!如何|怎)|上述|上面|下面|刚才|刚刚|前者|后者|同样|也|另外|别的|又|第[一二三]个"
+)
+_WORD = re.compile(r"[a-z]+")
+# Words that a rewriting may add without changing what is asked. No negation, question word or direction is among them.
+_GRAMMAR = (
+    "a an the is are was were be been do does did can will has have had of in on at for i you we my your our "
+    "的 了 是 吗 在 有 可以 能 会 请问 我 你 我们 你们"
+)
+
+
+def complete(question: str) -> bool:
+    """Whether the question names all that it asks about, as far as its words show."""
+    plain = normalise(question)
+    words = _WORD.findall(plain)
+    if len(tokens(question)) < WHOLE or _CHINESE.search(plain.replace("应该", "")) or _ABOUT.match(plain):
+        return False
+    return _POINTING.isdisjoint(words) and words[:1] not in ([word] for word in _BEGINNING)
+
+
+def adds_nothing(rewriting: str, *sources: str) -> bool:
+    """Whether every word of a rewriting, grammar aside, stands in the texts that it was made from."""
+    known = {token for text in (_GRAMMAR, *sources) for token in tokens(text)}
+    return set(tokens(rewriting)) <= known
