@@ -1,102 +1,255 @@
-"""After an approval the corrected questions are asked again, as people would ask them; the item becomes *verified*,
-or *reopened* with the reason. Runs in the worker; takes THE path (bot.answering.answer), so it sees what people see.
+"""After an approval the corrected questions are asked again, on the path that people's questions take
+(bot.answering.answer). Each is asked in two ways, and both results are stored:
+
+- *verbatim*: as it is. The approved text must come, and no superseded passage may be found any more.
+- *retrieved*: as if the approved text could not be served (``Ask.exclude_entries``), which is what a reader gets who
+  words the question differently. The erratum must be found and cited, and the names and numbers of the approved text
+  must be in the answer.
+
+Decision: a correction is *verified* only when both are right. Where only *retrieved* is wrong it stays *approved* with
+the result *partly*: readers who ask the very question get the approved text, so nothing has to be done at once; but the
+curator sees which part is missing, can add wordings or edit the source, and can have it checked again. It does not go
+back to the queue, because a small chat model may fail here whatever a curator writes. Where *verbatim* is wrong readers
+do not get what was approved: the correction is *reopened*.
+
+Runs in the worker. ``give_up`` notes what could not be checked, ``take_up`` starts it again when the server starts.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from bot.answering.exchange import Ask
+from bot.answering.grounding import missing
+from knowledge import jobs
 from knowledge.correcting import corrections
 from knowledge.correcting.corrections import State
+from knowledge.correcting.publish import RECHECK
 from knowledge.db import utc_now
-from knowledge.tables import Correction, Entry, EntryQuestion, Supersession
+from knowledge.tables import Correction, Entry, EntryQuestion, Job, Supersession
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from sqlalchemy.orm import Session
 
     from bot.answering.answer import Answerer
+    from bot.answering.exchange import Outcome
     from knowledge.db import Database
     from retrieval.search import Searcher
 
 ACTOR = "recheck"
+MOST_RETRIEVED = 5  # questions of one entry that the chat model answers: each takes seconds of a processor
+PENDING: Mapping[str, Any] = {"state": "pending"}
+
+# Why an answer is not right: an English template by its code. The catalogues have the same words under
+# ``server.reason.<code>``.
+WORDS: Mapping[str, str] = {
+    "not_curated": "The question is not answered with the correction ({answer_status}).",
+    "still_found": "A superseded passage of {document} is still found.",
+    "erratum_not_found": "Without the approved text, search does not find the correction.",
+    "erratum_refused": "Without the approved text, the chat model finds no answer in the correction.",
+    "erratum_not_cited": "Without the approved text, the answer does not cite the correction.",
+    "facts_missing": "Without the approved text, the answer lacks: {facts}.",
+    "not_checked": "It could not be checked: {problem}",
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """What one question gave. ``reason`` is empty when it was right."""
+class Problem:
+    """An answer that is not right; ``code`` and ``values``: see ``WORDS``."""
 
     question: str
     answer: str
-    reason: str
+    code: str
+    values: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def reason(self) -> str:
+        return WORDS[self.code].format(**self.values)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "question": self.question,
+            "answer": self.answer,
+            "code": self.code,
+            "values": dict(self.values),
+            "reason": self.reason,
+        }
 
 
-def recheck(database: Database, answerer: Answerer, searcher: Searcher, *, correction_id: int, entry_id: int) -> bool:
-    """Asks every question of the entry again and advances its correction.
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """A published entry with all that its answers are compared with."""
 
-    Returns whether all were right. Does nothing when the entry was rolled back or replaced meanwhile (True).
+    entry: Entry
+    questions: tuple[str, ...]  # the one that the curator wrote first
+    hidden: frozenset[tuple[str, str | None]]
+
+
+def recheck(
+    database: Database,
+    answerer: Answerer,
+    searcher: Searcher,
+    *,
+    correction_id: int,
+    entry_id: int,
+    on_progress: Callable[[dict[str, Any]], None] = lambda _progress: None,
+) -> bool:
+    """Asks the questions of the entry again and advances its correction. ``on_progress`` hears after each question.
+
+    Returns whether all were right. Does nothing when the entry was rolled back or replaced meanwhile (True). Raises
+    what the answer path raises.
     """
     with database.read() as session:
         entry = session.get(Entry, entry_id)
         correction = session.get(Correction, correction_id)
         if entry is None or correction is None or not entry.live or correction.state != State.APPROVED:
             return True
-        questions = list(
-            session.scalars(
-                sa.select(EntryQuestion.text)
-                .where(EntryQuestion.entry_id == entry_id, EntryQuestion.role != "negative")
-                .order_by(EntryQuestion.id)
-            )
-        )
-        superseded = session.execute(
-            sa.select(Supersession.document_id, Supersession.passage).where(
-                Supersession.entry_id == entry_id, Supersession.active
-            )
-        )
-        hidden = {(document_id, passage) for document_id, passage in superseded}
-    findings = [_ask(answerer, searcher, entry, question, hidden) for question in questions]
-    wrong = [finding for finding in findings if finding.reason]
+        checked = _read(session, entry)
+    verbatim: list[Problem] = []
+    retrieved: list[Problem] = []
+    for n, question in enumerate(checked.questions, start=1):
+        verbatim += _verbatim(answerer, searcher, checked, question)
+        if n <= MOST_RETRIEVED:
+            retrieved += _retrieved(answerer, checked, question)
+        on_progress({"done": n, "total": len(checked.questions)})
     with database.write() as session:
         correction = corrections.get(session, correction_id)
         if correction.state != State.APPROVED or not session.get_one(Entry, entry_id).live:
             return True  # rolled back or reopened while we asked
-        _conclude(session, correction, findings, wrong)
-    return not wrong
+        _conclude(session, correction, checked, verbatim, retrieved)
+    return not verbatim and not retrieved
 
 
-def _ask(
-    answerer: Answerer, searcher: Searcher, entry: Entry, question: str, hidden: set[tuple[str, str | None]]
-) -> Finding:
-    outcome = answerer.answer(Ask(question), background=True)
-    if outcome.status != "curated" or outcome.answer != entry.answer:
-        return Finding(
-            question, outcome.answer, f"The question is not answered with the correction ({outcome.status})."
+def give_up(database: Database, payload: Mapping[str, Any]) -> None:
+    """When a recheck has ended: where it was given up, the correction says that it could not be checked, and why."""
+    with database.write() as session:
+        correction = session.get(Correction, payload["correction_id"])
+        entry = session.get(Entry, payload["entry_id"])
+        if correction is None or entry is None or not entry.live or correction.state != State.APPROVED:
+            return
+        if dict(correction.recheck or {}) != PENDING or correction.id in _waiting(session):
+            return
+        failed = session.scalars(sa.select(Job).where(Job.kind == RECHECK, Job.state == "failed").order_by(Job.id))
+        errors = [job.error or "" for job in failed if job.payload.get("entry_id") == entry.id]
+        problem = Problem(entry.question, "", "not_checked", {"problem": (errors or [""])[-1][:500]})
+        result = {"state": "failed", "at": utc_now().isoformat(), **problem.to_json()}
+        corrections.advance(
+            session, correction, "not_checked", actor=ACTOR, reason=problem.reason, changes={"recheck": result}
         )
+
+
+def take_up(session: Session) -> int:
+    """On start: has every published correction asked again whose recheck no job waits to do any more, because it was
+    given up or lost. Returns how many."""
+    waiting = _waiting(session)
+    approved = sa.select(Correction, Entry.id).join(Entry, Entry.correction_id == Correction.id)
+    rows = session.execute(approved.where(Entry.live, Correction.state == State.APPROVED).order_by(Correction.id))
+    lost = [
+        (correction, entry_id)
+        for correction, entry_id in rows
+        if (correction.recheck or PENDING)["state"] in ("pending", "failed") and correction.id not in waiting
+    ]
+    for correction, entry_id in lost:
+        correction.recheck = dict(PENDING)
+        jobs.enqueue(session, RECHECK, {"correction_id": correction.id, "entry_id": entry_id}, actor=ACTOR)
+    return len(lost)
+
+
+def _waiting(session: Session) -> set[int]:
+    """The corrections whose recheck is waiting or running."""
+    payloads = session.scalars(sa.select(Job.payload).where(Job.kind == RECHECK, Job.state.in_(("queued", "running"))))
+    return {payload["correction_id"] for payload in payloads}
+
+
+def _read(session: Session, entry: Entry) -> _Checked:
+    questions = session.execute(
+        sa.select(EntryQuestion.text, EntryQuestion.role)
+        .where(EntryQuestion.entry_id == entry.id, EntryQuestion.role != "negative")
+        .order_by(EntryQuestion.role, EntryQuestion.id)  # canonical before paraphrase
+    )
+    superseded = session.execute(
+        sa.select(Supersession.document_id, Supersession.passage).where(
+            Supersession.entry_id == entry.id, Supersession.active
+        )
+    )
+    return _Checked(
+        entry,
+        tuple(question for question, _role in questions),
+        frozenset((document_id, passage) for document_id, passage in superseded),
+    )
+
+
+def _verbatim(answerer: Answerer, searcher: Searcher, checked: _Checked, question: str) -> list[Problem]:
+    """What is wrong with the answer to the very question."""
+    outcome = answerer.answer(Ask(question), background=True)
+    if outcome.entry_id != checked.entry.id or outcome.answer != checked.entry.answer:
+        return [Problem(question, outcome.answer, "not_curated", {"answer_status": outcome.status})]
     for hit in searcher.search(question, 8).hits:
         passage = hit.passage
-        if (passage.document_id, None) in hidden or (passage.document_id, passage.text) in hidden:
-            return Finding(question, outcome.answer, f"A superseded passage of {passage.document_id!r} is still found.")
-    return Finding(question, outcome.answer, "")
+        if {(passage.document_id, None), (passage.document_id, passage.text)} & checked.hidden:
+            return [Problem(question, outcome.answer, "still_found", {"document": repr(passage.document_id)})]
+    return []
 
 
-def _conclude(session: Session, correction: Correction, findings: list[Finding], wrong: list[Finding]) -> None:
-    first = wrong[0] if wrong else findings[0]
+def _retrieved(answerer: Answerer, checked: _Checked, question: str) -> list[Problem]:
+    """What is wrong with the answer where the approved text cannot be served."""
+    outcome = _without_curated(answerer, question, checked.entry.id)
+    numbers = {source.n for source in outcome.sources if source.document_id == checked.entry.document_id}
+    if not numbers:
+        return [Problem(question, outcome.answer, "erratum_not_found")]
+    if outcome.status != "answered":
+        return [Problem(question, outcome.answer, "erratum_refused")]
+    if numbers.isdisjoint(outcome.citations):
+        return [Problem(question, outcome.answer, "erratum_not_cited")]
+    facts = missing(checked.entry.answer, question, outcome.answer)
+    if facts:
+        return [Problem(question, outcome.answer, "facts_missing", {"facts": ", ".join(facts)})]
+    return []
+
+
+def _without_curated(answerer: Answerer, question: str, entry_id: int) -> Outcome:
+    """The answer from the documents alone: no entry is served, neither this one nor another with the same question."""
+    excluded = frozenset((entry_id,))
+    while True:
+        outcome = answerer.answer(Ask(question, exclude_entries=excluded), background=True)
+        if outcome.entry_id is None or outcome.entry_id in excluded:
+            return outcome
+        excluded |= {outcome.entry_id}
+
+
+def _conclude(
+    session: Session,
+    correction: Correction,
+    checked: _Checked,
+    verbatim: Sequence[Problem],
+    retrieved: Sequence[Problem],
+) -> None:
+    action, state = ("reopen", "reopened") if verbatim else ("verify", "verified")
+    if retrieved and not verbatim:
+        action, state = "not_verified", "partly"
+    first = next(iter([*verbatim, *retrieved]), None)
+    asked = len(checked.questions)
     result: dict[str, Any] = {
-        "state": "reopened" if wrong else "verified",
-        "question": first.question,
-        "answer": first.answer,
-        "reason": first.reason or None,
-        "questions": len(findings),
+        "state": state,
+        "question": first.question if first else checked.questions[0],
+        "answer": first.answer if first else checked.entry.answer,
+        "reason": first.reason if first else None,
+        "questions": asked,
         "at": utc_now().isoformat(),
+        "verbatim": _result(asked, verbatim),
+        "retrieved": _result(min(asked, MOST_RETRIEVED), retrieved),
     }
-    corrections.advance(
-        session,
-        correction,
-        "reopen" if wrong else "verify",
-        actor=ACTOR,
-        reason=first.reason or None,
-        changes={"recheck": result},
-    )
+    corrections.advance(session, correction, action, actor=ACTOR, reason=result["reason"], changes={"recheck": result})
+
+
+def _result(questions: int, problems: Sequence[Problem]) -> dict[str, Any]:
+    return {
+        "right": not problems,
+        "questions": questions,
+        "problems": [problem.to_json() for problem in problems],
+    }

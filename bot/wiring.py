@@ -180,23 +180,30 @@ class Parts:
 
     @cached_property
     def worker(self) -> Worker:
+        from bot.recheck import give_up
         from bot.worker import Worker
+        from knowledge.correcting.publish import RECHECK
         from knowledge.ingest import INGEST, discard_upload
 
-        return Worker(self.database, self._handlers(), after={INGEST: discard_upload})
+        def note_unchecked(payload: dict[str, Any]) -> None:
+            give_up(self.database, payload)
+
+        after = {INGEST: discard_upload, RECHECK: note_unchecked}
+        return Worker(self.database, self._handlers(), after=after)
 
     def _handlers(self) -> dict[str, Handler]:
         from bot.recheck import recheck
         from knowledge.correcting.publish import EXPIRE, RECHECK
         from knowledge.ingest import INGEST, ingest_uploads
 
-        def do_recheck(payload: dict[str, Any], _report: object) -> None:
+        def do_recheck(payload: dict[str, Any], report: Any) -> None:
             recheck(
                 self.database,
                 self.answerer,
                 self.searcher,
                 correction_id=payload["correction_id"],
                 entry_id=payload["entry_id"],
+                on_progress=report,
             )
 
         def do_expire(payload: dict[str, Any], _report: object) -> None:
@@ -209,17 +216,19 @@ class Parts:
 
     def recover(self) -> dict[str, int]:
         """On start of the server: closes what was interrupted, takes up what was given up. Returns counts by kind."""
-        from bot import conversations
+        from bot import conversations, recheck
         from knowledge import ingest
         from knowledge.correcting import publish
 
         with self.database.write() as session:
             answers = conversations.fail_interrupted(session)
             expiries = publish.await_expiries(session)
+            rechecks = recheck.take_up(session)
         return {
             "answers": answers,
             "proofs": self.curation.fail_interrupted(),
             "expiries": expiries,
+            "rechecks": rechecks,
             "uploads": ingest.discard_forgotten(self.database, self.settings.uploads),
         }
 

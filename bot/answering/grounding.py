@@ -45,6 +45,14 @@ def invented(answer: str, question: str, passages: Sequence[str]) -> bool:
     return bool(own) and own.isdisjoint(_facts(given) | set(tokens(given)))
 
 
+def missing(expected: str, question: str, text: str) -> tuple[str, ...]:
+    """The names (as search tokens) and numbers (as digits) of ``expected`` that ``text`` does not have, sorted; those
+    that the question has already need not be repeated. Names count only where the text has Latin words."""
+    wanted = _facts(_LIST_NUMBER.sub("", bare(expected)), names=bool(_LATIN.search(text)), strict=True)
+    given = bare(text)
+    return tuple(sorted(wanted - _facts(question) - set(tokens(question)) - _facts(given) - set(tokens(given))))
+
+
 def _facts(text: str, *, names: bool = True, strict: bool = False) -> set[str]:
     """The names (as search tokens) and numbers (as digits) of a text; ``strict``: only what surely is a number."""
     plain = normalise(text)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="The queue of corrections: list, show, draft, prove, approve, reject, reopen, roll back, merge.",
+    help="The queue of corrections: list, show, draft, prove, approve, check again, reject, reopen, roll back, merge.",
 )
 
 Id = Annotated[int, typer.Argument(help="Number of the correction.", metavar="ID")]
@@ -139,6 +139,16 @@ def approve(
 
 
 @app.command()
+def recheck(correction_id: Id, as_json: AsJson = False) -> None:
+    """Have the questions of a published correction asked again."""
+    _act(
+        lambda desk: desk.recheck(correction_id, actor=actor()),
+        as_json,
+        f"The server asks the questions of correction {correction_id} again, now or at its next start.",
+    )
+
+
+@app.command()
 def reject(
     correction_id: Id,
     reason: Annotated[str, typer.Option(help="Why nothing is to be corrected.")],
@@ -215,11 +225,22 @@ def _show(item: dict[str, Any]) -> None:
     if item["published"]:
         say(f"\nPublished as {item['published']['document_id']} by {item['published']['approved_by']}")
     if item["recheck"]:
-        say(f"Asked again: {item['recheck'].get('state')} {item['recheck'].get('reason') or ''}")
+        _show_recheck(item["recheck"])
     say("\nHistory:")
     for event in item["history"]:
         reason = f": {event['reason']}" if event["reason"] else ""
         say(f"  {event['at']}  {event['actor']}  {event['action']} → {event['to']}{reason}")
+
+
+def _show_recheck(recheck: dict[str, Any]) -> None:
+    say(f"\nAsked again: {recheck['state']} {recheck.get('reason') or ''}".rstrip())
+    for way, name in (("verbatim", "the very question"), ("retrieved", "without the approved text")):
+        result = recheck.get(way)
+        if result is None:
+            continue
+        say(f"  {name}: {'right' if result['right'] else 'not right'} ({result['questions']} asked)")
+        for problem in result["problems"]:
+            say(f"    {problem['question']}: {problem['reason']}")
 
 
 def _show_snapshot(snapshot: dict[str, Any]) -> None:

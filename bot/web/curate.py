@@ -94,7 +94,7 @@ def draft(correction_id: int, body: DraftBody, identity: Curator, parts: PartsDe
 def act(
     correction_id: int, action: str, identity: Curator, parts: PartsDep, body: ActionBody | None = None
 ) -> dict[str, Any]:
-    """claim, prove, approve, reject, reopen or rollback. ``revision``: the one that the caller saw."""
+    """claim, prove, approve, recheck, reject, reopen or rollback. ``revision``: the one that the caller saw."""
     return _told(_act(parts, identity, correction_id, action, body or ActionBody()))
 
 
@@ -113,10 +113,17 @@ def _act(parts: Parts, identity: Identity, correction_id: int, action: str, body
         "reopen": curation.reopen,
         "rollback": curation.rollback,
     }
+    if action == "recheck":
+        result = curation.recheck(correction_id, **said)
+        parts.worker.wake()
+        return result
     if action == "prove":
         return curation.prove(correction_id, revision=body.revision)
     if action not in steps:
-        raise Invalid(f"An action is one of approve, prove, {', '.join(steps)}; not {action[:40]!r}.")
+        names = ", ".join(("approve", "prove", "recheck", *steps))
+        raise Invalid(
+            "An action is one of {names}; not {action}.", code="unknown_action", names=names, action=action[:40]
+        )
     return steps[action](correction_id, **said)
 
 
@@ -126,9 +133,17 @@ def _told(item: dict[str, Any]) -> dict[str, Any]:
     if item["proof"]:
         told["proof"] = {**item["proof"], "items": [_in_words(one) for one in item["proof"]["items"]]}
     if item["recheck"]:
-        told["recheck"] = _in_words(item["recheck"])
+        told["recheck"] = _recheck_in_words(item["recheck"])
     return told
 
 
 def _in_words(one: dict[str, Any]) -> dict[str, Any]:
     return {**one, "reason": problems.said(one["reason"], kind="reason.")} if one.get("reason") else one
+
+
+def _recheck_in_words(recheck: dict[str, Any]) -> dict[str, Any]:
+    told = _in_words(recheck)
+    for way in ("verbatim", "retrieved"):
+        if recheck.get(way):
+            told[way] = {**recheck[way], "problems": [_in_words(one) for one in recheck[way]["problems"]]}
+    return told

@@ -1,6 +1,6 @@
 """Corrections: their states, the one table of transitions, and ``advance``, the one writer of states.
 
-    queued ──draft──▶ drafted ──approve──▶ approved ──verify──▶ verified
+    queued ──draft──▶ drafted ──approve──▶ approved ──verify──▶ verified   (recheck: approved again)
       │  ▲               │                    │  │                 │
       │  └───────────────┘ (reject: rejected) │  └──reopen──▶ reopened ◀──reopen──┘
       └─merge─▶ merged                        └──rollback, expire──▶ rolled_back
@@ -40,8 +40,8 @@ class State(StrEnum):
 
     QUEUED = "queued"  # somebody complained, or a question stayed unanswered; nobody wrote a correction yet
     DRAFTED = "drafted"  # a curator wrote a corrected answer; readers do not see it
-    APPROVED = "approved"  # published; the question has not been asked again yet
-    VERIFIED = "verified"  # published, asked again, and right
+    APPROVED = "approved"  # published; not asked again yet, or asked again and right only word for word
+    VERIFIED = "verified"  # published, asked again, and right: with the approved text, and through search without it
     REOPENED = "reopened"  # back in the queue after a decision: the recheck failed, or somebody complained again
     REJECTED = "rejected"  # a curator decided that nothing is to be corrected
     MERGED = "merged"  # its complaints belong to another correction now
@@ -60,6 +60,10 @@ TRANSITIONS: Mapping[tuple[State, str], State] = {
     (State.DRAFTED, "approve"): State.APPROVED,
     (State.REOPENED, "approve"): State.APPROVED,
     (State.APPROVED, "verify"): State.VERIFIED,
+    (State.APPROVED, "not_verified"): State.APPROVED,
+    (State.APPROVED, "not_checked"): State.APPROVED,
+    (State.APPROVED, "recheck"): State.APPROVED,
+    (State.VERIFIED, "recheck"): State.APPROVED,  # until the question was asked again
     (State.APPROVED, "reopen"): State.REOPENED,
     (State.VERIFIED, "reopen"): State.REOPENED,
     (State.REJECTED, "reopen"): State.REOPENED,
@@ -78,7 +82,7 @@ TRANSITIONS: Mapping[tuple[State, str], State] = {
     (State.REOPENED, "expire"): State.REOPENED,  # it is being worked on anyway
 }
 
-_OURS = ("verify", "expire")  # what no curator does
+_OURS = ("verify", "not_verified", "not_checked", "expire")  # what no curator does
 _NEEDS_LIVE = {
     "rollback": "Nothing of it is published, so there is nothing to roll back.",
     "expire": "Nothing of it is published, so there is nothing to end.",

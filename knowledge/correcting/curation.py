@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from knowledge import jobs
 from knowledge.correcting import corrections, drafts, proof, publish
 from knowledge.correcting.corrections import State
 from knowledge.correcting.items import item
@@ -177,6 +178,28 @@ class Curation:
                 publish.expire(session, correction, withdrawal, fingerprint=self._embedder.fingerprint)
                 return True
         raise Stale(f"What entry {entry_id} changed kept changing.")
+
+    def recheck(
+        self, correction_id: int, *, actor: str, reason: str | None = None, revision: int | None = None
+    ) -> dict[str, Any]:
+        """Has the questions of a published correction asked again. Until that is done a verified one is approved."""
+        with self._database.write() as session:
+            correction = corrections.get(session, correction_id)
+            corrections.advance(
+                session,
+                correction,
+                "recheck",
+                actor=actor,
+                reason=_reason(reason),
+                revision=revision,
+                changes={"recheck": {"state": "pending"}},
+            )
+            entry = corrections.live_entry(session, correction_id)
+            assert entry is not None  # what is approved or verified is published
+            jobs.cancel(session, publish.RECHECK, "correction_id", correction_id)
+            payload = {"correction_id": correction_id, "entry_id": entry.id}
+            jobs.enqueue(session, publish.RECHECK, payload, actor=actor)
+            return item(session, correction)
 
     def merge(self, ids: Sequence[int], *, actor: str) -> dict[str, Any]:
         """Makes one item of several; the first keeps the complaints of all."""

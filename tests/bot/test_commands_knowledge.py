@@ -122,6 +122,9 @@ def test_corrections_from_complaint_to_rollback(errata: CommandLine, shop: Path)
     assert errata("corrections", "approve", number).out.startswith(f"Correction {number} is published.")
     asked = json.loads(errata("ask", "--json", QUESTION).out)
     assert (asked["status"], asked["answer"]) == ("curated", "No, sale items cannot be returned.")
+    assert errata("corrections", "recheck", number).out.startswith(
+        f"The server asks the questions of correction {number}"
+    )
     shown = errata("corrections", "show", number).out
     assert "approved, live" in shown
     assert "hides shop/returns.md" in shown

@@ -35,13 +35,13 @@ FAMILIES = {
     "proof.verdict": {"fixed", "not_fixed", "regressed", "failed"},
     "outcome": {"fixed", "same", "changed", "regressed", "not_fixed"},
     "role": {"complaint", "paraphrase", "neighbour", "golden"},
-    "recheck": {"pending", "verified", "reopened"},
+    "recheck": {"pending", "verified", "partly", "reopened", "failed"},
     "answer_status": {"answered", "curated", "refused", "stopped", "failed"},
     "chat.announce": {"asked", "answered", "curated", "refused", "stopped", "failed"},
     "job": {"sending", "queued", "running", "done", "failed"},
     "language": {"en", "zh-CN"},
     "action": {action for _, action in TRANSITIONS} | {"report", "absorb", "source_changed"},
-    "action_button": {"claim", "prove", "approve", "reject", "reopen", "rollback"},
+    "action_button": {"claim", "prove", "approve", "recheck", "reject", "reopen", "rollback"},
     "conflict_reason": {"cited"},
     "dialog": {f"{action}{part}" for action in ("reject", "reopen", "rollback") for part in ("", "_text")},
     "editor": {f"{name}{part}" for name in ("paraphrases", "negatives") for part in ("", "_hint")},
@@ -49,7 +49,7 @@ FAMILIES = {
     "stage": {"dense", "dense_rank", "keyword", "keyword_rank", "fused", "erratum", "curated"},
     "tab": {"queue", "knowledge"},
     "who": {"visitor", "system", "recheck"},
-    "done": {"claim", "approve", "reject", "reopen", "rollback"},
+    "done": {"claim", "approve", "recheck", "reject", "reopen", "rollback"},
 }
 
 
@@ -79,6 +79,13 @@ def server_sentences() -> list[re.Pattern[str]]:
                 found.append(re.compile("".join(".+" if part is None else re.escape(part) for part in fixed)))
     found += [re.compile(re.escape(status.phrase)) for status in HTTPStatus]
     return found
+
+
+@cache
+def server_codes() -> set[str]:
+    """The codes that the server's code gives to its errors."""
+    files = [*BOT.rglob("*.py"), *KNOWLEDGE.rglob("*.py")]
+    return {code for path in files for code in re.findall(r'\bcode="(\w+)"', path.read_text(encoding="utf-8"))}
 
 
 def placeholders(text: str) -> list[str]:
@@ -187,7 +194,8 @@ def test_catalogue_has_no_key_that_nobody_uses() -> None:
         base = re.sub(r"\.(one|other)$", "", key)
         return bool({key, base} & (strings | in_pages | valued))
 
-    assert {key for key in catalogue("en") if not used(key) and not key.startswith("server.")} == set()
+    codes = {f"error.{code}" for code in server_codes()}
+    assert {key for key in catalogue("en") if not used(key) and not key.startswith("server.")} - codes == set()
 
 
 def test_catalogue_has_no_sentence_that_the_server_does_not_say() -> None:
@@ -204,7 +212,7 @@ def test_catalogue_has_no_sentence_that_the_server_does_not_say() -> None:
 
 
 def test_catalogue_has_every_text_that_the_server_takes_by_its_key() -> None:
-    calls = re.findall(r"_refused\((.+?), common", (BOT / "answer.py").read_text(encoding="utf-8"))
+    calls = re.findall(r"_refused\((.+?), common", (BOT / "answering" / "answer.py").read_text(encoding="utf-8"))
     wanted = {f"server.refused.{reason}" for call in calls for reason in re.findall(r'"(\w+)"', call)}
     assert {key for key in catalogue("en") if key.startswith("server.refused.")} == wanted
 

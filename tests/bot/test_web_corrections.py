@@ -233,7 +233,7 @@ def test_unknown_action_is_refused(shop: World, curator: TestClient, action: str
     status, said = refusal(curator.post(f"/api/corrections/{correction_id}/{action}", json={}))
     assert status in (405, 422)
     if status == 422:
-        assert said.startswith("An action is one of approve, prove, claim, reject, reopen, rollback; not ")
+        assert said.startswith("An action is one of approve, prove, recheck, claim, reject, reopen, rollback; not ")
 
 
 def test_actions_need_no_body(shop: World, curator: TestClient) -> None:
@@ -321,3 +321,21 @@ def test_the_systems_own_reasons_are_told_in_the_readers_language(shop: World, c
     ]
     assert told[0] == ["Not Found", None, "the new terms", "the source changed: returns"]
     assert told[1] == ["Not Found", None, "the new terms", "来源文档有变：returns"]
+
+
+def test_a_published_correction_can_be_checked_again(shop: World, curator: TestClient) -> None:
+    correction_id = complain_and_approve(shop, curator, "Where is the shop?", "In town.")
+    assert shop.work() == 1
+    checked = curator.get(f"/api/corrections/{correction_id}").json()
+    assert (checked["state"], checked["recheck"]["state"]) == ("approved", "partly")  # the model speaks of days only
+    assert checked["recheck"]["verbatim"] == {"right": True, "questions": 1, "problems": []}
+    chinese = shop.client("carla")
+    chinese.headers["Accept-Language"] = "zh-CN"
+    told = chinese.get(f"/api/corrections/{correction_id}").json()
+    assert told["recheck"]["retrieved"]["problems"][0]["reason"] == told["history"][-1]["reason"]
+    assert told["history"][-1]["reason"].startswith("不给原文时，")
+    again = act(curator, correction_id, "recheck", reason="another model")
+    assert (again["state"], again["recheck"]) == ("approved", {"state": "pending"})
+    assert shop.work() == 1
+    queued = complain(shop)
+    assert refusal(curator.post(f"/api/corrections/{queued}/recheck"))[0] == 409

@@ -14,14 +14,22 @@ from tests.knowledge.world import advance, bring_to, history
 if TYPE_CHECKING:
     from tests.knowledge.world import World
 
-ACTIONS = ("draft", "claim", "approve", "verify", "reopen", "reject", "merge", "rollback", "expire")
+ACTIONS = (
+    "draft", "claim", "approve", "verify", "not_verified", "not_checked", "recheck", "reopen", "reject", "merge",
+    "rollback", "expire",
+)  # fmt: skip
 ALLOWED = {
     State.QUEUED: {"draft": "drafted", "claim": "queued", "reject": "rejected", "merge": "merged"},
     State.DRAFTED: {
         "draft": "drafted", "claim": "drafted", "approve": "approved", "reject": "rejected", "merge": "merged"
     },
-    State.APPROVED: {"verify": "verified", "reopen": "reopened", "rollback": "rolled_back", "expire": "rolled_back"},
-    State.VERIFIED: {"reopen": "reopened", "rollback": "rolled_back", "expire": "rolled_back"},
+    State.APPROVED: {
+        "verify": "verified", "not_verified": "approved", "not_checked": "approved", "recheck": "approved",
+        "reopen": "reopened", "rollback": "rolled_back", "expire": "rolled_back",
+    },
+    State.VERIFIED: {
+        "recheck": "approved", "reopen": "reopened", "rollback": "rolled_back", "expire": "rolled_back"
+    },
     State.REOPENED: {
         "draft": "reopened", "claim": "reopened", "approve": "approved", "reject": "rejected", "merge": "merged"
     },
@@ -80,7 +88,7 @@ def test_a_reopened_correction_that_is_live_can_be_rolled_back_and_not_dropped(w
 
 def test_a_refusal_says_what_is_possible(world: World) -> None:
     correction_id = bring_to(world, State.APPROVED)
-    with pytest.raises(NotAllowed, match=r"is approved: it cannot reject\. Possible now: reopen, rollback\."):
+    with pytest.raises(NotAllowed, match=r"is approved: it cannot reject\. Possible now: recheck, reopen, rollback\."):
         world.curation.reject(correction_id, actor="ann", reason="no")
 
 

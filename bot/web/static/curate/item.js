@@ -146,7 +146,7 @@ const bareSuperseded = ({ document_id, passage }) => (passage == null ? { docume
 
 /**
  * Carries out one step of the item's life; saves unsaved text first where the step depends on it.
- * @param {"claim" | "prove" | "approve" | "reject" | "reopen" | "rollback"} name
+ * @param {"claim" | "prove" | "approve" | "recheck" | "reject" | "reopen" | "rollback"} name
  * @param {string} [reason]
  * @param {boolean} [override] approve in spite of a regression
  * @returns {Promise<boolean>}
@@ -194,7 +194,7 @@ async function arrived(id, next, name, reason) {
 /** @param {Item | null} from */
 export const isProving = (from) => from?.proof?.state === "running";
 /** @param {Item | null} from */
-export const isRechecking = (from) => from?.recheck?.state === "pending" || from?.state === "approved";
+export const isRechecking = (from) => from?.recheck?.state === "pending";
 
 /** @param {unknown} error */
 async function failed(error) {

@@ -10,6 +10,7 @@ import { History } from "./history.js";
 import { openItem } from "./item.js";
 import { Proof } from "./proof.js";
 import { PriorityMark, StateMark } from "./queue_view.js";
+import { Recheck } from "./recheck.js";
 import { go } from "./route.js";
 import { Complaints, Snapshot } from "./snapshot.js";
 import { form, item, itemId, itemStatus } from "./store.js";
@@ -64,7 +65,7 @@ function Outcome({ current }) {
   return html`<div class=${`notice ${look}`}>
     ${published && html`<p>${t("outcome.published", { name: published.approved_by ?? "", when: formatTime(published.approved_at) })}
       ${published.document_id && html` <a href=${`#/knowledge/${encodeURIComponent(published.document_id)}`}>${t("outcome.document")}</a>`}</p>`}
-    ${recheck && html`<p role="status">${label("recheck", recheck.state)} ${recheck.reason ?? ""}</p>`}
+    ${recheck && html`<${Recheck} recheck=${recheck} state=${current.state} />`}
   </div>`;
 }
 
