@@ -85,7 +85,9 @@ def server_sentences() -> list[re.Pattern[str]]:
 def server_codes() -> set[str]:
     """The codes that the server's code gives to its errors."""
     files = [*BOT.rglob("*.py"), *KNOWLEDGE.rglob("*.py")]
-    return {code for path in files for code in re.findall(r'\bcode="(\w+)"', path.read_text(encoding="utf-8"))}
+    return {
+        code for path in files for code in re.findall(r"""\bcode\s*=\s*"(\w+)\"""", path.read_text(encoding="utf-8"))
+    }
 
 
 def placeholders(text: str) -> list[str]:
