@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.commands import ask, corrections, doctor, ingest, keys, models, reindex, serve, users
+from bot.commands import ask, calibrate, corrections, doctor, ingest, keys, models, reindex, serve, users
 from bot.commands.context import FAILED, say, using
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ app.command()(serve.serve)
 app.command()(ingest.ingest)
 app.command()(reindex.reindex)
 app.command()(ask.ask)
+app.command()(calibrate.calibrate)
 app.command()(doctor.doctor)
 app.add_typer(corrections.app, name="corrections")
 app.add_typer(users.app, name="user")

@@ -158,6 +158,19 @@ def embedding_model(parts: Parts) -> Finding:
     return Finding("embedding model", "ok", f"{parts.settings.embedding_model}: loads, {vector.shape[0]} dimensions")
 
 
+def reading_profile(parts: Parts) -> Finding:
+    """Whether the limits for this pair of models were measured."""
+    profile = parts.profile
+    if not profile.calibrated:
+        return Finding(
+            "reading profile",
+            "warn",
+            f"{profile.name}: how much {parts.chat_name} may doubt was never measured, so it refuses in words only",
+            "Run: errata calibrate",
+        )
+    return Finding("reading profile", "ok", profile.name)
+
+
 def embedded(parts: Parts) -> Finding:
     from knowledge.reindex import count_missing
 
@@ -279,6 +292,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("database library", database_library),
     ("chat model", chat_model),
     ("embedding model", embedding_model),
+    ("reading profile", reading_profile),
     ("vectors", embedded),
     ("index", index),
     ("snapshots", snapshots),

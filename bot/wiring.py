@@ -83,6 +83,11 @@ class Parts:
         """The chat model's name, as answers record it."""
         return "given" if self._given_chat is not None else self.chat_model.name
 
+    @property
+    def chat_fingerprint(self) -> str:
+        """Stands for the chat model: another model or file, another fingerprint."""
+        return self.chat_name if self._given_chat is not None else self.chat_model.fingerprint
+
     @cached_property
     def embedder(self) -> Embedder:
         if self._given_embedder is not None:
@@ -139,7 +144,7 @@ class Parts:
             self.chat,
             self.gate,
             self.database,
-            model=self.chat_name if self._given_chat is not None else self.chat_model.fingerprint,
+            model=self.chat_fingerprint,
             max_tokens=self.settings.answer_tokens,
         )
 
@@ -147,9 +152,15 @@ class Parts:
     def profile(self) -> Profile:
         """What is tuned for the pair of models in use, fitted to the settings."""
         from bot.answering.profile import shipped
+        from bot.calibration import store
 
         embedding = self.settings.embedding_model if self._given_embedder is None else "given"
-        return shipped(self.chat_name, embedding).fitted(
+        profile = shipped(self.chat_name, embedding)
+        stored = store.load(self.settings.data, self.chat_fingerprint, self.embedder.fingerprint)
+        if stored is not None:
+            calibration, measured_at = stored
+            profile = calibration.applied(profile, f"{self.chat_name}+{embedding}/calibrated-{measured_at}")
+        return profile.fitted(
             passages=self.settings.passages,
             context=self.settings.context_tokens,
             answer=self.settings.answer_tokens,

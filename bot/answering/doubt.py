@@ -83,3 +83,14 @@ def of(metadata: Mapping[str, Any]) -> float | None:
             if token and word.startswith(token):
                 found[word] += math.exp(one["logprob"])
     return found[NO] / sum(found.values()) if any(found.values()) else None
+
+
+def known(probability: float | None, text: str) -> float | None:
+    """The doubt of a judgement, 0 to 1: the probability of NO or, where the engine gives no probabilities, what the
+    model wrote. None for a text that begins with neither word."""
+    if probability is not None:
+        return probability
+    word = text.strip().upper()
+    if not word:
+        return None
+    return 1.0 if NO.startswith(word[:2]) else 0.0 if YES.startswith(word[:3]) else None

@@ -86,10 +86,11 @@ def reply(prompted: Prompted, place: ModelAccess, on_text: Callable[[str], None]
         judged = place.judge(prompt.judging(messages, prompted.form))
         if judged.stopped:
             return Reply("stopped", messages, prompt_tokens=judged.prompt_tokens)
-        if judged.doubt is not None:
+        known = doubt.known(judged.doubt, judged.text)
+        if known is not None and doubt.log_odds(known) > prompted.limit:
+            return Reply("refused", messages, prompt_tokens=judged.prompt_tokens)
+        if judged.doubt is not None:  # a bare YES does not say how sure the model is
             below = prompted.limit - doubt.log_odds(judged.doubt)
-            if below < 0:
-                return Reply("refused", messages, prompt_tokens=judged.prompt_tokens)
     held = _Holding(on_text)
     written = place.write(messages, on_text=held.take, fresh=prompted.fresh)
     text = _in_words(written, prompted)
