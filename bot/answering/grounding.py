@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from bot.answering.citations import bare
+from bot.answering.markers import bare
 from retrieval.text import normalise, tokens
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from bot.answering import citations, doubt, prompt
 from bot.answering.grounding import invented
+from bot.answering.markers import bare
 from bot.answering.prompt import FORM, NO_ANSWER, Form
 
 if TYPE_CHECKING:
@@ -119,8 +120,8 @@ def reply(prompted: Prompted, place: ModelAccess, on_text: Callable[[str], None]
 
 def is_refusal(text: str) -> bool:
     """Whether the model wrote that the passages lack the answer: the sentinel at the start, or nothing but markers."""
-    bare = citations.bare(text)
-    return not _WORD.search(bare) or _SENTINEL.match(bare) is not None
+    words = bare(text)
+    return not _WORD.search(words) or _SENTINEL.match(words) is not None
 
 
 def _may_be_asked_again(prompted: Prompted) -> bool:
@@ -152,7 +153,7 @@ def _in_words(written: Written, prompted: Prompted) -> str:
         return text
     text = _MARK.sub("", text)
     _, cited = citations.verify(text, [source.passage for source in prompted.sources])
-    if _WORD.search(citations.bare(text)) or len(cited) != 1 or cited[0] not in prompted.quotable:
+    if _WORD.search(bare(text)) or len(cited) != 1 or cited[0] not in prompted.quotable:
         return text
     return _quoted(prompted, cited[0])
 
@@ -163,9 +164,9 @@ def _quoted(prompted: Prompted, n: int) -> str:
 
 def _may_refuse(text: str) -> bool:
     """Whether a text that is still being written is a refusal in words or may become one."""
-    bare = citations.bare(text)
-    beginning = bare.lstrip(_LEADING).upper().replace(" ", "_")
-    return NO_ANSWER.startswith(beginning) or _SENTINEL.match(bare) is not None
+    words = bare(text)
+    beginning = words.lstrip(_LEADING).upper().replace(" ", "_")
+    return NO_ANSWER.startswith(beginning) or _SENTINEL.match(words) is not None
 
 
 class _Holding:

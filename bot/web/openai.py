@@ -12,7 +12,6 @@ not hold. Costs: the first word comes with the last; comments keep the connectio
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Literal
@@ -30,6 +29,7 @@ from starlette.requests import ClientDisconnect
 
 from bot.answering.condense import MAX_TURNS, Turn
 from bot.answering.exchange import Outcome, Source
+from bot.answering.markers import markers
 from bot.turn import Begun, Failed, Finished, TurnEvent
 from bot.web import problems, sse
 from bot.web.chat import begin, finish
@@ -41,7 +41,6 @@ log = structlog.get_logger()
 
 MODEL = "errata"
 PREFIX = "chatcmpl-"  # of ids; the answer's id follows
-_MARK = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`|\[(\d{1,4})\]", re.DOTALL)  # what stands in code cites nothing
 _TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
@@ -206,9 +205,10 @@ class _Completion:
         without one stands for the whole."""
         sources = {source.n: source for source in outcome.sources if source.n in outcome.citations}
         found = [
-            (sources[int(mark[1])], mark.start(), mark.end())
-            for mark in _MARK.finditer(outcome.answer)
-            if mark[1] and int(mark[1]) in sources
+            (sources[number], marker.start, marker.end)
+            for marker in markers(outcome.answer)
+            for number in marker.numbers
+            if number in sources
         ]
         marked = {source.n for source, _, _ in found}
         found += [(source, 0, len(outcome.answer)) for source in sources.values() if source.n not in marked]
