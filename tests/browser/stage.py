@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         Locator,
         Page,
         Request,
+        Route,
         ViewportSize,
     )
 
@@ -243,6 +244,18 @@ def ask(page: Page, question: str, status: str = "answered") -> Locator:
 def press(where: Page | Locator, name: str) -> None:
     """Clicks the button of this very name."""
     where.get_by_role("button", name=name, exact=True).click()
+
+
+def hold(page: Page, pattern: str, act: Callable[[], object]) -> Route:
+    """Holds the request to ``pattern`` that ``act`` brings about, until the test lets it go on."""
+    held: list[Route] = []
+    page.route(pattern, lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks what it is given
+    act()
+    for _ in range(500):
+        if held:
+            return held[0]
+        page.wait_for_timeout(20)
+    raise AssertionError(f"nothing was asked of {pattern}")
 
 
 def stand_still(page: Page) -> None:

@@ -7,9 +7,24 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlalchemy as sa
 
+from bot.tables import Conversation
+from tests.bot.shop import until
 from tests.browser.cable import cable
-from tests.browser.stage import CASES, LANGUAGES, Audience, Stage, Words, ask, press, staged, stand_still, stored
+from tests.browser.stage import (
+    CASES,
+    LANGUAGES,
+    Audience,
+    Stage,
+    Words,
+    ask,
+    hold,
+    press,
+    staged,
+    stand_still,
+    stored,
+)
 from tests.loop.world import act
 
 if TYPE_CHECKING:
@@ -17,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from playwright.sync_api import Page
+
 
 pytestmark = pytest.mark.browser
 CASE = CASES["en"]
@@ -242,6 +258,7 @@ def test_chat_page_shows_the_place_in_line_and_counts_down_when_the_line_is_full
     expect(first.locator(".turn-searching")).to_be_visible()
     begin(second, "How many days to return sale items?")
     expect(second.locator(".progress")).to_have_text(SAY("turn.queued", position=1))
+    expect(second.locator(".turn-queued .footnote").first).to_be_visible()
     begin(third, "How many days to return boots?")
     busy = third.locator(".turn-busy .notice p").first
     expect(busy).to_have_text(re.compile(r"Trying again in \d+ seconds\.\s*$"))
@@ -285,12 +302,166 @@ def test_chat_page_keeps_question_and_words_when_the_server_goes_away_in_mid_ans
         line.cut()
         lost = page.locator(".turn-lost")
         expect(lost.locator(".notice")).to_contain_text(SAY("chat.lost.title"))
+        expect(lost.locator(".notice")).to_contain_text(SAY("chat.lost.looking"))
         expect(lost.locator("h2")).to_have_text(CASE.question)
         expect(lost.locator(".prose")).to_contain_text("Shoes can be returned within 14")
         expect(lost.get_by_role("button", name=SAY("ui.try_again"))).to_be_enabled()
-        line.mend()  # the page looks for what the server has saved
-        expect(page.locator(".turn-stopped .prose")).to_contain_text("Shoes can be returned within 14")
+        line.mend()  # the page looks for what the server has: it went on
+        expect(page.locator(".turn-streaming .prose")).to_contain_text("Shoes can be returned within 14")
+        gate.release(MANY)
+        expect(page.locator(".turn-answered .prose")).to_contain_text("Sale items are final")
         page.context.close()
+
+
+def test_chat_page_says_so_when_the_server_has_lost_the_question(
+    slow: Stage, audience: Audience, gate: threading.Semaphore
+) -> None:
+    from playwright.sync_api import expect
+
+    audience.announce("net::ERR_", "status of 404")
+    with cable(slow.address) as line:
+        page = slow.visitor(address=line.address)
+        begin(page, CASE.question)
+        gate.release(6)
+        expect(page.locator(".turn-streaming .prose")).to_contain_text("within 14")
+        line.cut()
+        expect(page.locator(".turn-lost .notice")).to_contain_text(SAY("chat.lost.looking"))
+        with slow.world.parts.database.write() as session:
+            session.execute(sa.delete(Conversation))
+        line.mend()
+        expect(page.locator(".turn-lost .notice")).to_contain_text(SAY("chat.lost.gone"))
+        page.context.close()
+
+
+def test_chat_page_shows_the_sources_before_the_first_word(slow: Stage) -> None:
+    from playwright.sync_api import expect
+
+    page = slow.visitor()
+    begin(page, CASE.question)
+    turn = page.locator(".turn-searching")
+    expect(turn.locator(".footnote .source-title").first).to_have_text(CASE.title)
+    expect(turn.locator(".prose")).to_have_text("")
+    turn.locator(".footnote").first.click()
+    expect(page.locator(".passage-panel .passage-text")).to_have_text(CASE.text)
+
+
+def test_chat_page_shows_a_place_in_line_only_while_there_is_one(slow: Stage, gate: threading.Semaphore) -> None:
+    from playwright.sync_api import expect
+
+    first, second = slow.visitor(), slow.visitor()
+    begin(first, CASE.question)
+    expect(first.locator(".turn-searching")).to_be_visible()
+    begin(second, "How many days to return sale items?")
+    expect(second.locator(".turn-queued .progress")).to_have_text(SAY("turn.queued", position=1))
+    first.keyboard.press("Escape")
+    gate.release(1)  # a word, at which the first one stops
+    expect(second.locator(".turn-searching .progress")).to_have_text(re.compile("Reading…$"))
+    expect(second.locator(".turn-searching .prose")).to_have_text("")
+
+
+@pytest.mark.parametrize("way", ["reload", "new chat and back"])
+def test_chat_page_that_is_left_finds_its_answer_still_being_written(
+    slow: Stage, gate: threading.Semaphore, way: str
+) -> None:
+    from playwright.sync_api import expect
+
+    page = slow.visitor()
+    begin(page, CASE.question)
+    gate.release(6)
+    expect(page.locator(".turn-streaming .prose")).to_contain_text("within 14")
+    if way == "reload":
+        page.reload()
+    else:
+        page.locator(".new-chat").click()
+        expect(page.locator(".turn")).to_have_count(0)
+        page.locator(".conversation-open").click()
+    expect(page.locator(".turn-streaming .prose")).to_contain_text("Shoes can be returned within 14")
+    expect(page.get_by_role("button", name=SAY("composer.stop"))).to_be_visible()
+    gate.release(MANY)
+    expect(page.locator(".turn-answered .prose")).to_contain_text("Sale items are final")
+    expect(page.locator(".turn")).to_have_count(1)
+
+
+def test_chat_page_stops_an_answer_that_it_did_not_begin(slow: Stage, gate: threading.Semaphore) -> None:
+    from playwright.sync_api import expect
+
+    page = slow.visitor()
+    begin(page, CASE.question)
+    gate.release(6)
+    expect(page.locator(".turn-streaming .prose")).to_contain_text("within 14")
+    page.reload()
+    expect(page.locator(".turn-streaming")).to_be_visible()
+    page.keyboard.press("Escape")
+    gate.release(1)
+    expect(page.locator(".turn-stopped .notice")).to_have_text(SAY("turn.stopped"))
+    page.reload()
+    expect(page.locator(".turn-stopped .prose")).to_contain_text("Shoes can be returned within 14")
+
+
+def test_chat_page_stops_before_the_server_has_taken_the_question(slow: Stage, gate: threading.Semaphore) -> None:
+    from playwright.sync_api import expect
+
+    page = slow.visitor()
+    held = hold(page, "**/api/chat", lambda: begin(page, CASE.question))
+    page.locator(".turn-waiting").wait_for()
+    page.keyboard.press("Escape")
+    expect(page.locator(".turn-stopped .notice")).to_contain_text(SAY("turn.stopped_early"))
+    held.continue_()
+    expect(page.locator(".conversation-title")).to_have_text([CASE.question])
+    gate.release(1)  # should it have begun to write, it stops at this word
+    until(lambda: not slow.world.parts.turns.running)
+    conversation = stored(page, "/api/conversations")["conversations"][0]["id"]
+    assert stored(page, f"/api/conversations/{conversation}")["turns"][0]["status"] == "stopped"
+
+
+def test_chat_page_keeps_what_is_half_written_with_its_conversation(stage: Stage) -> None:
+    from playwright.sync_api import expect
+
+    page = stage.visitor()
+    ask(page, CASE.question)
+    page.locator("#question").fill("And sandals?")
+    page.locator(".rate-down").click()
+    page.get_by_label(SAY("feedback.comment")).fill("It is 30 da")
+    page.locator(".new-chat").click()
+    expect(page.locator("#question")).to_have_value("")
+    ask(page, "Are sale items returned?")
+    expect(page.locator("form.feedback")).to_have_count(0)
+    page.locator(".conversation-open").nth(1).click()
+    expect(page.get_by_label(SAY("feedback.comment"))).to_have_value("It is 30 da")
+    expect(page.locator("#question")).to_have_value("And sandals?")
+
+
+def test_chat_page_asks_nothing_in_another_conversation_after_not_my_question(stage: Stage) -> None:
+    from playwright.sync_api import expect
+
+    number = stage.report(CASE.question, CASE.comment)
+    curator = stage.world.client("carla")
+    assert curator.put(f"/api/corrections/{number}/draft", json={"answer": CASE.corrected}).status_code == 200
+    act(curator, number, "approve")
+    page = stage.visitor()
+    ask(page, "Are sale items returned?")
+    page.locator(".new-chat").click()
+    ask(page, CASE.question, "curated")
+    held = hold(page, "**/signals", lambda: press(page, SAY("curated.not_mine")))
+    page.locator(".conversation-open").nth(1).click()
+    expect(page.locator(".turn h2")).to_have_text(["Are sale items returned?"])
+    with page.expect_response("**/signals"):
+        held.continue_()
+    page.wait_for_timeout(300)
+    expect(page.locator(".turn h2")).to_have_text(["Are sale items returned?"])
+
+
+def test_chat_page_keeps_a_question_that_is_asked_while_its_conversation_loads(stage: Stage) -> None:
+    from playwright.sync_api import expect
+
+    page = stage.visitor()
+    ask(page, CASE.question)
+    page.locator(".new-chat").click()
+    hold(page, "**/api/conversations/*", page.locator(".conversation-open").click)
+    begin(page, "Are sale items returned?")
+    page.unroute("**/api/conversations/*")  # lets the request go on
+    expect(page.locator(".turn h2")).to_have_text([CASE.question, "Are sale items returned?"])
+    page.locator(".turn").last.locator(".footnote").first.wait_for()
 
 
 def test_chat_page_tries_again_until_the_server_is_back(stage: Stage, audience: Audience) -> None:
@@ -303,7 +474,7 @@ def test_chat_page_tries_again_until_the_server_is_back(stage: Stage, audience: 
         begin(page, CASE.question)
         lost = page.locator(".turn-lost")
         for _ in range(2):
-            expect(lost.locator(".notice")).to_contain_text(SAY("chat.lost.kept"))
+            expect(lost.locator(".notice")).to_contain_text(SAY("chat.lost.unknown"))
             expect(lost.locator("h2")).to_have_text(CASE.question)
             press(lost, SAY("ui.try_again"))
         lost.wait_for()

@@ -1,15 +1,18 @@
 /**
  * Asking: one question goes out, its events come back into its turn. One question at a time.
  * Handles a full server (waits and tries again), a broken connection (hands over to `turns.js`) and stopping.
+ * A question belongs to the conversation that was open when it was asked, wherever the reader is when its events come.
  */
 import { ApiError, call, segment, send } from "../api.js";
 import { describe, explain } from "../errors.js";
 import { t } from "../i18n.js";
 import { readEvents } from "../sse.js";
+import { toast } from "../ui.js";
 import { showInAddress } from "./address.js";
+import { moveTyped, setTyped } from "./drafts.js";
 import { sendSignal } from "./signals.js";
-import { conversationId, isRunning, newTurn, running, turns, typed, update } from "./store.js";
-import { announce, finish, recover } from "./turns.js";
+import { conversationId, drafts, isRunning, newTurn, running, turns, typed, unseen, update } from "./store.js";
+import { announce, finish, hangUp, listen, recover } from "./turns.js";
 
 /** @typedef {import("./store.js").TurnSignal} TurnSignal */
 
@@ -24,6 +27,8 @@ const AUTOMATIC_TRIES = 5;
 const connections = new WeakMap();
 /** @type {WeakMap<TurnSignal, number>} */
 const tries = new WeakMap();
+/** Turns that were stopped before the server had given them an id. @type {WeakSet<TurnSignal>} */
+const stopping = new WeakSet();
 
 /**
  * Asks a question as a new turn at the end of the conversation.
@@ -33,7 +38,7 @@ const tries = new WeakMap();
 export async function ask(question, { regenerate = null } = {}) {
   const words = question.trim();
   if (!words || running.value) return;
-  const turn = newTurn({ question: words, regenerate, asked: true });
+  const turn = newTurn({ question: words, conversation: conversationId.value, regenerate, asked: true });
   turns.value = [...turns.value, turn];
   await run(turn);
 }
@@ -43,17 +48,17 @@ export async function ask(question, { regenerate = null } = {}) {
  * @param {TurnSignal} turn
  */
 export async function again(turn) {
-  if (running.value) return;
-  update(turn, { status: "waiting", text: "", sources: [], citations: [], answerId: null, problem: undefined, retryAt: undefined });
+  if (running.value && turns.value.includes(turn)) return;
+  update(turn, { status: "waiting", text: "", sources: [], citations: [], answerId: null, problem: undefined, retryAt: undefined, kept: undefined });
   await run(turn);
 }
 
 /**
- * Takes a turn that got no answer back into the composer.
+ * Takes a turn that got no answer back into the composer, before what is typed there.
  * @param {TurnSignal} turn
  */
 export function edit(turn) {
-  typed.value = turn.value.question;
+  setTyped([turn.value.question, typed.value].filter(Boolean).join("\n"));
   turns.value = turns.value.filter((item) => item !== turn);
 }
 
@@ -62,29 +67,35 @@ export async function stop() {
   const turn = running.value;
   if (!turn) return;
   const { answerId } = turn.value;
-  const close = () => {
+  if (!answerId) {
+    stopping.add(turn); // the server hears of it as soon as it has given the answer an id
+    update(turn, { status: "stopped" });
+    return;
+  }
+  try {
+    await stopAnswer(answerId);
+  } catch (error) {
+    if (isRunning(turn.value.status)) toast(explain(error));
+    return;
+  }
+  setTimeout(() => {
     if (!isRunning(turn.value.status)) return;
     update(turn, { status: "stopped" });
     connections.get(turn)?.abort();
-  };
-  if (!answerId) {
-    close();
-    return;
-  }
+  }, STOP_PATIENCE_MS);
+}
+
+/** @param {string} answerId */
+async function stopAnswer(answerId) {
   sendSignal(answerId, "stopped");
-  setTimeout(close, STOP_PATIENCE_MS);
-  try {
-    await call("POST", `/api/answers/${segment(answerId)}/stop`);
-  } catch {
-    close();
-  }
+  await call("POST", `/api/answers/${segment(answerId)}/stop`);
 }
 
 /** @param {TurnSignal} turn */
 async function run(turn) {
   const connection = new AbortController();
   connections.set(turn, connection);
-  const home = conversationId.value;
+  const home = turn.value.conversation;
   announce(turn, t("chat.announce.asked"));
   try {
     const body = { question: turn.value.question, stream: true, conversation_id: home ?? undefined, regenerate: turn.value.regenerate ?? undefined };
@@ -95,7 +106,21 @@ async function run(turn) {
     if (!isRunning(turn.value.status)) return; // stopped here
     if (error instanceof ApiError && error.status > 0) refuse(turn, error);
     else await recover(turn);
+  } finally {
+    hangUp(turn);
+    if (!turns.value.includes(turn)) endElsewhere(turn);
   }
+}
+
+/**
+ * The reader has gone on: a question that the server did not take waits in the box of its conversation.
+ * @param {TurnSignal} turn
+ */
+function endElsewhere(turn) {
+  unseen.value += 1;
+  const { answerId, status, conversation, question, retryAt } = turn.value;
+  const dropped = !answerId && (status === "error" || status === "lost" || (status === "busy" && !retryAt));
+  if (dropped && !drafts.value[conversation ?? ""]) setTyped(question, conversation);
 }
 
 /**
@@ -104,17 +129,13 @@ async function run(turn) {
  * @param {Record<string, any>} data
  */
 function receive(turn, event, data) {
+  if (event === "meta") begun(turn, data);
   if (!isRunning(turn.value.status)) return;
-  if (event === "meta") {
-    update(turn, { answerId: data.answer_id, condensed: data.condensed_question ?? null });
-    if (turns.value.includes(turn) && data.conversation_id && conversationId.value !== data.conversation_id) {
-      conversationId.value = data.conversation_id;
-      showInAddress(data.conversation_id, { replace: true });
-    }
-  } else if (event === "sources") {
+  if (event === "sources") {
     update(turn, { status: "searching", sources: data.sources ?? [] });
   } else if (event === "queue") {
-    update(turn, { status: "queued", position: data.position ?? null });
+    const next = turn.value.sources.length > 0 ? "searching" : "waiting"; // what follows when the place is reached
+    update(turn, data.position === 0 ? { status: next, position: null } : { status: "queued", position: data.position ?? null });
   } else if (event === "token") {
     update(turn, { status: "streaming", text: turn.value.text + (data.text ?? "") });
   } else if (event === "done") {
@@ -122,6 +143,27 @@ function receive(turn, event, data) {
   } else if (event === "error") {
     update(turn, { status: "error", problem: describe(data.status ?? 500, data.detail) });
     announce(turn, turn.value.problem ?? "");
+  }
+}
+
+/**
+ * The server has taken the question.
+ * @param {TurnSignal} turn
+ * @param {Record<string, any>} data
+ */
+function begun(turn, data) {
+  update(turn, { answerId: data.answer_id, conversation: data.conversation_id ?? turn.value.conversation, condensed: data.condensed_question ?? null });
+  listen(turn);
+  if (stopping.delete(turn)) {
+    stopAnswer(data.answer_id).catch((error) => toast(explain(error)));
+    unseen.value += 1;
+  }
+  if (!turns.value.includes(turn)) {
+    unseen.value += 1;
+  } else if (data.conversation_id && conversationId.value !== data.conversation_id) {
+    moveTyped(conversationId.value, data.conversation_id);
+    conversationId.value = data.conversation_id;
+    showInAddress(data.conversation_id, { replace: true });
   }
 }
 
@@ -143,7 +185,18 @@ function refuse(turn, error) {
   update(turn, { status: "busy", retryAt: automatic ? Date.now() + wait * 1000 : undefined });
   announce(turn, t("chat.busy.title"));
   if (!automatic) return;
+  retry(turn, wait * 1000);
+}
+
+/**
+ * Asks again by itself, also when the reader is in another conversation; where another question is being answered, after that.
+ * @param {TurnSignal} turn
+ * @param {number} wait milliseconds
+ */
+function retry(turn, wait) {
   setTimeout(() => {
-    if (turn.value.status === "busy" && turns.value.includes(turn)) again(turn);
-  }, wait * 1000);
+    if (turn.value.status !== "busy") return;
+    if (running.value && turns.value.includes(turn)) retry(turn, 1000);
+    else again(turn);
+  }, wait);
 }

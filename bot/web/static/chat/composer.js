@@ -3,29 +3,10 @@ import { html, useLayoutEffect, useRef } from "../html.js";
 import { t } from "../i18n.js";
 import { Icon } from "../ui.js";
 import { ask, stop } from "./ask.js";
+import { setTyped } from "./drafts.js";
 import { conversationId, running, typed } from "./store.js";
 
 const LONGEST_QUESTION = 4000;
-const REMEMBERED = "errata.typed";
-
-/** What was typed before the page was left. */
-export function restoreTyped() {
-  try {
-    typed.value = sessionStorage.getItem(REMEMBERED) ?? "";
-  } catch {
-    // storage is forbidden: nothing to restore
-  }
-}
-
-/** @param {string} text */
-function setTyped(text) {
-  typed.value = text;
-  try {
-    sessionStorage.setItem(REMEMBERED, text);
-  } catch {
-    // see restoreTyped
-  }
-}
 
 export function focusComposer() {
   /** @type {HTMLTextAreaElement | null} */ (document.querySelector("#question"))?.focus();

@@ -4,8 +4,9 @@ import { explain } from "../errors.js";
 import { t } from "../i18n.js";
 import { toast } from "../ui.js";
 import { addressed, showInAddress } from "./address.js";
-import { conversationId, conversations, drawer, hidden, loading, panel, running, turns, update } from "./store.js";
-import { fromStored, recover } from "./turns.js";
+import { setTyped } from "./drafts.js";
+import { conversationId, conversations, drafts, drawer, hidden, isRunning, loading, loadingProblem, panel, running, turns, update } from "./store.js";
+import { follow, fromStored } from "./turns.js";
 
 /** How long a deleted conversation can be brought back. */
 const UNDO_S = 6;
@@ -14,6 +15,8 @@ const REFRESH_MS = 60_000;
 
 /** @type {Map<string, () => void>} deletes that wait for their undo time to pass */
 const pending = new Map();
+/** Counts the changes of the shown conversation, so that what was fetched for an earlier one is dropped. */
+let latest = 0;
 
 /** Fetches the list; quiet on failure, because it runs in the background too. */
 export async function refreshConversations() {
@@ -43,20 +46,20 @@ async function fetchCorrections(id) {
  * @param {{address?: boolean}} [options] whether the page's address changes with it
  */
 export async function openConversation(id, { address = true } = {}) {
-  drawer.value = false;
-  panel.value = null;
-  conversationId.value = id;
-  turns.value = [];
+  const mine = leave(id);
   loading.value = "loading";
   if (address) showInAddress(id);
   try {
     const stored = await call("GET", `/api/conversations/${segment(id)}`);
-    if (conversationId.value !== id) return;
-    turns.value = (stored?.turns ?? []).map(fromStored);
+    if (mine !== latest) return;
+    const before = (stored?.turns ?? []).map((/** @type {any} */ turn) => fromStored(turn, id));
+    const asked = new Set(before.map((/** @type {any} */ turn) => turn.value.answerId));
+    turns.value = [...before, ...turns.value.filter((turn) => !asked.has(turn.value.answerId))]; // asked while this was loading
     loading.value = "idle";
-    for (const turn of turns.value) if (turn.value.status === "lost") recover(turn);
+    for (const turn of before) if (isRunning(turn.value.status) && !turn.value.asked) follow(turn);
   } catch (error) {
-    if (conversationId.value !== id) return;
+    if (mine !== latest) return;
+    loadingProblem.value = explain(error);
     const gone = error instanceof ApiError && (error.status === 404 || error.status === 403 || error.status === 401);
     loading.value = gone ? "missing" : "failed";
   }
@@ -64,12 +67,26 @@ export async function openConversation(id, { address = true } = {}) {
 
 /** @param {{address?: boolean}} [options] */
 export function newConversation({ address = true } = {}) {
-  conversationId.value = null;
-  turns.value = [];
+  leave(null);
   loading.value = "idle";
-  panel.value = null;
-  drawer.value = false;
   if (address) showInAddress(null);
+}
+
+/**
+ * Goes from the shown conversation to another. What belongs to it goes with it; a question that found no answer and
+ * that nobody will ask again becomes what is typed there.
+ * @param {string | null} id
+ * @returns {number} the number of this change
+ */
+function leave(id) {
+  const lost = turns.value.findLast(({ value }) => !value.answerId && (value.status === "error" || value.status === "lost" || (value.status === "busy" && !value.retryAt)));
+  if (lost && !drafts.value[conversationId.value ?? ""]) setTyped(lost.value.question);
+  drawer.value = false;
+  panel.value = null;
+  conversationId.value = id;
+  turns.value = [];
+  latest += 1;
+  return latest;
 }
 
 /**
@@ -77,13 +94,12 @@ export function newConversation({ address = true } = {}) {
  * @param {string} title
  */
 export async function renameConversation(id, title) {
-  const before = conversations.value;
-  conversations.value = before.map((item) => (item.id === id ? { ...item, title } : item));
+  conversations.value = conversations.value.map((item) => (item.id === id ? { ...item, title } : item));
   try {
     await call("PATCH", `/api/conversations/${segment(id)}`, { title });
   } catch (error) {
-    conversations.value = before;
     toast(explain(error));
+    refreshConversations();
   }
 }
 
@@ -99,6 +115,7 @@ export function deleteConversation({ id, title }) {
     try {
       await call("DELETE", `/api/conversations/${segment(id)}`, undefined, { keepalive: true });
       conversations.value = conversations.value.filter((item) => item.id !== id);
+      if (conversationId.value === id) newConversation(); // opened once more while it could be brought back
     } catch (error) {
       if (!(error instanceof ApiError && error.status === 404)) toast(explain(error));
     }

@@ -6,6 +6,7 @@ import { languageOf, t } from "../i18n.js";
 import { plainText } from "../render.js";
 import { toast } from "../ui.js";
 import { highlight, selectedIn, sentences } from "./quote.js";
+import { useComplaint } from "./drafts.js";
 import { update } from "./store.js";
 
 /** @typedef {import("./store.js").TurnSignal} TurnSignal */
@@ -15,10 +16,11 @@ const REASONS = ["wrong", "outdated", "incomplete", "off_topic", "unclear", "sou
 /** @param {{turn: TurnSignal, box: {current: HTMLElement | null}, onClose: () => void}} props */
 export function FeedbackForm({ turn, box, onClose }) {
   const { answerId, feedback, text } = turn.value;
-  const [reasons, setReasons] = useState(feedback?.reasons ?? []);
-  const [comment, setComment] = useState(feedback?.comment ?? "");
-  const [suggestion, setSuggestion] = useState(feedback?.suggested_answer ?? "");
-  const [quote, setQuote] = useState(feedback?.quote ?? "");
+  const [complaint, change] = useComplaint(answerId, { ...feedback, open: true });
+  const reasons = complaint.reasons ?? [];
+  const comment = complaint.comment ?? "";
+  const suggestion = complaint.suggested_answer ?? "";
+  const quote = complaint.quote ?? "";
   const [busy, setBusy] = useState(false);
   const form = useRef(/** @type {HTMLFormElement | null} */ (null));
   const id = useId();
@@ -31,14 +33,14 @@ export function FeedbackForm({ turn, box, onClose }) {
   useEffect(() => {
     const listen = () => {
       const words = selectedIn(box.current);
-      if (words) setQuote(words);
+      if (words) change({ quote: words });
     };
     document.addEventListener("selectionchange", listen);
     return () => document.removeEventListener("selectionchange", listen);
   }, []);
 
   const toggle = (/** @type {string} */ reason) => {
-    setReasons(reasons.includes(reason) ? reasons.filter((item) => item !== reason) : [...reasons, reason]);
+    change({ reasons: reasons.includes(reason) ? reasons.filter((item) => item !== reason) : [...reasons, reason] });
   };
   const submit = async (/** @type {Event} */ event) => {
     event.preventDefault();
@@ -50,6 +52,7 @@ export function FeedbackForm({ turn, box, onClose }) {
     try {
       const answer = await call("POST", `/api/answers/${segment(answerId ?? "")}/feedback`, body);
       update(turn, { feedback: body });
+      change(null);
       toast(answer?.correction_id ? t("feedback.thanks_down") : t("feedback.thanks"));
       onClose();
     } catch (error) {
@@ -68,16 +71,16 @@ export function FeedbackForm({ turn, box, onClose }) {
       </label>`)}
     </fieldset>
     <label for=${`${id}-quote`}>${t("feedback.quote")}</label>
-    <select id=${`${id}-quote`} value=${quote} onChange=${(/** @type {any} */ event) => setQuote(value(event))}>
+    <select id=${`${id}-quote`} value=${quote} onChange=${(/** @type {any} */ event) => change({ quote: value(event) })}>
       <option value="">${t("feedback.quote_none")}</option>
       ${choices(text, quote).map((words) => html`<option key=${words} value=${words}>${shorten(words)}</option>`)}
     </select>
     <p class="hint">${t("feedback.quote_hint")}</p>
     ${quote && html`<blockquote class="quoted" lang=${languageOf(quote)}>${quote}</blockquote>`}
     <label for=${`${id}-comment`}>${t("feedback.comment")}</label>
-    <textarea id=${`${id}-comment`} rows="2" maxlength="10000" value=${comment} onInput=${(/** @type {any} */ event) => setComment(value(event))}></textarea>
+    <textarea id=${`${id}-comment`} rows="2" maxlength="10000" value=${comment} onInput=${(/** @type {any} */ event) => change({ comment: value(event) })}></textarea>
     <label for=${`${id}-better`}>${t("feedback.better")}</label>
-    <textarea id=${`${id}-better`} rows="3" maxlength="10000" value=${suggestion} onInput=${(/** @type {any} */ event) => setSuggestion(value(event))}></textarea>
+    <textarea id=${`${id}-better`} rows="3" maxlength="10000" value=${suggestion} onInput=${(/** @type {any} */ event) => change({ suggested_answer: value(event) })}></textarea>
     <p class="buttons">
       <button type="submit" class="button button-primary" disabled=${busy}>${t("ui.send")}</button>
       <button type="button" class="button button-quiet" onClick=${onClose}>${t("feedback.later")}</button>

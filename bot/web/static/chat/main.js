@@ -6,10 +6,11 @@ import { PassagePanel } from "../passage.js";
 import { Dialog, IconButton, isDialogOpen, LanguageSwitch, ShortcutTable, Toasts } from "../ui.js";
 import { ask, stop } from "./ask.js";
 import { addressed } from "./address.js";
-import { Composer, focusComposer, restoreTyped } from "./composer.js";
+import { Composer, focusComposer } from "./composer.js";
 import { followAddress, newConversation, openConversation, refreshConversations, startConversations } from "./conversations.js";
+import { restoreTyped } from "./drafts.js";
 import { Sidebar } from "./sidebar.js";
-import { announcement, conversationId, conversations, drawer, helpOpen, loading, panel, running, turns } from "./store.js";
+import { announcement, conversationId, conversations, drawer, helpOpen, loading, loadingProblem, panel, running, turns, unseen } from "./store.js";
 import { TurnView } from "./turn.js";
 
 const EXAMPLES = ["example.ask", "example.wrong", "example.after"];
@@ -61,7 +62,7 @@ function Conversation() {
     <div class="column">
       ${loading.value === "loading" && html`<p class="progress">${t("chat.loading")}</p>`}
       ${loading.value === "missing" && html`<div class="notice notice-problem"><p>${t("chat.missing")}</p><p class="buttons"><button type="button" class="button" onClick=${() => newConversation()}>${t("conversations.new")}</button></p></div>`}
-      ${loading.value === "failed" && html`<div class="notice notice-problem"><p>${t("error.network")}</p><p class="buttons"><button type="button" class="button" onClick=${() => { const id = conversationId.value; if (id) openConversation(id, { address: false }); }}>${t("ui.try_again")}</button></p></div>`}
+      ${loading.value === "failed" && html`<div class="notice notice-problem"><p>${loadingProblem.value}</p><p class="buttons"><button type="button" class="button" onClick=${() => { const id = conversationId.value; if (id) openConversation(id, { address: false }); }}>${t("ui.try_again")}</button></p></div>`}
       ${loading.value === "idle" && turns.value.length === 0 && html`<${Welcome} />`}
       ${turns.value.map((turn) => html`<${TurnView} key=${turn.peek().key} turn=${turn} />`)}
     </div>
@@ -124,7 +125,7 @@ boot(() => html`<${Page} />`, () => {
   addEventListener("keydown", onKey);
   startConversations();
   if (addressed()) followAddress();
-  watch(() => Boolean(running.value), (busy) => {
+  watch(() => ({ busy: Boolean(running.value), happened: unseen.value }), ({ busy }) => {
     if (!busy) refreshConversations(); // on start, and whenever an answer has ended
   });
 });

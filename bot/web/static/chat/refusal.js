@@ -6,6 +6,7 @@ import { html, useId, useState } from "../html.js";
 import { languageOf, t } from "../i18n.js";
 import { SourceLine } from "../passage.js";
 import { toast } from "../ui.js";
+import { useComplaint } from "./drafts.js";
 import { update } from "./store.js";
 
 /** @typedef {import("./store.js").TurnSignal} TurnSignal */
@@ -39,8 +40,10 @@ export function Refusal({ turn, onOpen }) {
 /** @param {{turn: TurnSignal}} props */
 function Expected({ turn }) {
   const { answerId, feedback } = turn.value;
-  const [comment, setComment] = useState(feedback?.comment ?? "");
-  const [suggestion, setSuggestion] = useState(feedback?.suggested_answer ?? "");
+  const [complaint, change] = useComplaint(answerId, {});
+  const comment = complaint.comment ?? "";
+  const suggestion = complaint.suggested_answer ?? "";
+  const [begun] = useState(Boolean(comment || suggestion));
   const [busy, setBusy] = useState(false);
   const id = useId();
   if (!answerId) return null;
@@ -51,6 +54,7 @@ function Expected({ turn }) {
     const body = { rating: /** @type {const} */ ("down"), reasons: ["missing"], comment: comment.trim() || undefined, suggested_answer: suggestion.trim() || undefined };
     try {
       await call("POST", `/api/answers/${segment(answerId)}/feedback`, body);
+      change(null);
       update(turn, { feedback: body });
     } catch (error) {
       toast(explain(error));
@@ -58,13 +62,13 @@ function Expected({ turn }) {
       setBusy(false);
     }
   };
-  return html`<details class="expected">
+  return html`<details class="expected" open=${begun}>
     <summary>${t("refused.tell")}</summary>
     <form onSubmit=${submit}>
       <label for=${`${id}-comment`}>${t("refused.expected")}</label>
-      <textarea id=${`${id}-comment`} rows="2" maxlength="10000" value=${comment} onInput=${(/** @type {any} */ event) => setComment(event.currentTarget.value)}></textarea>
+      <textarea id=${`${id}-comment`} rows="2" maxlength="10000" value=${comment} onInput=${(/** @type {any} */ event) => change({ comment: event.currentTarget.value })}></textarea>
       <label for=${`${id}-answer`}>${t("refused.answer")}</label>
-      <textarea id=${`${id}-answer`} rows="3" maxlength="10000" value=${suggestion} onInput=${(/** @type {any} */ event) => setSuggestion(event.currentTarget.value)}></textarea>
+      <textarea id=${`${id}-answer`} rows="3" maxlength="10000" value=${suggestion} onInput=${(/** @type {any} */ event) => change({ suggested_answer: event.currentTarget.value })}></textarea>
       <p class="buttons"><button type="submit" class="button button-primary" disabled=${busy || !(comment.trim() || suggestion.trim())}>${t("ui.send")}</button></p>
     </form>
   </details>`;

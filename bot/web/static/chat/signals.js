@@ -3,16 +3,14 @@ import { call, segment } from "../api.js";
 
 /**
  * @param {string | null} answerId
- * @param {"copied" | "dwell" | "regenerated" | "source_opened" | "stopped" | "not_my_question"} kind
+ * @param {"copied" | "dwell" | "regenerated" | "source_opened" | "stopped"} kind
  * @param {number | string} [value]
- * @returns {Promise<boolean>} whether it arrived
  */
 export async function sendSignal(answerId, kind, value) {
-  if (!answerId) return false;
+  if (!answerId) return;
   try {
     await call("POST", `/api/answers/${segment(answerId)}/signals`, value === undefined ? { kind } : { kind, value }, { keepalive: true });
-    return true;
   } catch {
-    return false;
+    // see above
   }
 }

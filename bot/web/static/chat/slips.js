@@ -1,11 +1,12 @@
 /** Errata slips: the mark of a curated answer, and the notice that an earlier answer was corrected. */
 import { Answer } from "../answer.js";
+import { call, segment } from "../api.js";
+import { explain } from "../errors.js";
 import { html, useState } from "../html.js";
 import { formatTime, t } from "../i18n.js";
 import { Icon, toast } from "../ui.js";
 import { ask } from "./ask.js";
-import { sendSignal } from "./signals.js";
-import { running } from "./store.js";
+import { running, turns } from "./store.js";
 
 /** @typedef {import("./store.js").TurnSignal} TurnSignal */
 /** @typedef {import("../answer.js").Source} Source */
@@ -20,13 +21,14 @@ export function CuratedSlip({ turn, onOpen }) {
   const source = sources.find((item) => item.curated) ?? sources[0];
   const notMine = async () => {
     setAsked(true);
-    const arrived = await sendSignal(answerId, "not_my_question");
-    if (!arrived) {
+    try {
+      await call("POST", `/api/answers/${segment(answerId ?? "")}/signals`, { kind: "not_my_question" });
+    } catch (error) {
       setAsked(false);
-      toast(t("error.network"));
+      toast(explain(error));
       return;
     }
-    await ask(question, { regenerate: answerId });
+    if (turns.value.includes(turn)) await ask(question, { regenerate: answerId }); // else the reader has gone on
   };
   return html`<div class="slip slip-curated">
     <p class="slip-title"><span class="slip-seal" aria-hidden="true"><${Icon} name="check" /></span>${t("curated.mark")}</p>

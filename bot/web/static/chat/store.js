@@ -24,12 +24,14 @@ import { computed, signal } from "../html.js";
  * @property {string} key stable for the life of the page
  * @property {string} question
  * @property {string | null} [condensed] the question as it was understood with its history
+ * @property {string | null} conversation where it belongs; null until the server has begun a new one
  * @property {string | null} answerId
  * @property {TurnStatus} status
  * @property {string} text
  * @property {import("../answer.js").Source[]} sources
  * @property {number[]} citations
- * @property {number | null} [position] in the queue, 1 = next
+ * @property {number | null} [position] in the queue, 1 = next; null when it does not wait there
+ * @property {boolean | null} [kept] of a lost one: false when the server does not have it, null when that is not known
  * @property {number} [retryAt] milliseconds since the epoch
  * @property {string} [problem] what the reader is told
  * @property {boolean} [login] only people with an account may ask here
@@ -52,8 +54,14 @@ export const conversationId = signal(null);
 export const turns = signal([]);
 /** `idle`, `loading` a stored conversation, or `missing`: it is not there or not ours. */
 export const loading = signal(/** @type {"idle" | "loading" | "missing" | "failed"} */ ("idle"));
-/** What is typed and not yet asked. */
-export const typed = signal("");
+/** Why a stored conversation could not be shown. */
+export const loadingProblem = signal("");
+/** What is typed and not yet asked, by conversation; "" is the new one. @type {import("../vendor/signals.js").Signal<Record<string, string>>} */
+export const drafts = signal({});
+/** The same for the conversation that is open. */
+export const typed = computed(() => drafts.value[conversationId.value ?? ""] ?? "");
+/** Counts what became of questions that are not shown as being answered: begun or ended in another conversation, or stopped before. */
+export const unseen = signal(0);
 /** The passage that the panel shows. @type {import("../vendor/signals.js").Signal<{source: import("../answer.js").Source, sources: import("../answer.js").Source[], button: HTMLElement | null} | null>} */
 export const panel = signal(null);
 /** The list of conversations is open (narrow screens). */
@@ -84,7 +92,7 @@ let lastKey = 0;
 export function newTurn(values) {
   lastKey += 1;
   return signal({
-    key: `turn-${lastKey}`, answerId: null, status: "waiting", text: "", sources: [], citations: [],
+    key: `turn-${lastKey}`, conversation: null, answerId: null, status: "waiting", text: "", sources: [], citations: [],
     feedback: null, correction: null, ...values,
   });
 }

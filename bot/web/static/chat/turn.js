@@ -5,6 +5,7 @@ import { languageOf, t } from "../i18n.js";
 import { SourceLine } from "../passage.js";
 import { again, ask, edit } from "./ask.js";
 import { AnswerActions } from "./actions.js";
+import { isComplaintOpen, keepComplaintOpen } from "./drafts.js";
 import { FeedbackForm } from "./feedback.js";
 import { Refusal } from "./refusal.js";
 import { sendSignal } from "./signals.js";
@@ -19,7 +20,11 @@ import { CorrectedSlip, CuratedSlip } from "./slips.js";
 export function TurnView({ turn }) {
   const value = turn.value;
   const box = useRef(/** @type {HTMLElement | null} */ (null));
-  const [rating, setRating] = useState(/** @type {"form" | "closed"} */ ("closed"));
+  const [rating, setRating] = useState(() => isComplaintOpen(value.answerId));
+  const openForm = (/** @type {boolean} */ open) => {
+    keepComplaintOpen(value.answerId, open);
+    setRating(open);
+  };
   const corrected = Boolean(value.correction?.corrected);
   const open = (/** @type {Source} */ source, /** @type {HTMLElement | null} */ button) => {
     panel.value = { source, sources: value.sources, button };
@@ -38,8 +43,8 @@ export function TurnView({ turn }) {
       <${Progress} turn=${turn} />
       <${Footnotes} value=${value} onOpen=${open} />
     </div>
-    ${["answered", "curated", "stopped"].includes(value.status) && html`<${AnswerActions} turn=${turn} onDetails=${() => setRating("form")} />`}
-    ${rating === "form" && html`<${FeedbackForm} turn=${turn} box=${box} onClose=${() => setRating("closed")} />`}
+    ${["answered", "curated", "stopped"].includes(value.status) && value.text && html`<${AnswerActions} turn=${turn} onDetails=${() => openForm(true)} />`}
+    ${rating && html`<${FeedbackForm} turn=${turn} box=${box} onClose=${() => openForm(false)} />`}
   </article>`;
 }
 
@@ -52,21 +57,36 @@ function Understood({ value }) {
 
 /** Everything between the question and the last word: waiting, queueing, failing. @param {{turn: TurnSignal}} props */
 function Progress({ turn }) {
-  const { status, position, problem, answerId } = turn.value;
+  const { status, position, problem, text } = turn.value;
   if (status === "waiting") return html`<p class="progress">${t("turn.waiting")}</p>`;
   if (status === "searching") return html`<p class="progress">${t("turn.searching", { n: turn.value.sources.length })}</p>`;
   if (status === "queued") return html`<p class="progress">${position ? t("turn.queued", { position }) : t("turn.queued_somewhere")}</p>`;
-  if (status === "stopped") return html`<p class="notice">${t("turn.stopped")}</p>`;
+  if (status === "stopped") return html`<${Stopped} turn=${turn} />`;
   if (status === "busy") return html`<${Busy} turn=${turn} />`;
   if (status === "lost") {
-    return html`<${Failure} turn=${turn} title=${t("chat.lost.title")} detail=${answerId ? t("chat.lost.saved") : t("chat.lost.kept")} />`;
+    return html`<${Failure} turn=${turn} title=${t("chat.lost.title")} detail=${lost(turn.value)} />`;
   }
   if (status === "error" || status === "failed") {
-    return html`<${Failure} turn=${turn} title=${t("chat.error.title")} detail=${problem || t("chat.error.failed")}>
+    return html`<${Failure} turn=${turn} title=${t("chat.error.title")} detail=${problem || t(text ? "chat.error.failed_text" : "chat.error.failed")}>
       ${turn.value.login && html`<a class="button" href="/login?next=/">${t("login.submit")}</a>`}
     </${Failure}>`;
   }
   return null;
+}
+
+/** What is known of an answer whose connection broke. @param {Turn} value */
+function lost({ answerId, kept }) {
+  if (!answerId) return t("chat.lost.unknown");
+  return kept === false ? t("chat.lost.gone") : t("chat.lost.looking");
+}
+
+/** Somebody stopped it; before the first word there is nothing to rate, only to ask again. @param {{turn: TurnSignal}} props */
+function Stopped({ turn }) {
+  const { text, answerId, question } = turn.value;
+  if (text) return html`<p class="notice">${t("turn.stopped")}</p>`;
+  const retry = () => (answerId ? ask(question, { regenerate: answerId }) : again(turn));
+  return html`<div class="notice"><p>${t("turn.stopped_early")}</p>
+    <p class="buttons"><button type="button" class="button" disabled=${Boolean(running.value)} onClick=${retry}>${t("ui.try_again")}</button></p></div>`;
 }
 
 /** @param {{turn: TurnSignal, title: string, detail?: string, children?: any}} props */
@@ -96,10 +116,10 @@ function Busy({ turn }) {
   return html`<${Failure} turn=${turn} title=${title} />`;
 }
 
-/** The sources under an answer, like footnotes under a page: cited ones first. @param {{value: Turn, onOpen: (source: Source, button: HTMLElement) => void}} props */
+/** The sources under an answer, like footnotes under a page: all of them as soon as they are known, then the cited ones first. @param {{value: Turn, onOpen: (source: Source, button: HTMLElement) => void}} props */
 function Footnotes({ value, onOpen }) {
   const { sources, citations, status } = value;
-  if (sources.length === 0 || status === "refused" || isRunning(status) && status !== "streaming") return null;
+  if (sources.length === 0 || status === "refused") return null;
   const cited = sources.filter((source) => citations.includes(source.n));
   const shown = isRunning(status) || cited.length === 0 ? sources : cited;
   const rest = sources.filter((source) => !shown.includes(source));
