@@ -38,6 +38,12 @@ class Metrics:
             registry=registry,
         )
         self.tokens = Counter("errata_tokens", "Tokens read and written", ("kind",), registry=registry)
+        self.afterwards = Counter(
+            "errata_failures_after_answers",
+            "What failed when an answer was finished; the answer counts all the same",
+            ("what",),
+            registry=registry,
+        )
         self.queue = Gauge("errata_queue_length", "Questions waiting for the chat model", registry=registry)
         self.corrections = Gauge("errata_corrections", "Corrections by state", ("state",), registry=registry)
         self.knowledge_version = Gauge(
@@ -48,6 +54,10 @@ class Metrics:
     def requested(self, method: str, route: str, status: int) -> None:
         """Counts a request. Clients choose what stands where the method should be: unknown ones are one label."""
         self.requests.labels(method if method in METHODS else "OTHER", route, status).inc()
+
+    def failed_afterwards(self, what: str) -> None:
+        """Counts something that failed when an answer was finished."""
+        self.afterwards.labels(what).inc()
 
     def corrections_are(self, counts: Mapping[str, int]) -> None:
         """Sets the number of corrections of every state."""

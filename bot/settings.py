@@ -48,6 +48,13 @@ class Settings(BaseSettings):
     threads: int = Field(0, ge=0, le=1024, description="Processor threads for the models; 0 means all cores.")
     context_tokens: int = Field(4096, ge=1024, le=131072, description="Context of one answer, in tokens.")
     answer_tokens: int = Field(512, ge=16, le=8192, description="Longest answer, in tokens.")
+    model_silence_seconds: float = Field(
+        120,
+        gt=0,
+        le=86_400,
+        description="Longest silence of the chat model, before its first word and between two, after which a question "
+        "is given up. Reading a long prompt on a slow machine may take a minute.",
+    )
     parallel: int = Field(1, ge=1, le=64, description="Answers generated at the same time.")
     queue: int = Field(
         16, ge=0, le=10_000, description="Questions that may wait; further ones get 503 and Retry-After."

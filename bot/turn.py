@@ -146,7 +146,7 @@ class Turns:
             self._fail(begun, error)
             tell(Failed(error))
         else:
-            metrics.answered(outcome)
+            _count(outcome, begun)
             tell(Finished(outcome))
         finally:
             self._over(begun)
@@ -231,7 +231,7 @@ class Turns:
             _refuse_if_deleted(session, begun)
             conversations.finish(session, begun.answer_id, outcome)
             if outcome.status == "refused":
-                report_unanswered(session, begun.answer_id)
+                _report(session, begun)
         return outcome
 
     def _over(self, begun: Begun) -> None:
@@ -254,6 +254,26 @@ class Turns:
                     conversations.fail(session, begun.answer_id)
         except Exception as second:  # noqa: BLE001 - the listener must still be told of the first
             log.error("turn_not_stored", answer_id=begun.answer_id, error=type(second).__name__)
+
+
+def _report(session: Session, begun: Begun) -> None:
+    """Puts a refused question into the queue, in the transaction that stores the answer. An answer counts also where
+    that fails."""
+    try:
+        with session.begin_nested():
+            report_unanswered(session, begun.answer_id)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the answer is finished
+        log.error("unanswered_not_reported", answer_id=begun.answer_id, error=type(error).__name__)
+        metrics.failed_afterwards("unanswered_report")
+
+
+def _count(outcome: Outcome, begun: Begun) -> None:
+    """Puts a finished answer into the metrics."""
+    try:
+        metrics.answered(outcome)
+    except Exception as error:  # noqa: BLE001 - an answer that cannot be measured counts all the same
+        log.error("answer_not_measured", answer_id=begun.answer_id, error=type(error).__name__)
+        metrics.failed_afterwards("metrics")
 
 
 def _refuse_if_deleted(session: Session, begun: Begun) -> None:

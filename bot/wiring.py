@@ -128,6 +128,7 @@ class Parts:
             context=self.settings.context_tokens,
             max_tokens=self.settings.answer_tokens,
             api_key=key.get_secret_value() if key else None,
+            timeout=self.settings.model_silence_seconds,
         )
 
     @cached_property
@@ -138,6 +139,7 @@ class Parts:
 
     @cached_property
     def writer(self) -> ChatWriter:
+        from bot.llm.listening import Patience
         from bot.llm.writer import ChatWriter
 
         return ChatWriter(
@@ -146,6 +148,7 @@ class Parts:
             self.database,
             model=self.chat_fingerprint,
             max_tokens=self.settings.answer_tokens,
+            patience=Patience.up_to(self.settings.model_silence_seconds),
         )
 
     @cached_property

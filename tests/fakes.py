@@ -162,6 +162,7 @@ class ScriptedChat(LocalChatModel):
             if request.stop_event is not None and request.stop_event.is_set():
                 return
             yield Step(word, self._doubts(request, prompt) if count == 1 else (), len(prompt.split()), count)
+        yield Step(finish_reason="stop")
 
     def _doubts(self, request: Request, prompt: str) -> tuple[dict[str, Any], ...]:
         if self.doubt is None or request.top_logprobs is None:

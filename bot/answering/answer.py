@@ -15,7 +15,7 @@ from bot import texts
 from bot.answering import citations, prompt
 from bot.answering.condense import condense
 from bot.answering.evidence import foreign
-from bot.answering.exchange import Ask, Emit, Outcome, Source, SourcesFound, Token, Waiting
+from bot.answering.exchange import Ask, Emit, Outcome, Silent, Source, SourcesFound, Token, Waiting
 from bot.answering.reply import Prompted, reply
 from knowledge.correcting import matching
 from knowledge.db import utc_now
@@ -61,7 +61,11 @@ class Answerer:
         Busy (queue full), bot.llm.errors (engine down), retrieval errors."""
         stop = stop or threading.Event()
         with self._writer.place(
-            ticket, on_position=lambda position: emit(Waiting(position)), stop=stop, background=background
+            ticket,
+            on_position=lambda position: emit(Waiting(position)),
+            on_silence=lambda seconds: emit(Silent(seconds)),
+            stop=stop,
+            background=background,
         ) as place:
             return self._answer(ask, emit, place, stop)
 

@@ -49,11 +49,18 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Silent:
+    """The model was asked, and nothing has come from it for ``seconds``. It may still answer."""
+
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Token:
     text: str
 
 
-Event = SourcesFound | Waiting | Token
+Event = SourcesFound | Waiting | Silent | Token
 Emit = Callable[[Event], None]
 
 
@@ -142,6 +149,7 @@ class Writer(Protocol):
         ticket: Ticket | None = None,
         *,
         on_position: Callable[[int], None] = ...,
+        on_silence: Callable[[int], None] = ...,
         stop: threading.Event | None = None,
         background: bool = False,
     ) -> AbstractContextManager[ModelAccess]: ...

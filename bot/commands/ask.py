@@ -56,7 +56,7 @@ class _Showing:
         self._streaming = streaming
 
     def take(self, event: Event) -> None:
-        from bot.answering.exchange import SourcesFound, Token, Waiting
+        from bot.answering.exchange import Silent, SourcesFound, Token, Waiting
 
         self.begun = True
         if not self._streaming:
@@ -69,6 +69,8 @@ class _Showing:
             say(f"Found {len(event.sources)} passages. Reading …", error=True)
         elif isinstance(event, Waiting) and event.position:
             say(f"Waiting, number {event.position} in line …", error=True)
+        elif isinstance(event, Silent):
+            say(f"The chat model has not answered for {event.seconds} seconds yet …", error=True)
 
 
 def _show(outcome: Outcome, streamed: str) -> None:

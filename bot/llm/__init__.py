@@ -11,6 +11,7 @@ Besides LangChain's own `stop`, every engine takes these keyword arguments in `s
 - where the engine's `supports` names them: `response_format`, {"type": "json_schema", "json_schema": {"name": …,
   "schema": {…}}}; `logprobs` and `top_logprobs`, which give response_metadata["logprobs"]["content"]
 
-Closing the stream's generator stops the generation too. The last chunk carries `usage_metadata` (prompt and
-completion tokens) and response_metadata `finish_reason` ("stop", "length" or "stopped") and `model_name`.
+Empty chunks are signs of life, such as each part of a prompt that was read. Closing the stream's generator stops the
+generation too. The last chunk carries `usage_metadata` (prompt and completion tokens) and response_metadata
+`finish_reason` ("stop", "length" or "stopped") and `model_name`. `listening.listen` is how all text is read.
 """

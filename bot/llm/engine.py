@@ -103,6 +103,8 @@ class LocalChatModel(BaseChatModel):
                 pieces += 1
                 information = {"logprobs": {"content": list(step.logprobs)}} if step.logprobs else {}
                 yield ChatGenerationChunk(message=AIMessageChunk(content=step.text), generation_info=information)
+            else:
+                yield ChatGenerationChunk(message=AIMessageChunk(content=""))  # a sign of life
         completion_tokens = (
             completion_tokens or pieces
         )  # a stopped generation gives no counts: a piece is mostly a token

@@ -5,6 +5,7 @@ EngineError (a BotError)
 ├── PromptTooLong    the prompt does not fit the context; holds both lengths in tokens
 ├── Unsupported      the engine cannot do what a keyword argument asks
 ├── GenerationFailed the engine or the server broke off
+│   └── ModelSilent  nothing came for longer than the operator allows; readers may read its message
 └── WaitCancelled    the one who waited has left
 """
 
@@ -38,6 +39,16 @@ class Unsupported(EngineError):
 
 class GenerationFailed(EngineError):
     """The engine or the server broke off."""
+
+
+class ModelSilent(GenerationFailed):
+    """Nothing came for `seconds` seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        template = (
+            "The chat model did not answer for {seconds} seconds, so this question was given up. Ask it again later."
+        )
+        super().__init__(template, code="model_silent", seconds=f"{seconds:g}")
 
 
 class WaitCancelled(EngineError):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import atexit
 import queue
 import threading
+import time
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
@@ -36,12 +37,17 @@ class _End:
 
 
 def pump(
-    produce: Callable[[Callable[[Item], bool]], None], *, stop: threading.Event | None = None, size: int = SIZE
+    produce: Callable[[Callable[[Item], bool]], None],
+    *,
+    stop: threading.Event | None = None,
+    on_idle: Callable[[float], None] = lambda _seconds: None,
+    size: int = SIZE,
 ) -> Iterator[Item]:
     """The items that `produce(emit)` emits. `emit` returns False when nothing more is wanted: the producer should
     then return.
 
-    The iterator ends without an error once `stop` is set. An exception of the producer comes out of the iterator.
+    The iterator ends without an error once `stop` is set. An exception of the producer comes out of the iterator; so
+    does one of `on_idle`, which hears now and then, while nothing comes, for how many seconds the reader has waited.
     """
     items: queue.Queue[Item | _End] = queue.Queue(maxsize=size)
     unwanted = threading.Event()
@@ -68,17 +74,20 @@ def pump(
     thread = threading.Thread(target=run, name="generation", daemon=True)
     _threads.add(thread)
     thread.start()
+    since = time.monotonic()
     try:
         while stop is None or not stop.is_set():
             try:
                 item = items.get(timeout=POLL_SECONDS)
             except queue.Empty:
+                on_idle(time.monotonic() - since)
                 continue
             if isinstance(item, _End):
                 if item.error is not None:
                     raise item.error
                 return
             yield item
+            since = time.monotonic()
     finally:
         unwanted.set()
 

@@ -29,7 +29,7 @@ class RemoteChat(LocalChatModel):
     """A model behind `base_url` (which ends in the protocol's version, mostly /v1). `slots` is how many questions it
     is sent at once.
 
-    `timeout` is the longest silence in seconds, the reading of the prompt included.
+    `timeout` is the longest silence in seconds, the reading of the prompt included: then the connection is closed.
     """
 
     base_url: str
@@ -92,7 +92,7 @@ class RemoteChat(LocalChatModel):
                     base_url=self.base_url,
                     api_key=key,
                     timeout=self.timeout,
-                    max_retries=1,
+                    max_retries=0,  # a silent server is asked once: a second time would double the wait
                     stream_usage=True,
                     use_responses_api=False,
                 )

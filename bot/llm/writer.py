@@ -2,26 +2,22 @@
 
 The same prompt for the same model gets the same text, byte for byte, because engines do not repeat themselves
 exactly from one slot to another: this is what makes a rolled-back answer the old answer. ``fresh`` asks anew.
-A turn has one place in the queue, however often it writes; what is remembered needs none.
+A turn has one place in the queue, however often it writes; what is remembered needs none. Remembering is a
+convenience (memory): an answer counts also where it cannot be remembered.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import secrets
 import threading
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
-
-import sqlalchemy as sa
 
 from bot.answering import doubt
 from bot.answering.exchange import Written
 from bot.llm.errors import WaitCancelled
-from bot.tables import Generation
-from knowledge.db import utc_now
+from bot.llm.listening import Halt, Patience, listen
+from bot.llm.memory import Memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -33,7 +29,6 @@ if TYPE_CHECKING:
     from bot.llm.gate import Gate
     from knowledge.db import Database
 
-MOST_GENERATIONS = 20_000  # the memory's size in texts, about 20 MB; the oldest go first
 FRESH_TEMPERATURE = 0.7  # "regenerate" wants another wording; everything else is greedy
 
 
@@ -42,13 +37,24 @@ def _ignore(_value: object) -> None:
 
 
 class ChatWriter:
-    """Writes with ``chat``; ``model`` stands for it in the memory's key: another model, another key."""
+    """Writes with ``chat``; ``model`` stands for it in the memory's key: another model, another key. ``patience``: how
+    long it may be silent."""
 
-    def __init__(self, chat: BaseChatModel, gate: Gate, database: Database, *, model: str, max_tokens: int) -> None:
+    def __init__(
+        self,
+        chat: BaseChatModel,
+        gate: Gate,
+        database: Database,
+        *,
+        model: str,
+        max_tokens: int,
+        patience: Patience = Patience(),  # noqa: B008 - frozen
+    ) -> None:
         self.chat = chat
         self.gate = gate
-        self.memory = _Memory(database, model)
+        self.memory = Memory(database, model)
         self.max_tokens = max_tokens
+        self.patience = patience
 
     def join(self, asker: str) -> Ticket:
         """A place in the line for a turn of ``asker`` that begins later. Raises Busy past the line's limit,
@@ -61,14 +67,16 @@ class ChatWriter:
         ticket: Ticket | None = None,
         *,
         on_position: Callable[[int], None] = _ignore,
+        on_silence: Callable[[int], None] = _ignore,
         stop: threading.Event | None = None,
         background: bool = False,
     ) -> Iterator[ModelAccess]:
         """The place of one turn: that of ``ticket``, or one taken when the model is first needed; given back at the
         end of the ``with`` block.
 
-        ``on_position`` hears the place in the line while there is one, and 0 when the waiting is over; ``stop`` ends
-        the waiting and the writing.
+        ``on_position`` hears the place in the line while there is one, and 0 when the waiting is over; ``on_silence``
+        hears for how many seconds the model has been silent, where that is long; ``stop`` ends the waiting and the
+        writing.
         """
         stop = stop or threading.Event()
         with ExitStack() as held:
@@ -89,7 +97,7 @@ class ChatWriter:
                 if waited:
                     on_position(0)
 
-            place = ModelAccess(self, enter, stop)
+            place = ModelAccess(self, enter, stop, on_silence)
             yield place
         place.keep()  # the next one need not wait for the disk
 
@@ -103,7 +111,7 @@ class ChatWriter:
             read = False
             while not read and not stop.is_set():
                 with suppress(WaitCancelled), self.gate.enter(cancelled=stop, background=True):
-                    halt = _Halt(lambda: stop.is_set() or self.gate.waiting > 0)
+                    halt = Halt(lambda: stop.is_set() or self.gate.waiting > 0)
                     for _ in self.chat.stream(_plain(messages), stop_event=halt, max_tokens=1):
                         pass
                     read = not halt.is_set()
@@ -112,10 +120,17 @@ class ChatWriter:
 class ModelAccess:
     """A turn's place in the line (see ChatWriter.place)."""
 
-    def __init__(self, writer: ChatWriter, enter: Callable[[], None], stop: threading.Event) -> None:
+    def __init__(
+        self,
+        writer: ChatWriter,
+        enter: Callable[[], None],
+        stop: threading.Event,
+        on_silence: Callable[[int], None],
+    ) -> None:
         self._writer = writer
         self._enter = enter
         self._stop = stop
+        self._on_silence = on_silence
         self._held = False
         self._written: list[tuple[str, Written]] = []
 
@@ -140,9 +155,8 @@ class ModelAccess:
         return self._ask(messages, 1, {"logprobs": True, "top_logprobs": doubt.ALTERNATIVES}, _ignore)
 
     def keep(self) -> None:
-        """Remembers what was written."""
-        for key, written in self._written:
-            self._writer.memory.keep(key, written)
+        """Remembers what was written. Raises nothing."""
+        self._writer.memory.keep(self._written)
 
     def _ask(
         self,
@@ -173,69 +187,16 @@ class ModelAccess:
     def _stream(
         self, messages: Sequence[Message], options: Mapping[str, Any], on_text: Callable[[str], None]
     ) -> Written:
-        parts: list[str] = []
-        tokens = (0, 0)
-        doubted: float | None = None
-        for chunk in self._writer.chat.stream(_plain(messages), stop_event=self._stop, **options):
-            if usage := getattr(chunk, "usage_metadata", None):
-                tokens = (usage["input_tokens"], usage["output_tokens"])
-            text = chunk.text if isinstance(chunk.text, str) else chunk.text()
-            if not text or self._stop.is_set():
-                continue  # the last chunk, with the counts, comes also after a stop
-            if not parts:
-                doubted = doubt.of(chunk.response_metadata)
-            parts.append(text)
-            on_text(text)
-        return Written("".join(parts), *tokens, stopped=self._stop.is_set(), doubt=doubted)
-
-
-class _Halt(threading.Event):
-    """Set when it is set itself, or when ``also`` says so: the model is to stop for either reason. Engines look at it
-    now and then; nobody could wait for it."""
-
-    def __init__(self, also: Callable[[], bool]) -> None:
-        super().__init__()
-        self._also = also
-
-    def is_set(self) -> bool:
-        return super().is_set() or self._also()
-
-
-class _Memory:
-    """What was written for which prompt, in the database."""
-
-    def __init__(self, database: Database, model: str) -> None:
-        self._database = database
-        self._model = model
-
-    def key(self, messages: Sequence[Message], limit: int, kind: str) -> str:
-        plain = [asdict(message) for message in messages]
-        whole = json.dumps([self._model, kind, limit, plain], ensure_ascii=False)
-        return hashlib.sha256(whole.encode("utf-8", "replace")).hexdigest()
-
-    def recall(self, key: str) -> Written | None:
-        with self._database.read() as session:
-            row = session.get(Generation, key)
-            if row is None:
-                return None
-            return Written(row.text, row.prompt_tokens, row.completion_tokens, doubt=row.doubt, recalled=True)
-
-    def keep(self, key: str, written: Written) -> None:
-        with self._database.write() as session:
-            session.merge(
-                Generation(
-                    key=key,
-                    text=written.text,
-                    doubt=written.doubt,
-                    prompt_tokens=written.prompt_tokens,
-                    completion_tokens=written.completion_tokens,
-                    created_at=utc_now(),
-                )
-            )
-            count = session.scalar(sa.select(sa.func.count()).select_from(Generation)) or 0
-            if count > MOST_GENERATIONS:
-                oldest = sa.select(Generation.key).order_by(Generation.created_at).limit(count - MOST_GENERATIONS)
-                session.execute(sa.delete(Generation).where(Generation.key.in_(oldest)))
+        heard = listen(
+            self._writer.chat,
+            _plain(messages),
+            options,
+            stop=self._stop,
+            patience=self._writer.patience,
+            on_text=on_text,
+            on_silence=self._on_silence,
+        )
+        return Written(heard.text, *heard.tokens, stopped=self._stop.is_set(), doubt=doubt.of(heard.first))
 
 
 def _plain(messages: Sequence[Message]) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from bot import conversations, feedback
 from bot.accounts import Identity
-from bot.answering.exchange import Outcome, SourcesFound, Token, Waiting
+from bot.answering.exchange import Outcome, Silent, SourcesFound, Token, Waiting
 from bot.errors import Busy
 from bot.events import metrics
 from bot.feedback import Said
@@ -140,10 +140,10 @@ def _tell(parts: Parts, begun: Begun, send: sse.Send) -> None:
         if isinstance(event, SourcesFound):
             meta(event.knowledge_version)
             send("sources", {"sources": _sources(event)})
-        elif isinstance(event, Waiting):
+        elif isinstance(event, Waiting | Silent):
             if not told:
                 meta(parts.searcher.refresh().seq)
-            send("queue", {"position": event.position})
+            send(*_patience(parts, event))
         elif isinstance(event, Token):
             send("token", {"text": event.text})
         elif isinstance(event, Finished):
@@ -154,6 +154,13 @@ def _tell(parts: Parts, begun: Begun, send: sse.Send) -> None:
             send("error", problems.summary(event.error))
 
     parts.turns.run(begun, pass_on)
+
+
+def _patience(parts: Parts, event: Waiting | Silent) -> tuple[str, dict[str, Any]]:
+    """What those who wait are told: their place in the line, or that the model does not answer yet."""
+    if isinstance(event, Waiting):
+        return "queue", {"position": event.position}
+    return "silent", {"seconds": event.seconds, "limit": parts.settings.model_silence_seconds}
 
 
 @router.post("/answers/{answer_id}/stop", status_code=204)

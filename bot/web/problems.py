@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot import texts
 from bot.errors import BotError, Busy, Forbidden, NotSignedIn, SettingsError, TooMany
-from bot.llm.errors import EngineError
+from bot.llm.errors import EngineError, ModelSilent
 from knowledge.errors import Conflict, Invalid, KnowledgeError, NotFound, Stale
 from knowledge.load.errors import LoadError, TooLarge
 from retrieval.errors import RetrievalError
@@ -44,6 +44,7 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (Forbidden, 403),
     (Busy, 503),
     (TooMany, 429),
+    (ModelSilent, 504),
     (EngineError, 502),
     (KnowledgeError, 500),
     (RetrievalError, 500),
@@ -112,6 +113,8 @@ def is_ours(error: Exception) -> bool:
 def detail_of(error: Exception) -> str:
     """What anybody may read: our own errors are written for people; those written for the operator (addresses, paths,
     what another server said) stay in the log, like everything that is not ours."""
+    if isinstance(error, ModelSilent):  # says nothing of the server behind it
+        return str(error)
     if isinstance(error, EngineError | RetrievalError | SettingsError):
         return "Answers cannot be given right now. Please try again; the server's log says why."
     if is_ours(error):

@@ -12,6 +12,7 @@ import httpx
 import sqlalchemy as sa
 
 from bot import feedback
+from bot.events import metrics
 from bot.tables import Answer
 from tests.loop.world import World, put, world
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from knowledge.db import Database
     from tests.fakes import ScriptedChat
 
 WAIT = 30.0  # seconds; far more than anything here takes
@@ -59,6 +61,18 @@ def correct(made: World, question: str, answer: str) -> None:
     assert number is not None
     made.parts.curation.draft(number, {"answer": answer}, actor="carla")
     made.parts.curation.approve(number, actor="carla")
+
+
+def refuse_inserts(database: Database, table: str) -> None:
+    """From now on the database takes no new row in this table, as a full disk or a damaged page would have it."""
+    with database.write() as session:
+        refusal = f"CREATE TRIGGER refuse BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'refused'); END"
+        session.execute(sa.text(refusal))
+
+
+def lost(what: str) -> float:
+    """How often something failed so far after an answer was finished, as /metrics tells."""
+    return metrics.registry.get_sample_value("errata_failures_after_answers_total", {"what": what}) or 0
 
 
 class Listener:

@@ -10,11 +10,13 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
+import sqlalchemy as sa
 
 from bot.answering.prompt import Message
 from bot.llm.gate import Gate
 from bot.llm.writer import ChatWriter
 from knowledge.db import open_database
+from tests.bot.shop import lost, refuse_inserts
 from tests.fakes import ScriptedChat
 
 if TYPE_CHECKING:
@@ -42,7 +44,8 @@ class Desk:
         numbers = count(1)
         chat = chat or ScriptedChat(script=lambda _prompt: f"answer {next(numbers)}")
         self.gate = Gate(1, 1)
-        self.writer = ChatWriter(chat, self.gate, open_database(folder / "errata.db"), model=model, max_tokens=64)
+        self.database = open_database(folder / "errata.db")
+        self.writer = ChatWriter(chat, self.gate, self.database, model=model, max_tokens=64)
 
     def write(self, prompt: list[Message], *, stop: threading.Event | None = None, **options: Any) -> Written:
         with self.writer.place(stop=stop) as place:
@@ -168,3 +171,19 @@ def test_an_engine_that_keeps_nothing_is_not_warmed_up(tmp_path: Path) -> None:
     chat = ScriptedChat()
     writer(tmp_path, chat=chat).writer.warm_up([PROMPT], threading.Event())
     assert chat.prompts == []
+
+
+def test_an_answer_that_cannot_be_remembered_counts_and_the_failure_is_counted(tmp_path: Path) -> None:
+    one = writer(tmp_path)
+    refuse_inserts(one.database, "generations")
+    before = lost("text_memory")
+    assert [one.write(PROMPT).text, one.write(PROMPT).text] == ["answer 1", "answer 2"]
+    assert lost("text_memory") == before + 2
+    assert one.gate.running == 0
+
+
+def test_a_memory_that_cannot_be_read_is_as_good_as_none(tmp_path: Path) -> None:
+    one = writer(tmp_path)
+    with one.database.write() as session:
+        session.execute(sa.text("DROP TABLE generations"))
+    assert one.write(PROMPT).text == "answer 1"

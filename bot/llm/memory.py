@@ -1,0 +1,85 @@
+"""What a model wrote for which prompt, kept in the database: the same prompt for the same model gets the same text.
+
+A convenience: where the database cannot keep or give a text, that is logged and counted (bot.events), and nothing
+else happens. An answer that is finished counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+import structlog
+
+from bot.answering.exchange import Written
+from bot.events import metrics
+from bot.tables import Generation
+from knowledge.db import utc_now
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bot.answering.prompt import Message
+    from knowledge.db import Database
+
+log = structlog.get_logger()
+
+MOST_GENERATIONS = 20_000  # the memory's size in texts, about 20 MB; the oldest go first
+
+
+class Memory:
+    """``model`` stands for the chat model in the keys: another model, another key."""
+
+    def __init__(self, database: Database, model: str) -> None:
+        self._database = database
+        self._model = model
+
+    def key(self, messages: Sequence[Message], limit: int, kind: str) -> str:
+        """SHA-256 of all that decides the text. ``limit``: tokens."""
+        plain = [asdict(message) for message in messages]
+        whole = json.dumps([self._model, kind, limit, plain], ensure_ascii=False)
+        return hashlib.sha256(whole.encode("utf-8", "replace")).hexdigest()
+
+    def recall(self, key: str) -> Written | None:
+        """The text under a key; None when there is none, or when the database does not give it."""
+        try:
+            with self._database.read() as session:
+                row = session.get(Generation, key)
+        except sa.exc.SQLAlchemyError as error:
+            log.warning("text_not_recalled", error=type(error).__name__)
+            return None
+        if row is None:
+            return None
+        return Written(row.text, row.prompt_tokens, row.completion_tokens, doubt=row.doubt, recalled=True)
+
+    def keep(self, texts: Sequence[tuple[str, Written]]) -> None:
+        """Keeps texts under their keys. Raises nothing."""
+        try:
+            self._write(texts)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the answer that was written is good
+            log.error("text_not_kept", error=type(error).__name__)
+            metrics.failed_afterwards("text_memory")
+
+    def _write(self, texts: Sequence[tuple[str, Written]]) -> None:
+        if not texts:
+            return
+        with self._database.write() as session:
+            for key, written in texts:
+                session.merge(
+                    Generation(
+                        key=key,
+                        text=written.text,
+                        doubt=written.doubt,
+                        prompt_tokens=written.prompt_tokens,
+                        completion_tokens=written.completion_tokens,
+                        created_at=utc_now(),
+                    )
+                )
+            session.flush()
+            count = session.scalar(sa.select(sa.func.count()).select_from(Generation)) or 0
+            if count > MOST_GENERATIONS:
+                oldest = sa.select(Generation.key).order_by(Generation.created_at).limit(count - MOST_GENERATIONS)
+                session.execute(sa.delete(Generation).where(Generation.key.in_(oldest)))
