@@ -100,6 +100,7 @@ def finish(session: Session, answer_id: str, outcome: Outcome) -> None:
     answer.answer = outcome.answer
     answer.condensed_question = outcome.condensed_question
     answer.condensed_how = outcome.condensed_how
+    answer.reason = outcome.reason
     answer.language = outcome.language
     answer.sources = [source_json(source) for source in outcome.sources]
     answer.citations = list(outcome.citations)
@@ -208,6 +209,7 @@ def snapshot(answer: Answer) -> dict[str, Any]:
         "language": answer.language,
         "answer": answer.answer,
         "status": answer.status,
+        "reason": answer.reason,
         "confidence": answer.confidence,
         "sources": answer.sources,
         "citations": answer.citations,
@@ -230,6 +232,7 @@ def _turn(session: Session, answer: Answer, feedback: Feedback | None) -> dict[s
         "question": answer.question,
         "condensed_question": answer.condensed_question,
         "status": answer.status,
+        "reason": answer.reason,
         "answer": answer.answer,
         "sources": answer.sources,
         "citations": answer.citations,

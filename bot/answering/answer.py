@@ -15,7 +15,7 @@ from bot import texts
 from bot.answering import citations, prompt
 from bot.answering.condense import condense
 from bot.answering.evidence import foreign
-from bot.answering.exchange import Ask, Emit, Outcome, Silent, Source, SourcesFound, Token, Waiting
+from bot.answering.exchange import Ask, Emit, Outcome, Reason, Silent, Source, SourcesFound, Token, Waiting
 from bot.answering.reply import Prompted, reply
 from knowledge.correcting import matching
 from knowledge.db import utc_now
@@ -109,7 +109,8 @@ class Answerer:
             "profile": self._profile.name,
         }
         if not self._profile.evidence.enough(result, language_of(condensed.text)):
-            return _refused("no_evidence" if chosen else "no_documents", common, timings, started)
+            empty = not chosen and not len(self._searcher.refresh())
+            return _refused(Reason.NO_DOCUMENTS if empty else Reason.NOTHING_NEAR, common, timings, started)
         messages = prompt.build(condensed.text, chosen, language, self._profile.form)
         prompted = Prompted(
             messages,
@@ -137,8 +138,8 @@ class Answerer:
             "prompt_tokens": made.prompt_tokens,
             "completion_tokens": made.completion_tokens,
         }
-        if made.status == "refused":
-            return _refused("model", common, timings, started)
+        if made.reason is not None:
+            return _refused(made.reason, common, timings, started)
         return Outcome(
             status=made.status,
             answer=made.text,
@@ -225,11 +226,19 @@ class Answerer:
         )
 
 
-def _refused(reason: str, common: Mapping[str, Any], timings: dict[str, float], started: float) -> Outcome:
-    """A designed answer: it says why; what was looked for and the nearest documents go with it as fields."""
+def _refused(reason: Reason, common: Mapping[str, Any], timings: dict[str, float], started: float) -> Outcome:
+    """A designed answer: it says what happened and what the asker can do; what was looked for and the nearest documents
+    go with it as fields."""
     timings["total"] = _since(started)
-    answer = texts.text(f"server.refused.{reason}", common["language"])
-    return Outcome(status="refused", answer=answer, citations=(), confidence=0.0, timings_ms=timings, **common)
+    return Outcome(
+        status="refused",
+        answer=texts.text(f"server.refused.{reason}", common["language"]),
+        citations=(),
+        confidence=0.0,
+        reason=reason,
+        timings_ms=timings,
+        **common,
+    )
 
 
 def _language(ask: Ask) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -14,6 +15,17 @@ if TYPE_CHECKING:
 
     from bot.answering.condense import Condensed, How, Turn
     from bot.answering.prompt import Message
+
+
+class Reason(StrEnum):
+    """Why a question got no answer from the documents. All but the last one are refusals."""
+
+    NO_DOCUMENTS = "no_documents"  # there is nothing to read
+    NOTHING_NEAR = "nothing_near"  # no passage comes near the question
+    DOUBT = "doubt"  # the model doubted that the passages state the answer, and wrote nothing
+    SAID_SO = "said_so"  # the model wrote that they do not state it
+    INVENTED = "invented"  # what it wrote has names or numbers that are in no passage
+    NOT_CITED = "not_cited"  # no passage supports what it wrote
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +93,9 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The answer. ``status``: answered | curated | refused | stopped. ``condensed_how``: how the condensed question
-    was made. ``profile``: the reading profile that was used; empty where no passages were read."""
+    """The answer. ``status``: answered | curated | refused | stopped; ``reason``: why it was refused.
+    ``condensed_how``: how the condensed question was made. ``profile``: the reading profile that was used; empty where
+    no passages were read."""
 
     status: str
     answer: str
@@ -99,6 +112,7 @@ class Outcome:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     timings_ms: Mapping[str, float] = field(default_factory=dict)
+    reason: Reason | None = None
     profile: str = ""
 
 

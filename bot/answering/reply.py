@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.answering import citations, doubt, prompt
+from bot.answering.exchange import Reason
 from bot.answering.grounding import invented
 from bot.answering.markers import bare
 from bot.answering.prompt import FORM, NO_ANSWER, Form
@@ -62,14 +63,15 @@ class Prompted:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """``status``: answered | refused | stopped; a refusal has no text. ``messages``, the tokens and ``writing``
-    (milliseconds from the model's first piece to its last; None where it wrote nothing now) are those of the last
-    text."""
+    """``status``: answered | refused | stopped; a refusal has a reason and no text. ``messages``, the tokens and
+    ``writing`` are those of the last text; ``writing``: milliseconds from the model's first piece to its last; None
+    where it wrote nothing now."""
 
     status: str
     messages: Sequence[Message]
     text: str = ""
     citations: tuple[int, ...] = ()
+    reason: Reason | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
     writing: float | None = None
@@ -89,7 +91,7 @@ def reply(prompted: Prompted, place: ModelAccess, on_text: Callable[[str], None]
             return Reply("stopped", messages, prompt_tokens=judged.prompt_tokens)
         known = doubt.known(judged.doubt, judged.text)
         if known is not None and doubt.log_odds(known) > prompted.limit:
-            return Reply("refused", messages, prompt_tokens=judged.prompt_tokens)
+            return Reply("refused", messages, reason=Reason.DOUBT, prompt_tokens=judged.prompt_tokens)
         if judged.doubt is not None:  # a bare YES does not say how sure the model is
             below = prompted.limit - doubt.log_odds(judged.doubt)
     held = _Holding(on_text)
@@ -103,7 +105,8 @@ def reply(prompted: Prompted, place: ModelAccess, on_text: Callable[[str], None]
             messages = prompt.insisting(messages, prompted.language, prompted.form)
             written = place.write(messages, on_text=held.take, fresh=prompted.fresh)
             text = _in_words(written, prompted)
-    status, answer, cited = _verified(text, written, prompted)
+    answer, cited, reason = _verified(text, written, prompted)
+    status = "stopped" if written.stopped else "refused" if reason else "answered"
     writing = None if written.recalled else held.lasted()
     if status == "answered":
         held.end(answer)
@@ -112,6 +115,7 @@ def reply(prompted: Prompted, place: ModelAccess, on_text: Callable[[str], None]
         messages,
         answer,
         cited,
+        None if written.stopped else reason,
         prompt_tokens=written.prompt_tokens,
         completion_tokens=written.completion_tokens,
         writing=writing,
@@ -130,19 +134,19 @@ def _may_be_asked_again(prompted: Prompted) -> bool:
     return not prompted.sources[0].curated and not _YES_OR_NO.match(prompted.question.strip())
 
 
-def _verified(text: str, written: Written, prompted: Prompted) -> tuple[str, str, tuple[int, ...]]:
-    """Status, answer and citations: a refusal where the text says that the passages lack the answer, was made up, or
-    stands on no passage, so that nobody could check it. What was stopped is kept as far as it is."""
+def _verified(text: str, written: Written, prompted: Prompted) -> tuple[str, tuple[int, ...], Reason | None]:
+    """Answer and citations, or why there is none: the text says that the passages lack the answer, was made up, or no
+    passage supports it, so that nobody could check it. What was stopped is kept as far as it is."""
     if is_refusal(text) or (written.stopped and _may_refuse(text)):
-        return ("stopped" if written.stopped else "refused"), "", ()
+        return "", (), Reason.SAID_SO
     passages = [source.passage for source in prompted.sources]
     readable = [f"{source.title}\n{source.passage}" for source in prompted.sources]
     if not written.stopped and invented(text, prompted.question, readable):
-        return "refused", "", ()
+        return "", (), Reason.INVENTED
     answer, cited = citations.verify(text.replace(NO_ANSWER, ""), passages)
-    if written.stopped:
-        return "stopped", answer, cited
-    return ("answered", answer, cited) if cited else ("refused", "", ())
+    if not cited and not written.stopped:
+        return "", (), Reason.NOT_CITED
+    return answer, cited, None
 
 
 def _in_words(written: Written, prompted: Prompted) -> str:

@@ -267,6 +267,7 @@ def _done(begun: Begun, outcome: Outcome) -> dict[str, Any]:
     return {
         "answer_id": begun.answer_id,
         "status": outcome.status,
+        "reason": outcome.reason,
         "answer": outcome.answer,
         "condensed_question": outcome.condensed_question,
         "confidence": outcome.confidence,

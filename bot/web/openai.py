@@ -194,6 +194,7 @@ class _Completion:
             "answer_id": self._begun.answer_id,
             "conversation_id": self._begun.conversation_id,
             "status": outcome.status,
+            "reason": outcome.reason,
             "answer": outcome.answer,
             "confidence": outcome.confidence,
             "knowledge_version": outcome.knowledge_version,

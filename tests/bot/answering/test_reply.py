@@ -203,9 +203,28 @@ def test_a_stop_in_a_refusal_keeps_nothing(database: Database, text: str) -> Non
     assert (made.status, made.text, made.citations, asked.heard) == ("stopped", "", (), [])
 
 
-def test_what_stands_on_no_passage_is_refused(database: Database) -> None:
-    assert Asked(database, "YES").reply(limit=None).status == "refused"
-    assert Asked(database, "Within 99 days [1].").reply(limit=None).status == "refused"
+@pytest.mark.parametrize(
+    ("text", "doubts", "reason"),
+    [
+        (ANSWER, 0.6, "doubt"),
+        (NO_ANSWER, UNSURE, "said_so"),
+        ("[1]", UNSURE, "said_so"),
+        ("Within 99 days [1].", UNSURE, "invented"),
+        ("Bananas are yellow.", UNSURE, "not_cited"),
+        (ANSWER, UNSURE, None),
+    ],
+)
+def test_a_refusal_has_its_reason(database: Database, text: str, doubts: float, reason: str | None) -> None:
+    made = Asked(database, text, doubts=doubts).reply()
+    assert (made.reason, made.status) == (reason, "refused" if reason else "answered")
+    assert bool(made.text) == (reason is None)
+
+
+def test_what_was_stopped_was_not_refused(database: Database) -> None:
+    asked = Asked(database, "NO_ANSWER because")
+    asked.chat.gate = threading.Semaphore(1)
+    threading.Timer(0.1, asked.stop.set).start()
+    assert asked.reply(limit=None).reason is None
 
 
 @pytest.mark.parametrize("text", ["14", "14 [1]", "[1] 14 days"])

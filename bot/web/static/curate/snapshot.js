@@ -45,7 +45,7 @@ export function Snapshot({ snapshot }) {
     <p class="snapshot-question" lang=${languageOf(snapshot.question)}>${snapshot.question}</p>
     ${understood && html`<p class="understood"><span class="muted">${t("turn.understood")}</span> <span lang=${languageOf(snapshot.condensed_question)}>${snapshot.condensed_question}</span></p>`}
     <div class="then">
-      ${snapshot.status === "refused" && html`<p class="mark mark-soft">${t("snapshot.refused")}</p>`}
+      ${snapshot.status === "refused" && html`<p class="mark mark-soft">${t("snapshot.refused")}${snapshot.reason && html`: ${label("refusal", snapshot.reason)}`}</p>`}
       ${snapshot.status === "curated" && html`<p class="mark mark-erratum">${t("curated.mark")}</p>`}
       <${Answer} text=${snapshot.answer} sources=${sources} unfinished=${snapshot.status === "stopped"} onCite=${open} />
     </div>
