@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.commands import ask, calibrate, corrections, doctor, ingest, keys, models, reindex, serve, users
+from bot.commands import ask, calibrate, corrections, doctor, documents, ingest, keys, models, reindex, serve, users
 from bot.commands.context import FAILED, say, using
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ app.command()(ask.ask)
 app.command()(calibrate.calibrate)
 app.command()(doctor.doctor)
 app.add_typer(corrections.app, name="corrections")
+app.add_typer(documents.app, name="documents")
 app.add_typer(users.app, name="user")
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")

@@ -197,7 +197,7 @@ class Parts:
         from bot.recheck import give_up
         from bot.worker import Worker
         from knowledge.correcting.publish import RECHECK
-        from knowledge.ingest import INGEST, discard_upload
+        from knowledge.uploads import INGEST, discard_upload
 
         def note_unchecked(payload: dict[str, Any]) -> None:
             give_up(self.database, payload)
@@ -208,7 +208,7 @@ class Parts:
     def _handlers(self) -> dict[str, Handler]:
         from bot.recheck import recheck
         from knowledge.correcting.publish import EXPIRE, RECHECK
-        from knowledge.ingest import INGEST, ingest_uploads
+        from knowledge.uploads import INGEST, ingest_uploads
 
         def do_recheck(payload: dict[str, Any], report: Any) -> None:
             recheck(
@@ -224,14 +224,14 @@ class Parts:
             self.curation.expire(payload["entry_id"])
 
         def do_ingest(payload: dict[str, Any], report: Any) -> dict[str, Any]:
-            return ingest_uploads(self.database, self.embedder, payload, report=report)
+            return ingest_uploads(self.database, self.embedder, payload, report=report, so_far=report.so_far)
 
         return {RECHECK: do_recheck, EXPIRE: do_expire, INGEST: do_ingest}
 
     def recover(self) -> dict[str, int]:
         """On start of the server: closes what was interrupted, takes up what was given up. Returns counts by kind."""
         from bot import conversations, recheck
-        from knowledge import ingest
+        from knowledge import uploads
         from knowledge.correcting import publish
 
         with self.database.write() as session:
@@ -243,7 +243,7 @@ class Parts:
             "proofs": self.curation.fail_interrupted(),
             "expiries": expiries,
             "rechecks": rechecks,
-            "uploads": ingest.discard_forgotten(self.database, self.settings.uploads),
+            "uploads": uploads.discard_forgotten(self.database, self.settings.uploads),
         }
 
     def warm_up(self, stop: threading.Event) -> None:

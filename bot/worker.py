@@ -2,8 +2,8 @@
 correction does not wait for a long ingest. Jobs of one kind are done one at a time.
 
 Each kind has one handler, given by bot.wiring, and may have something that follows when a job has ended, done or
-given up. A job that fails is tried again later; one whose server died is taken up by the next; one of a kind that has
-no handler waits for a server that has one. Knows nothing of what the handlers do.
+given up. A job that fails is tried again later; one whose server died is taken up by the next, with the progress that
+was stored; one of a kind that has no handler waits for a server that has one. Knows nothing of what the handlers do.
 """
 
 from __future__ import annotations
@@ -25,8 +25,21 @@ log = structlog.get_logger()
 
 POLL_SECONDS = 1.0  # how long a job written by another process may wait; our own requests wake the worker
 
-OnProgress = Callable[[dict[str, Any]], None]
-Handler = Callable[[dict[str, Any], OnProgress], dict[str, Any] | None]
+
+class Reporter:
+    """What a handler gets beside its payload: ``so_far`` is the progress of the try before, calling it stores more."""
+
+    def __init__(self, database: Database, job: Job) -> None:
+        self._database = database
+        self._job = job
+        self.so_far: dict[str, Any] = dict(job.progress)
+
+    def __call__(self, progress: dict[str, Any]) -> None:
+        with self._database.write() as session:
+            jobs.beat(session, self._job, progress)
+
+
+Handler = Callable[[dict[str, Any], Reporter], dict[str, Any] | None]
 After = Callable[[dict[str, Any]], None]
 
 
@@ -68,7 +81,7 @@ class Worker:
         if job is None:
             return False
         try:
-            result = self._handlers[job.kind](dict(job.payload), self._reporter(job))
+            result = self._handlers[job.kind](dict(job.payload), Reporter(self._database, job))
         except Exception as error:  # noqa: BLE001 - whatever it was, the job must be told and the worker go on
             log.warning("job_failed", job=job.id, kind=job.kind, error=type(error).__name__, detail=str(error)[:500])
             with self._database.write() as session:
@@ -80,13 +93,6 @@ class Worker:
         if ended and job.kind in self._after:
             self._after[job.kind](dict(job.payload))
         return True
-
-    def _reporter(self, job: Job) -> OnProgress:
-        def report(progress: dict[str, Any]) -> None:
-            with self._database.write() as session:
-                jobs.beat(session, job, progress)
-
-        return report
 
     def _run(self, kind: str) -> None:
         wake = self._wakes[kind]

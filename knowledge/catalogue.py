@@ -75,6 +75,7 @@ def _line(row: Document, passages: int) -> dict[str, Any]:
         "version": row.current_version,
         "kind": row.kind,
         "retired": row.retired_at is not None,
+        "retired_by": row.retired_by,
         "updated_at": row.updated_at,
         "passages": passages,
     }

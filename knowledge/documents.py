@@ -121,7 +121,8 @@ def install(
     document.current_version = version
     document.title = a_plan.content.title
     document.language = a_plan.language
-    document.retired_at = None
+    document.retired_at = document.retired_by = None
+    document.kept_out = False
     document.updated_at = utc_now()
     if a_plan.broken:
         session.execute(sa.update(Edit).where(Edit.id.in_(a_plan.broken)).values(active=False))
@@ -196,13 +197,21 @@ def superseded(session: Session, document_id: str, *, without_entry: int | None 
 
 
 def retire(
-    session: Session, document_id: str, *, actor: str, reason: str | None = None, action: str = "retire"
+    session: Session,
+    document_id: str,
+    *,
+    actor: str,
+    reason: str | None = None,
+    action: str = "retire",
+    keep_out: bool = True,
 ) -> int | None:
-    """Takes a document from the readers; its versions stay. Raises NotFound."""
+    """Takes a document from the readers; its versions stay. ``keep_out``: the next ingest of its file does not bring
+    it back. Raises NotFound."""
     document = session.get(Document, document_id)
     if document is None or document.retired_at is not None:
         raise NotFound(f"There is no document {document_id!r}.")
     document.retired_at = utc_now()
+    document.retired_by, document.kept_out = actor, keep_out
     document.updated_at = utc_now()
     session.flush()
     return settle(session, [document_id], action=action, actor=actor, document_id=document_id, reason=reason)

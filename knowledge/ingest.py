@@ -1,58 +1,80 @@
-"""Files into documents: incremental, each file ending indexed, unchanged or rejected with its reason.
+"""Files and folders into documents: incremental, each file ending indexed, unchanged or rejected with its reason.
 
-A document's id is its path below the folder that was given (``handbook/en/asking.md``), with ``#key`` for a row
-of a table or a line of JSONL. A file with several documents that now has fewer retires the others only on
-``prune``, like a file that is gone. One bad file stops nothing; an interrupted run goes on where it stopped,
-because what is unchanged costs only its reading.
+A document's id is its source (knowledge.origins) and its path below the folder that was given
+(``handbook/en/asking.md``), with ``#key`` for a row of a table or a line of JSONL. One bad file stops nothing; an
+interrupted run goes on where it stopped, because what is unchanged costs only its reading. A document that a person
+retired stays retired, whatever its file says; one whose file had gone comes back with it.
 """
 
 from __future__ import annotations
 
-import shutil
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
-
-from knowledge import put
+from knowledge import origins, pruning, put
 from knowledge.documents import Content
 from knowledge.errors import Invalid, KnowledgeError
 from knowledge.load import CannotStart, FoundFile, LoadedDocument, Loader, find_files
+from knowledge.origins import Place, Source, place_of
 from knowledge.put import NewDocument
-from knowledge.tables import Document, Job
+from knowledge.recognise import is_known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from knowledge.db import Database
+    from knowledge.put import Stored
     from retrieval.embed import Embedder
+    from retrieval.errors import ErrataError
 
-INGEST = "ingest"  # the kind of the job that reads uploaded files
 BATCH_CHARACTERS = 60_000  # of text per transaction: some seconds of embedding, so that progress is seen
 BATCH_DOCUMENTS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class FileResult:
-    """What became of a file."""
+    """What became of a file. ``reason`` in English; ``code`` and ``values`` are the same for other languages.
+    ``replaces``: the document that it would have replaced, had that been asked for."""
 
     name: str
-    state: str  # indexed | unchanged | rejected | skipped | retired
+    state: str  # indexed | unchanged | kept_out | rejected | skipped | retired
     documents: int = 0
     document_id: str | None = None
     version: int | None = None
     reason: str | None = None
+    code: str | None = None
+    values: dict[str, str | int] = field(default_factory=dict)
+    replaces: str | None = None
 
 
 @dataclass(slots=True)
 class IngestReport:
-    """What became of all files."""
+    """What became of all files. ``sources``: under which name each folder is stored, by its path.
+    ``refusals``: why ``prune`` retired nothing."""
 
     files: list[FileResult] = field(default_factory=list)
+    sources: dict[str, Source] = field(default_factory=dict)
+    refusals: list[Invalid] = field(default_factory=list)
 
     def count(self, state: str) -> int:
         return sum(one.state == state for one in self.files)
+
+
+@dataclass(slots=True)
+class _Folder:
+    """A folder of one run. ``whole``: it was named, so all its files are known. ``before``: the documents that readers
+    could find before the run (only where it is pruned); ``present``: those whose file is there or cannot be read."""
+
+    place: Place
+    files: list[FoundFile] = field(default_factory=list)
+    whole: bool = False
+    source: str | None = None
+    before: list[str] = field(default_factory=list)
+    present: set[str] = field(default_factory=set)
+
+    def readable(self) -> bool:
+        return any(not found.skipped for found in self.files)
 
 
 def ingest(
@@ -62,115 +84,189 @@ def ingest(
     *,
     actor: str,
     source: str | None = None,
+    moved: bool = False,
+    place: Place | None = None,
     prune: bool = False,
+    prune_limit: int = pruning.PERCENT,
+    prune_all: bool = False,
     on_file: Callable[[FileResult], None] = lambda _result: None,
 ) -> IngestReport:
-    """Ingests files and folders. ``source`` names the collection (default: the folder's or file's name).
+    """Ingests files and folders; a single file belongs to its folder.
 
-    ``prune`` retires the documents of these collections whose file or row is gone. Raises Invalid for a path
-    that does not exist.
+    ``source``: the name of the only folder (default: its own name, or a longer one); ``moved``: its documents came
+    from another folder until now; ``place``: what stands for the folder's path where that changes. ``prune``: retires
+    the documents of the named folders whose file or row is gone, unless a folder seems to be missing or they are more
+    than ``prune_limit`` percent (``prune_all``: in any case). Raises Invalid for a path that cannot be read and for a
+    source that belongs to another folder.
     """
     report = IngestReport()
-    kept: dict[str, set[str]] = {}
-    for path in paths:
-        if not path.exists():
-            raise Invalid(f"There is no file or folder {path}.")
-    # A folder is known whole; of the folder of a single file nothing else is known, so nothing of it is retired.
-    whole = {source or path.resolve().name for path in paths if path.is_dir()}
+    folders = _folders(paths, place)
+    if source is not None and len(folders) > 1:
+        raise Invalid(
+            "One --source is the name of one folder, and these are {count}. Ingest each of them by itself, or the "
+            "folder that holds them all.",
+            code="source_of_many_folders",
+            count=len(folders),
+        )
 
     def note(result: FileResult) -> None:
         report.files.append(result)
         on_file(result)
 
     with Loader() as loader:
-        for found in find_files(paths):
-            root = source or found.root.resolve().name or "files"
-            note(_file(database, embedder, loader, found, root, kept.setdefault(root, set()), actor))
-    if prune:
-        for root in sorted(whole):
-            for result in _prune(database, root, kept.get(root, set()), actor):
-                note(result)
+        for folder in folders:
+            if not folder.readable():
+                continue
+            known = is_known(database, loader, folder.files, source or folder.place.names[0])
+            with database.write() as session:
+                claimed = origins.claim(session, folder.place, source=source, moved=moved, known=known)
+            report.sources[folder.place.path] = claimed
+            folder.source = claimed.name
+        with database.read() as session:
+            for folder in folders:
+                folder.source = folder.source or origins.source_of(session, folder.place)
+                if prune and folder.whole and folder.source is not None:
+                    folder.before = origins.live(session, folder.source)
+        for folder in folders:
+            for found in folder.files:
+                note(_file(database, embedder, loader, found, folder, actor))
+    whole = [folder for folder in folders if folder.whole and prune]
+    if not prune_all:
+        report.refusals = [why for folder in whole if (why := _refusal(folder, prune_limit))]
+    for folder in whole if not report.refusals else []:
+        for document_id in pruning.retire(database, folder.before, folder.present, actor):
+            note(FileResult(document_id, "retired", documents=1, document_id=document_id))
     return report
 
 
-def ingest_uploads(
-    database: Database, embedder: Embedder, payload: dict[str, Any], *, report: Callable[[dict[str, Any]], None]
-) -> dict[str, Any]:
-    """The job of an upload: ``payload`` has ``folder``, ``files`` (own name there, name as sent) and ``actor``.
-
-    The folder stays for another try; ``discard_upload`` removes it when the job has ended.
-    """
-    folder = Path(payload["folder"])
-    names: list[tuple[str, str]] = payload["files"]
-    results: list[FileResult] = []
-    progress: dict[str, Any] = {}
-    with Loader() as loader:
-        for done, (stored, name) in enumerate(names, start=1):
-            found = FoundFile(path=folder / stored, root=folder, relative=name)
-            results.append(_file(database, embedder, loader, found, "upload", set(), payload["actor"]))
-            progress = {"total": len(names), "done": done, "files": [asdict(one) for one in results]}
-            report(progress)
-    return progress
+def read(loader: Loader, path: Path, name: str, source: str) -> list[NewDocument]:
+    """The documents of a file under the ids that they have in this source. Raises LoadError."""
+    return [_new(f"{source}/{name}", name, one, source) for one in loader.load(path, name=name)]
 
 
-def discard_upload(payload: dict[str, Any]) -> None:
-    """Removes the files of an upload whose job has ended."""
-    shutil.rmtree(payload["folder"], ignore_errors=True)
-
-
-def discard_forgotten(database: Database, uploads: Path) -> int:
-    """On start: removes the folders that no job waits for, of a server that ended before it could. Returns how many."""
-    with database.read() as session:
-        waiting = sa.select(Job.payload).where(Job.kind == INGEST, Job.state.in_(("queued", "running")))
-        needed = {Path(payload["folder"]).name for payload in session.scalars(waiting)}
-    folders = [one for one in uploads.iterdir() if one.is_dir()] if uploads.is_dir() else []
-    forgotten = [one for one in folders if one.name not in needed]
-    for one in forgotten:
-        shutil.rmtree(one, ignore_errors=True)
-    return len(forgotten)
-
-
-def _file(
-    database: Database,
-    embedder: Embedder,
-    loader: Loader,
-    found: FoundFile,
-    root: str,
-    present: set[str],
-    actor: str,
+def store(
+    database: Database, embedder: Embedder, name: str, new: Sequence[NewDocument], *, actor: str, revive: bool
 ) -> FileResult:
-    """Puts a file's documents in; ``present`` collects the ids that must not be retired. Raises CannotStart."""
-    name = found.relative
-    document_id = f"{root}/{name}"
-    present.add(document_id)  # a file that cannot be read today must not lose what it gave yesterday
-    if found.skipped:
-        present.update(_known(database, document_id))
-        return FileResult(name, "skipped", reason=found.skipped)
-    try:
-        new = [_new(document_id, name, one, root) for one in loader.load(found.path, name=name)]
-        present.update(one.id for one in new)
-        stored = [one for batch in _batches(new) for one in put.put(database, embedder, batch, actor=actor)]
-    except CannotStart:
-        raise  # the installation is broken: no other file would fare better
-    except KnowledgeError as error:
-        present.update(_known(database, document_id))
-        return FileResult(name, "rejected", reason=str(error))
+    """Puts a file's documents in, in batches. Raises KnowledgeError."""
+    results = [one for batch in _batches(new) for one in put.put(database, embedder, batch, actor=actor, revive=revive)]
+    stored = [one for one in results if one.kept_out_by is None]
+    state = "indexed" if any(one.changed for one in stored) else "unchanged" if stored or not results else "kept_out"
     return FileResult(
         name,
-        "indexed" if any(one.changed for one in stored) else "unchanged",
+        state,
         documents=len(stored),
-        document_id=stored[0].id if stored else None,
-        version=stored[0].version if stored else None,
+        document_id=results[0].id if results else None,
+        version=results[0].version if results else None,
+        **_kept_out([one for one in results if one.kept_out_by is not None], len(results)),
     )
 
 
-def _new(document_id: str, name: str, loaded: LoadedDocument, root: str) -> NewDocument:
+def rejected(name: str, error: ErrataError, *, replaces: str | None = None) -> FileResult:
+    """A file that was not taken in, and why."""
+    return FileResult(name, "rejected", replaces=replaces, **_why(error))
+
+
+def _folders(paths: Sequence[Path], place: Place | None) -> list[_Folder]:
+    """What is to be read, by folder. Raises Invalid for a path that is not there or cannot be entered."""
+    folders: dict[Path, _Folder] = {}
+
+    def of(root: Path) -> _Folder:
+        real = root.resolve()
+        return folders.setdefault(real, _Folder(place or place_of(real)))
+
+    for path in paths:
+        try:
+            is_folder = path.is_dir()
+            there = is_folder or path.exists()
+        except OSError as error:
+            raise Invalid(
+                "{path} cannot be read: {problem}.", code="path_unreadable", path=path, problem=error.strerror
+            ) from None
+        if not there:
+            raise Invalid("There is no file or folder {path}.", code="path_missing", path=path)
+        if is_folder:
+            of(path).whole = True
+    last: tuple[Path, _Folder] | None = None
+    for found in find_files(paths):
+        if last is None or last[0] != found.root:
+            last = (found.root, of(found.root))
+        last[1].files.append(found)
+    return list(folders.values())
+
+
+def _file(
+    database: Database, embedder: Embedder, loader: Loader, found: FoundFile, folder: _Folder, actor: str
+) -> FileResult:
+    """Takes in one file of a folder. Raises CannotStart."""
+    name = found.relative or folder.place.names[0]
+    source = folder.source
+    if found.skipped or source is None:
+        folder.present.update(_kept_by(f"{source}/{found.relative}", folder.before))
+        return FileResult(name, "skipped", reason=found.skipped)
+    try:
+        new = read(loader, found.path, found.relative, source)
+        ids = [one.id for one in new]
+        folder.present.update(ids)
+        with database.read() as session:
+            others = origins.strangers(session, source, ids)
+        if others:
+            raise Invalid(
+                "There is a document {document_id} already that came from somewhere else. Rename the file, or choose "
+                "another name for this folder with --source.",
+                code="document_of_another_source",
+                document_id=others[0],
+            )
+        return store(database, embedder, name, new, actor=actor, revive=False)
+    except CannotStart:
+        raise  # the installation is broken: no other file would fare better
+    except KnowledgeError as error:
+        folder.present.update(_kept_by(f"{source}/{found.relative}", folder.before))
+        return rejected(name, error)
+
+
+def _kept_by(document_id: str, before: Iterable[str]) -> list[str]:
+    """The documents that a file or folder gave before: what cannot be read today must not lose them."""
+    return [one for one in before if one == document_id or one.startswith((f"{document_id}#", f"{document_id}/"))]
+
+
+def _refusal(folder: _Folder, limit: int) -> Invalid | None:
+    """Why the documents of a folder must not be pruned."""
+    unlisted = next((found.skipped for found in folder.files if not found.relative), None)
+    return pruning.refusal(
+        folder.place.path,
+        folder.source,
+        empty=not folder.readable(),
+        unlisted=unlisted,
+        before=folder.before,
+        present=folder.present,
+        limit=limit,
+    )
+
+
+def _why(error: ErrataError) -> dict[str, Any]:
+    values = {key: value if isinstance(value, int) else str(value) for key, value in error.values.items()}
+    return {"reason": str(error), "code": error.code, "values": values}
+
+
+def _kept_out(kept: Sequence[Stored], total: int) -> dict[str, Any]:
+    """Why documents of a file were not taken in, although nothing is wrong with them."""
+    if not kept:
+        return {}
+    if total == 1:
+        template = "{actor} retired it: kept out. To bring it back: errata documents restore {document_id}"
+        one = kept[0]
+        return _why(Invalid(template, code="document_kept_out", actor=one.kept_out_by, document_id=one.id))
+    template = "{count} of its {total} documents were retired by a curator: kept out."
+    return _why(Invalid(template, code="documents_kept_out", count=len(kept), total=total))
+
+
+def _new(document_id: str, name: str, loaded: LoadedDocument, source: str) -> NewDocument:
     own_id = f"{document_id}#{loaded.key}" if loaded.key else document_id
     title = loaded.title or Path(name).stem
     return NewDocument(
         id=own_id,
         content=Content(title, loaded.text, loaded.url, dict(loaded.metadata)),
-        source=root,
+        source=source,
         language=loaded.language,
     )
 
@@ -186,23 +282,3 @@ def _batches(new: Iterable[NewDocument]) -> Iterator[list[NewDocument]]:
         size += len(one.content.text)
     if batch:
         yield batch
-
-
-def _known(database: Database, document_id: str) -> list[str]:
-    """The ids of the documents that a file gave before."""
-    prefix = document_id.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    with database.read() as session:
-        return list(session.scalars(sa.select(Document.id).where(Document.id.like(f"{prefix}#%", escape="\\"))))
-
-
-def _prune(database: Database, root: str, present: set[str], actor: str) -> Iterator[FileResult]:
-    with database.read() as session:
-        standing = session.scalars(
-            sa.select(Document.id)
-            .where(Document.source == root, Document.kind == "source", Document.retired_at.is_(None))
-            .order_by(Document.id)
-        ).all()
-    for document_id in standing:
-        if document_id not in present:
-            put.remove(database, document_id, actor=actor, reason="its file is gone")
-            yield FileResult(document_id, "retired", documents=1, document_id=document_id)

@@ -1,6 +1,8 @@
 """Work that outlives a request: written with the change that makes it necessary, claimed by one worker.
 
-A claim is a conditional UPDATE; a job whose worker died is free again after its heartbeat grows old.
+A claim is a conditional UPDATE; a job whose worker died is free again after its heartbeat grows old. A job is given
+up when its own work failed ``MAX_FAILURES`` times. That its worker ended says nothing about the work: it is taken up
+again, after longer and longer pauses, so that a job which ends its worker leaves the server time for everything else.
 Knows nothing of what the kinds mean.
 """
 
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 HEARTBEAT_SECONDS = 60  # a running job that has not reported for this long lost its worker
-MAX_ATTEMPTS = 3
+MAX_FAILURES = 3
+FREE_ENDS = 5  # so often a worker may end before pauses grow: a day with some restarts
+LONGEST_PAUSE = timedelta(hours=1)
 
 
 def enqueue(
@@ -44,20 +48,13 @@ def get(session: Session, job_id: int) -> Job:
 
 def claim(session: Session, kinds: Collection[str], *, now: datetime | None = None) -> Job | None:
     """Takes the oldest waiting (or abandoned) job of these kinds, or None. Another worker being first is a normal
-    outcome.
-
-    A job that was abandoned ``MAX_ATTEMPTS`` times fails: it may be what ends the workers.
-    """
+    outcome."""
     now = now or utc_now()
     abandoned = sa.and_(Job.state == "running", Job.heartbeat_at < now - timedelta(seconds=HEARTBEAT_SECONDS))
-    session.execute(
-        sa.update(Job)
-        .where(abandoned, Job.attempts >= MAX_ATTEMPTS)
-        .values(state="failed", error=f"The worker ended {MAX_ATTEMPTS} times while doing this.", finished_at=now)
-        .execution_options(synchronize_session=False)
-    )
     free = sa.or_(sa.and_(Job.state == "queued", Job.run_after <= now), abandoned)
-    for job in session.scalars(sa.select(Job).where(free, Job.kind.in_(kinds)).order_by(Job.id).limit(10)):
+    for job in session.scalars(sa.select(Job).where(free, Job.kind.in_(kinds)).order_by(Job.id)):
+        if _pauses(job, now):
+            continue
         taken = session.execute(
             sa.update(Job)
             .where(Job.id == job.id, Job.attempts == job.attempts, free)
@@ -87,15 +84,18 @@ def finish(session: Session, job: Job, progress: dict[str, Any] | None = None) -
 
 
 def fail(session: Session, job: Job, error: str) -> bool:
-    """Tries again later (with growing pauses) or gives up after ``MAX_ATTEMPTS``. False as in ``finish``."""
+    """The work failed: tries again later (with growing pauses) or gives up after ``MAX_FAILURES``. False as in
+    ``finish``."""
     again = not is_last_try(job)
+    failures = job.failures + 1
     return _write(
         session,
         job,
         {
             "state": "queued" if again else "failed",
             "error": error[:2000],
-            "run_after": utc_now() + timedelta(seconds=5 * 4**job.attempts),
+            "failures": failures,
+            "run_after": utc_now() + timedelta(seconds=5 * 4**failures),
             "finished_at": None if again else utc_now(),
         },
     )
@@ -103,7 +103,7 @@ def fail(session: Session, job: Job, error: str) -> bool:
 
 def is_last_try(job: Job) -> bool:
     """Whether a claimed job is given up if it fails this time."""
-    return job.attempts >= MAX_ATTEMPTS
+    return job.failures + 1 >= MAX_FAILURES
 
 
 def cancel(session: Session, kind: str, key: str, value: Any) -> int:
@@ -115,6 +115,15 @@ def cancel(session: Session, kind: str, key: str, value: Any) -> int:
             count += 1
     session.flush()
     return count
+
+
+def _pauses(job: Job, now: datetime) -> bool:
+    """Whether an abandoned job waits longer than its heartbeat, because its workers keep ending."""
+    ends = job.attempts - job.failures  # every claim until now that did not fail by itself
+    if job.state != "running" or job.heartbeat_at is None or ends <= FREE_ENDS:
+        return False
+    pause = min(LONGEST_PAUSE, timedelta(seconds=HEARTBEAT_SECONDS) * 2 ** min(ends - FREE_ENDS, 10))
+    return bool(now - job.heartbeat_at < pause)
 
 
 def _write(session: Session, job: Job, values: dict[str, Any]) -> bool:

@@ -10,10 +10,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import sqlalchemy as sa
+
 from knowledge import documents
 from knowledge.correcting import affected
 from knowledge.correcting.publication import is_erratum_id
 from knowledge.errors import Invalid, Stale
+from knowledge.tables import Document, DocumentVersion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from knowledge.documents import Content, Plan
     from retrieval.embed import Embedder
 
+BATCH = 500  # ids per statement, below SQLite's limit of bound parameters
 ATTEMPTS = 5  # how often a plan is made anew when others keep changing the same document
 
 
@@ -39,46 +43,93 @@ class NewDocument:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What became of it. ``changed`` False: it was there already, word for word."""
+    """What became of it. ``changed`` False: it was there already, word for word, or ``kept_out_by``: this person
+    retired it, and it stays retired."""
 
     id: str
     version: int
     changed: bool
+    kept_out_by: str | None = None
 
 
 def put(
-    database: Database, embedder: Embedder, new: Sequence[NewDocument], *, actor: str, reason: str | None = None
+    database: Database,
+    embedder: Embedder,
+    new: Sequence[NewDocument],
+    *,
+    actor: str,
+    reason: str | None = None,
+    revive: bool = True,
 ) -> list[Stored]:
     """Stores the documents, searchable when it returns; all of them or, on an error, none.
 
-    Raises Invalid (bounds, bad characters, an id given twice), Stale (somebody kept changing the same documents).
+    ``revive``: a document that a person retired comes back. What retired it else (its file had gone) never keeps it
+    out. Raises Invalid (bounds, bad characters, an id given twice), Stale (somebody kept changing the same documents).
     """
     for one, times in Counter(one.id for one in new).items():
         refuse_erratum(one)
         if times > 1:
-            raise Invalid(f"Document {one!r} is given twice: which of the two texts holds?")
+            raise Invalid(
+                "Document {document_id!r} is given twice, with two texts. Give one of them another id.",
+                code="document_given_twice",
+                document_id=one,
+            )
     for attempt in range(ATTEMPTS):
         with database.read() as session:
+            kept_out = {} if revive else _kept_out(session, [one.id for one in new])
             plans = [
                 documents.plan(session, one.id, base=one.content, source=one.source, language=one.language)
                 for one in new
+                if one.id not in kept_out
             ]
             plans = documents.embed(session, plans, embedder)
         try:
             with database.write() as session:
-                return [_store(session, one, embedder.fingerprint, actor, reason) for one in plans]
+                stored = [_store(session, one, embedder.fingerprint, actor, reason) for one in plans]
+            results = kept_out | {one.id: one for one in stored}
+            return [results[one.id] for one in new]
         except Stale:
             if attempt == ATTEMPTS - 1:
                 raise
     raise AssertionError("unreachable")
 
 
-def remove(database: Database, document_id: str, *, actor: str, reason: str | None = None) -> int | None:
-    """Retires a document. Raises NotFound, Invalid (an erratum). Returns the log's seq."""
+def restore(database: Database, embedder: Embedder, document_id: str, *, actor: str) -> Stored:
+    """Brings a retired document back, with its present text and the edits of corrections that still fit; one that
+    readers can find is left as it is. Raises NotFound, Invalid (an erratum), Stale (somebody changed it meanwhile)."""
+    refuse_erratum(document_id)
+    with database.read() as session:
+        plans = documents.embed(session, [documents.plan(session, document_id)], embedder)
+    with database.write() as session:
+        return _store(session, plans[0], embedder.fingerprint, actor, "restored")
+
+
+def replaced(session: Session, new: Sequence[NewDocument]) -> list[str]:
+    """The ids of the documents that readers can find and whose text another would take the place of."""
+    hashes = {one.id: one.content.stored_sha256() for one in new}
+    found: list[str] = []
+    for start in range(0, len(new), BATCH):
+        rows = session.execute(
+            sa.select(Document.id, DocumentVersion.sha256)
+            .join(
+                DocumentVersion,
+                sa.and_(DocumentVersion.document_id == Document.id, DocumentVersion.version == Document.base_version),
+            )
+            .where(Document.id.in_([one.id for one in new[start : start + BATCH]]), Document.retired_at.is_(None))
+        )
+        found += [document_id for document_id, sha256 in rows if sha256 != hashes[document_id]]
+    return sorted(found)
+
+
+def remove(
+    database: Database, document_id: str, *, actor: str, reason: str | None = None, keep_out: bool = True
+) -> int | None:
+    """Retires a document. ``keep_out``: an ingest of its file does not bring it back, only a person does.
+    Raises NotFound, Invalid (an erratum). Returns the log's seq."""
     refuse_erratum(document_id)
     with database.write() as session:
         owners = affected.by_edits(session, documents.see(session, document_id).edits)
-        seq = documents.retire(session, document_id, actor=actor, reason=reason)
+        seq = documents.retire(session, document_id, actor=actor, reason=reason, keep_out=keep_out)
         affected.reopen(session, owners, f"the source was removed: {document_id}")
         return seq
 
@@ -87,6 +138,20 @@ def refuse_erratum(document_id: str) -> None:
     """The documents that corrections publish change with their corrections only. Raises Invalid."""
     if is_erratum_id(document_id):
         raise Invalid(f"{document_id!r} is the name of a correction's erratum: change or roll back the correction.")
+
+
+def _kept_out(session: Session, ids: Sequence[str]) -> dict[str, Stored]:
+    """Those of the documents that a person retired."""
+    found: dict[str, Stored] = {}
+    for start in range(0, len(ids), BATCH):
+        rows = session.execute(
+            sa.select(Document.id, Document.current_version, Document.retired_by).where(
+                Document.id.in_(ids[start : start + BATCH]), Document.retired_at.is_not(None), Document.kept_out
+            )
+        )
+        for row in rows:
+            found[row.id] = Stored(row.id, row.current_version, changed=False, kept_out_by=row.retired_by or "")
+    return found
 
 
 def _store(session: Session, a_plan: Plan, fingerprint: str, actor: str, reason: str | None) -> Stored:

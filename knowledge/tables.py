@@ -1,4 +1,4 @@
-"""The tables of what we hold true: documents, passages, the log; corrections, entries, their parts; jobs.
+"""The tables of what we hold true: documents, origins, passages, the log; corrections, entries, their parts; jobs.
 
 The log is the truth about the order of things: the index at ``seq`` N follows from ``log_changes`` up to N.
 ``passages.live`` is the same fact for N = newest, kept in the same transaction (knowledge.documents.settle
@@ -33,6 +33,21 @@ class Document(Base):
     retired_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     updated_at: Mapped[datetime] = mapped_column(default=utc_now)
+    retired_by: Mapped[str | None]
+    # a person retired it: it does not come back because a file is there
+    kept_out: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+
+
+class Origin(Base):
+    """Where the documents of one source come from: two folders of one name are two origins under two names."""
+
+    __tablename__ = "origins"
+
+    source: Mapped[str] = mapped_column(sa.String(1024), primary_key=True)  # documents.source of its documents
+    # the folder's real absolute path; "upload"; null for a source of an older version, which did not write it down
+    path: Mapped[str | None] = mapped_column(sa.String(4096), index=True)
+    first_at: Mapped[datetime] = mapped_column(default=utc_now)
+    last_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
 class DocumentVersion(Base):
@@ -303,7 +318,7 @@ class Job(Base):
     kind: Mapped[str] = mapped_column(sa.String(32))
     payload: Mapped[dict[str, Any]] = mapped_column(default=dict)
     state: Mapped[str] = mapped_column(sa.String(16), default="queued")  # queued | running | done | failed
-    attempts: Mapped[int] = mapped_column(default=0)
+    attempts: Mapped[int] = mapped_column(default=0)  # how often a worker took it up
     progress: Mapped[dict[str, Any]] = mapped_column(default=dict)
     error: Mapped[str | None]
     created_by: Mapped[str]
@@ -311,3 +326,4 @@ class Job(Base):
     run_after: Mapped[datetime] = mapped_column(default=utc_now)
     heartbeat_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    failures: Mapped[int] = mapped_column(default=0, server_default=sa.text("0"))  # how often the work itself failed

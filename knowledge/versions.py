@@ -51,6 +51,10 @@ class Content:
         whole = json.dumps([self.title, self.text, self.url, dict(sorted(self.details.items()))], ensure_ascii=False)
         return hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()
 
+    def stored_sha256(self) -> str:
+        """The hash of this content as a version stores it."""
+        return replace(self, text=_with_plain_line_ends(self.text)).sha256()
+
 
 @dataclass(frozen=True, slots=True)
 class Replacement:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,14 +17,33 @@ if TYPE_CHECKING:
     from bot.wiring import Parts
     from knowledge.ingest import FileResult, IngestReport
 
-HANDBOOK = "handbook"  # the collection of the product's own handbook
+HANDBOOK = "handbook"  # the source of the product's own handbook
 
 
 def ingest(
     paths: Annotated[list[Path] | None, typer.Argument(help="Files and folders.", path_type=Path)] = None,
-    source: Annotated[str | None, typer.Option(help="Name of the collection; by default the folder's name.")] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(help="Name for the documents of the folder; by default the folder's own name, or a longer one."),
+    ] = None,
+    moved: Annotated[
+        bool,
+        typer.Option("--moved", help="The documents of --source came from another folder; from now on from this one."),
+    ] = False,
     prune: Annotated[
         bool, typer.Option("--prune", help="Also retire documents of these folders whose file is gone.")
+    ] = False,
+    prune_limit: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=100,
+            help="Retire nothing if more than this percentage of a folder's documents, and more than 5, would be "
+            "retired. 20 by default.",
+        ),
+    ] = None,
+    prune_all: Annotated[
+        bool, typer.Option("--prune-all", help="Retire however many there are, even if the folder is empty.")
     ] = False,
     handbook: Annotated[
         bool, typer.Option("--handbook", help="Take in the handbook of Errata that came with it, if it is new.")
@@ -35,32 +54,42 @@ def ingest(
 
     Only what is new or changed costs time; what was approved as a correction stays. Each file ends indexed,
     unchanged, skipped or rejected with its reason; one bad file stops nothing. A running server answers from the
-    new documents with the next question.
+    new documents with the next question. Two folders of the same name are kept apart. What a curator retired stays
+    retired.
 
-    Exit code 0: done; 1: nothing could be taken in, or with --strict not everything.
+    Exit code 0: done; 1: nothing could be taken in, --prune retired nothing because too much is missing, or with
+    --strict not everything was taken in.
     """
     if not paths and not handbook:
         raise typer.BadParameter("Name at least one file or folder.", param_hint="PATHS")
+    if moved and source is None:
+        raise typer.BadParameter("Name the documents with --source.", param_hint="--moved")
+    if not prune and (prune_all or prune_limit is not None):
+        raise typer.BadParameter("This goes with --prune.", param_hint="--prune-all, --prune-limit")
     with open_parts() as parts:
         if handbook:
             take_in_handbook(parts)
         if not paths:
             return
         started = time.monotonic()
-        report = _ingest(parts, paths, source=source, prune=prune, by=actor())
+        options: dict[str, Any] = {"prune": prune, "prune_all": prune_all}
+        if prune_limit is not None:
+            options["prune_limit"] = prune_limit
+        report = _ingest(parts, paths, by=actor(), source=source, moved=moved, **options)
         _summarise(report, time.monotonic() - started)
         rejected = report.count("rejected")
-        taken = report.count("indexed") + report.count("unchanged") + report.count("retired")
-        if rejected and (strict or not taken):
+        taken = report.count("indexed") + report.count("unchanged") + report.count("kept_out") + report.count("retired")
+        if report.refusals or (rejected and (strict or not taken)):
             raise typer.Exit(FAILED)
 
 
 def take_in_handbook(parts: Parts) -> None:
-    """Ingests the bundled handbook, once per edition of it: what a curator retires or corrects in it stays so until
-    a new edition comes. Pages that a new edition no longer has are retired."""
+    """Ingests the bundled handbook, once per edition of it. What a curator retires in it stays retired; pages that a
+    new edition no longer has are retired."""
     import knowledge
     from knowledge import put
     from knowledge.errors import NotFound
+    from knowledge.origins import Place
 
     folder = Path(knowledge.__file__).parent / "handbook"
     stamp = parts.settings.data / "handbook.json"
@@ -68,20 +97,22 @@ def take_in_handbook(parts: Parts) -> None:
     known_edition, known_ids = _read(stamp)
     if known_edition == edition:
         return
-    report = _ingest(parts, [folder], source=HANDBOOK, prune=False, by="errata")
+    # wherever this installation lies; a folder of the user's own may have been given the name before
+    place = Place(HANDBOOK, (HANDBOOK, "errata-handbook"))
+    report = _ingest(parts, [folder], by="errata", place=place)
     if report.count("rejected"):
         return  # said already; the next start tries again
     ids = sorted(one.document_id for one in report.files if one.document_id)
     for gone in sorted(known_ids - set(ids)):
         try:
-            put.remove(parts.database, gone, actor="errata", reason="no longer in the handbook")
+            put.remove(parts.database, gone, actor="errata", reason="no longer in the handbook", keep_out=False)
         except NotFound:
             continue
     stamp.write_text(json.dumps({"edition": edition, "ids": ids}), encoding="utf-8")
     say(f"Handbook taken in: {report.count('indexed')} new or changed, {report.count('unchanged')} unchanged.")
 
 
-def _ingest(parts: Parts, paths: list[Path], *, source: str | None, prune: bool, by: str) -> IngestReport:
+def _ingest(parts: Parts, paths: list[Path], *, by: str, **options: Any) -> IngestReport:
     from knowledge import ingest as ingesting
     from knowledge.load import find_files
 
@@ -93,22 +124,29 @@ def _ingest(parts: Parts, paths: list[Path], *, source: str | None, prune: bool,
         def on_file(result: FileResult) -> None:
             nonlocal done
             done += result.state != "retired"
-            if result.state in ("rejected", "skipped"):
-                steps.note(f"{result.state}: {result.name}: {result.reason}")
-            elif result.state == "retired":
+            if result.state == "retired":
                 steps.note(f"retired: {result.name}: its file is gone")
+            elif result.reason:
+                steps.note(f"{result.state.replace('_', ' ')}: {result.name}: {result.reason}")
             steps.update("Reading documents", done, max(total, done))
 
-        return ingesting.ingest(
-            parts.database, parts.embedder, paths, actor=by, source=source, prune=prune, on_file=on_file
-        )
+        return ingesting.ingest(parts.database, parts.embedder, paths, actor=by, on_file=on_file, **options)
 
 
 def _summarise(report: IngestReport, seconds: float) -> None:
-    states = ("indexed", "unchanged", "rejected", "skipped", "retired")
-    counts = [f"{report.count(state)} {state}" for state in states if report.count(state) or state == "indexed"]
+    states = ("indexed", "unchanged", "kept_out", "rejected", "skipped", "retired")
+    counts = [
+        f"{report.count(state)} {state.replace('_', ' ')}"
+        for state in states
+        if report.count(state) or state == "indexed"
+    ]
     documents = sum(one.documents for one in report.files if one.state in ("indexed", "unchanged"))
     say(f"{len(report.files)} files: {', '.join(counts)}; {documents} documents; {seconds:.1f} s.")
+    for path, source in report.sources.items():
+        if source.instead_of is not None:
+            say(f"The documents of {path} are named {source.name}; {source.instead_of} is the name of others.")
+    for refusal in report.refusals:
+        say(str(refusal), error=True)
 
 
 def _edition(folder: Path) -> str:

@@ -18,15 +18,15 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from bot.events import metrics
-from bot.web.problems import plain, said
+from bot.web.problems import plain, said, said_by_code
 from bot.web.queries import MOST, Limit, Offset, Words
 from bot.web.security import Curator, PartsDep, Program
 from bot.wiring import Parts
 from knowledge import catalogue, documents, jobs, put
 from knowledge.documents import Content
 from knowledge.errors import Invalid
-from knowledge.ingest import INGEST
 from knowledge.put import NewDocument
+from knowledge.uploads import INGEST
 
 router = APIRouter(prefix="/api", tags=["knowledge"])
 MOST_FILES = 1_000  # in one upload
@@ -51,7 +51,14 @@ class SearchBody(BaseModel):
 
 _UPLOAD = {
     "type": "object",
-    "properties": {"files": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+    "properties": {
+        "files": {"type": "array", "items": {"type": "string", "format": "binary"}},
+        "replace": {
+            "type": "boolean",
+            "default": False,
+            "description": "Files take the place of documents of the same name; otherwise such files are rejected.",
+        },
+    },
 }
 _ADDED = {
     "content": {
@@ -63,12 +70,15 @@ _ADDED = {
 
 @router.post("/documents", status_code=201, response_model=None, openapi_extra={"requestBody": _ADDED})
 async def add_documents(request: Request, identity: Curator, parts: PartsDep) -> Any:
-    """JSON: one document, searchable when this returns. Multipart ``files``: 202 with a job to poll."""
+    """JSON: one document, searchable when this returns; with the id of another it becomes a new version of that one.
+    Multipart ``files``: 202 with a job to poll; a file that would replace a document with another text is rejected,
+    unless ``replace`` is true."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         async with request.form(max_files=MOST_FILES, max_fields=10) as form:
             files = [one for one in form.getlist("files") if isinstance(one, UploadFile)]
-            job_id = await run_in_threadpool(_keep, parts, files, identity.name)
+            replace = _is_true(form.get("replace"))
+            job_id = await run_in_threadpool(_keep, parts, files, identity.name, replace=replace)
         parts.worker.wake()
         return JSONResponse({"job": {"id": job_id}}, status_code=202)
     if kind != "application/json":
@@ -104,6 +114,14 @@ def delete_document(document_id: str, identity: Curator, parts: PartsDep) -> Non
     put.remove(parts.database, document_id, actor=identity.name)
 
 
+@router.post("/documents/{document_id:path}/restore")
+def restore_document(document_id: str, identity: Curator, parts: PartsDep) -> dict[str, Any]:
+    """Brings a retired document back to the readers, with the text that it had."""
+    stored = put.restore(parts.database, parts.embedder, document_id, actor=identity.name)
+    parts.searcher.refresh()
+    return {"id": stored.id, "version": stored.version}
+
+
 @router.get("/jobs/{job_id}")
 def get_job(job_id: int, _identity: Curator, parts: PartsDep) -> dict[str, Any]:
     """How far an upload is, file by file."""
@@ -117,7 +135,7 @@ def get_job(job_id: int, _identity: Curator, parts: PartsDep) -> dict[str, Any]:
             "error": job.error,
             "total": job.progress.get("total", 0),
             "done": job.progress.get("done", 0),
-            "files": [{**one, "reason": one["reason"] and said(one["reason"])} for one in files],
+            "files": [{**one, "reason": one["reason"] and _reason(one)} for one in files],
         }
 
 
@@ -152,7 +170,7 @@ def search(body: SearchBody, _identity: Program, parts: PartsDep) -> dict[str, A
 def _put(parts: Parts, body: DocumentBody, actor: str) -> dict[str, Any]:
     document_id = body.id or f"document-{secrets.token_hex(8)}"
     if not {".", ".."}.isdisjoint(document_id.split("/")):
-        raise Invalid("An id has no part that is . or .. because no address could name it.")
+        raise Invalid("An id has no part that is . or .. because no address could name it.", code="document_id_dots")
     details = {
         name: value if isinstance(value, str) else json.dumps(value) for name, value in body.metadata.items()
     }  # as filters write them: true, not True
@@ -163,14 +181,20 @@ def _put(parts: Parts, body: DocumentBody, actor: str) -> dict[str, Any]:
     return {"id": stored.id, "version": stored.version}
 
 
-def _keep(parts: Parts, files: list[UploadFile], actor: str) -> int:
+def _reason(file: dict[str, Any]) -> str:
+    """Why a file was not taken in, in the reader's language."""
+    return said_by_code(file.get("code"), file.get("values") or {}) or said(file["reason"])
+
+
+def _is_true(value: object) -> bool:
+    return isinstance(value, str) and value.strip().lower() in ("true", "1", "on", "yes")
+
+
+def _keep(parts: Parts, files: list[UploadFile], actor: str, *, replace: bool) -> int:
     """Keeps uploaded files under names of our own until the worker has read them."""
     if not files:
-        raise Invalid("The upload has no part named files.")
+        raise Invalid("The upload has no part named files.", code="upload_without_files")
     names = [_name(upload.filename or "") for upload in files]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise Invalid(f"Two files are named {twice[:200]}: they would be two versions of one document.")
     folder = parts.settings.uploads / secrets.token_hex(8)
     folder.mkdir(parents=True, mode=0o700)
     try:
@@ -179,7 +203,12 @@ def _keep(parts: Parts, files: list[UploadFile], actor: str) -> int:
             with (folder / own_name).open("xb") as target:
                 shutil.copyfileobj(upload.file, target, COPY_BYTES)
         with parts.database.write() as session:
-            payload = {"folder": str(folder), "files": list(zip(stored, names, strict=True)), "actor": actor}
+            payload = {
+                "folder": str(folder),
+                "files": list(zip(stored, names, strict=True)),
+                "actor": actor,
+                "replace": replace,
+            }
             return jobs.enqueue(session, INGEST, plain(payload), actor=actor).id
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)

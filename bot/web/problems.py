@@ -67,6 +67,16 @@ def said(sentence: str, *, kind: str = "") -> str:
     return texts.translated(sentence, _reader.get(), kind=kind)
 
 
+def said_by_code(code: str | None, values: dict[str, Any]) -> str | None:
+    """The words for an error's code in the reader's language; None where the catalogues have none."""
+    if code is None:
+        return None
+    try:
+        return texts.text(f"error.{code}", _reader.get(), **values)
+    except KeyError:
+        return None
+
+
 def problem(status: int, detail: str, *, headers: dict[str, str] | None = None, **more: Any) -> JSONResponse:
     """A problem response. ``detail`` is for people."""
     if status == HTTPStatus.UNAUTHORIZED:

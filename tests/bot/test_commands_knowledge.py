@@ -9,6 +9,7 @@ import pytest
 
 from bot.commands.ingest import take_in_handbook
 from bot.settings import Settings
+from knowledge import put
 from knowledge.correcting import corrections
 from knowledge.correcting.corrections import NewComplaint
 
@@ -74,6 +75,59 @@ def test_ingest_prunes_only_when_told(errata: CommandLine, shop: Path) -> None:
     said = errata("ingest", "--prune", str(shop))
     assert "retired: shop/hours.md: its file is gone" in said.err
     assert said.out.startswith("3 files: 0 indexed, 2 unchanged, 1 retired; 2 documents; ")
+
+
+def test_ingest_of_a_second_folder_of_the_same_name_says_under_which_name(errata: CommandLine, tmp_path: Path) -> None:
+    for place, time in (("north", "seven"), ("south", "eight")):
+        (tmp_path / place / "notes").mkdir(parents=True)
+        (tmp_path / place / "notes" / "hours.md").write_text(f"The {place} gate opens at {time}.", encoding="utf-8")
+    assert "named" not in errata("ingest", str(tmp_path / "north" / "notes")).out
+    said = errata("ingest", str(tmp_path / "south" / "notes"))
+    path = tmp_path / "south" / "notes"
+    assert said.out.splitlines()[1] == f"The documents of {path} are named south/notes; notes is the name of others."
+    assert errata("ask", "When does the north gate open?").out.startswith("The north gate opens at seven.")
+    assert errata("ask", "When does the south gate open?").out.startswith("The south gate opens at eight.")
+
+
+def test_ingest_prunes_no_empty_folder(errata: CommandLine, shop: Path) -> None:
+    errata("ingest", str(shop))
+    shop.rename(shop.with_name("unmounted"))
+    shop.mkdir()
+    said = errata("ingest", "--prune", str(shop))
+    assert said.code == 1
+    assert said.err.splitlines()[-1] == (
+        f"Nothing was retired: {shop} holds no file that can be read. If it is a share that is not mounted, mount it "
+        "and prune again. If the folder is meant to be empty, add --prune-all."
+    )
+    assert json.loads(errata("ask", "--json", "When does the shop open in the morning?").out)["status"] == "answered"
+    assert "3 retired" in errata("ingest", "--prune", "--prune-all", str(shop)).out
+
+
+def test_ingest_options_that_belong_together_are_asked_for(errata: CommandLine, shop: Path) -> None:
+    for options in (["--moved"], ["--prune-all"], ["--prune-limit", "50"], ["--prune", "--prune-limit", "101"]):
+        assert errata("ingest", *options, str(shop)).code == 2
+
+
+def test_ingest_keeps_out_what_a_curator_retired_until_it_is_restored(errata: CommandLine, shop: Path) -> None:
+    errata("ingest", str(shop))
+    parts = errata.parts(Settings(data=errata.data))
+    put.remove(parts.database, "shop/hours.md", actor="carla")
+    parts.close()
+    said = errata("ingest", str(shop))
+    assert said.out.startswith("3 files: 0 indexed, 2 unchanged, 1 kept out; 2 documents; ")
+    assert "kept out: hours.md: carla retired it: kept out. To bring it back: errata documents restore " in said.err
+    assert errata("documents", "restore", "shop/hours.md").out == "shop/hours.md is back, version 1.\n"
+    assert errata("documents", "restore", "shop/hours.md").out == "shop/hours.md was not retired.\n"
+    assert errata("documents", "restore", "shop/nothing.md").code == 1
+    assert errata("ingest", str(shop)).out.startswith("3 files: 0 indexed, 3 unchanged; 3 documents; ")
+
+
+def test_handbook_and_a_folder_called_handbook_are_kept_apart(errata: CommandLine, tmp_path: Path) -> None:
+    own = tmp_path / "handbook"
+    own.mkdir()
+    (own / "rules.md").write_text("Our own rules.", encoding="utf-8")
+    assert errata("ingest", "--handbook").code == 0
+    assert f"named {tmp_path.name}/handbook" in errata("ingest", str(own)).out
 
 
 def test_ask_answers_with_sources(errata: CommandLine, shop: Path) -> None:

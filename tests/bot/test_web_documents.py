@@ -192,8 +192,9 @@ def test_listing_searches_ids_and_titles_literally(curator: TestClient) -> None:
     assert ([one["id"] for one in page["documents"]], page["total"]) == (["list-100x"], 3)
 
 
-def upload(client: TestClient, *files: tuple[str, bytes]) -> Any:
-    return client.post("/api/documents", files=[("files", (name, content)) for name, content in files])
+def upload(client: TestClient, *files: tuple[str, bytes], language: str = "en", **fields: str) -> Any:
+    sent = [("files", (name, content)) for name, content in files]
+    return client.post("/api/documents", files=sent, data=fields, headers={"Accept-Language": language})
 
 
 def done(shop: World, client: TestClient, response: Any) -> dict[str, dict[str, Any]]:
@@ -253,13 +254,36 @@ def test_uploads_of_several_formats_end_indexed_or_rejected_with_a_reason(shop: 
     assert list(shop.parts.settings.uploads.iterdir()) == []
 
 
-def test_uploads_again_are_unchanged_or_a_new_version(shop: World, curator: TestClient) -> None:
-    done(shop, curator, upload(curator, ("again.md", b"Once."), ("other.md", b"The same.")))
-    files = done(shop, curator, upload(curator, ("again.md", b"Twice."), ("other.md", b"The same.")))
-    assert {name: (one["state"], one["version"]) for name, one in files.items()} == {
-        "again.md": ("indexed", 2),
-        "other.md": ("unchanged", 1),
+def test_uploads_again_are_unchanged_or_rejected_until_asked_to_replace(shop: World, curator: TestClient) -> None:
+    done(shop, curator, upload(curator, ("again.md", b"# Boats\n\nOnce."), ("other.md", b"The same.")))
+    sent = upload(curator, ("again.md", b"# Bikes\n\nTwice."), ("other.md", b"The same."))
+    files = done(shop, curator, sent)
+    assert {name: (one["state"], one["version"], one["replaces"]) for name, one in files.items()} == {
+        "again.md": ("rejected", None, "upload/again.md"),
+        "other.md": ("unchanged", 1, None),
     }
+    job = curator.get(f"/api/jobs/{sent.json()['job']['id']}", headers={"Accept-Language": "zh-CN"}).json()
+    assert files["again.md"]["reason"] == "It would replace 1 document(s) with another text: upload/again.md (Boats)."
+    assert job["files"][0]["reason"] == "会覆盖 1 份内容不同的文档：upload/again.md（Boats）。"
+    assert curator.get(at("upload/again.md")).json()["text"] == "# Boats\n\nOnce."
+    for value, state in (("false", "rejected"), ("true", "indexed")):
+        files = done(shop, curator, upload(curator, ("again.md", b"# Bikes\n\nTwice."), replace=value))
+        assert files["again.md"]["state"] == state
+    assert curator.get(at("upload/again.md")).json()["text"] == "# Bikes\n\nTwice."
+
+
+def test_a_retired_document_is_brought_back(shop: World, curator: TestClient) -> None:
+    put(curator, "gone", "Gone", "The lighthouse is painted red.")
+    assert curator.delete(at("gone")).status_code == 204
+    shown = curator.get(at("gone")).json()
+    assert (shown["retired"], shown["retired_by"]) == (True, "carla")
+    back = curator.post(f"{at('gone')}/restore")
+    assert (back.status_code, back.json()) == (200, {"id": "gone", "version": 1})
+    assert hits(curator, "which colour has the lighthouse", k=1) == ["gone"]
+    shown = curator.get(at("gone")).json()
+    assert (shown["retired"], shown["retired_by"]) == (False, None)
+    assert curator.post(f"{at('never')}/restore").status_code == 404
+    assert shop.client().post(f"{at('gone')}/restore").status_code in (401, 403)
 
 
 @pytest.mark.parametrize(
@@ -272,12 +296,13 @@ def test_file_names_are_never_a_crash(shop: World, curator: TestClient, name: st
     assert list(shop.parts.settings.uploads.iterdir()) == []
 
 
-def test_two_files_of_one_name_are_refused(shop: World, curator: TestClient) -> None:
-    refused = upload(curator, ("a/same.md", b"One."), ("b/same.md", b"Two."))
-    assert (refused.status_code, refused.json()["detail"]) == (
-        422,
-        "Two files are named same.md: they would be two versions of one document.",
-    )
+def test_of_two_files_of_one_name_the_first_is_taken_in(shop: World, curator: TestClient) -> None:
+    sent = upload(curator, ("a/same.md", b"One."), ("b/same.md", b"Two."), replace="true")
+    shop.work()
+    files = curator.get(f"/api/jobs/{sent.json()['job']['id']}").json()["files"]
+    assert [(one["name"], one["state"]) for one in files] == [("same.md", "indexed"), ("same.md", "rejected")]
+    assert files[1]["reason"].startswith("Another file of this upload is named same.md")
+    assert curator.get(at("upload/same.md")).json()["text"] == "One."
 
 
 def test_upload_limits(shop: World, curator: TestClient) -> None:
@@ -316,9 +341,9 @@ def test_upload_whose_job_is_given_up_leaves_no_files(
     def broken(*_args: object) -> None:
         raise CannotStart("there is no memory")
 
-    monkeypatch.setattr("knowledge.ingest._file", broken)
+    monkeypatch.setattr("knowledge.uploads._file", broken)
     job_id = upload(curator, ("lost.md", b"Lost.")).json()["job"]["id"]
-    for _ in range(jobs.MAX_ATTEMPTS):
+    for _ in range(jobs.MAX_FAILURES):
         assert len(list(shop.parts.settings.uploads.iterdir())) == 1
         assert shop.work() == 1
         with shop.parts.database.write() as session:

@@ -70,6 +70,7 @@ ROWS = (
     Row("GET", "/api/documents", "curators"),
     Row("GET", "/api/documents/{document_id:path}", "curators"),
     Row("DELETE", "/api/documents/{document_id:path}", "curators", 404, values={"document_id:path": "none"}),
+    Row("POST", "/api/documents/{document_id:path}/restore", "curators", 404, values={"document_id:path": "none"}),
     Row("GET", "/api/jobs/{job_id}", "curators", 404, values={"job_id": "99"}),
     Row("POST", "/api/search", "programs", body={"query": "hours"}),
     Row("GET", "/api/session", "everybody"),

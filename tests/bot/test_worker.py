@@ -66,6 +66,24 @@ def test_a_report_is_seen_while_the_job_runs(database: Database) -> None:
     assert seen == [("running", None, {"done": 1, "total": 3})]
 
 
+def test_the_next_try_gets_the_progress_of_the_one_before(database: Database) -> None:
+    seen = []
+
+    def handler(_payload: dict[str, Any], report: Any) -> None:
+        seen.append(report.so_far)
+        report({"done": len(seen)})
+        if len(seen) == 1:
+            raise ValueError("not yet")
+
+    enqueue(database, "count")
+    worker = Worker(database, {"count": handler})
+    assert worker.step()
+    with database.write() as session:
+        session.execute(sa.text("update jobs set run_after = '2020-01-01 00:00:00.000000'"))
+    assert worker.step()
+    assert seen == [{}, {"done": 1}]
+
+
 def test_a_job_that_fails_is_told_so_and_tried_again_later(database: Database) -> None:
     def handler(_payload: dict[str, Any], _report: Any) -> None:
         raise ValueError("the engine is down")
@@ -87,7 +105,7 @@ def test_what_follows_a_job_is_done_when_it_is_done_or_given_up(database: Databa
     enqueue(database, "count", number=0)
     enqueue(database, "count", number=1)
     worker = Worker(database, {"count": handler}, after={"count": followed.append})
-    for _ in range(1 + jobs.MAX_ATTEMPTS):
+    for _ in range(1 + jobs.MAX_FAILURES):
         assert followed == ([{"number": 0}] if followed else [])
         assert worker.step()
         with database.write() as session:

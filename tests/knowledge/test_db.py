@@ -100,6 +100,63 @@ def test_a_database_of_the_first_version_is_upgraded_with_what_is_in_it(tmp_path
     database.close()
 
 
+def test_sources_and_retired_documents_of_an_older_version_are_kept(tmp_path: Path) -> None:
+    """A source has no folder yet, and only what a person retired is kept out."""
+    database = Database(f"sqlite:///{tmp_path / 'errata.db'}")
+    config = Config()
+    config.set_main_option("script_location", str(Path(knowledge.tables.__file__).parent / "migrations"))
+    retired = "'2026-02-01 00:00:00.000000'"
+    with database.write() as session:
+        config.attributes["connection"] = session.connection()
+        command.upgrade(config, "0001")
+        for name, source, at, actor in (
+            ("docs/a", "docs", "null", "cli:ann"),
+            ("docs/b", "docs", retired, "cli:ann"),
+            ("docs/c", "docs", retired, "cli:ann"),
+            ("docs/d", "docs", retired, "cli:ann"),
+            ("upload/e", "upload", "null", "carla"),
+            ("f", "api", "null", "carla"),
+            ("handbook/g", "handbook", retired, "errata"),
+        ):
+            session.execute(
+                sa.text(
+                    "insert into documents (id, kind, title, source, language, base_version, current_version,"
+                    " retired_at, created_at, updated_at)"
+                    f" values ('{name}', 'source', 't', '{source}', 'en', 1, 1, {at},"
+                    " '2026-01-01 00:00:00.000000', '2026-01-02 00:00:00.000000')"
+                )
+            )
+            session.execute(
+                sa.text(
+                    "insert into document_versions"
+                    " (document_id, version, base_version, edits, title, text, sha256, details, actor, created_at)"
+                    f" values ('{name}', 1, 1, '', 't', 'x', 'y', '{{}}', '{actor}', '2026')"
+                )
+            )
+        for name, actor, reason in (
+            ("docs/b", "cli:ann", "null"),
+            ("docs/c", "cli:ann", "'its file is gone'"),
+            ("docs/d", "carla", "null"),
+            ("docs/d", "cli:ann", "'its file is gone'"),
+            ("handbook/g", "errata", "'no longer in the handbook'"),
+        ):
+            session.execute(
+                sa.text(
+                    "insert into log (action, actor, document_id, reason, at)"
+                    f" values ('retire', '{actor}', '{name}', {reason}, '2026-02-01 00:00:00.000000')"
+                )
+            )
+    database.migrate()
+    with database.read() as session:
+        kept_out = session.execute(sa.text("select id, retired_by from documents where kept_out")).all()
+        by = dict(session.execute(sa.text("select id, retired_by from documents where retired_by is not null")).all())
+        origins = dict(session.execute(sa.text("select source, path from origins")).all())
+    assert kept_out == [("docs/b", "cli:ann")]
+    assert by == {"docs/b": "cli:ann", "docs/c": "cli:ann", "docs/d": "cli:ann", "handbook/g": "errata"}
+    assert origins == {"docs": None, "upload": "upload", "handbook": "handbook"}
+    database.close()
+
+
 def _path(database: Database) -> Path:
     assert database.url.database is not None
     return Path(database.url.database)

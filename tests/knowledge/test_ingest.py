@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from knowledge import ingest
-from knowledge.errors import Invalid
+from knowledge import ingest, put
+from knowledge.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,7 +105,7 @@ def test_ingest_pruning_a_single_file_retires_nothing_else(world: World, manual:
     assert found(world) == ALL
 
 
-def test_ingest_pruning_one_collection_leaves_the_others(world: World, manual: Path, tmp_path: Path) -> None:
+def test_ingest_pruning_one_folder_leaves_the_others(world: World, manual: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     (other / "note.txt").write_text("Something else.", encoding="utf-8")
@@ -132,19 +132,56 @@ def test_ingest_a_retired_document_comes_back_with_its_file(world: World, manual
     assert found(world) == ALL
 
 
-def test_ingest_uploads_reports_each_file_and_keeps_them_until_discarded(world: World, tmp_path: Path) -> None:
-    folder = tmp_path / "upload"
-    folder.mkdir()
-    (folder / "0.md").write_text("# Hours\n\nOpen at nine.", encoding="utf-8")
-    (folder / "1.pdf").write_bytes(b"no pdf")
-    told: list[dict[str, object]] = []
-    payload = {"folder": str(folder), "files": [["0.md", "hours.md"], ["1.pdf", "scan.pdf"]], "actor": "carla"}
-    result = ingest.ingest_uploads(world.database, world.embedder, payload, report=told.append)
-    ended = [(one["name"], one["state"]) for one in result["files"]]
-    assert ended == [("hours.md", "indexed"), ("scan.pdf", "rejected")]
-    assert [one["done"] for one in told] == [1, 2]
-    assert found(world) == {"upload/hours.md"}
-    assert ingest.ingest_uploads(world.database, world.embedder, payload, report=told.append)["done"] == 2
-    ingest.discard_upload(payload)
-    assert not folder.exists()
-    ingest.discard_upload(payload)
+def test_ingest_a_document_that_a_curator_retired_stays_retired(world: World, manual: Path) -> None:
+    run(world, manual)
+    world.remove("manual/returns.md")
+    for text in (None, "# Returns\n\nWithin 30 days.\n"):
+        if text is not None:
+            (manual / "returns.md").write_text(text, encoding="utf-8")
+        report = run(world, manual, prune=True)
+        (kept,) = [one for one in report.files if one.name == "returns.md"]
+        assert (kept.state, kept.documents, kept.document_id) == ("kept_out", 0, "manual/returns.md")
+        assert kept.reason is not None
+        assert kept.reason.startswith("ann retired it: kept out.")
+        assert found(world) == ALL - {"manual/returns.md"}
+
+
+def test_ingest_rows_that_a_curator_retired_stay_retired_and_the_others_are_taken_in(
+    world: World, manual: Path
+) -> None:
+    run(world, manual)
+    world.remove("manual/faq.jsonl#a")
+    (manual / "faq.jsonl").write_text(
+        '{"id": "a", "question": "Where?", "answer": "Mill Lane."}\n'
+        '{"id": "b", "question": "When?", "answer": "At ten."}\n'
+    )
+    (changed,) = [one for one in run(world, manual).files if one.name == "faq.jsonl"]
+    assert (changed.state, changed.documents) == ("indexed", 1)
+    assert changed.reason == "1 of its 2 documents were retired by a curator: kept out."
+    assert world.live()["manual/faq.jsonl#b"] == ["At ten."]
+    assert found(world) == ALL - {"manual/faq.jsonl#a"}
+
+
+def test_a_retired_document_is_restored_with_its_text_and_follows_its_file_again(world: World, manual: Path) -> None:
+    run(world, manual)
+    world.remove("manual/returns.md")
+    stored = put.restore(world.database, world.embedder, "manual/returns.md", actor="bob")
+    assert (stored.changed, stored.version) == (True, 1)
+    assert world.live()["manual/returns.md"] == ["Within 14 days."]
+    assert not put.restore(world.database, world.embedder, "manual/returns.md", actor="bob").changed
+    (manual / "returns.md").write_text("# Returns\n\nWithin 30 days.\n", encoding="utf-8")
+    assert states(run(world, manual))["returns.md"] == "indexed"
+    assert world.live()["manual/returns.md"] == ["Within 30 days."]
+
+
+def test_a_document_that_does_not_exist_is_not_restored(world: World) -> None:
+    with pytest.raises(NotFound):
+        put.restore(world.database, world.embedder, "nothing", actor="bob")
+
+
+def test_a_document_that_a_curator_retired_comes_back_when_a_person_puts_it(world: World) -> None:
+    world.put("hours", "Open at nine.")
+    world.remove("hours")
+    assert world.live() == {}
+    world.put("hours", "Open at nine.")
+    assert world.live() == {"hours": ["Open at nine."]}

@@ -104,23 +104,43 @@ def test_a_worker_that_lost_its_job_changes_nothing_any_more(world: World) -> No
     assert (job(world, quick.id).state, job(world, quick.id).progress) == ("done", {"done": 2})
 
 
-def test_a_job_that_keeps_losing_its_worker_fails(world: World) -> None:
+def test_a_job_whose_worker_ends_is_taken_up_again_and_again(world: World) -> None:
+    """A server that is killed says nothing about the work."""
     job_id = enqueue(world)
     now = utc_now()
-    for _ in range(jobs.MAX_ATTEMPTS):
+    for _ in range(20):
         assert claim(world, now=now) is not None
-        now += LATER
-    assert claim(world, now=now) is None
-    assert (job(world, job_id).state, job(world, job_id).error) == (
-        "failed",
-        "The worker ended 3 times while doing this.",
-    )
+        now += timedelta(hours=2)
+    taken = claim(world, now=now)
+    assert taken is not None
+    assert (taken.id, taken.attempts, taken.failures, taken.state) == (job_id, 21, 0, "running")
+
+
+def test_a_job_that_keeps_ending_its_worker_waits_longer_each_time_and_others_go_on(world: World) -> None:
+    job_id = enqueue(world)
+    now = utc_now()
+    waited = []
+    for _ in range(jobs.FREE_ENDS + 9):
+        assert claim(world, now=now) is not None
+        start = now
+        while claim(world, now=now + timedelta(seconds=1)) is None:
+            now += timedelta(seconds=30)
+        waited.append((now - start).total_seconds())
+        with world.database.write() as session:  # the claim above was a look only
+            jobs.get(session, job_id).attempts -= 1
+            jobs.get(session, job_id).heartbeat_at = start
+        now += timedelta(seconds=1)
+    assert waited[: jobs.FREE_ENDS] == [60] * jobs.FREE_ENDS
+    assert waited[jobs.FREE_ENDS :] == [120, 240, 480, 960, 1920, 3600, 3600, 3600, 3600]
+    other = enqueue(world)
+    assert claim(world, now=utc_now()) is not None
+    assert job(world, other).state == "running"
 
 
 def test_fail_tries_again_with_growing_pauses_and_then_gives_up(world: World) -> None:
     job_id = enqueue(world)
     pauses = []
-    for _ in range(jobs.MAX_ATTEMPTS):
+    for _ in range(jobs.MAX_FAILURES):
         taken = claim(world, now=datetime(2100, 1, 1, tzinfo=UTC))
         assert taken is not None
         with world.database.write() as session:
@@ -130,6 +150,23 @@ def test_fail_tries_again_with_growing_pauses_and_then_gives_up(world: World) ->
     assert pauses == [20, 80, 320]
     assert (failed.state, len(failed.error or ""), failed.finished_at is not None) == ("failed", 2000, True)
     assert claim(world, now=datetime(2100, 1, 1, tzinfo=UTC)) is None
+
+
+def test_a_server_that_was_killed_uses_up_no_try(world: World) -> None:
+    enqueue(world)
+    now = datetime(2100, 1, 1, tzinfo=UTC)
+    for _ in range(jobs.MAX_FAILURES + 1):
+        assert claim(world, now=now) is not None
+        now += LATER
+    states = []
+    for _ in range(jobs.MAX_FAILURES):
+        taken = claim(world, now=now)
+        assert taken is not None
+        now += LATER
+        with world.database.write() as session:
+            jobs.fail(session, taken, "the disk is full")
+        states.append(job(world, taken.id).state)
+    assert states == ["queued", "queued", "failed"]
 
 
 def test_a_failed_job_waits_for_its_pause(world: World) -> None:

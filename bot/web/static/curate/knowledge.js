@@ -10,6 +10,8 @@ const PAGE = 50;
 const POLL_MS = 1000;
 const TRIAL_HITS = 10;
 let latest = 0;
+/** @type {File[]} the files of the last upload */
+let sent = [];
 
 /** @param {{more?: boolean}} [options] `more` appends the next page */
 export async function loadDocuments({ more = false } = {}) {
@@ -57,10 +59,26 @@ export async function deleteDocument(id) {
   }
 }
 
-/** @param {FileList | File[]} files */
-export async function upload(files) {
+/** @param {string} id @returns {Promise<void>} */
+export async function restoreDocument(id) {
+  try {
+    await request("POST", `/api/documents/${segment(id)}/restore`);
+    toast(t("knowledge.restored"));
+    await Promise.all([loadDocument(id), loadDocuments()]);
+  } catch (error) {
+    report(error);
+  }
+}
+
+/**
+ * @param {FileList | File[]} files
+ * @param {{replace?: boolean}} [options] `replace`: they take the place of documents of the same name
+ */
+export async function upload(files, { replace = false } = {}) {
+  sent = [...files];
   const form = new FormData();
   for (const file of files) form.append("files", file, file.name);
+  if (replace) form.append("replace", "true");
   if ([...form.keys()].length === 0) return;
   job.value = { state: "sending", total: files.length, done: 0, files: [] };
   try {
@@ -70,6 +88,12 @@ export async function upload(files) {
     job.value = null;
     report(error);
   }
+}
+
+/** Sends those files of the last upload again which were rejected because they would replace documents. */
+export function replaceDocuments() {
+  const names = new Set((job.value?.files ?? []).filter((/** @type {any} */ file) => file.replaces).map((/** @type {any} */ file) => file.name));
+  return upload(sent.filter((file, at) => names.has(file.name) && sent.findIndex((other) => other.name === file.name) === at), { replace: true });
 }
 
 /** @param {string} id */

@@ -4,7 +4,7 @@ import { formatAgo, formatNumber, formatTime, label, languageOf, t } from "../i1
 import { PassageText, SourceLine } from "../passage.js";
 import { safeLink } from "../render.js";
 import { Dialog, Icon, IconButton } from "../ui.js";
-import { deleteDocument, loadDocument, loadDocuments, trySearch } from "./knowledge.js";
+import { deleteDocument, loadDocument, loadDocuments, restoreDocument, trySearch } from "./knowledge.js";
 import { documentId, documents, documentSearch, openDocument, trial } from "./knowledge_store.js";
 import { go } from "./route.js";
 import { Upload } from "./upload.js";
@@ -75,6 +75,7 @@ export function DocumentView() {
           ${shown.retired && html`<span class="mark mark-soft">${t("knowledge.retired")}</span>`}
           <span class="muted">${[t("source.version", { version: shown.version }), shown.language, shown.passages === undefined ? "" : t("knowledge.passages", { n: shown.passages })].filter(Boolean).join(" · ")}</span>
           ${!shown.retired && html`<button type="button" class="button button-small button-quiet push" onClick=${() => setDeleting(true)}>${t("knowledge.delete")}</button>`}
+          ${shown.retired && shown.kind !== "erratum" && html`<button type="button" class="button button-small button-quiet push" onClick=${() => restoreDocument(shown.id)}>${t("knowledge.restore")}</button>`}
         </p>
         <h1 lang=${languageOf(shown.title)}>${shown.title || shown.id}</h1>
         <p class="muted">${link ? html`<a href=${link} target="_blank" rel="noopener noreferrer nofollow">${link}</a>` : shown.id}</p>

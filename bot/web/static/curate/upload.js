@@ -2,7 +2,7 @@
 import { html, useRef, useState } from "../html.js";
 import { label, t } from "../i18n.js";
 import { Icon } from "../ui.js";
-import { upload } from "./knowledge.js";
+import { replaceDocuments, upload } from "./knowledge.js";
 import { job } from "./knowledge_store.js";
 
 const KINDS = ".md,.markdown,.txt,.html,.htm,.pdf,.docx,.csv,.xlsx,.jsonl,.json";
@@ -31,11 +31,13 @@ function Job() {
   const now = job.value;
   if (!now) return null;
   const rejected = (now.files ?? []).filter((/** @type {any} */ file) => file.state === "rejected");
+  const replacing = rejected.filter((/** @type {any} */ file) => file.replaces).length;
   const finished = now.state === "done" || now.state === "failed";
   return html`<div class="job" role="status">
     <p>${label("job", now.state)} ${t("upload.progress", { done: now.done ?? 0, total: now.total ?? 0 })}
       ${finished && html` <button type="button" class="link-button" onClick=${() => { job.value = null; }}>${t("ui.close")}</button>`}</p>
     ${!finished && html`<progress max=${now.total || 1} value=${now.done ?? 0} aria-label=${t("upload.choose")}></progress>`}
     ${rejected.length > 0 && html`<ul class="rejected">${rejected.map((/** @type {any} */ file) => html`<li key=${file.name}><strong>${file.name}</strong> ${file.reason ?? ""}</li>`)}</ul>`}
+    ${finished && replacing > 0 && html`<p class="buttons"><button type="button" class="button button-small" onClick=${() => replaceDocuments()}>${t("upload.replace", { n: replacing })}</button></p>`}
   </div>`;
 }

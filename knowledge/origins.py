@@ -1,0 +1,177 @@
+"""Where documents come from, and the name under which an ingest stores them (``documents.source``).
+
+An origin is a folder by its real path, or the uploads. The folder's own name is its source when it is free; a second
+folder of that name gets one that says more, ``depot-b/docs``, and keeps it, by whatever path it is reached. So the id
+of a document (its source and its path below the folder) names one file, and pruning knows whose documents it retires.
+
+Decision: a source has one folder. Two folders under one source would replace each other's files of the same name, so
+it is refused. Whoever moves a folder says so (``moved``): nothing else tells a moved folder from another of its name.
+Sources of an older version have no path; the caller decides whether a folder is theirs (``known``).
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from itertools import chain, count
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from knowledge.db import utc_now
+from knowledge.errors import Invalid
+from knowledge.tables import Document, Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sqlalchemy.orm import Session
+
+UPLOAD = "upload"  # the source of uploaded files, and the path of their origin
+RESERVED = frozenset({UPLOAD, "api", "errata"})  # sources of documents that no folder holds
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A folder as an origin: its path, and the names that its source may have, the best one first."""
+
+    path: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The name under which a place's documents are stored. ``new``: it was not known before. ``instead_of``: the
+    folder's own name, where another origin has it."""
+
+    name: str
+    new: bool
+    instead_of: str | None = None
+
+
+def place_of(folder: Path) -> Place:
+    """The origin of a folder, named by the last parts of its real path: as few as are needed."""
+    real = folder.resolve()
+    path = os.fsencode(real).decode("utf-8", "backslashreplace")
+    parts = [part.encode("utf-8", "replace").decode("utf-8") for part in real.parts if part != real.anchor]
+    return Place(path, tuple("/".join(parts[-n:]) for n in range(1, len(parts) + 1)) or ("files",))
+
+
+def touch_uploads(session: Session) -> None:
+    """Writes down that files were uploaded."""
+    row = session.get(Origin, UPLOAD)
+    if row is None:
+        session.add(Origin(source=UPLOAD, path=UPLOAD))
+    else:
+        row.last_at = utc_now()
+    session.flush()
+
+
+def source_of(session: Session, place: Place) -> str | None:
+    """The source of a place that was taken in before."""
+    of_place = sa.select(Origin.source).where(Origin.path == place.path).order_by(Origin.first_at, Origin.source)
+    return session.scalars(of_place).first()
+
+
+def live(session: Session, source: str) -> list[str]:
+    """The ids of the documents of a source that readers can find, ascending."""
+    return list(
+        session.scalars(
+            sa.select(Document.id)
+            .where(Document.source == source, Document.kind == "source", Document.retired_at.is_(None))
+            .order_by(Document.id)
+        )
+    )
+
+
+def without_path(session: Session, source: str) -> bool:
+    """Whether this source was stored by a version that did not write down from which folder."""
+    row = session.get(Origin, source)
+    return row is not None and row.path is None
+
+
+def claim(
+    session: Session, place: Place, *, source: str | None = None, moved: bool = False, known: bool = False
+) -> Source:
+    """The source of a place, written down when it is new. ``source``: the name that the person wants for it.
+
+    ``moved``: its documents came from another folder until now. ``known``: where the source has no path, its documents
+    came from here. Raises Invalid when the source that is wanted belongs to another place.
+    """
+    if source is not None:
+        return _claim_named(session, place, source, moved=moved, known=known)
+    own = place.names[0]
+    taken_in = source_of(session, place)
+    if taken_in is None and known and without_path(session, own):
+        taken_in = own
+    if taken_in is not None:
+        row = session.get_one(Origin, taken_in)
+        row.path = place.path
+        return _touch(row, own)
+    name = next(name for name in _names(place) if _is_free(session, name))
+    session.add(Origin(source=name, path=place.path))
+    session.flush()
+    return Source(name, new=True, instead_of=own if name != own else None)
+
+
+def strangers(session: Session, source: str, ids: list[str]) -> list[str]:
+    """Those of the ids that belong to documents of another source."""
+    found: list[str] = []
+    for start in range(0, len(ids), 500):
+        batch = ids[start : start + 500]
+        found += session.scalars(sa.select(Document.id).where(Document.id.in_(batch), Document.source != source))
+    return sorted(found)
+
+
+def _claim_named(session: Session, place: Place, source: str, *, moved: bool, known: bool) -> Source:
+    row = session.get(Origin, source)
+    if row is None:
+        if source in RESERVED:
+            raise Invalid(
+                "The name {source} is kept for documents that come from no folder. Choose another with --source.",
+                code="source_reserved",
+                source=source,
+            )
+        session.add(Origin(source=source, path=place.path))
+        session.flush()
+        return Source(source, new=True)
+    if row.path is None and not (known or moved):
+        raise Invalid(
+            "Documents named {source} are there from an older version, and most of them are not as in {path}. "
+            "If this is their folder, add --moved; if it is another one, choose another --source.",
+            code="source_without_folder",
+            source=source,
+            path=place.path,
+        )
+    if row.path not in (None, place.path) and not (moved and row.path.startswith("/")):
+        raise Invalid(
+            "The documents named {source} come from {known}, not from {path}. Two folders under one name would "
+            "replace each other's files. If the folder was moved, add --moved; if not, choose another --source.",
+            code="source_of_another_folder",
+            source=source,
+            known=row.path,
+            path=place.path,
+        )
+    row.path = place.path
+    return _touch(row, source)
+
+
+def _touch(row: Origin, own: str) -> Source:
+    row.last_at = utc_now()
+    return Source(row.source, new=False, instead_of=own if row.source != own else None)
+
+
+def _names(place: Place) -> Iterator[str]:
+    """The names that a place may have, without end."""
+    return chain(place.names, (f"{place.names[-1]} ({number})" for number in count(2)))
+
+
+def _is_free(session: Session, name: str) -> bool:
+    """Whether no document has this source, or an id that could be an id of it."""
+    above = [name[:at] for at, letter in enumerate(name) if letter == "/"]  # the source a holds the id a/b/c too
+    taken = session.scalar(sa.select(Origin.source).where(Origin.source.in_([name, *above])).limit(1))
+    if taken is not None or not RESERVED.isdisjoint([name, *above]):
+        return False
+    below = sa.and_(Document.id >= f"{name}/", Document.id < f"{name}0")  # "0" comes after "/"
+    return session.scalar(sa.select(Document.id).where(sa.or_(Document.source == name, below)).limit(1)) is None

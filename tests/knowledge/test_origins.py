@@ -1,0 +1,182 @@
+"""Folders of the same name are kept apart; a folder keeps its name however it is reached."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+
+from knowledge import ingest
+from knowledge.errors import Invalid
+from knowledge.tables import Origin
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
+    from knowledge.ingest import IngestReport
+    from tests.knowledge.world import World
+
+
+def folder(path: Path, **files: str) -> Path:
+    """A folder with these Markdown files."""
+    path.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (path / f"{name}.md").write_text(text, encoding="utf-8")
+    return path
+
+
+def run(world: World, *paths: Path, **how: Any) -> IngestReport:
+    return ingest.ingest(world.database, world.embedder, paths, actor="test", **how)
+
+
+def names(report: IngestReport) -> list[str]:
+    return [source.name for source in report.sources.values()]
+
+
+def test_two_folders_of_one_name_are_both_live(world: World, tmp_path: Path) -> None:
+    north = folder(tmp_path / "north" / "rules", pool="The north pool is 25 m long.", sauna="The sauna is closed.")
+    south = folder(tmp_path / "south" / "rules", pool="The south pool is 50 m long.")
+    assert names(run(world, north)) == ["rules"]
+    report = run(world, south)
+    assert names(report) == ["south/rules"]
+    assert report.count("indexed") == 1
+    assert world.live() == {
+        "rules/pool.md": ["The north pool is 25 m long."],
+        "rules/sauna.md": ["The sauna is closed."],
+        "south/rules/pool.md": ["The south pool is 50 m long."],
+    }
+    assert run(world, south, prune=True).count("unchanged") == 1
+    assert set(world.live()) == {"rules/pool.md", "rules/sauna.md", "south/rules/pool.md"}
+
+
+def test_two_folders_of_one_name_in_one_run_are_both_live(world: World, tmp_path: Path) -> None:
+    paths = [folder(tmp_path / name / "faq", price=f"{name} costs 3 euros.") for name in ("bus", "tram")]
+    assert names(run(world, *paths, prune=True)) == ["faq", "tram/faq"]
+    assert set(world.live()) == {"faq/price.md", "tram/faq/price.md"}
+
+
+def test_single_files_of_one_name_in_folders_of_one_name_are_both_live(world: World, tmp_path: Path) -> None:
+    east = folder(tmp_path / "east" / "faq", 价格="东区门票三十元。") / "价格.md"
+    west = folder(tmp_path / "west" / "faq", 价格="西区门票五十元。") / "价格.md"
+    run(world, east)
+    run(world, west)
+    assert world.live() == {"faq/价格.md": ["东区门票三十元。"], "west/faq/价格.md": ["西区门票五十元。"]}
+    assert run(world, west.parent).count("unchanged") == 1  # the folder of a file is its origin
+
+
+def test_a_folder_is_the_same_however_it_is_reached(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder(tmp_path / "a" / "docs", one="One.")
+    other = folder(tmp_path / "b" / "docs", one="Another one.")
+    run(world, tmp_path / "a" / "docs")
+    run(world, other)
+    (tmp_path / "link").symlink_to(other)
+    monkeypatch.chdir(tmp_path / "b")
+    from pathlib import Path
+
+    for path in (tmp_path / "link", Path("docs"), Path("../b/docs"), tmp_path / "b" / "." / "docs"):
+        report = run(world, path)
+        assert (names(report), report.count("unchanged")) == (["b/docs"], 1)
+    assert set(world.live()) == {"docs/one.md", "b/docs/one.md"}
+
+
+def test_a_name_is_never_one_under_which_other_documents_could_be(world: World, tmp_path: Path) -> None:
+    run(world, folder(tmp_path / "x" / "docs" / "in", a="A."), source="docs")
+    world.put("y/docs/a.md", "Put by a program.")
+    report = run(world, folder(tmp_path / "y" / "docs", a="Not put by a program."))
+    assert names(report) == [f"{tmp_path.name}/y/docs"]
+    assert world.live()["y/docs/a.md"] == ["Put by a program."]
+    assert names(run(world, folder(tmp_path / "upload", a="In a folder called upload."))) == [f"{tmp_path.name}/upload"]
+
+
+def test_a_file_never_takes_the_place_of_a_document_from_elsewhere(world: World, tmp_path: Path) -> None:
+    notes = folder(tmp_path / "notes", a="A.")
+    run(world, notes)
+    world.put("notes/b.md", "Put by a program.")
+    (notes / "b.md").write_text("From a file.", encoding="utf-8")
+    (refused,) = [one for one in run(world, notes).files if one.name == "b.md"]
+    assert (refused.state, refused.code) == ("rejected", "document_of_another_source")
+    assert world.live()["notes/b.md"] == ["Put by a program."]
+
+
+def test_an_explicit_name_belongs_to_one_folder(world: World, tmp_path: Path) -> None:
+    first, second = folder(tmp_path / "one", a="A."), folder(tmp_path / "two", a="Not A.")
+    run(world, first, source="manual")
+    with pytest.raises(Invalid, match=r"come from .*one, not from .*two") as refused:
+        run(world, second, source="manual")
+    assert refused.value.code == "source_of_another_folder"
+    with pytest.raises(Invalid) as refused:
+        run(world, first, second, source="both")
+    assert refused.value.code == "source_of_many_folders"
+    with pytest.raises(Invalid) as refused:
+        run(world, second, source="upload")
+    assert refused.value.code == "source_reserved"
+    assert world.live() == {"manual/a.md": ["A."]}
+    assert names(run(world, first)) == ["manual"]  # known by its path from now on
+
+
+def test_a_folder_that_was_moved_keeps_its_documents(world: World, tmp_path: Path) -> None:
+    before = folder(tmp_path / "old" / "docs", a="A.", b="B.")
+    run(world, before)
+    shutil.move(before, tmp_path / "docs")
+    report = run(world, tmp_path / "docs", source="docs", moved=True, prune=True)
+    assert (names(report), report.count("unchanged"), report.count("retired")) == (["docs"], 2, 0)
+    assert names(run(world, tmp_path / "docs")) == ["docs"]
+
+
+def without_path(world: World) -> None:
+    """As an installation of the first version is after its upgrade."""
+    with world.database.write() as session:
+        session.execute(sa.update(Origin).values(path=None))
+
+
+def test_the_folder_of_an_older_version_is_recognised_by_its_files(world: World, tmp_path: Path) -> None:
+    docs = folder(tmp_path / "docs", a="One thing.", b="Another thing.", c="A third thing.")
+    run(world, docs)
+    without_path(world)
+    (docs / "a.md").write_text("Something else now.", encoding="utf-8")
+    report = run(world, docs)
+    assert (names(report), report.count("indexed"), report.count("unchanged")) == (["docs"], 1, 2)
+    assert world.live()["docs/a.md"] == ["Something else now."]
+    assert len(world.live()) == 3
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"a": "Nothing of it.", "b": "Nor of this.", "c": "Nor of that."},  # the same names, other texts
+        {"a": "One thing.", "other": "New."},  # most of the files are not there
+    ],
+)
+def test_another_folder_does_not_take_over_what_an_older_version_stored(
+    world: World, tmp_path: Path, files: dict[str, str]
+) -> None:
+    run(world, folder(tmp_path / "docs", a="One thing.", b="Another thing.", c="A third thing."))
+    without_path(world)
+    before = world.live()
+    other = folder(tmp_path / "other" / "docs", **files)
+    assert names(run(world, other, prune=True)) == ["other/docs"]
+    assert world.live().items() >= before.items()
+    with pytest.raises(Invalid) as refused:
+        run(world, folder(tmp_path / "third" / "docs", **files), source="docs")
+    assert refused.value.code == "source_without_folder"
+    assert world.live().items() >= before.items()
+    assert names(run(world, tmp_path / "docs", source="docs", moved=True)) == ["docs"]
+
+
+def test_retired_documents_of_an_older_version_come_back_from_their_folder(world: World, tmp_path: Path) -> None:
+    docs = folder(tmp_path / "docs", a="One thing.", b="Another thing.")
+    run(world, docs)
+    (docs / "a.md").rename(tmp_path / "a.md")
+    (docs / "b.md").rename(tmp_path / "b.md")
+    run(world, docs, prune=True, prune_all=True)
+    assert world.live() == {}
+    without_path(world)
+    (tmp_path / "a.md").rename(docs / "a.md")
+    (tmp_path / "b.md").rename(docs / "b.md")
+    assert names(run(world, docs)) == ["docs"]
+    assert set(world.live()) == {"docs/a.md", "docs/b.md"}

@@ -1,0 +1,153 @@
+"""The job of an upload: nothing is replaced unasked, and a server that ends costs no file and no try."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from knowledge import uploads
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.knowledge.world import World
+
+
+class ServerEnds(BaseException):
+    """Nobody catches it, as nobody catches a kill."""
+
+
+def payload(folder: Path, *files: tuple[str, str], replace: bool = False) -> dict[str, Any]:
+    """An upload of (name, text)."""
+    folder.mkdir()
+    names = []
+    for number, (name, text) in enumerate(files):
+        stored = f"{number}.{name.rpartition('.')[2]}"
+        (folder / stored).write_text(text, encoding="utf-8")
+        names.append([stored, name])
+    return {"folder": str(folder), "files": names, "actor": "carla", "replace": replace}
+
+
+class Job:
+    """A job's row: what a server reports, the next one is given."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.progress: dict[str, Any] = {}
+        self.read: list[str] = []
+
+    def run(self, payload: dict[str, Any], *, ends_at: str = "") -> dict[str, Any]:
+        """The job; the server ends when it is about to read the file ``ends_at``."""
+        names = [name for _, name in payload["files"]]
+
+        def report(progress: dict[str, Any]) -> None:
+            self.progress = progress
+            if "reading" in progress:
+                name = names[progress["reading"]["file"]]
+                if name == ends_at:
+                    raise ServerEnds
+                self.read.append(name)
+
+        return uploads.ingest_uploads(
+            self.world.database, self.world.embedder, payload, report=report, so_far=self.progress
+        )
+
+
+def states(progress: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(one["name"], one["state"]) for one in progress["files"]]
+
+
+def test_upload_reports_each_file_and_keeps_them_until_discarded(world: World, tmp_path: Path) -> None:
+    sent = payload(tmp_path / "sent", ("hours.md", "# Hours\n\nOpen at nine."), ("scan.pdf", "no pdf"))
+    assert states(Job(world).run(sent)) == [("hours.md", "indexed"), ("scan.pdf", "rejected")]
+    assert world.live() == {"upload/hours.md": ["Open at nine."]}
+    assert states(Job(world).run(sent)) == [("hours.md", "unchanged"), ("scan.pdf", "rejected")]
+    uploads.discard_upload(sent)
+    assert not (tmp_path / "sent").exists()
+    uploads.discard_upload(sent)
+
+
+def test_upload_does_not_replace_another_document_unasked(world: World, tmp_path: Path) -> None:
+    Job(world).run(payload(tmp_path / "1", ("plan.md", "# Roof\n\nThe roof is repaired in May.")))
+    other = ("plan.md", "# Cellar\n\nThe cellar is dry.")
+    (refused,) = Job(world).run(payload(tmp_path / "2", other))["files"]
+    assert (refused["state"], refused["code"], refused["replaces"]) == (
+        "rejected",
+        "upload_would_replace",
+        "upload/plan.md",
+    )
+    assert "upload/plan.md (Roof)" in refused["reason"]
+    assert world.live() == {"upload/plan.md": ["The roof is repaired in May."]}
+    (taken,) = Job(world).run(payload(tmp_path / "3", other, replace=True))["files"]
+    assert (taken["state"], taken["version"]) == ("indexed", 2)
+    assert world.live() == {"upload/plan.md": ["The cellar is dry."]}
+
+
+def test_upload_of_a_table_replaces_its_rows_only_when_asked(world: World, tmp_path: Path) -> None:
+    def table(*rows: tuple[str, str]) -> tuple[str, str]:
+        lines = (f'{{"id": "{key}", "title": "{key}", "text": "{text}"}}' for key, text in rows)
+        return "rows.jsonl", "\n".join(lines)
+
+    Job(world).run(payload(tmp_path / "1", table(("a", "Apples."), ("b", "Bees."))))
+    more = Job(world).run(payload(tmp_path / "2", table(("c", "Cats."))))
+    assert states(more) == [("rows.jsonl", "indexed")]
+    (refused,) = Job(world).run(payload(tmp_path / "3", table(("d", "Dogs."), ("b", "Bread."))))["files"]
+    assert (refused["state"], refused["replaces"]) == ("rejected", "upload/rows.jsonl#b")
+    assert {key[-1] for key in world.live()} == {"a", "b", "c"}
+    Job(world).run(payload(tmp_path / "4", table(("d", "Dogs."), ("b", "Bread.")), replace=True))
+    assert world.live() == {"upload/rows.jsonl#b": ["Bread."], "upload/rows.jsonl#d": ["Dogs."]}
+
+
+def test_two_files_of_one_name_in_one_upload_end_one_by_one(world: World, tmp_path: Path) -> None:
+    sent = payload(tmp_path / "1", ("note.md", "First."), ("other.md", "Other."), ("note.md", "Second."), replace=True)
+    progress = Job(world).run(sent)
+    assert states(progress) == [("note.md", "indexed"), ("other.md", "indexed"), ("note.md", "rejected")]
+    assert progress["files"][2]["code"] == "upload_name_twice"
+    assert world.live() == {"upload/note.md": ["First."], "upload/other.md": ["Other."]}
+
+
+def test_upload_brings_back_a_document_that_was_retired(world: World, tmp_path: Path) -> None:
+    Job(world).run(payload(tmp_path / "1", ("a.md", "One.")))
+    world.remove("upload/a.md")
+    assert states(Job(world).run(payload(tmp_path / "2", ("a.md", "Two.")))) == [("a.md", "indexed")]
+    assert world.live() == {"upload/a.md": ["Two."]}
+
+
+def test_upload_goes_on_after_the_last_finished_file(world: World, tmp_path: Path) -> None:
+    sent = payload(tmp_path / "1", *((f"{name}.md", f"{name} is a letter.") for name in "abcd"))
+    job = Job(world)
+    for _ in range(4):
+        with pytest.raises(ServerEnds):
+            job.run(sent, ends_at="c.md")
+    assert job.read == ["a.md", "b.md"]
+    assert states(job.run(sent)) == [(f"{name}.md", "indexed") for name in "abcd"]
+    assert job.read == ["a.md", "b.md", "c.md", "d.md"]
+
+
+def test_a_file_in_whose_reading_the_server_ends_again_and_again_is_left_out(world: World, tmp_path: Path) -> None:
+    sent = payload(tmp_path / "1", *((f"{name}.md", f"{name} is a letter.") for name in "abc"))
+    job = Job(world)
+    for _ in range(uploads.MOST_ENDS):
+        with pytest.raises(ServerEnds):
+            job.run(sent, ends_at="b.md")
+    progress = job.run(sent, ends_at="b.md")
+    assert states(progress) == [("a.md", "indexed"), ("b.md", "rejected"), ("c.md", "indexed")]
+    assert progress["files"][1]["reason"] == "The server ended 5 times while it read this file, so it was left out."
+
+
+def test_a_failure_of_the_job_is_not_the_fault_of_the_file(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = payload(tmp_path / "1", ("a.md", "A."))
+    job = Job(world)
+
+    def broken(*_args: object) -> None:
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(uploads, "_file", broken)
+        for _ in range(uploads.MOST_ENDS + 1):
+            with pytest.raises(OSError, match="full"):
+                job.run(sent)
+    assert states(job.run(sent)) == [("a.md", "indexed")]
