@@ -13,14 +13,18 @@ import sqlalchemy as sa
 
 from bot import conversations
 from bot.tables import Answer, Conversation, Feedback, Signal, Survey
-from knowledge.correcting import corrections
+from knowledge.correcting import corrections, merging
 from knowledge.correcting.corrections import NewComplaint
 from knowledge.db import utc_now
 from knowledge.errors import Invalid
-from knowledge.tables import Entry
+from knowledge.tables import Complaint, Entry
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.orm import Session
+
+    from knowledge.tables import Correction
 
 MAX_TEXT = 10_000  # characters of a comment, suggestion or quote
 MAX_REASONS = 20
@@ -125,6 +129,23 @@ def report_unanswered(session: Session, answer_id: str) -> None:
     )
     answer.correction_id = correction.id
     session.flush()
+
+
+def split(
+    session: Session, correction_id: int, complaint_ids: Sequence[int], *, actor: str, revision: int | None = None
+) -> tuple[Correction, Correction]:
+    """Moves complaints out of a correction (knowledge.correcting.merging), and has the people who made them hear of the
+    correction where their complaint is now. Returns (what is left, where they are). Raises as that does."""
+    kept, apart = merging.split(session, correction_id, complaint_ids, actor=actor, revision=revision)
+    moved = sa.select(Complaint.answer_id).where(Complaint.correction_id == apart.id, Complaint.answer_id.is_not(None))
+    for table, answer_id in ((Answer, Answer.id), (Feedback, Feedback.answer_id)):
+        session.execute(
+            sa.update(table)
+            .where(answer_id.in_(moved), table.correction_id == kept.id)
+            .values(correction_id=apart.id)
+            .execution_options(synchronize_session=False)
+        )
+    return kept, apart
 
 
 def signal(session: Session, answer: Answer, kind: str, value: float | None) -> None:

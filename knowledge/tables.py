@@ -197,6 +197,7 @@ class Complaint(Base):
     who: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     reporter: Mapped[str | None]  # tells people apart where ``who`` does not (null: nobody knows who it was)
+    merged_from: Mapped[int | None]  # the correction that it belonged to before that one was merged into this
 
 
 class Entry(Base):

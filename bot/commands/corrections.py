@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="The queue of corrections: list, show, draft, prove, approve, check again, reject, reopen, roll back, merge.",
+    help="The queue of corrections: list, show, draft, prove, approve, check again, reject, reopen, roll back, merge, "
+    "split.",
 )
 
 Id = Annotated[int, typer.Argument(help="Number of the correction.", metavar="ID")]
@@ -192,6 +193,26 @@ def merge(
     _act(lambda desk: desk.merge(ids, actor=actor()), as_json, f"Merged into correction {ids[0]}.")
 
 
+@app.command()
+def split(
+    correction_id: Id,
+    complaints: Annotated[list[int], typer.Argument(help="Numbers of the complaints, as `show` gives them.")],
+    as_json: AsJson = False,
+) -> None:
+    """Move complaints that ask something else into an item of their own: takes a merge back."""
+    with open_parts() as parts:
+        from bot import feedback
+        from knowledge.correcting import items
+
+        with parts.database.write() as session:
+            kept, apart = feedback.split(session, correction_id, complaints, actor=actor())
+            found = {"kept": items.item(session, kept), "split": items.item(session, apart)}
+    if as_json:
+        say_json(found)
+    else:
+        say(f"The complaints belong to correction {apart.id} now.")
+
+
 def _act(
     action: Callable[[Curation], dict[str, Any]], as_json: bool, done: str | None, *, busy: str | None = None
 ) -> None:
@@ -213,7 +234,9 @@ def _show(item: dict[str, Any]) -> None:
     say(f"Question   {item['question']}")
     for one in item["complaints"]:
         reasons = ", ".join([one["rating"] or "unanswered", *one["reasons"]])
-        say(f"Complaint  {one['created_at']} by {one['who']} ({reasons}): {one['comment'] or 'no comment'}")
+        say(f"Complaint {one['id']}  {one['created_at']} by {one['who']} ({reasons}): {one['comment'] or 'no comment'}")
+        if not one["confirmed"]:
+            say(f"           asks: {one['question']} (not confirmed as a wording of this question)")
         if one["suggested_answer"]:
             say(f"           suggests: {one['suggested_answer']}")
     if item["snapshot"]:

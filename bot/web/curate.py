@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from bot import feedback
 from bot.accounts import Identity
 from bot.errors import Forbidden
 from bot.web import problems
@@ -56,6 +57,11 @@ class MergeBody(BaseModel):
     ids: list[int] = Field(min_length=2, max_length=200)
 
 
+class SplitBody(BaseModel):
+    complaints: list[int] = Field(min_length=1, max_length=1_000)
+    revision: int | None = None
+
+
 @router.get("")
 def queue(
     _identity: Curator,
@@ -75,6 +81,16 @@ def queue(
 def merge(body: MergeBody, identity: Curator, parts: PartsDep) -> dict[str, Any]:
     """Makes one item of several; the first keeps the complaints of all."""
     return _told(parts.curation.merge(body.ids, actor=identity.name))
+
+
+@router.post("/{correction_id}/split")
+def split(correction_id: int, body: SplitBody, identity: Curator, parts: PartsDep) -> dict[str, Any]:
+    """Moves complaints into a correction of their own. ``kept``: what is left; ``split``: where they are now."""
+    with parts.database.write() as session:
+        kept, apart = feedback.split(
+            session, correction_id, body.complaints, actor=identity.name, revision=body.revision
+        )
+        return {"kept": _told(items.item(session, kept)), "split": _told(items.item(session, apart))}
 
 
 @router.get("/{correction_id}")

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from knowledge.correcting.matching import normal_form
 from knowledge.db import utc_now
-from knowledge.errors import Invalid, NotAllowed, NotFound, Stale
+from knowledge.errors import NotAllowed, NotFound, Stale
 from knowledge.tables import Complaint, Correction, CorrectionEvent, Entry
 from retrieval.text import language_of
 
@@ -74,6 +74,7 @@ TRANSITIONS: Mapping[tuple[State, str], State] = {
     (State.QUEUED, "merge"): State.MERGED,
     (State.DRAFTED, "merge"): State.MERGED,
     (State.REOPENED, "merge"): State.MERGED,
+    (State.MERGED, "split"): State.REOPENED,  # merging was a decision, and it was taken back
     (State.APPROVED, "rollback"): State.ROLLED_BACK,
     (State.VERIFIED, "rollback"): State.ROLLED_BACK,
     (State.REOPENED, "rollback"): State.ROLLED_BACK,
@@ -82,7 +83,7 @@ TRANSITIONS: Mapping[tuple[State, str], State] = {
     (State.REOPENED, "expire"): State.REOPENED,  # it is being worked on anyway
 }
 
-_OURS = ("verify", "not_verified", "not_checked", "expire")  # what no curator does
+_OURS = ("verify", "not_verified", "not_checked", "expire", "split")  # what no curator does to the item itself
 _NEEDS_LIVE = {
     "rollback": "Nothing of it is published, so there is nothing to roll back.",
     "expire": "Nothing of it is published, so there is nothing to end.",
@@ -153,7 +154,7 @@ def report(session: Session, complaint: NewComplaint, *, correction_id: int | No
     known.suggested_answer, known.quote, known.stars = complaint.suggested_answer, complaint.quote, complaint.stars
     known.who, known.reporter = complaint.who, complaint.reporter
     session.flush()
-    correction.priority = _priority(session, correction.id)
+    correction.priority = priority_of(session, correction.id)
     correction.updated_at = utc_now()
     session.flush()
     return correction
@@ -191,7 +192,7 @@ def withdraw(session: Session, answer_id: str, *, who: str) -> None:
         if not standing and correction.state == State.QUEUED:
             advance(session, correction, "reject", actor=who, reason="withdrawn by the person who complained")
         else:
-            correction.priority = _priority(session, correction.id)
+            correction.priority = priority_of(session, correction.id)
             session.flush()
 
 
@@ -212,8 +213,7 @@ def advance(
     """
     state = State(correction.state)
     target = TRANSITIONS.get((state, action))
-    if revision is not None and revision != correction.revision:
-        raise _stale(session, correction)
+    check_revision(session, correction, revision)
     if target is None:
         allowed = ", ".join(sorted(a for s, a in TRANSITIONS if s is state and a not in _OURS)) or "nothing"
         raise NotAllowed(f"Correction {correction.id} is {state}: it cannot {action}. Possible now: {allowed}.")
@@ -259,28 +259,15 @@ def live_entry(session: Session, correction_id: int) -> Entry | None:
     return session.scalar(sa.select(Entry).where(Entry.correction_id == correction_id, Entry.live))
 
 
-def merge(session: Session, ids: Sequence[int], *, actor: str) -> Correction:
-    """Moves the complaints of all into the first. A published one comes back to the queue by that: it is to answer
-    more questions than it was approved for. Raises Invalid for fewer than two, NotAllowed, NotFound."""
-    if len(set(ids)) < 2:
-        raise Invalid("Merging needs at least two corrections.")
-    first, *others = [get(session, i) for i in dict.fromkeys(ids)]
-    if first.state in CLOSED:
-        raise NotAllowed(f"Correction {first.id} is {first.state}. Reopen it first, or merge into an open one.")
-    if first.state in (State.APPROVED, State.VERIFIED):
-        names = ", ".join(str(other.id) for other in others)
-        advance(session, first, "reopen", actor=actor, reason=f"merged with {names}")
-    for other in others:
-        advance(session, other, "merge", actor=actor, reason=f"into {first.id}", changes={"merged_into": first.id})
-        session.execute(sa.update(Complaint).where(Complaint.correction_id == other.id).values(correction_id=first.id))
-    session.execute(
-        sa.update(Correction)
-        .where(Correction.id == first.id)
-        .values(revision=Correction.revision + 1, updated_at=utc_now(), priority=_priority(session, first.id))
-    )
-    session.refresh(first)
-    _record(session, first, "absorb", State(first.state), actor, ", ".join(str(other.id) for other in others))
-    return first
+def check_revision(session: Session, correction: Correction, revision: int | None) -> None:
+    """Raises Stale if the correction is not the one that the caller saw; None: whatever it is now."""
+    if revision is not None and revision != correction.revision:
+        raise _stale(session, correction)
+
+
+def open_about(session: Session, cluster: str) -> Correction | None:
+    """The open correction about the question with this normal form."""
+    return session.scalar(sa.select(Correction).where(Correction.cluster == cluster, Correction.state.not_in(CLOSED)))
 
 
 def note(session: Session, correction: Correction, action: str, *, actor: str, reason: str | None) -> None:
@@ -295,7 +282,7 @@ def _open_one(session: Session, correction_id: int | None, cluster: str) -> Corr
     if named is not None and named.state not in CLOSED:
         return named
     same = sa.select(Correction).where(Correction.cluster == cluster)
-    found = session.scalar(same.where(Correction.state.not_in(CLOSED)))
+    found = open_about(session, cluster)
     if found is None:
         found = session.scalar(same.where(Correction.state == State.MERGED).order_by(Correction.id.desc()).limit(1))
     while found is not None and found.state == State.MERGED:
@@ -365,7 +352,7 @@ def _refuse_if_question_is_open(session: Session, correction: Correction) -> Non
         raise NotAllowed(f"Correction {other} about the same question is open. Work on that one, or reject it first.")
 
 
-def _priority(session: Session, correction_id: int) -> str:
+def priority_of(session: Session, correction_id: int) -> str:
     """urgent: three people or more complained; important: somebody rated it down; normal: only unanswered."""
     downs = session.execute(
         sa.select(Complaint.id, Complaint.reporter).where(

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from knowledge import jobs
-from knowledge.correcting import corrections, drafts, proof, publish
+from knowledge.correcting import corrections, drafts, merging, proof, publish
 from knowledge.correcting.corrections import State
 from knowledge.correcting.items import item
 from knowledge.db import utc_now
@@ -204,7 +204,7 @@ class Curation:
     def merge(self, ids: Sequence[int], *, actor: str) -> dict[str, Any]:
         """Makes one item of several; the first keeps the complaints of all."""
         with self._database.write() as session:
-            return item(session, corrections.merge(session, ids, actor=actor))
+            return item(session, merging.merge(session, ids, actor=actor))
 
     def fail_interrupted(self) -> int:
         """On start: proofs that were running when the machine stopped. Returns how many."""

@@ -70,6 +70,14 @@ def from_json(stored: Mapping[str, Any]) -> Draft:
     )
 
 
+def confirmed_forms(draft: Mapping[str, Any] | None, question: str) -> frozenset[str]:
+    """The normal forms of the questions that a curator says this draft answers: its question (``question`` where there
+    is no draft yet) and its paraphrases. Only these are answered word for word."""
+    stored = draft or {}
+    asked = (stored.get("question", question), *stored.get("paraphrases", ()))
+    return frozenset(map(normal_form, asked)) - frozenset(map(normal_form, stored.get("negatives", ())))
+
+
 def revise(current: Mapping[str, Any] | None, changes: Mapping[str, Any], *, question: str) -> Draft:
     """The draft after ``changes``: what they leave out stays as it is. None takes back ``kind`` and ``valid_until``,
     and counts as left out for all else.

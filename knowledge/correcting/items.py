@@ -8,6 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import defer
 
 from knowledge.correcting import corrections
+from knowledge.correcting.drafts import confirmed_forms
+from knowledge.correcting.matching import normal_form
 from knowledge.db import contains, page
 from knowledge.errors import Invalid
 from knowledge.tables import Complaint, Correction, CorrectionEvent, Document, Entry, PassageRow, Proof
@@ -74,12 +76,13 @@ def item(session: Session, correction: Correction) -> dict[str, Any]:
     history = session.scalars(
         sa.select(CorrectionEvent).where(CorrectionEvent.correction_id == correction.id).order_by(CorrectionEvent.id)
     ).all()
+    confirmed = confirmed_forms(correction.draft, correction.question)
     return {
         **_line(correction, entry is not None, len(complaints), _answer(complaints)),
-        "complaints": [_complaint(one) for one in complaints],
+        "complaints": [_complaint(one, normal_form(one.question) in confirmed) for one in complaints],
         "snapshot": complaints[0].snapshot if complaints else None,
         "draft": correction.draft,
-        "suggestions": suggestions(session, correction, complaints),
+        "suggestions": suggestions(session, correction, complaints, confirmed),
         "proof": _proof(proof) if proof else None,
         "published": _published(entry) if entry else None,
         "recheck": correction.recheck,
@@ -98,10 +101,15 @@ def item(session: Session, correction: Correction) -> dict[str, Any]:
     }
 
 
-def suggestions(session: Session, correction: Correction, complaints: Any) -> dict[str, Any]:
-    """What may help the curator: other wordings of the complaint, and the passages that the answer stood on and
-    that readers still see."""
-    others = dict.fromkeys(one.question for one in complaints if one.question != correction.question)
+def suggestions(
+    session: Session, correction: Correction, complaints: Sequence[Complaint], confirmed: frozenset[str]
+) -> dict[str, Any]:
+    """What may help the curator: the questions of complaints that are not ``confirmed`` (normal forms) as questions of
+    this draft, and the passages that the answer stood on and that readers still see."""
+    others: dict[str, str] = {}
+    for question in (correction.question, *(one.question for one in complaints)):
+        if normal_form(question) not in confirmed:
+            others.setdefault(normal_form(question), question)
     conflicts: list[dict[str, Any]] = []
     seen: set[tuple[str, str]] = set()
     for complaint in complaints:
@@ -120,7 +128,7 @@ def suggestions(session: Session, correction: Correction, complaints: Any) -> di
                         "reason": "cited",
                     }
                 )
-    return {"edits": [], "paraphrases": list(others), "conflicts": conflicts}
+    return {"edits": [], "paraphrases": list(others.values()), "conflicts": conflicts}
 
 
 def _is_live(session: Session, document_id: str, text: str) -> bool:
@@ -170,11 +178,14 @@ def _line(correction: Correction, live: bool, complaints: int, excerpt: str) -> 
     }
 
 
-def _complaint(complaint: Complaint) -> Mapping[str, Any]:
+def _complaint(complaint: Complaint, confirmed: bool) -> Mapping[str, Any]:
+    """``confirmed``: the curator says that the draft answers this question; only then is it answered word for word."""
     return {
         "id": complaint.id,
         "created_at": _time(complaint.created_at),
         "question": complaint.question,
+        "confirmed": confirmed,
+        "merged_from": complaint.merged_from,
         "rating": complaint.rating,
         "reasons": complaint.reasons,
         "comment": complaint.comment,

@@ -102,7 +102,7 @@ def prepare(session: Session, correction: Correction, embedder: Embedder) -> Pub
         seq=head(session),
         draft=draft,
         asked=asked,
-        forms=_forms(draft, asked),
+        forms=_forms(draft),
         erratum=erratum,
         edited=tuple(edited),
         edits=tuple(tuple(new.get(plan.document_id, ())) for plan in edited),
@@ -187,9 +187,11 @@ def _asked(session: Session, correction: Correction) -> tuple[str, ...]:
     return tuple(dict.fromkeys((correction.question, *complaints)))
 
 
-def _forms(draft: Draft, asked: Sequence[str]) -> dict[str, str]:
+def _forms(draft: Draft) -> dict[str, str]:
+    """The questions that the curator wrote or confirmed. What people complained with is none of them by itself: several
+    complaints in one item need not ask the same."""
     forms: dict[str, str] = {}
-    for text in (draft.question, *asked, *draft.paraphrases):
+    for text in (draft.question, *draft.paraphrases):
         forms.setdefault(normal_form(text), text)
     excluded = {"", *map(normal_form, draft.negatives)}
     return {form: text for form, text in forms.items() if form not in excluded}

@@ -216,6 +216,12 @@ def test_corrections_merge_makes_one_item(errata: CommandLine) -> None:
     first, second = complain(errata), complain(errata, "May sale items be sent back?")
     item = json.loads(errata("corrections", "merge", str(first), str(second), "--json").out)
     assert (item["id"], len(item["complaints"])) == (first, 2)
+    shown = errata("corrections", "show", str(first)).out
+    assert "asks: May sale items be sent back? (not confirmed as a wording of this question)" in shown
+    stray = item["complaints"][1]["id"]
+    assert errata("corrections", "split", str(first), str(stray)).out == (
+        f"The complaints belong to correction {second} now.\n"
+    )
 
 
 def test_handbook_is_taken_in_once_per_edition(

@@ -328,3 +328,35 @@ def test_a_survey_again_replaces_the_one_before(talk: Talk) -> None:
             feedback.survey(session, conversation_id, 9, None)
     with talk.database.read() as session:
         assert [(row.stars, row.comment) for row in session.scalars(sa.select(Survey))] == [(4, None)]
+
+
+def test_who_complained_hears_of_the_item_that_the_complaint_was_split_off_into(talk: Talk) -> None:
+    kept = talk.rate(talk.ask("How long?")[1], "down")
+    conversation_id, answer_id = talk.ask("How fast?", owner="visitor:b")
+    merged = talk.rate(answer_id, "down")
+    assert kept is not None
+    assert merged is not None
+    talk.curation.merge([kept, merged], actor="ann")
+    talk.correct(kept, "Within 30 days.")
+    assert talk.turn(conversation_id, owner="visitor:b")["correction"]["corrected"] is True  # of another question
+    with talk.database.write() as session:
+        complaint = session.scalars(sa.select(Complaint.id).where(Complaint.question == "How fast?")).one()
+        _, apart = feedback.split(session, kept, [complaint], actor="ann")
+        assert apart.id == merged
+    told = talk.turn(conversation_id, owner="visitor:b")["correction"]
+    assert (told["state"], told["corrected"]) == ("reopened", False)
+
+
+def test_a_complaint_that_never_had_an_item_of_its_own_is_followed_when_it_is_split_off(talk: Talk) -> None:
+    kept = talk.rate(talk.ask("How long?")[1], "down")
+    assert kept is not None
+    talk.correct(kept, "Within 30 days.")
+    conversation_id, answer_id = talk.ask("How fast?", status="curated", entry_id=entry_of(talk, kept))
+    assert talk.rate(answer_id, "down") == kept
+    with talk.database.write() as session:
+        complaint = session.scalars(sa.select(Complaint.id).where(Complaint.question == "How fast?")).one()
+        _, apart = feedback.split(session, kept, [complaint], actor="ann")
+    assert talk.turn(conversation_id)["correction"]["state"] == "queued"
+    with talk.database.read() as session:
+        row = session.scalars(sa.select(Feedback).where(Feedback.answer_id == answer_id)).one()
+        assert row.correction_id == apart.id

@@ -274,6 +274,24 @@ def test_merge_keeps_the_complaints_of_all(shop: World, curator: TestClient) -> 
     assert curator.get("/api/corrections", params={"state": "queued"}).json()["total"] == 1
 
 
+def test_split_gives_both_items(shop: World, curator: TestClient) -> None:
+    first, second = (complain(shop, f"How many days to return {what}?") for what in ("shoes", "hats"))
+    merged = curator.post("/api/corrections/merge", json={"ids": [first, second]}).json()
+    stray = merged["complaints"][1]
+    assert (stray["confirmed"], stray["merged_from"]) == (False, second)
+    path = f"/api/corrections/{first}/split"
+    assert refusal(curator.post(path, json={"complaints": []}))[0] == 422
+    assert refusal(curator.post(path, json={"complaints": [10**30]}))[0] == 422
+    assert refusal(curator.post(path, json={"complaints": [stray["id"]], "revision": 1}))[0] == 409
+    made = curator.post(path, json={"complaints": [stray["id"]], "revision": merged["revision"]}).json()
+    assert (made["kept"]["id"], len(made["kept"]["complaints"])) == (first, 1)
+    assert (made["split"]["id"], made["split"]["state"], len(made["split"]["complaints"])) == (second, "reopened", 1)
+    chinese = shop.client("carla")
+    chinese.headers["Accept-Language"] = "zh-CN"
+    told = chinese.get(f"/api/corrections/{second}").json()["history"][-1]["reason"]
+    assert told == f"反馈来自更正项 {first}"
+
+
 def test_rollback_takes_back_what_readers_see(shop: World, curator: TestClient) -> None:
     correction_id = complain(shop)
     assert refusal(curator.post(f"/api/corrections/{correction_id}/rollback"))[0] == 409

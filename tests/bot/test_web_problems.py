@@ -453,6 +453,7 @@ FIELDS = {
     ),
     "/api/corrections/{correction_id}/{action}": ("reason", "revision", "override"),
     "/api/corrections/merge": ("ids",),
+    "/api/corrections/{correction_id}/split": ("complaints", "revision"),
     "/api/documents": ("id", "title", "text", "language", "source_url", "metadata"),
     "/api/search": ("query", "k", "language", "filters"),
     "/api/users": ("username", "password", "role"),
@@ -464,7 +465,7 @@ SOUND = {
     "messages": [{"role": "user", "content": "q"}], "query": "q", "question": "q", "answer": "a", "response": "r",
     "username": "no one", "password": "p" * 10, "role": "curator", "name": "n", "ids": [1, 2], "filters": {"a": "b"},
     "edits": [{"document_id": "hours", "version": 1, "find": "nine", "replace": "ten"}],
-    "supersedes": [{"document_id": "hours"}], "metadata": {"a": 1}, "reasons": ["wrong"],
+    "supersedes": [{"document_id": "hours"}], "metadata": {"a": 1}, "reasons": ["wrong"], "complaints": [1],
 }  # fmt: skip
 JSON_ROWS = [row for row in ROWS if row.path in FIELDS and row.method in ("POST", "PUT", "PATCH")]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ACTIONS = (
     "draft", "claim", "approve", "verify", "not_verified", "not_checked", "recheck", "reopen", "reject", "merge",
-    "rollback", "expire",
+    "split", "rollback", "expire",
 )  # fmt: skip
 ALLOWED = {
     State.QUEUED: {"draft": "drafted", "claim": "queued", "reject": "rejected", "merge": "merged"},
@@ -34,7 +34,7 @@ ALLOWED = {
         "draft": "reopened", "claim": "reopened", "approve": "approved", "reject": "rejected", "merge": "merged"
     },
     State.REJECTED: {"reopen": "reopened"},
-    State.MERGED: {},
+    State.MERGED: {"split": "reopened"},
     State.ROLLED_BACK: {"reopen": "reopened"},
 }  # fmt: skip
 LIVE_REOPENED = {

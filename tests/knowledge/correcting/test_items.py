@@ -129,7 +129,7 @@ def test_an_item_suggests_the_cited_passages_that_still_stand(world: World) -> N
     world.complain("Returns", snapshot=snapshot)
     assert world.curation.item(correction_id)["suggestions"] == {
         "edits": [],
-        "paraphrases": ["Returns"],
+        "paraphrases": [],
         "conflicts": [
             {
                 "document_id": "returns",

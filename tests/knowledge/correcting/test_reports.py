@@ -256,7 +256,7 @@ def test_merging_into_a_published_correction_brings_it_back_to_the_queue(world: 
     world.curation.approve(first, actor="ann")
     with world.database.read() as session:
         texts = session.scalars(sa.text("select text from entry_questions order by id")).all()
-    assert texts == ["One?", "One?", "Two?"]  # of the first entry, and of the one that replaced it
+    assert texts == ["One?", "One?"]  # of the first entry, and of the one that replaced it: nobody confirmed the other
 
 
 def test_merging_needs_two_open_ones_and_nothing_published(world: World) -> None:

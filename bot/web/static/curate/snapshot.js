@@ -5,6 +5,7 @@ import { formatNumber, formatTime, label, languageOf, t } from "../i18n.js";
 import { PassageText, SourceLine } from "../passage.js";
 import { startEdit } from "./document_picker.js";
 import { person } from "./history.js";
+import { Belongs } from "./split.js";
 import { change, editable, form, item, panel } from "./store.js";
 
 /** @typedef {import("../answer.js").Source} Source */
@@ -19,6 +20,7 @@ export function Complaints({ complaints, origin }) {
       <span class="muted">${[person(complaint.who), formatTime(complaint.created_at), complaint.stars ? t("complaint.stars", { n: complaint.stars }) : ""].filter(Boolean).join(" · ")}</span>
     </p>
     ${complaint.question && complaint.question !== item.value?.question && html`<p class="muted" lang=${languageOf(complaint.question)}>${complaint.question}</p>`}
+    ${complaints.length > 1 && html`<${Belongs} complaint=${complaint} />`}
     ${complaint.quote && html`<blockquote class="quoted" lang=${languageOf(complaint.quote)}>${complaint.quote}</blockquote>`}
     ${complaint.comment && html`<p class="complaint-comment" lang=${languageOf(complaint.comment)}>${complaint.comment}</p>`}
     ${complaint.suggested_answer && html`<div class="suggested">

@@ -1,0 +1,162 @@
+"""Making one correction of several that ask the same, and taking that apart again.
+
+Merging moves complaints; what a complaint says never changes. Only questions that the curator wrote or confirmed as
+paraphrases are answered word for word (publication): merging alone makes no question a paraphrase of another.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from knowledge.correcting import corrections, matching
+from knowledge.correcting.corrections import CLOSED, State
+from knowledge.correcting.matching import normal_form
+from knowledge.db import utc_now
+from knowledge.errors import Invalid, NotAllowed
+from knowledge.tables import Complaint, Correction
+from retrieval.text import language_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.orm import Session
+
+
+def merge(session: Session, ids: Sequence[int], *, actor: str) -> Correction:
+    """Moves the complaints of all into the first. A published one comes back to the queue by that: it is to answer
+    more questions than it was approved for. Raises Invalid for fewer than two, NotAllowed, NotFound."""
+    if len(set(ids)) < 2:
+        raise Invalid("Merging needs at least two corrections.", code="merge_too_few")
+    first, *others = [corrections.get(session, i) for i in dict.fromkeys(ids)]
+    if first.state in CLOSED:
+        raise NotAllowed(
+            "Correction {number} is {state}. Reopen it first, or merge into an open one.",
+            code="merge_into_closed",
+            number=first.id,
+            state=first.state,
+        )
+    if first.state in (State.APPROVED, State.VERIFIED):
+        names = ", ".join(str(other.id) for other in others)
+        corrections.advance(session, first, "reopen", actor=actor, reason=f"merged with {names}")
+    for other in others:
+        corrections.advance(
+            session, other, "merge", actor=actor, reason=f"into {first.id}", changes={"merged_into": first.id}
+        )
+        moved = sa.update(Complaint).where(Complaint.correction_id == other.id)
+        session.execute(moved.values(correction_id=first.id, merged_from=other.id))
+    _changed(session, first)
+    corrections.note(session, first, "absorb", actor=actor, reason=", ".join(str(other.id) for other in others))
+    return first
+
+
+def split(
+    session: Session, correction_id: int, complaint_ids: Sequence[int], *, actor: str, revision: int | None = None
+) -> tuple[Correction, Correction]:
+    """Moves complaints of an open or published correction into one of their own: the one that they were merged from,
+    else the open one about their question, else a new one. Returns (what is left, where they are now).
+
+    Their questions are no paraphrases of what is left any more. If readers get its published answer to one of them, it
+    comes back to the queue. Raises Invalid, NotAllowed, NotFound, Stale.
+    """
+    kept = corrections.get(session, correction_id)
+    corrections.check_revision(session, kept, revision)
+    if kept.state in CLOSED:
+        raise NotAllowed(
+            "Correction {number} is {state}: there is nothing to split.",
+            code="split_closed",
+            number=kept.id,
+            state=kept.state,
+        )
+    complaints = session.scalars(
+        sa.select(Complaint).where(Complaint.correction_id == kept.id).order_by(Complaint.id)
+    ).all()
+    moving = [complaint for complaint in complaints if complaint.id in set(complaint_ids)]
+    staying = [complaint for complaint in complaints if complaint.id not in set(complaint_ids)]
+    if not moving or len(moving) < len(set(complaint_ids)):
+        raise Invalid(
+            "These are not complaints of correction {number}: {ids}.",
+            code="split_unknown",
+            number=kept.id,
+            ids=", ".join(str(one) for one in complaint_ids) or "-",
+        )
+    if not staying and kept.origin != "curator":
+        raise Invalid("At least one complaint stays where it is.", code="split_all")
+    apart = _own_correction(session, kept, moving, actor)
+    for complaint in moving:
+        complaint.correction_id, complaint.merged_from = apart.id, None
+    session.flush()
+    forms = {normal_form(one.question) for one in moving} - {normal_form(one.question) for one in staying}
+    if kept.state in (State.APPROVED, State.VERIFIED) and _serves(session, kept, forms):
+        reason = f"complaints moved to correction {apart.id}"
+        corrections.advance(session, kept, "reopen", actor=actor, reason=reason)
+    _changed(session, kept, draft=_without(kept.draft, forms))
+    _changed(session, apart)
+    corrections.note(session, kept, "split_off", actor=actor, reason=f"complaints moved to correction {apart.id}")
+    return kept, apart
+
+
+def _own_correction(session: Session, kept: Correction, moving: Sequence[Complaint], actor: str) -> Correction:
+    """The correction that complaints are split off into."""
+    reason = f"complaints moved from correction {kept.id}"
+    sources = {complaint.merged_from for complaint in moving}
+    source = session.get(Correction, sources.pop() or 0) if len(sources) == 1 else None
+    if source is not None and source.state == State.MERGED and source.merged_into == kept.id:
+        other = corrections.open_about(session, source.cluster)
+        if other is None:
+            return corrections.advance(
+                session, source, "split", actor=actor, reason=reason, changes={"merged_into": None}
+            )
+        if other.id != kept.id:
+            corrections.note(session, other, "absorb", actor=actor, reason=reason)
+            return other
+    asked = next((one.question for one in moving if normal_form(one.question) != kept.cluster), None)
+    if asked is None:
+        raise Invalid(
+            "These complaints ask the very question of correction {number}, so they belong to it.",
+            code="split_same_question",
+            number=kept.id,
+        )
+    cluster = normal_form(asked)
+    other = corrections.open_about(session, cluster)
+    if other is not None:
+        corrections.note(session, other, "absorb", actor=actor, reason=reason)
+        return other
+    apart = Correction(
+        state=State.QUEUED,
+        origin="unanswered" if all(one.rating is None for one in moving) else "rated_down",
+        cluster=cluster,
+        question=asked,
+        language=language_of(asked),
+    )
+    session.add(apart)
+    session.flush()
+    corrections.note(session, apart, "split", actor=actor, reason=reason)
+    return apart
+
+
+def _serves(session: Session, correction: Correction, forms: set[str]) -> bool:
+    """Whether readers get the published answer of this correction to one of these questions."""
+    served = matching.served(session, forms, now=utc_now())
+    return any(match.correction_id == correction.id for match in served.values())
+
+
+def _without(draft: dict[str, Any] | None, forms: set[str]) -> dict[str, Any] | None:
+    """The draft without these questions among its paraphrases."""
+    if not draft:
+        return draft
+    paraphrases = [text for text in draft.get("paraphrases", ()) if normal_form(text) not in forms]
+    return {**draft, "paraphrases": paraphrases}
+
+
+def _changed(session: Session, correction: Correction, **values: Any) -> None:
+    """Other complaints: a new revision and priority."""
+    priority = corrections.priority_of(session, correction.id)
+    session.execute(
+        sa.update(Correction)
+        .where(Correction.id == correction.id)
+        .values(revision=Correction.revision + 1, updated_at=utc_now(), priority=priority, **values)
+        .execution_options(synchronize_session=False)
+    )
+    session.refresh(correction)
