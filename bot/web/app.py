@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.middleware.gzip import GZipMiddleware
@@ -18,7 +18,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 import bot
 from bot.errors import SettingsError
 from bot.events import metrics
-from bot.web import accounts, chat, curate, documents, openai, pages, problems
+from bot.web import accounts, chat, cited, curate, documents, openai, pages, problems
+from bot.web.halves import refuse_halves
 from bot.web.security import Flood, Guard, place_of
 from bot.wiring import Parts
 
@@ -68,6 +69,7 @@ def create_app(parts: Parts) -> FastAPI:
         description=DESCRIPTION,
         openapi_tags=TAGS,
         lifespan=lifespan,
+        dependencies=[Depends(refuse_halves)],
         docs_url=None,
         redoc_url=None,
         responses={"4XX": {"description": "What is wrong, in words.", "content": {"application/problem+json": {}}}},
@@ -76,7 +78,7 @@ def create_app(parts: Parts) -> FastAPI:
     app.state.flood = Flood(settings.questions_per_minute, 60.0)
     app.state.logins = Flood(LOGINS, LOGIN_SECONDS)
     problems.install(app)
-    for module in (chat, curate, documents, accounts, openai, pages):
+    for module in (chat, cited, curate, documents, accounts, openai, pages):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
     app.add_middleware(problems.Unexpected)

@@ -1,7 +1,8 @@
 """The OpenAI-compatible interface: other programs ask as if Errata were a model, by the same path as the page.
 
 The last message of the user is the question, the turns before it are its history; instructions are left aside,
-because the knowledge answers. Citations are ``url_citation`` annotations. What is asked is stored as a conversation of
+because the knowledge answers. Citations are ``url_citation`` annotations: a source's own address, or else our page of
+the passage (cited). What is asked is stored as a conversation of
 the key's owner; ``id`` holds the answer's id, so that ``POST /api/answers/{id}/feedback`` can rate it.
 
 Decision: a stream opens at once and holds its text back until the answer is verified. OpenAI's clients append what
@@ -15,7 +16,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Literal
-from urllib.parse import quote
 
 import structlog
 from fastapi import APIRouter, Request, Response
@@ -31,7 +31,7 @@ from bot.answering.condense import MAX_TURNS, Turn
 from bot.answering.exchange import Outcome, Source
 from bot.answering.markers import markers
 from bot.turn import Begun, Failed, Finished, TurnEvent
-from bot.web import problems, sse
+from bot.web import cited, problems, sse
 from bot.web.chat import begin, finish
 from bot.web.security import PartsDep, Program
 from bot.wiring import Parts
@@ -218,7 +218,7 @@ class _Completion:
     def _citation(self, source: Source, start: int, end: int) -> dict[str, Any]:
         url = source.url or ""
         if not url.startswith(("http://", "https://")):  # none, or nothing that a reader should follow
-            url = f"{self._address}/api/documents/{quote(source.document_id, safe='')}?version={source.version}"
+            url = self._address + cited.path(self._begun.answer_id, source.n)
         return {
             "type": "url_citation",
             "url_citation": {"start_index": start, "end_index": end, "title": source.title, "url": url},

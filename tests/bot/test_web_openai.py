@@ -72,11 +72,86 @@ def test_completion_answers_with_citations_and_usage(client: openai.OpenAI, addr
     by_title = {one.title: one.url for one in cited}
     assert by_title == {
         "Hours": "https://example.org/hours",
-        "Sundays": f"{address}/api/documents/a%2Fb%20c?version=1",
+        "Sundays": f"{address}/answers/{completion.errata['answer_id']}/sources/2",
     }
     assert completion.usage.completion_tokens == 8
     assert completion.usage.total_tokens == completion.usage.prompt_tokens + 8
     assert (completion.model, completion.object) == ("errata", "chat.completion")
+
+
+def test_a_citation_opens_for_the_program_and_for_whoever_reads_in_it(client: openai.OpenAI, shop: World) -> None:
+    (message,) = [choice.message for choice in complete(client, QUESTION).choices]
+    link = next(one.url_citation.url for one in message.annotations if one.url_citation.title == "Sundays")
+    path = link[link.index("/answers/") :]
+    for reader in (shop.program(), shop.client()):
+        page = reader.get(path)
+        assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+        assert "On Sundays the shop opens at ten." in page.text
+        assert "document a/b c, version 1" in page.text
+        assert "When does the shop open" not in page.text  # the question is nobody else's business
+    assert "文档 a/b c，版本 1" in shop.client().get(path, headers={"Accept-Language": "zh"}).text
+    assert shop.client().get(path.replace("sources/2", "sources/9")).status_code == 404
+
+
+def test_a_citation_shows_the_passage_as_it_was_cited(client: openai.OpenAI, shop: World) -> None:
+    (message,) = [choice.message for choice in complete(client, QUESTION).choices]
+    link = next(one.url_citation.url for one in message.annotations if one.url_citation.title == "Sundays")
+    curator = shop.client("carla")
+    put(curator, "a/b c", "Sundays", "<b>On Sundays</b> the shop stays closed.")
+    assert "opens at ten" in shop.client().get(link[link.index("/answers/") :]).text
+    completion = complete(client, QUESTION)
+    link = next(
+        one.url_citation.url for one in completion.choices[0].message.annotations if one.url_citation.title == "Sundays"
+    )
+    assert "&lt;b&gt;On Sundays&lt;/b&gt; the shop stays closed." in shop.client().get(link).text
+    put(curator, "a/b c", "Sundays", "On Sundays the shop opens at ten.", source_url="javascript:alert(1)")
+
+
+def test_a_link_ends_with_its_conversation_and_opens_nothing_of_other_peoples(
+    client: openai.OpenAI, shop: World
+) -> None:
+    completion = complete(client, QUESTION)
+    path = f"/answers/{completion.errata['answer_id']}/sources/2"
+    shop.program().delete(f"/api/conversations/{completion.errata['conversation_id']}")
+    assert [shop.program().get(path).status_code, shop.client().get(path).status_code] == [404, 401]
+    visitor = shop.client()
+    theirs = f"/answers/{ask(visitor, 'When does the shop open?')['answer_id']}/sources/1"
+    assert [who.get(theirs).status_code for who in (visitor, shop.client(), shop.program())] == [200, 401, 404]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_half_a_character_is_refused_in_words(shop: World, stream: bool) -> None:
+    for content in ('"Where is the \\ud83d?"', '[{"type": "text", "text": "\\uDE00"}]'):
+        message = f'{{"role": "user", "content": {content}}}'
+        body = f'{{"model": "errata", "stream": {str(stream).lower()}, "messages": [{message}]}}'
+        answer = shop.program().post(
+            "/v1/chat/completions", content=body.encode(), headers={"Content-Type": "application/json"}
+        )
+        assert (answer.status_code, "half of a character" in answer.json()["error"]["message"]) == (400, True)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/api/chat", '{"question": "When?", "filters": {"folder": "\\ud83d"}}'),
+        ("POST", "/api/feedback", '{"query": "q", "response": "\\udc00", "rating": "down"}'),
+        ("POST", "/api/documents", '{"id": "x", "title": "X", "text": "X.", "metadata": {"a": ["\\ud83d"]}}'),
+        ("POST", "/api/search", '{"query": "q", "filters": {"\\ud83d": "x"}}'),
+        ("POST", "/api/session", '{"username": "\\ud83d", "password": "\\ud83d"}'),
+    ],
+)
+def test_half_a_character_is_refused_wherever_it_comes(shop: World, method: str, path: str, body: str) -> None:
+    answer = shop.client("carla").request(
+        method, path, content=body.encode(), headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code == 422, answer.text
+    assert "half of a character" in answer.json()["detail"]
+
+
+def test_a_whole_character_that_is_spelled_in_halves_is_welcome(shop: World) -> None:
+    body = b'{"model": "errata", "messages": [{"role": "user", "content": "When does the \\uD83D\\uDE00 shop open?"}]}'
+    answer = shop.program().post("/v1/chat/completions", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 200
 
 
 def test_stream_has_the_same_words_citations_and_usage(client: openai.OpenAI) -> None:

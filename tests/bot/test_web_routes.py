@@ -55,6 +55,7 @@ ROWS = (
     Row("POST", "/api/answers/{answer_id}/stop", "the owner", 204),
     Row("POST", "/api/answers/{answer_id}/feedback", "the owner", 201, {"rating": "up"}),
     Row("POST", "/api/answers/{answer_id}/signals", "the owner", 204, {"kind": "copied"}),
+    Row("GET", "/answers/{answer_id}/sources/{n}", "the owner", values={"n": "1"}),
     Row("POST", "/api/feedback", "programs", 201, {"query": "q", "response": "r", "rating": "up"}),
     Row("GET", "/api/conversations", "everybody"),
     Row("GET", "/api/conversations/{conversation_id}", "the owner"),

@@ -1,0 +1,94 @@
+"""The page that a citation links to where a source has no address of its own: one passage as it was when it was cited.
+
+Decision: for an answer that a program got (``/v1``), the link itself is the permission. Whoever reads that answer reads
+it in the program, and their browser holds neither the program's key nor a cookie of ours; a page for key holders would
+be closed to all of them. The link has the answer's id in it, 128 random bits that only the program is given, it opens
+one passage that its reader was shown anyway, and it ends with the conversation. For any other answer only the one who
+asked may open it. Costs: who passes such a link on passes on that passage.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+from sqlalchemy.orm import Session
+
+from bot import texts
+from bot.accounts import Identity
+from bot.errors import NotSignedIn
+from bot.tables import Answer, Conversation
+from bot.web.queries import Id
+from bot.web.security import MaybeIdentity, PartsDep
+from knowledge.errors import NotFound
+
+router = APIRouter(include_in_schema=False)
+PROGRAM = "key:"  # what the owners that are programs begin with
+
+PAGE = """\
+<!doctype html>
+<html lang="{language}">
+<head>
+  <meta charset="utf-8">
+  <meta name="viewport" content="width=device-width, initial-scale=1">
+  <meta name="color-scheme" content="light dark">
+  <meta name="robots" content="noindex">
+  <title>{title}</title>
+  <link rel="icon" href="/static/favicon.svg" type="image/svg+xml">
+  <link rel="stylesheet" href="/static/css/base.css">
+  <link rel="stylesheet" href="/static/css/prose.css">
+</head>
+<body>
+  <main class="fallback">
+    <h1>{title}</h1>
+    <p>{headings}</p>
+    <blockquote class="passage-text">{passage}</blockquote>
+    <p>{note}</p>
+  </main>
+</body>
+</html>
+"""
+
+
+def path(answer_id: str, n: int) -> str:
+    """The address of the page of source ``n`` of an answer, without host."""
+    return f"/answers/{answer_id}/sources/{n}"
+
+
+@router.get("/answers/{answer_id}/sources/{n}")
+def cited_page(answer_id: str, n: Id, request: Request, identity: MaybeIdentity, parts: PartsDep) -> HTMLResponse:
+    """The passage that an answer cites as ``[n]``, as it was then."""
+    with parts.database.read() as session:
+        source = _source(session, answer_id, n, identity)
+    language = texts.preferred(request.headers.get("accept-language", ""))
+    words = {
+        "language": texts.LOCALES[language],
+        "title": source["title"],
+        "headings": " › ".join(source["headings"]),
+        "passage": source["passage"],
+        "note": texts.text(
+            "server.cited.note", language, document=source["document_id"], version=source["version"], n=n
+        ),
+    }
+    return HTMLResponse(PAGE.format(**{name: escape(str(value)) for name, value in words.items()}))
+
+
+def _source(session: Session, answer_id: str, n: int, identity: Identity | None) -> dict[str, Any]:
+    """Raises NotSignedIn, NotFound; both also for answers that do not exist."""
+    row = session.execute(
+        sa.select(Answer.sources, Conversation.owner)
+        .join(Conversation, Conversation.id == Answer.conversation_id)
+        .where(Answer.id == answer_id)
+    ).one_or_none()
+    if row is None or not row.owner.startswith(PROGRAM):
+        if identity is None:
+            raise NotSignedIn("Nobody is signed in, and there is no visitor cookie.")
+        if row is None or row.owner != identity.owner:
+            raise NotFound("There is no such answer.")
+    source: dict[str, Any] | None = next((one for one in row.sources if one["n"] == n), None)
+    if source is None:
+        raise NotFound("This answer has no source {n}.", code="no_such_source", n=n)
+    return source

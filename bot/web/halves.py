@@ -1,0 +1,34 @@
+"""Refuses JSON that spells half a character (``"\\ud83d"`` without its other half): no text in it could be stored.
+
+Decision: looked for once, in the whole body of any route, instead of in each text of each form. Costs: a body that
+spells characters in two halves is read twice.
+"""
+
+from __future__ import annotations
+
+import json
+
+from fastapi import Request
+
+from knowledge.errors import Invalid
+
+
+async def refuse_halves(request: Request) -> None:
+    """A dependency of all routes. Raises Invalid."""
+    if "json" not in request.headers.get("content-type", "").lower():
+        return
+    body = await request.body()
+    if b"\\ud" not in body and b"\\uD" not in body:
+        return
+    try:
+        read = await request.json()
+    except ValueError:
+        return  # is refused elsewhere
+    try:
+        json.dumps(read, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise Invalid(
+            "The request has half of a character in it: an escape of the form \\uD8.. to \\uDF.. without its "
+            "other half.",
+            code="half_a_character",
+        ) from None
