@@ -495,3 +495,18 @@ def test_chat_page_takes_a_lost_question_back_into_the_box(stage: Stage, audienc
         press(page.locator(".turn-lost"), SAY("chat.error.edit"))
         expect(page.locator("#question")).to_have_value(CASE.question)
         page.context.close()
+
+
+def test_chat_page_says_that_the_model_is_silent_and_then_that_it_was_given_up(
+    tmp_path: Path, audience: Audience, gate: threading.Semaphore
+) -> None:
+    from playwright.sync_api import expect
+
+    with staged(tmp_path, audience, gate=gate, model_silence_seconds=6) as stage:
+        page = stage.visitor()
+        begin(page, CASE.question)
+        expect(page.locator(".progress")).to_have_text(SAY("turn.silent", seconds=2, limit=6), timeout=15_000)
+        gate.release(1)
+        expect(page.locator(".turn-streaming")).to_be_visible()
+        expect(page.locator(".progress")).to_have_text(SAY("turn.silent", seconds=2, limit=6), timeout=15_000)
+        expect(page.locator(".turn-error")).to_contain_text("did not answer for 6 seconds", timeout=15_000)

@@ -135,9 +135,11 @@ function receive(turn, event, data) {
     update(turn, { status: "searching", sources: data.sources ?? [] });
   } else if (event === "queue") {
     const next = turn.value.sources.length > 0 ? "searching" : "waiting"; // what follows when the place is reached
-    update(turn, data.position === 0 ? { status: next, position: null } : { status: "queued", position: data.position ?? null });
+    update(turn, data.position === 0 ? { status: next, position: null, silent: null } : { status: "queued", position: data.position ?? null });
+  } else if (event === "silent") {
+    update(turn, { silent: { seconds: data.seconds, limit: data.limit } });
   } else if (event === "token") {
-    update(turn, { status: "streaming", text: turn.value.text + (data.text ?? "") });
+    update(turn, { status: "streaming", silent: null, text: turn.value.text + (data.text ?? "") });
   } else if (event === "done") {
     finish(turn, data);
   } else if (event === "error") {

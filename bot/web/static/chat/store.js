@@ -31,6 +31,7 @@ import { computed, signal } from "../html.js";
  * @property {import("../answer.js").Source[]} sources
  * @property {number[]} citations
  * @property {number | null} [position] in the queue, 1 = next; null when it does not wait there
+ * @property {{seconds: number, limit: number} | null} [silent] for how long the model has sent nothing, and when it is given up
  * @property {boolean | null} [kept] of a lost one: false when the server does not have it, null when that is not known
  * @property {number} [retryAt] milliseconds since the epoch
  * @property {string} [problem] what the reader is told

@@ -57,7 +57,8 @@ function Understood({ value }) {
 
 /** Everything between the question and the last word: waiting, queueing, failing. @param {{turn: TurnSignal}} props */
 function Progress({ turn }) {
-  const { status, position, problem, text } = turn.value;
+  const { status, position, problem, text, silent } = turn.value;
+  if (silent && isRunning(status) && status !== "queued") return html`<p class="progress">${t("turn.silent", silent)}</p>`;
   if (status === "waiting") return html`<p class="progress">${t("turn.waiting")}</p>`;
   if (status === "searching") return html`<p class="progress">${t("turn.searching", { n: turn.value.sources.length })}</p>`;
   if (status === "queued") return html`<p class="progress">${position ? t("turn.queued", { position }) : t("turn.queued_somewhere")}</p>`;
