@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="The queue of corrections: list, show, draft, prove, approve, check again, reject, reopen, roll back, merge, "
-    "split.",
+    help="The queue of corrections: list, show, new, draft, prove, approve, check again, reject, reopen, roll back, "
+    "merge, split.",
 )
 
 Id = Annotated[int, typer.Argument(help="Number of the correction.", metavar="ID")]
@@ -63,6 +63,23 @@ def show(correction_id: Id, as_json: AsJson = False) -> None:
         say_json(found)
     else:
         _show(found)
+
+
+@app.command("new")
+def start(
+    question: Annotated[str, typer.Argument(help="The question, as readers ask it.")],
+    answer: Annotated[str | None, typer.Option(help="The corrected answer.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Start a correction that nobody complained about."""
+    with open_parts() as parts:
+        item, new = parts.curation.start(question, actor=actor(), answer=answer)
+    if as_json:
+        say_json(item)
+    elif new:
+        say(f"Correction {item['id']} is {item['state']}.")
+    else:
+        say(f"Correction {item['id']} about this question is open already ({item['state']}). Nothing was changed.")
 
 
 @app.command()

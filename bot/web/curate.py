@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from bot import feedback
@@ -57,6 +57,11 @@ class MergeBody(BaseModel):
     ids: list[int] = Field(min_length=2, max_length=200)
 
 
+class NewBody(BaseModel):
+    question: str
+    answer: str | None = None
+
+
 class SplitBody(BaseModel):
     complaints: list[int] = Field(min_length=1, max_length=1_000)
     revision: int | None = None
@@ -75,6 +80,15 @@ def queue(
     """The queue: urgent first, then the newest. ``state``: one or several, comma-separated."""
     with parts.database.read() as session:
         return items.listing(session, state=state, priority=priority, q=q, limit=limit, offset=offset)
+
+
+@router.post("", status_code=201)
+def start(body: NewBody, identity: Curator, parts: PartsDep, response: Response) -> dict[str, Any]:
+    """Begins a correction without a complaint. 200 with the open item about the same question where there is one."""
+    item, new = parts.curation.start(body.question, actor=identity.name, answer=body.answer)
+    if not new:
+        response.status_code = 200
+    return _told(item)
 
 
 @router.post("/merge")

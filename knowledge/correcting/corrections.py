@@ -160,6 +160,25 @@ def report(session: Session, complaint: NewComplaint, *, correction_id: int | No
     return correction
 
 
+def start(session: Session, question: str, *, actor: str) -> tuple[Correction, bool]:
+    """A correction that a curator begins without a complaint, or the open one about the same question. Returns it and
+    whether it is new. ``question``: has a word in it (drafts.question_of)."""
+    open_one = _open_one(session, None, normal_form(question))
+    if open_one is not None:
+        return open_one, False
+    correction = Correction(
+        state=State.QUEUED,
+        origin="curator",
+        cluster=normal_form(question),
+        question=question,
+        language=language_of(question),
+    )
+    session.add(correction)
+    session.flush()
+    _record(session, correction, "start", None, actor, None)
+    return correction, True
+
+
 def _about_answer(session: Session, correction_id: int, answer_id: str | None) -> Complaint | None:
     """The complaint about this very answer, whose only reader is who asked."""
     if answer_id is None:

@@ -49,6 +49,18 @@ class Curation:
         with self._database.read() as session:
             return item(session, corrections.get(session, correction_id))
 
+    def start(self, question: str, *, actor: str, answer: str | None = None) -> tuple[dict[str, Any], bool]:
+        """Begins a correction without a complaint, with ``answer`` as its draft where there is one. Returns the item,
+        and whether it is new: of an open one about the same question nothing is changed. Raises Invalid."""
+        asked = drafts.question_of(question)
+        with self._database.write() as session:
+            correction, new = corrections.start(session, asked, actor=actor)
+            if new and answer is not None:
+                draft = drafts.revise(None, {"answer": answer}, question=asked)
+                changes = {"draft": draft.to_json()}
+                corrections.advance(session, correction, "draft", actor=actor, changes=changes)
+            return item(session, correction), new
+
     def draft(
         self, correction_id: int, changes: Mapping[str, Any], *, actor: str, revision: int | None = None
     ) -> dict[str, Any]:

@@ -87,9 +87,7 @@ def revise(current: Mapping[str, Any] | None, changes: Mapping[str, Any], *, que
     given = {name: value for name, value in changes.items() if value is not None or name in ("kind", "valid_until")}
     merged: dict[str, Any] = {"question": question, **(current or {}), **given}
     answer = _text(merged.get("answer"), "answer", MAX_ANSWER)
-    asked = _text(merged["question"], "question", MAX_QUESTION)
-    if not normal_form(asked):
-        raise Invalid("question must have a word in it, else nobody can ask it.")
+    asked = question_of(merged["question"])
     paraphrases = _questions(merged.get("paraphrases"), "paraphrases")
     negatives = _questions(merged.get("negatives"), "negatives")
     excluded = {normal_form(text) for text in negatives}
@@ -110,6 +108,14 @@ def revise(current: Mapping[str, Any] | None, changes: Mapping[str, Any], *, que
         kind=kind,
         valid_until=_moment(valid_until).isoformat() if valid_until else None,
     )
+
+
+def question_of(value: Any) -> str:
+    """A question that somebody can ask. Raises Invalid."""
+    asked = _text(value, "question", MAX_QUESTION)
+    if not normal_form(asked):
+        raise Invalid("question must have a word in it, else nobody can ask it.", code="question_without_words")
+    return asked
 
 
 def _text(value: Any, name: str, limit: int) -> str:

@@ -212,6 +212,16 @@ def test_corrections_refuse_with_the_reason(errata: CommandLine, shop: Path) -> 
     assert errata("corrections", "reopen", number).out == f"Correction {number} is in the queue again.\n"
 
 
+def test_corrections_new_starts_one(errata: CommandLine) -> None:
+    assert errata("corrections", "new", QUESTION).out == "Correction 1 is queued.\n"
+    assert errata("corrections", "new", "can I return SALE items", "--answer", "No.").out.startswith(
+        "Correction 1 about this question is open already (queued)."
+    )
+    item = json.loads(errata("corrections", "new", "Where?", "--answer", "Here.", "--json").out)
+    assert (item["state"], item["origin"], item["draft"]["answer"]) == ("drafted", "curator", "Here.")
+    assert errata("corrections", "new", "??").code == 1
+
+
 def test_corrections_merge_makes_one_item(errata: CommandLine) -> None:
     first, second = complain(errata), complain(errata, "May sale items be sent back?")
     item = json.loads(errata("corrections", "merge", str(first), str(second), "--json").out)

@@ -42,7 +42,7 @@ FAMILIES = {
     "chat.announce": {"asked", "answered", "curated", "refused", "stopped", "failed"},
     "job": {"sending", "queued", "running", "done", "failed"},
     "language": {"en", "zh-CN"},
-    "action": {action for _, action in TRANSITIONS} | {"report", "absorb", "source_changed", "split_off"},
+    "action": {action for _, action in TRANSITIONS} | {"report", "absorb", "source_changed", "split_off", "start"},
     "action_button": {"claim", "prove", "approve", "recheck", "reject", "reopen", "rollback"},
     "conflict_reason": {"cited"},
     "dialog": {f"{action}{part}" for action in ("reject", "reopen", "rollback") for part in ("", "_text")},

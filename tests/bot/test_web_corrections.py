@@ -357,3 +357,26 @@ def test_a_published_correction_can_be_checked_again(shop: World, curator: TestC
     assert shop.work() == 1
     queued = complain(shop)
     assert refusal(curator.post(f"/api/corrections/{queued}/recheck"))[0] == 409
+
+
+def test_a_curator_starts_a_correction_without_a_complaint(shop: World, curator: TestClient) -> None:
+    started = curator.post("/api/corrections", json={"question": " Where is the shop? "})
+    item = started.json()
+    assert (started.status_code, item["state"], item["origin"], item["question"], item["complaints"]) == (
+        201, "queued", "curator", "Where is the shop?", []
+    )  # fmt: skip
+    assert [(line["action"], line["actor"]) for line in item["history"]] == [("start", "carla")]
+    again = curator.post("/api/corrections", json={"question": "where is THE shop", "answer": "At sea."})
+    assert (again.status_code, again.json()["id"], again.json()["draft"]) == (200, item["id"], None)
+    draft(curator, item["id"], answer="In town.")
+    act(curator, item["id"], "approve")
+    assert ask(shop.client(), "Where is the shop?")["answer"] == "In town."
+    assert complain(shop, "Where is the shop?") == item["id"]
+
+
+def test_a_correction_can_be_started_with_its_answer(shop: World, curator: TestClient) -> None:
+    item = curator.post("/api/corrections", json={"question": "Where?", "answer": "In town."}).json()
+    assert (item["state"], item["draft"]["answer"], item["draft"]["question"]) == ("drafted", "In town.", "Where?")
+    for body in ({"question": "?!"}, {"question": " "}, {"question": "When?", "answer": " "}, {"question": "x" * 4001}):
+        assert refusal(curator.post("/api/corrections", json=body))[0] == 422
+    assert curator.get("/api/corrections").json()["total"] == 1

@@ -452,6 +452,7 @@ FIELDS = {
         "answer", "question", "paraphrases", "negatives", "edits", "supersedes", "kind", "valid_until", "revision",
     ),
     "/api/corrections/{correction_id}/{action}": ("reason", "revision", "override"),
+    "/api/corrections": ("question", "answer"),
     "/api/corrections/merge": ("ids",),
     "/api/corrections/{correction_id}/split": ("complaints", "revision"),
     "/api/documents": ("id", "title", "text", "language", "source_url", "metadata"),

@@ -63,6 +63,7 @@ ROWS = (
     Row("POST", "/api/conversations/{conversation_id}/survey", "the owner", 201, {"stars": 4}),
     Row("DELETE", "/api/conversations/{conversation_id}", "the owner", 204),
     Row("GET", "/api/corrections", "curators"),
+    Row("POST", "/api/corrections", "curators", 422, {"question": "?"}),
     Row("POST", "/api/corrections/merge", "curators", 422, {"ids": [1, 1]}),
     Row("POST", "/api/corrections/{correction_id}/split", "curators", 422, {"complaints": [99]}),
     Row("GET", "/api/corrections/{correction_id}", "curators"),

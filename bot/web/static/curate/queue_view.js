@@ -2,6 +2,7 @@
 import { html, useLayoutEffect, useRef } from "../html.js";
 import { formatAgo, label, languageOf, t } from "../i18n.js";
 import { Icon } from "../ui.js";
+import { NewCorrection } from "./new_correction.js";
 import { loadMore, loadQueue, narrow, toggleChosen } from "./queue.js";
 import { go } from "./route.js";
 import { chosen, dialog, filter, itemId, PRIORITIES, queue, STATES, TO_DO } from "./store.js";
@@ -44,6 +45,7 @@ function Filters() {
       <input id="queue-search" type="search" placeholder=${t("queue.search")} defaultValue=${q} onInput=${search} />
     </label>
     <div class="filter-row">
+      <${NewCorrection} />
       <label><span class="visually-hidden">${t("queue.state")}</span>
         <select value=${state} onChange=${(/** @type {any} */ event) => narrow({ state: event.currentTarget.value })}>
           <option value=${TO_DO}>${t("queue.to_do", { n: toDo })}</option>
