@@ -54,7 +54,7 @@ class TooManyWaiting(TooMany):
             "{count} of your own questions are being answered or are waiting, and no more may wait for one person. "
             "Wait for their answers, or try again in {seconds} seconds."
         )
-        super().__init__(template, retry_after=retry_after, code=self.code, count=count, seconds=retry_after)
+        super().__init__(template, retry_after=retry_after, code="too_many_waiting", count=count, seconds=retry_after)
 
 
 class Busy(BotError):

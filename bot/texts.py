@@ -1,11 +1,12 @@
 """The catalogues of words: every string that a person reads on a page or in an answer, in English and Chinese.
 
-The same files serve the pages (/static/locales) and the server (keys that begin with ``server.``).
+The same files serve the pages (/static/locales) and the server (keys that begin with ``server.``). The texts of errors
+have a file of their own, which the pages do not load.
 
-Decision: an error carries its English sentence, which is what logs, the command line and other programs read; here
-that sentence is the key to its translation, its values taken over. So the packages below know no catalogue, and only
-what people meet on the pages needs an entry; any other sentence stays English. Costs: who rewords a sentence must
-reword its entry, and a test says so.
+Decision: an error carries a stable code, its values, and its English template, which is what logs and the command line
+read (retrieval.errors.ErrataError). ``errors.zh-CN.json`` has the Chinese template under the same code. So the packages
+below know no catalogue, and a message can be read where it is raised. Costs: a code has its two texts in two places; a
+test compares their placeholders.
 """
 
 from __future__ import annotations
@@ -14,6 +15,12 @@ import json
 import re
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from retrieval.errors import ErrataError
 
 FOLDER = Path(__file__).parent / "locales"
 LOCALES = {"en": "en", "zh": "zh-CN"}  # language of a text → catalogue
@@ -36,6 +43,34 @@ def text(key: str, language: str, **values: object) -> str:
     for name, value in values.items():
         words = words.replace("{" + name + "}", str(value))
     return words
+
+
+def has(key: str) -> bool:
+    return key in catalogue(LOCALES["en"])
+
+
+def error_text(error: ErrataError, language: str) -> str:
+    """What an error says in a language; in English where no template is known for its code."""
+    return message(error.code, error.values, str(error), language)
+
+
+def message(code: str | None, values: Mapping[str, object], english: str, language: str) -> str:
+    """A message in a language, by its code and values; ``english`` where no template is known. A value that has a name
+    (``{state}``: ``state.queued``) is named."""
+    if not language.startswith("zh"):
+        return english
+    template = error_templates().get(code or "")
+    if template is None:
+        return translated(english, language)
+    names = catalogue(LOCALES["zh"])
+    return template.format(**{name: names.get(f"{name}.{value}", value) for name, value in values.items()})
+
+
+@cache
+def error_templates() -> dict[str, str]:
+    """Code → Chinese template."""
+    templates: dict[str, str] = json.loads((FOLDER / "errors.zh-CN.json").read_text(encoding="utf-8"))
+    return templates
 
 
 def translated(sentence: str, language: str, *, kind: str = "") -> str:

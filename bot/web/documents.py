@@ -15,10 +15,9 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
 
 from bot.events import metrics
-from bot.web.problems import plain, said, said_by_code
+from bot.web.problems import Refused, plain, said_by_code
 from bot.web.queries import MOST, Limit, Offset, Words
 from bot.web.security import Curator, PartsDep, Program
 from bot.wiring import Parts
@@ -82,7 +81,11 @@ async def add_documents(request: Request, identity: Curator, parts: PartsDep) ->
         parts.worker.wake()
         return JSONResponse({"job": {"id": job_id}}, status_code=202)
     if kind != "application/json":
-        raise HTTPException(415, "Send one document as application/json, or files as multipart/form-data.")
+        raise Refused(
+            "Send one document as application/json, or files as multipart/form-data.",
+            status=415,
+            code="wrong_media_type",
+        )
     try:
         body = DocumentBody.model_validate_json(await request.body())
     except ValidationError as error:
@@ -183,7 +186,7 @@ def _put(parts: Parts, body: DocumentBody, actor: str) -> dict[str, Any]:
 
 def _reason(file: dict[str, Any]) -> str:
     """Why a file was not taken in, in the reader's language."""
-    return said_by_code(file.get("code"), file.get("values") or {}) or said(file["reason"])
+    return said_by_code(file.get("code"), file.get("values"), file["reason"])
 
 
 def _is_true(value: object) -> bool:

@@ -54,9 +54,11 @@ class OpenAIRoute(APIRoute):
             try:
                 return await handle(request)
             except RequestValidationError as error:
-                return _refusal(*problems.from_validation(error))
+                refused = problems.from_validation(error)
+                return _refusal(refused.status, str(refused))
             except HTTPException as error:
-                return _refusal(*problems.from_http(error))
+                refused = problems.from_http(error)
+                return _refusal(refused.status, str(refused))
             except ClientDisconnect:
                 raise
             except Exception as error:

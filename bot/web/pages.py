@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 
 from bot import texts
 from bot.events import metrics
-from bot.web.problems import detail_of, is_ours, problem
+from bot.web.problems import NotReady, detail_of, from_error, is_ours
 from bot.web.security import PartsDep
 from bot.wiring import Parts
 from knowledge.correcting.corrections import State
@@ -83,9 +83,15 @@ def ready(parts: PartsDep) -> Any:
         model = parts.chat_name
     except Exception as error:
         log.warning("not_ready", error=type(error).__name__, exc_info=None if is_ours(error) else error)
-        return problem(503, f"Not ready: {detail_of(error)}", headers=LATER)
+        return from_error(NotReady("Not ready: {reason}", code="not_ready", reason=detail_of(error)), headers=LATER)
     if index.seq < newest:
-        return problem(503, f"Not ready: the index is at {index.seq}, the knowledge at {newest}.", headers=LATER)
+        behind = NotReady(
+            "Not ready: the index is at step {index} of the log, the knowledge at {newest}.",
+            code="index_behind",
+            index=index.seq,
+            newest=newest,
+        )
+        return from_error(behind, headers=LATER)
     return {"status": "ready", "knowledge_version": newest, "passages": len(index), "model": model}
 
 

@@ -3,6 +3,7 @@ language (bot.texts has the words)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextvars import ContextVar
 from http import HTTPStatus
 from typing import Any
@@ -21,17 +22,29 @@ from bot.errors import BotError, Busy, Forbidden, NotSignedIn, SettingsError, To
 from bot.llm.errors import EngineError, ModelSilent
 from knowledge.errors import Conflict, Invalid, KnowledgeError, NotFound, Stale
 from knowledge.load.errors import LoadError, TooLarge
-from retrieval.errors import RetrievalError
+from retrieval.errors import ErrataError, RetrievalError
 
 log = structlog.get_logger()
 
 MAX_DETAIL = 2_000  # characters
 _reader: ContextVar[str] = ContextVar("reader", default="en")  # the language of who asks; goes with a turn's thread too
-_WORDS = {
-    400: "The request cannot be read.",
-    404: "There is nothing at this address.",
-    405: "This address does not take this method. The header Allow names those that it takes.",
-}
+TYPE = "urn:errata:problem:{code}"  # what ``type`` of a problem is: stable, made for programs to compare
+
+
+class Refused(BotError):
+    """What the web itself refuses, before any part of ours is asked; ``status`` is the HTTP status."""
+
+    def __init__(self, template: str, *, status: int, code: str, **values: object) -> None:
+        super().__init__(template, code=code, **values)
+        self.status = status
+
+
+class NotReady(Refused):
+    """The server is not ready to answer."""
+
+    def __init__(self, template: str, *, code: str, **values: object) -> None:
+        super().__init__(template, status=503, code=code, **values)
+
 
 # The first class that fits decides; subclasses stand before their parents.
 STATUSES: tuple[tuple[type[Exception], int], ...] = (
@@ -54,6 +67,8 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
 
 def status_of(error: Exception) -> int:
     """The HTTP status of an error of ours; 500 for any other."""
+    if isinstance(error, Refused):
+        return error.status
     return next((status for kind, status in STATUSES if isinstance(error, kind)), 500)
 
 
@@ -67,28 +82,9 @@ def said(sentence: str, *, kind: str = "") -> str:
     return texts.translated(sentence, _reader.get(), kind=kind)
 
 
-def said_by_code(code: str | None, values: dict[str, Any]) -> str | None:
-    """The words for an error's code in the reader's language; None where the catalogues have none."""
-    if code is None:
-        return None
-    try:
-        return texts.text(f"error.{code}", _reader.get(), **values)
-    except KeyError:
-        return None
-
-
-def problem(status: int, detail: str, *, headers: dict[str, str] | None = None, **more: Any) -> JSONResponse:
-    """A problem response. ``detail`` is for people."""
-    if status == HTTPStatus.UNAUTHORIZED:
-        headers = {"WWW-Authenticate": "Bearer", **(headers or {})}
-    # names of fields come from the client, and JSON can spell half a character
-    detail = detail.encode("utf-8", "replace").decode("utf-8")
-    return JSONResponse(
-        {"type": "about:blank", **_words(status, detail), **more},
-        status_code=status,
-        headers=headers,
-        media_type="application/problem+json",
-    )
+def said_by_code(code: str | None, values: Mapping[str, Any] | None, english: str) -> str:
+    """A stored message in the reader's language: its code and values, and its English text."""
+    return texts.message(code, values or {}, english, _reader.get())
 
 
 def plain(value: Any) -> Any:
@@ -97,8 +93,18 @@ def plain(value: Any) -> Any:
 
 
 def summary(error: Exception) -> dict[str, Any]:
-    """An error as an event of a stream: title and detail."""
-    return _words(status_of(error), detail_of(error))
+    """An error as an event of a stream: what a problem's body has."""
+    shown = _shown(error)
+    detail = texts.error_text(shown, _reader.get())[:MAX_DETAIL]
+    status = status_of(error)
+    return {
+        "type": TYPE.format(code=shown.code),
+        "code": shown.code,
+        "title": texts.text(f"server.title.{status}", _reader.get()),
+        "status": status,
+        # values may come from the client, and JSON can spell half a character
+        "detail": detail.encode("utf-8", "replace").decode("utf-8"),
+    }
 
 
 def retry_after(error: Exception) -> int | None:
@@ -107,12 +113,19 @@ def retry_after(error: Exception) -> int | None:
     return max(1, round(seconds)) if seconds is not None else None
 
 
-def from_error(error: Exception) -> JSONResponse:
+def from_error(error: Exception, headers: dict[str, str] | None = None) -> JSONResponse:
     """The response for an error of ours; what is not ours tells no details."""
-    status = status_of(error)
-    wait = retry_after(error)
-    more = {"revision": error.revision, "state": error.state} if isinstance(error, Stale) else {}
-    return problem(status, detail_of(error), headers={"Retry-After": str(wait)} if wait else None, **more)
+    body = summary(error)
+    if isinstance(error, Stale):
+        body |= {"revision": error.revision, "state": error.state}
+    if isinstance(error, _DoesNotFit):
+        body["errors"] = error.errors
+    headers = dict(headers or {})
+    if (wait := retry_after(error)) is not None:
+        headers["Retry-After"] = str(wait)
+    if body["status"] == HTTPStatus.UNAUTHORIZED:
+        headers.setdefault("WWW-Authenticate", "Bearer")
+    return JSONResponse(body, status_code=body["status"], headers=headers, media_type="application/problem+json")
 
 
 def is_ours(error: Exception) -> bool:
@@ -121,28 +134,62 @@ def is_ours(error: Exception) -> bool:
 
 
 def detail_of(error: Exception) -> str:
+    """The detail in English, as ``/v1`` gives it."""
+    return str(_shown(error))
+
+
+def _shown(error: Exception) -> ErrataError:
     """What anybody may read: our own errors are written for people; those written for the operator (addresses, paths,
-    what another server said) stay in the log, like everything that is not ours."""
-    if isinstance(error, ModelSilent):  # says nothing of the server behind it
-        return str(error)
+    what another server wrote) stay in the log, like everything that is not ours."""
+    if isinstance(error, ModelSilent):  # reveals nothing of the server behind it
+        return error
     if isinstance(error, EngineError | RetrievalError | SettingsError):
-        return "Answers cannot be given right now. Please try again; the server's log says why."
-    if is_ours(error):
-        return str(error)
-    return "Something went wrong here. The server's log has the details under the request id."
+        return BotError(
+            "Answers cannot be given right now. Please try again; the server's log says why.", code="no_answers_now"
+        )
+    if isinstance(error, ErrataError):
+        return error
+    return BotError(
+        "Something went wrong here. The server's log has the details under the request id.", code="unexpected"
+    )
 
 
-def from_validation(error: RequestValidationError) -> tuple[int, str]:
-    """The status and the detail for input that does not have the form of the contract."""
+class _DoesNotFit(Refused):
+    """Input that does not have the form of the contract; ``errors`` names every field."""
+
+    def __init__(self, detail: str, errors: list[dict[str, Any]]) -> None:
+        super().__init__("{complaints}", status=422, code="does_not_fit", complaints=detail)
+        self.errors = errors
+
+
+def from_validation(error: RequestValidationError) -> Refused:
+    """The problem of input that does not have the form of the contract."""
     if isinstance(error.body, bytes):
-        return 415, "Send the body as JSON, with Content-Type: application/json."
-    return 422, "; ".join(dict.fromkeys(said(_complaint(one)) for one in error.errors()))[:MAX_DETAIL]
+        return Refused(
+            "Send the body as JSON, with Content-Type: application/json.", status=415, code="body_is_not_json"
+        )
+    complaints = [(_place(one), one["type"], _complaint(one)) for one in error.errors()]
+    errors = [{"field": place, "code": kind, "detail": text} for place, kind, text in complaints]
+    return _DoesNotFit("; ".join(dict.fromkeys(text for _, _, text in complaints)), errors)
 
 
-def from_http(error: HTTPException) -> tuple[int, str]:
-    """The status and the detail for what the web framework refuses."""
-    words = HTTPStatus(error.status_code).phrase
-    return error.status_code, error.detail if error.detail not in ("", words) else _WORDS.get(error.status_code, words)
+def from_http(error: HTTPException) -> Refused:
+    """The problem of what the web framework refuses."""
+    status, phrase = error.status_code, HTTPStatus(error.status_code).phrase
+    if error.detail not in ("", phrase):
+        return Refused("{detail}", status=status, code="refused", detail=error.detail)
+    match status:
+        case 400:
+            return Refused("The request cannot be read.", status=status, code="unreadable_request")
+        case 404:
+            return Refused("There is nothing at this address.", status=status, code="no_address")
+        case 405:
+            return Refused(
+                "This address does not take this method. The header Allow names those that it takes.",
+                status=status,
+                code="wrong_method",
+            )
+    return Refused("{detail}", status=status, code="refused", detail=phrase)
 
 
 def install(app: FastAPI) -> None:
@@ -153,13 +200,14 @@ def install(app: FastAPI) -> None:
 
     async def validation(_request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        return problem(*from_validation(error))
+        return from_error(from_validation(error))
 
     async def http(_request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        return problem(*from_http(error), headers=dict(error.headers or {}))
+        return from_error(from_http(error), headers=dict(error.headers or {}))
 
-    for kind, _status in STATUSES:
+    kinds: list[type[Exception]] = [Refused, *(kind for kind, _status in STATUSES)]
+    for kind in kinds:
         app.add_exception_handler(kind, ours)
     app.add_exception_handler(RequestValidationError, validation)
     app.add_exception_handler(HTTPException, http)
@@ -190,13 +238,18 @@ class Unexpected:
             await from_error(error)(scope, receive, send)
 
 
-def _words(status: int, detail: str) -> dict[str, Any]:
-    return {"title": said(HTTPStatus(status).phrase), "status": status, "detail": said(detail)}
+def _place(error: Any) -> str:
+    return ".".join(str(part) for part in error["loc"][1:])
 
 
 def _complaint(error: Any) -> str:
-    place = ".".join(str(part) for part in error["loc"][1:])
-    if error["type"] == "json_invalid":
+    """What is wrong with one field, in the reader's language where the catalogues have words for this kind."""
+    place, kind, values = _place(error), error["type"], error.get("ctx") or {}
+    if kind == "json_invalid":
         at = f" at character {place}" if place else ""  # the other parser says line and column itself
-        return f"The body is not valid JSON: {error['ctx']['error']}{at}."
-    return f"{place}: {error['msg']}" if place else f"The body does not fit: {error['msg']}."
+        return f"The body is not valid JSON: {values['error']}{at}."
+    key, reader = f"server.field.{kind}", _reader.get()
+    words = texts.text(key, reader, **values) if reader == "zh" and texts.has(key) else error["msg"]
+    if place and words != error["msg"]:
+        return f"{place}：{words}"
+    return f"{place}: {words}" if place else f"The body does not fit: {words}."

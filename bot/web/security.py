@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bot import accounts
 from bot.accounts import Identity
 from bot.errors import Forbidden, NotSignedIn, TooMany
-from bot.web.problems import problem
+from bot.web.problems import Refused, from_error
 from bot.wiring import Parts
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -265,7 +265,10 @@ class Guard:
         refusal = self._refusal(scope["method"], headers, scope["scheme"], host)
         length = headers.get("content-length", "")
         if refusal is None and length.isdecimal() and (len(length) > 18 or int(length) > limit):
-            refusal = problem(413, f"The request is larger than {limit:,} bytes.")
+            too_large = Refused(
+                "The request is larger than {limit:,} bytes.", status=413, code="body_too_large", limit=limit
+            )
+            refusal = from_error(too_large)
         if refusal is not None:
             await refusal(scope, receive, send_with_headers)
             return
@@ -274,18 +277,28 @@ class Guard:
     def _refusal(self, method: str, headers: Headers, scheme: str, host: str) -> Response | None:
         here = place(scheme, host)
         if self._only_local and not _is_loopback(here[1] if here else host):
-            return problem(421, "This address is not served here. Behind a proxy, set ERRATA_PUBLIC_URL.")
+            return from_error(
+                Refused(
+                    "This address is not served here. Behind a proxy, set ERRATA_PUBLIC_URL.",
+                    status=421,
+                    code="wrong_host",
+                )
+            )
         origin = headers.get("origin")
         # A proxy may speak https where we hear http; an origin that fell back to http is foreign.
         own = (here, place("https", host), self._public)
         if origin is not None and (place_of(origin) is None or place_of(origin) not in own):
-            return problem(
-                403,
-                "Requests from other sites are refused. If this is your site, set ERRATA_PUBLIC_URL to its address.",
+            return from_error(
+                Refused(
+                    "Requests from other sites are refused. "
+                    "If this is your site, set ERRATA_PUBLIC_URL to its address.",
+                    status=403,
+                    code="foreign_origin",
+                )
             )
         site = headers.get("sec-fetch-site")
         if method not in SAFE_METHODS and site not in (None, "same-origin", "none"):
-            return problem(403, "Requests from other sites are refused.")
+            return from_error(Refused("Requests from other sites are refused.", status=403, code="foreign_site"))
         return None
 
     def _limit(self, path: str, headers: Headers) -> int:

@@ -83,15 +83,6 @@ def server_sentences() -> list[re.Pattern[str]]:
     return found
 
 
-@cache
-def server_codes() -> set[str]:
-    """The codes that the server's code gives to its errors."""
-    files = [*BOT.rglob("*.py"), *KNOWLEDGE.rglob("*.py")]
-    return {
-        code for path in files for code in re.findall(r"""\bcode\s*=\s*"(\w+)\"""", path.read_text(encoding="utf-8"))
-    }
-
-
 def placeholders(text: str) -> list[str]:
     return sorted(set(re.findall(r"\{(\w+)\}", text)))
 
@@ -198,18 +189,16 @@ def test_catalogue_has_no_key_that_nobody_uses() -> None:
         base = re.sub(r"\.(one|other)$", "", key)
         return bool({key, base} & (strings | in_pages | valued))
 
-    codes = {f"error.{code}" for code in server_codes()}
-    assert {key for key in catalogue("en") if not used(key) and not key.startswith("server.")} - codes == set()
+    assert {key for key in catalogue("en") if not used(key) and not key.startswith("server.")} == set()
 
 
 def test_catalogue_has_no_sentence_that_the_server_does_not_say() -> None:
-    pydantics = {"server.problem.too_long", "server.problem.too_short"}  # tests/bot/test_web_problems.py provokes them
     short = {"server.reason.merged_with"}  # tests/bot/test_web_corrections.py provokes it
     unsaid = {
         key: text
         for key, text in catalogue("en").items()
         if key.startswith(("server.title.", "server.problem.", "server.reason."))
-        and key not in pydantics | short
+        and key not in short
         and not any(sentence.fullmatch(text) for sentence in server_sentences())
     }
     assert unsaid == {}

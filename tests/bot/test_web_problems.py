@@ -52,8 +52,8 @@ def problem(response: Response) -> tuple[int, str]:
     """Status and detail of a problem, after checking its form."""
     assert response.headers["content-type"] == "application/problem+json"
     said = response.json()
-    assert {"type", "title", "status", "detail"} <= said.keys()
-    assert (said["type"], said["status"]) == ("about:blank", response.status_code)
+    assert {"type", "code", "title", "status", "detail"} <= said.keys()
+    assert (said["type"], said["status"]) == (f"urn:errata:problem:{said['code']}", response.status_code)
     return response.status_code, said["detail"]
 
 

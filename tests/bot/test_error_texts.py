@@ -1,0 +1,95 @@
+"""Every error has a code, one English template where it is raised, and a Chinese one with the same placeholders."""
+
+from __future__ import annotations
+
+import ast
+import string
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import bot
+import knowledge
+import retrieval
+from bot import texts
+from knowledge.errors import Invalid, Stale
+
+PACKAGES = [Path(package.__file__ or "").parent for package in (bot, knowledge, retrieval)]
+
+
+@cache
+def english() -> dict[str, set[str]]:
+    """Code → the English templates that are raised with it, read from the source."""
+    templates: dict[str, set[str]] = {}
+    for package in PACKAGES:
+        for path in package.rglob("*.py"):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            for scope in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)):
+                for call in (node for node in ast.walk(scope) if isinstance(node, ast.Call)):
+                    code = next((k.value for k in call.keywords if k.arg == "code"), None)
+                    if isinstance(code, ast.Constant) and isinstance(code.value, str) and call.args:
+                        templates.setdefault(code.value, set()).update(_texts(call.args[0], scope))
+    return templates
+
+
+def _texts(argument: ast.expr, scope: ast.AST) -> set[str]:
+    """The texts that an argument may be: a literal, or what a variable of the same function was given."""
+    if isinstance(argument, ast.Constant):
+        return {str(argument.value)}
+    if isinstance(argument, ast.IfExp):
+        return _texts(argument.body, scope) | _texts(argument.orelse, scope)
+    if isinstance(argument, ast.Name):
+        given = [
+            node
+            for node in ast.walk(scope)
+            if isinstance(node, ast.Assign)
+            and node.lineno < argument.lineno
+            and any(isinstance(target, ast.Name) and target.id == argument.id for target in node.targets)
+        ]
+        return _texts(max(given, key=lambda node: node.lineno).value, scope) if given else set()
+    return set()
+
+
+def fields(template: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
+
+
+def test_the_source_has_templates() -> None:
+    assert english()["wrong_host"] == {"This address is not served here. Behind a proxy, set ERRATA_PUBLIC_URL."}
+
+
+def test_every_code_has_one_english_template() -> None:
+    assert {code: found for code, found in english().items() if len(found) != 1} == {}
+
+
+def test_every_code_has_a_chinese_template_and_nothing_is_left_over() -> None:
+    shown = {code for code in english() if code not in ONLY_FOR_OPERATORS}
+    assert shown - texts.error_templates().keys() == set(), "add these to bot/locales/errors.zh-CN.json"
+    assert texts.error_templates().keys() - english().keys() == set(), "nothing raises these any more"
+
+
+@pytest.mark.parametrize("code", sorted(texts.error_templates()))
+def test_the_templates_of_a_code_have_the_same_placeholders(code: str) -> None:
+    for template in english().get(code, set()):
+        assert fields(template) == fields(texts.error_templates()[code])
+
+
+ONLY_FOR_OPERATORS = {"model_broke_off"}  # what is only ever read on the command line or in the log, in English
+
+
+def test_an_error_speaks_the_readers_language() -> None:
+    error = Invalid("The request is larger than {limit:,} bytes.", code="body_too_large", limit=1_000_000)
+    assert str(error) == texts.error_text(error, "en") == "The request is larger than 1,000,000 bytes."
+    assert texts.error_text(error, "zh-CN") == "请求超过 1,000,000 字节。"
+
+
+def test_values_that_people_wrote_are_never_read_as_templates() -> None:
+    error = Invalid("There is no document {document_id!r}.", code="x", document_id="{document_id.__class__} {0} %s")
+    assert str(error) == "There is no document '{document_id.__class__} {0} %s'."
+
+
+def test_a_text_without_a_code_stays_as_it_is() -> None:
+    error = Stale("Braces {stay} as they are.")
+    assert (str(error), error.code, error.values) == ("Braces {stay} as they are.", "stale", {})
+    assert texts.error_text(error, "en") == "Braces {stay} as they are."
