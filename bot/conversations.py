@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from bot.answering.condense import MAX_TURNS, Condensed, How, Turn
-from bot.answering.exchange import Ask, Outcome, Source, SourcesFound
+from bot.answering.exchange import Ask, Outcome, Reason, Source, SourcesFound
 from bot.tables import Answer, Conversation, Feedback, Signal
 from knowledge.correcting.corrections import State
 from knowledge.db import utc_now
@@ -64,14 +64,18 @@ def begin(session: Session, *, owner: str, question: str, conversation_id: str |
 
 def history(session: Session, conversation_id: str, *, before: str) -> tuple[Turn, ...]:
     """The last turns before an answer, oldest first. A question that failed or is still being answered counts too: who
-    goes on talking may mean it. The same question asked before, in the same words, tells nothing about itself."""
+    goes on talking may mean it. The same question asked before, in the same words, tells nothing about itself, and
+    greetings and thanks nothing about any."""
     limit = session.get_one(Answer, before)
     itself = sa.and_(
         Answer.question == limit.question,
         sa.or_(Answer.condensed_question == limit.question, Answer.status == "failed"),
     )
     query = sa.select(Answer.condensed_question, Answer.answer).where(
-        Answer.conversation_id == conversation_id, Answer.created_at < limit.created_at, ~itself
+        Answer.conversation_id == conversation_id,
+        Answer.created_at < limit.created_at,
+        ~itself,
+        sa.or_(Answer.reason.is_(None), Answer.reason != Reason.NO_QUESTION),
     )
     newest = session.execute(query.order_by(Answer.created_at.desc()).limit(MAX_TURNS)).all()
     return tuple(Turn(question, answer) for question, answer in reversed(newest))
@@ -302,11 +306,22 @@ def ask_for(
         question=asked,
         history=before,
         condensed=condensed,
+        spoken=_spoken(session, answer),
         language=language or (again.language if again else None) or None,
         filters=filters or {},
         exclude_entries=not_mine(session, answer.conversation_id),
         fresh=again is not None,
     )
+
+
+def _spoken(session: Session, answer: Answer) -> str | None:
+    """The language of the conversation before an answer; looked for only where the question has no letter."""
+    if any(character.isalnum() for character in answer.question):
+        return None
+    query = sa.select(Answer.language).where(
+        Answer.conversation_id == answer.conversation_id, Answer.created_at < answer.created_at, Answer.language != ""
+    )
+    return session.scalar(query.order_by(Answer.created_at.desc()).limit(1))
 
 
 def _condensed(session: Session, answer: Answer) -> Condensed:

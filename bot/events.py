@@ -25,7 +25,12 @@ class Metrics:
         self.requests = Counter("errata_requests", "HTTP requests", ("method", "route", "status"), registry=registry)
         self.questions = Counter("errata_questions", "Questions asked", registry=registry)
         self.answers = Counter("errata_answers", "Answers by status", ("status",), registry=registry)
-        self.refusals = Counter("errata_refusals", "Refused questions by reason", ("reason",), registry=registry)
+        self.unanswered = Counter(
+            "errata_unanswered",
+            "Questions without an answer from the documents, by reason",
+            ("reason",),
+            registry=registry,
+        )
         self.ratings = Counter("errata_ratings", "Ratings by direction", ("rating",), registry=registry)
         self.first_token = Histogram(
             "errata_first_token_seconds", "Time to first token", buckets=SECONDS, registry=registry
@@ -69,8 +74,8 @@ class Metrics:
         """Counts a finished answer."""
         timings = outcome.timings_ms
         self.answers.labels(outcome.status).inc()
-        if outcome.status == "refused":
-            self.refusals.labels(outcome.reason).inc()
+        if outcome.reason is not None:
+            self.unanswered.labels(outcome.reason).inc()
         self.retrieval.observe(timings.get("retrieval", 0) / 1000)
         self.total.observe(timings.get("total", 0) / 1000)
         self.tokens.labels("prompt").inc(outcome.prompt_tokens)

@@ -43,7 +43,7 @@ class Begun:
     conversation_id: str
     answer_id: str
     ask: Ask
-    ticket: Ticket | None  # the place in the line; None for a corrected question while the line is full
+    ticket: Ticket | None  # the place in the line; None while the line is full and no model is needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,8 @@ class Turns:
         ``regenerate``: an answer of the owner's that they want another wording of. ``history``: what was said before,
         where another program keeps the conversation. ``asker``: whose turn it is in the line; None: the owner's.
         """
-        ticket = self._join(asker or owner, question, alone=not (conversation_id or regenerate or history))
+        alone = not (conversation_id or regenerate or history)
+        ticket = self._join(asker or owner, question, alone=alone, new=regenerate is None)
         with ExitStack() as undo:
             if ticket is not None:
                 undo.callback(ticket.leave)
@@ -189,13 +190,13 @@ class Turns:
                 turn.stop.set()
             return self._idle.wait_for(lambda: not self._running, timeout)
 
-    def _join(self, asker: str, question: str, *, alone: bool) -> Ticket | None:
-        """A place in the line. None where there is none and no model is needed: a corrected question that begins a
-        conversation (``alone``). Raises Busy, TooManyWaiting."""
+    def _join(self, asker: str, question: str, *, alone: bool, new: bool) -> Ticket | None:
+        """A place in the line. None where there is none and no model is needed: for what is no question, and for a
+        corrected question that begins a conversation (``alone``). Raises Busy, TooManyWaiting."""
         try:
             return self._answerer.join(asker)
         except (Busy, TooManyWaiting):
-            if alone and self._answerer.needs_no_model(question):
+            if new and self._answerer.needs_no_model(question, alone=alone):
                 return None
             raise
 

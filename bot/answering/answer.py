@@ -12,8 +12,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from bot import texts
-from bot.answering import citations, prompt
-from bot.answering.condense import condense
+from bot.answering import citations, prompt, smalltalk
+from bot.answering.condense import Condensed, How, condense
 from bot.answering.evidence import foreign
 from bot.answering.exchange import Ask, Emit, Outcome, Reason, Silent, Source, SourcesFound, Token, Waiting
 from bot.answering.reply import Prompted, reply
@@ -25,7 +25,6 @@ from retrieval.text import language_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bot.answering.condense import Condensed
     from bot.answering.exchange import ModelAccess, Ticket, Writer
     from bot.answering.profile import Profile
     from knowledge.db import Database
@@ -60,6 +59,12 @@ class Answerer:
         """Answers ``ask``. ``background``: people go first; ``ticket``: from ``join``, given back at the end. Raises
         Busy (queue full), bot.llm.errors (engine down), retrieval errors."""
         stop = stop or threading.Event()
+        started = time.perf_counter()
+        ready = None if stop.is_set() else self._ready(ask, emit, started)
+        if ready is not None:
+            if ticket is not None:
+                ticket.leave()
+            return ready
         with self._writer.place(
             ticket,
             on_position=lambda position: emit(Waiting(position)),
@@ -67,21 +72,59 @@ class Answerer:
             stop=stop,
             background=background,
         ) as place:
-            return self._answer(ask, emit, place, stop)
+            return self._answer(ask, emit, place, stop, started)
 
     def join(self, asker: str) -> Ticket:
         """A place before the model, for a question of ``asker`` that is to be answered soon. Raises Busy where there is
         none, TooManyWaiting where the asker's own questions have all that one asker may have."""
         return self._writer.join(asker)
 
-    def needs_no_model(self, question: str) -> bool:
-        """Whether the answer is there already: a corrected question, asked without a history. For those who would
-        have to turn a question away because the model is busy."""
+    def needs_no_model(self, question: str, *, alone: bool) -> bool:
+        """Whether the answer is there already: what is no question, or a corrected question, asked without a history
+        (``alone``). For those who would have to turn a question away because the model is busy."""
+        if smalltalk.kind_of(question) is not None:
+            return True
         with self._database.read() as session:
-            return matching.match(session, question, now=utc_now()) is not None
+            return alone and matching.match(session, question, now=utc_now()) is not None
 
-    def _answer(self, ask: Ask, emit: Emit, place: ModelAccess, stop: threading.Event) -> Outcome:
-        started = time.perf_counter()
+    def _ready(self, ask: Ask, emit: Emit, started: float) -> Outcome | None:
+        """The outcome where no model is needed: a corrected question as it was asked, else what is no question."""
+        kind = smalltalk.kind_of(ask.question)
+        if ask.history and kind is None:
+            return None  # it has to be condensed first
+        condensed = ask.condensed or Condensed(ask.question, How.ALONE)
+        if condensed.certain:
+            served = self._serve_curated(ask, condensed, _language(ask), emit, started, started)
+            if served is not None:
+                return served
+        return None if kind is None else self._small_talk(ask, kind, emit, started)
+
+    def _small_talk(self, ask: Ask, kind: smalltalk.Kind, emit: Emit, started: float) -> Outcome | None:
+        """The fixed reply. None where a curator wrote another one that is only left out now: then there is something to
+        search for."""
+        language = _language(ask)
+        with self._database.read() as session:
+            if ask.exclude_entries and matching.match(session, ask.question, now=utc_now()) is not None:
+                return None
+            seq = head(session)
+        text = texts.text(f"server.no_question.{kind}", language)
+        emit(SourcesFound((), seq))
+        emit(Token(text))
+        return Outcome(
+            status="answered",
+            answer=text,
+            condensed_question=ask.question,
+            condensed_how=How.ALONE,
+            language=language,
+            sources=(),
+            citations=(),
+            confidence=0.0,
+            knowledge_version=seq,
+            timings_ms={"first_token": _since(started), "total": _since(started)},
+            reason=Reason.NO_QUESTION,
+        )
+
+    def _answer(self, ask: Ask, emit: Emit, place: ModelAccess, stop: threading.Event, started: float) -> Outcome:
         language = _language(ask)
         condensed = ask.condensed or condense(
             ask.question,
@@ -91,7 +134,7 @@ class Answerer:
         if stop.is_set():
             return self._stopped(condensed, language, emit, started)
         searching = time.perf_counter()
-        if condensed.certain:
+        if ask.history and condensed.certain:
             served = self._serve_curated(ask, condensed, language, emit, started, searching)
             if served is not None:
                 return served
@@ -242,10 +285,14 @@ def _refused(reason: Reason, common: Mapping[str, Any], timings: dict[str, float
 
 
 def _language(ask: Ask) -> str:
-    """The language to answer in: what was asked for, else that of the question."""
+    """The language to answer in: what was asked for, else that of the question; without a letter in it that of its
+    marks or of the conversation."""
     if ask.language:
         return "zh" if ask.language.lower().startswith("zh") else "en"
-    return language_of(ask.question)
+    if any(character.isalnum() for character in ask.question):
+        return language_of(ask.question)
+    before = "".join(turn.question for turn in ask.history[-1:])
+    return smalltalk.language_of_marks(ask.question) or ask.spoken or language_of(before)
 
 
 def _source(n: int, hit: Hit) -> Source:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Reason(StrEnum):
-    """Why a question got no answer from the documents. All but the last one are refusals."""
+    """Why there is no answer from the documents. All but the last one are refusals."""
 
     NO_DOCUMENTS = "no_documents"  # there is nothing to read
     NOTHING_NEAR = "nothing_near"  # no passage comes near the question
@@ -26,6 +26,7 @@ class Reason(StrEnum):
     SAID_SO = "said_so"  # the model wrote that they do not state it
     INVENTED = "invented"  # what it wrote has names or numbers that are in no passage
     NOT_CITED = "not_cited"  # no passage supports what it wrote
+    NO_QUESTION = "no_question"  # nothing was asked (smalltalk); the answer is a fixed reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +80,13 @@ Emit = Callable[[Event], None]
 @dataclass(frozen=True, slots=True)
 class Ask:
     """A question with all that bears on it. ``condensed``: what it was condensed to when it was asked before, so that
-    it keeps its meaning. ``exclude_entries``: curated answers that the asker said are not theirs. ``fresh``: do not
-    repeat what the model wrote for the same prompt before."""
+    it keeps its meaning. ``spoken``: the language of the conversation so far. ``exclude_entries``: curated answers that
+    the asker said are not theirs. ``fresh``: do not repeat what the model wrote for the same prompt before."""
 
     question: str
     history: tuple[Turn, ...] = ()
     condensed: Condensed | None = None
+    spoken: str | None = None
     language: str | None = None
     filters: Mapping[str, str] = field(default_factory=dict)
     exclude_entries: frozenset[int] = frozenset()
@@ -93,7 +95,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The answer. ``status``: answered | curated | refused | stopped; ``reason``: why it was refused.
+    """The answer. ``status``: answered | curated | refused | stopped; ``reason``: why there is none from the documents.
     ``condensed_how``: how the condensed question was made. ``profile``: the reading profile that was used; empty where
     no passages were read."""
 

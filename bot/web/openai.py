@@ -30,6 +30,7 @@ from starlette.requests import ClientDisconnect
 from bot.answering.condense import MAX_TURNS, Turn
 from bot.answering.exchange import Outcome, Source
 from bot.answering.markers import markers
+from bot.answering.smalltalk import kind_of
 from bot.turn import Begun, Failed, Finished, TurnEvent
 from bot.web import cited, problems, sse
 from bot.web.chat import begin, finish
@@ -146,7 +147,8 @@ async def complete(body: CompletionBody, request: Request, identity: Program, pa
 def read(messages: list[MessageBody]) -> tuple[str, tuple[Turn, ...]]:
     """The question and the turns before it. Whatever was written before belongs to the conversation, also a question
     without an answer and words of the assistant that nobody asked for: the question may point back to it. The same
-    question asked before tells nothing about itself. Raises Invalid when the last message is not the user's."""
+    question asked before tells nothing about itself, and greetings and thanks nothing about any. Raises Invalid when
+    the last message is not the user's."""
     conversation = [(one.role, one.text()) for one in messages if one.role in ("user", "assistant")]
     if not conversation or conversation[-1][0] != "user":
         raise Invalid("messages: the last message must be the user's.")
@@ -162,7 +164,11 @@ def read(messages: list[MessageBody]) -> tuple[str, tuple[Turn, ...]]:
         elif text.strip():
             turns[-1] = Turn(turns[-1].question, text)
             answered = True
-    return question, tuple([turn for turn in turns if turn.question != question][-MAX_TURNS:])
+    return question, tuple([turn for turn in turns if _bears_on(turn, question)][-MAX_TURNS:])
+
+
+def _bears_on(turn: Turn, question: str) -> bool:
+    return turn.question != question and (not turn.question or kind_of(turn.question) is None)
 
 
 class _Completion:

@@ -16,6 +16,7 @@ import bot
 import knowledge
 from bot import texts
 from bot.answering.exchange import Reason
+from bot.answering.smalltalk import Kind
 from bot.web.problems import STATUSES
 from knowledge.correcting.corrections import TRANSITIONS
 
@@ -206,7 +207,13 @@ def test_catalogue_has_no_sentence_that_the_server_does_not_say() -> None:
 
 def test_catalogue_has_a_text_for_every_reason_of_a_refusal() -> None:
     keys = [key for key in catalogue("en") if key.startswith("server.refused.")]
-    assert keys == [f"server.refused.{reason}" for reason in Reason]
+    assert keys == [f"server.refused.{reason}" for reason in Reason if reason != Reason.NO_QUESTION]
+
+
+def test_catalogue_has_a_reply_for_everything_that_is_no_question() -> None:
+    assert [key for key in catalogue("en") if key.startswith("server.no_question.")] == [
+        f"server.no_question.{kind}" for kind in Kind
+    ]
 
 
 def test_catalogue_has_a_title_for_every_status_that_the_server_decides() -> None:

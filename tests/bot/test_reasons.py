@@ -29,7 +29,7 @@ def script(prompt: str) -> str:
 
 
 def refusals(reason: str) -> float:
-    return metrics.registry.get_sample_value("errata_refusals_total", {"reason": reason}) or 0.0
+    return metrics.registry.get_sample_value("errata_unanswered_total", {"reason": reason}) or 0.0
 
 
 @pytest.mark.parametrize(("question", "more", "reason"), CASES)
