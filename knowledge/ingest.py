@@ -66,6 +66,7 @@ class _Folder:
     """A folder of one run. ``whole``: it was named, so all its files are known. ``before``: the documents that readers
     could find before the run (only where it is pruned); ``present``: those whose file is there or cannot be read."""
 
+    root: Path
     place: Place
     files: list[FoundFile] = field(default_factory=list)
     whole: bool = False
@@ -117,7 +118,7 @@ def ingest(
         for folder in folders:
             if not folder.readable():
                 continue
-            known = is_known(database, loader, folder.files, source or folder.place.names[0])
+            known = is_known(database, loader, folder.root, source or folder.place.names[0])
             with database.write() as session:
                 claimed = origins.claim(session, folder.place, source=source, moved=moved, known=known)
             report.sources[folder.place.path] = claimed
@@ -172,7 +173,7 @@ def _folders(paths: Sequence[Path], place: Place | None) -> list[_Folder]:
 
     def of(root: Path) -> _Folder:
         real = root.resolve()
-        return folders.setdefault(real, _Folder(place or place_of(real)))
+        return folders.setdefault(real, _Folder(real, place or place_of(real)))
 
     for path in paths:
         try:

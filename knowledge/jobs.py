@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 HEARTBEAT_SECONDS = 60  # a running job that has not reported for this long lost its worker
 MAX_FAILURES = 3
 FREE_ENDS = 5  # so often a worker may end before pauses grow: a day with some restarts
+AT_ONCE = 100  # jobs looked at for one to take: more than ever pause at the same time
 LONGEST_PAUSE = timedelta(hours=1)
 
 
@@ -52,7 +53,7 @@ def claim(session: Session, kinds: Collection[str], *, now: datetime | None = No
     now = now or utc_now()
     abandoned = sa.and_(Job.state == "running", Job.heartbeat_at < now - timedelta(seconds=HEARTBEAT_SECONDS))
     free = sa.or_(sa.and_(Job.state == "queued", Job.run_after <= now), abandoned)
-    for job in session.scalars(sa.select(Job).where(free, Job.kind.in_(kinds)).order_by(Job.id)):
+    for job in session.scalars(sa.select(Job).where(free, Job.kind.in_(kinds)).order_by(Job.id).limit(AT_ONCE)):
         if _pauses(job, now):
             continue
         taken = session.execute(

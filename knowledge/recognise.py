@@ -14,11 +14,11 @@ import sqlalchemy as sa
 
 from knowledge import origins
 from knowledge.errors import KnowledgeError
-from knowledge.load import CannotStart
+from knowledge.load import CannotStart, find_files
 from knowledge.tables import Document, DocumentVersion
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from pathlib import Path
 
     from knowledge.db import Database
     from knowledge.load import FoundFile, Loader
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 SAMPLE = 20  # files
 
 
-def is_known(database: Database, loader: Loader, files: Sequence[FoundFile], source: str) -> bool:
-    """Whether a source without a path was taken in from the folder of these files. Raises CannotStart."""
+def is_known(database: Database, loader: Loader, folder: Path, source: str) -> bool:
+    """Whether a source without a path was taken in from this folder. Raises CannotStart."""
     with database.read() as session:
         if not origins.without_path(session, source):
             return False
@@ -42,7 +42,7 @@ def is_known(database: Database, loader: Loader, files: Sequence[FoundFile], sou
         ).all()
     # Where readers can find none of them, the retired ones are all that is known.
     texts = {row.id: row.text for row in rows if row.retired_at is None} or {row.id: row.text for row in rows}
-    here = {f"{source}/{found.relative}": found for found in files if not found.skipped}
+    here = {f"{source}/{found.relative}": found for found in find_files([folder]) if not found.skipped}
     file_of = {document_id: _file_of(document_id, here) for document_id in texts}
     common = sorted({file for file in file_of.values() if file is not None})
     if sum(file is not None for file in file_of.values()) * 2 <= len(file_of):

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from knowledge import ingest, origins, put
 from knowledge.errors import Invalid, KnowledgeError, NotFound
 from knowledge.ingest import FileResult, rejected
-from knowledge.load import CannotStart, Loader
+from knowledge.load import SUFFIXES, CannotStart, Loader
 from knowledge.tables import Document, Job
 
 if TYPE_CHECKING:
@@ -135,6 +135,7 @@ def _retire_rest(database: Database, name: str, ids: Collection[str], actor: str
     with database.read() as session:
         standing = origins.live(session, origins.UPLOAD)
     for one in standing:
-        if (one == document_id or one.startswith(f"{document_id}#")) and one not in ids:
+        row = one.startswith(f"{document_id}#") and Path(one).suffix.lower() not in SUFFIXES  # no file of that name
+        if (row or one == document_id) and one not in ids:
             with suppress(NotFound):
                 put.remove(database, one, actor=actor, reason="its file was replaced", keep_out=False)

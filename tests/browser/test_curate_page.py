@@ -228,3 +228,27 @@ def test_curate_page_takes_in_a_file_finds_it_and_deletes_it(stage: Stage, tmp_p
     expect(page.locator(".toast")).to_have_text(SAY("knowledge.deleted"))
     press(page, SAY("trial.button"))
     expect(page.locator(".hits")).not_to_contain_text("Parking")
+    page.locator(".entry-link", has_text="Parking").click()
+    press(page, SAY("knowledge.restore"))
+    expect(page.locator(".toast", has_text=SAY("knowledge.restored"))).to_have_count(1)
+    expect(page.get_by_role("button", name=SAY("knowledge.delete"))).to_have_count(1)
+    expect(page.locator(".entry", has_text="Parking")).not_to_contain_text(SAY("knowledge.retired"))
+
+
+def test_curate_page_asks_before_a_file_replaces_a_document(stage: Stage, tmp_path: Path) -> None:
+    from playwright.sync_api import expect
+
+    page = stage.curator(path="/curate#/knowledge")
+    for folder, text in (("1", "# Bells\n\nThe bells ring at noon."), ("2", "# Clocks\n\nThe clocks are slow.")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "notice.md").write_text(text)
+        page.locator("#files").set_input_files([tmp_path / folder / "notice.md"])
+        expect(page.locator(".job")).to_contain_text(SAY("job.done"), timeout=40_000)
+        press(page, SAY("ui.close")) if folder == "1" else None
+    expect(page.locator(".rejected li")).to_contain_text("upload/notice.md (Bells)")
+    expect(page.locator(".entry-question")).to_contain_text(["Bells"])
+    replace = page.locator(".job").get_by_role("button", name=SAY("upload.replace.one", n=1))
+    replace.click()
+    expect(page.locator(".entry-question")).to_contain_text(["Clocks"], timeout=40_000)
+    expect(replace).to_have_count(0)
+    expect(page.locator(".rejected")).to_have_count(0)

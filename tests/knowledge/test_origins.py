@@ -168,6 +168,14 @@ def test_another_folder_does_not_take_over_what_an_older_version_stored(
     assert names(run(world, tmp_path / "docs", source="docs", moved=True)) == ["docs"]
 
 
+def test_a_single_file_recognises_the_folder_of_an_older_version(world: World, tmp_path: Path) -> None:
+    docs = folder(tmp_path / "docs", a="One thing.", b="Another thing.", c="A third thing.")
+    run(world, docs)
+    without_path(world)
+    report = run(world, docs / "b.md")
+    assert (names(report), report.count("unchanged"), len(world.live())) == (["docs"], 1, 3)
+
+
 def test_retired_documents_of_an_older_version_come_back_from_their_folder(world: World, tmp_path: Path) -> None:
     docs = folder(tmp_path / "docs", a="One thing.", b="Another thing.")
     run(world, docs)

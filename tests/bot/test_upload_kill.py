@@ -1,0 +1,80 @@
+"""kill -9 again and again while an upload is read: every file ends once, and no try is used up."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from bot.worker import Worker
+from knowledge import jobs, uploads
+from knowledge.tables import Job
+from tests.knowledge.dying import Countdown
+from tests.knowledge.world import World, assert_index_follows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.slow
+FILES = [f"{name}.md" for name in ("maple", "birch", "alder", "hazel", "larch", "aspen")]
+
+
+def work(world: World) -> bool:
+    def read(payload: dict[str, Any], report: Any) -> dict[str, Any]:
+        return uploads.ingest_uploads(world.database, world.embedder, payload, report=report, so_far=report.so_far)
+
+    return Worker(world.database, {uploads.INGEST: read}).step()
+
+
+def live_until(path: Path, steps: int) -> bool:
+    """A server that works on the job and is killed after so many steps of its writing. False: it was not killed."""
+    child = os.fork()
+    if not child:
+        try:
+            world = World(path)
+            countdown = Countdown(steps)
+            sa.event.listen(world.database.engine, "before_cursor_execute", countdown.statement)
+            sa.event.listen(world.database.engine, "commit", countdown.step)
+            sa.event.listen(Session, "after_commit", countdown.step)
+            work(world)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status) or status == 0
+    return os.WIFSIGNALED(status)
+
+
+@pytest.mark.parametrize("steps", [44, 50, 57])
+def test_an_upload_ends_well_however_often_the_server_is_killed(tmp_path: Path, migrated: Path, steps: int) -> None:
+    path, folder = tmp_path / "errata.db", tmp_path / "sent"
+    folder.mkdir()
+    for name in FILES:
+        (folder / name).write_text(f"# {name}\n\nThe {name[:-3]} has its own leaves.", encoding="utf-8")
+    world = World(path, template=migrated)
+    payload = {"folder": str(folder), "files": [[name, name] for name in FILES], "actor": "carla", "replace": False}
+    with world.database.write() as session:
+        job_id = jobs.enqueue(session, uploads.INGEST, payload, actor="carla").id
+    world.close()
+    kills = 0
+    while live_until(path, steps):
+        kills += 1
+        assert kills < 50
+        world.restart()
+        with world.database.write() as session:  # an hour later
+            session.execute(sa.update(Job).values(heartbeat_at=sa.text("'2026-01-01 00:00:00.000000'")))
+        world.close()
+    assert kills > jobs.MAX_FAILURES
+    world.restart()
+    with world.database.read() as session:
+        job = jobs.get(session, job_id)
+    assert (job.state, job.failures) == ("done", 0)
+    assert {one["state"] for one in job.progress["files"]} <= {"indexed", "unchanged"}
+    assert [one["name"] for one in job.progress["files"]] == FILES
+    assert world.live() == {f"upload/{name}": [f"The {name[:-3]} has its own leaves."] for name in FILES}
+    assert len(world.rows("document_versions")["document_versions"]) == len(FILES)
+    assert_index_follows(world)
+    world.close()
