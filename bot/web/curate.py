@@ -43,7 +43,11 @@ class DraftBody(BaseModel):
     edits: list[EditBody] | None = None
     supersedes: list[SupersedesBody] | None = None
     kind: str | None = None
-    valid_until: str | None = None
+    valid_until: str | None = Field(
+        None,
+        description="When it ends: ISO 8601 with a zone (2027-01-31T12:00:00+08:00). Without a zone it is UTC; a date "
+        "alone is the end of that day in UTC. The page sends the end of the day in the curator's own time zone.",
+    )
     revision: int | None = None
 
 
@@ -115,7 +119,8 @@ def one(correction_id: int, _identity: Curator, parts: PartsDep) -> dict[str, An
 
 @router.put("/{correction_id}/draft")
 def draft(correction_id: int, body: DraftBody, identity: Curator, parts: PartsDep) -> dict[str, Any]:
-    """Writes the draft; what is left out stays as it is."""
+    """Writes the draft; what is left out stays as it is. ``valid_until``: ISO 8601 with a zone; a date alone is the
+    end of that day in UTC."""
     changes = body.model_dump(exclude_unset=True, exclude={"revision"})
     return _told(parts.curation.draft(correction_id, changes, actor=identity.name, revision=body.revision))
 

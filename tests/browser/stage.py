@@ -127,12 +127,15 @@ class Audience:
         self._faults: list[str] = []
         self.requests: list[str] = []
 
-    def enter(self, address: str, path: str, *, language: str, phone: bool, cookies: dict[str, str]) -> Page:
-        """Somebody opens a page. ``language`` is what their browser asks for."""
+    def enter(
+        self, address: str, path: str, *, language: str, phone: bool, cookies: dict[str, str], zone: str = "UTC"
+    ) -> Page:
+        """Somebody opens a page. ``language`` is what their browser asks for, ``zone`` their time zone."""
         context = self._browser.new_context(
             base_url=address,
             viewport=PHONE if phone else DESK,
             locale="zh-CN" if language == "zh-CN" else "en-GB",
+            timezone_id=zone,
             has_touch=phone,
             is_mobile=phone,
         )
@@ -193,13 +196,24 @@ class Stage:
         user: str | None = None,
         phone: bool = False,
         address: str | None = None,
+        zone: str = "UTC",
     ) -> Page:
         """Somebody new at a page; ``user`` is signed in already."""
         cookies = {"errata_session": str(self.world.client(user).cookies["errata_session"])} if user else {}
-        return self.audience.enter(address or self.address, path, language=language, phone=phone, cookies=cookies)
+        return self.audience.enter(
+            address or self.address, path, language=language, phone=phone, cookies=cookies, zone=zone
+        )
 
-    def curator(self, language: str = "en", path: str = "/curate", *, user: str = "carla", phone: bool = False) -> Page:
-        return self.visitor(language, path, user=user, phone=phone)
+    def curator(
+        self,
+        language: str = "en",
+        path: str = "/curate",
+        *,
+        user: str = "carla",
+        phone: bool = False,
+        zone: str = "UTC",
+    ) -> Page:
+        return self.visitor(language, path, user=user, phone=phone, zone=zone)
 
     def report(self, question: str, comment: str, answer: str = "An answer.") -> int:
         """A complaint from another front end; the number of its item."""

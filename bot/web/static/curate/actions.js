@@ -2,9 +2,11 @@
 import { html, useId, useState } from "../html.js";
 import { formatAgo, label, t } from "../i18n.js";
 import { Dialog } from "../ui.js";
-import { act, discard, isProving, save } from "./item.js";
+import { discard } from "./form.js";
+import { act, isProving, save } from "./item.js";
 import { mergeChosen } from "./queue.js";
-import { approving, busy, chosen, conflict, dialog, dirty, editable, form, item, queue, restored, revision, user } from "./store.js";
+import { busy, chosen, conflict, dialog, dirty, editable, form, item, keeps, queue, restored, revision, takingOut, user } from "./store.js";
+import { TakeOutDialog } from "./take_out.js";
 
 /** Which steps make sense in a state; the server has the last word. @param {any} current */
 export function steps(current) {
@@ -40,11 +42,10 @@ export function ActionBar() {
 }
 
 function saveState() {
-  if (approving.value !== null) return t("approve.waits");
   if (busy.value === "save") return t("item.saving");
   if (busy.value === "prove" || busy.value === "approve") return t("proof.proving");
   if (!editable.value) return "";
-  if (dirty.value) return t("item.unsaved");
+  if (dirty.value) return keeps.value ? t("item.unsaved") : t("item.unsaved_here");
   return item.value?.draft ? t("item.saved") : "";
 }
 
@@ -56,6 +57,7 @@ export function Restored() {
 
 export function ActionDialog() {
   const name = dialog.value;
+  if (takingOut.value) return html`<${TakeOutDialog} />`;
   if (!name) return null;
   if (name === "merge") return html`<${MergeDialog} />`;
   if (name === "approve") return html`<${ApproveDialog} />`;

@@ -2,8 +2,10 @@
 import { html } from "../html.js";
 import { languageOf, t } from "../i18n.js";
 import { Diff } from "./diff.js";
+import { keepAside } from "./drafts.js";
 import { History } from "./history.js";
-import { formOf, keepMine, takeTheirs } from "./item.js";
+import { formOf } from "./form.js";
+import { keepMine, takeTheirs } from "./item.js";
 import { conflict, item, setAside } from "./store.js";
 
 export function Conflict() {
@@ -29,9 +31,13 @@ export function Conflict() {
 export function SetAside() {
   const text = setAside.value;
   if (!text) return null;
+  const close = () => {
+    if (item.value) keepAside(item.value.id, null);
+    setAside.value = null;
+  };
   return html`<details class="notice" open>
     <summary>${t("conflict.set_aside")}</summary>
     <textarea rows="6" readonly lang=${languageOf(text.answer)} aria-label=${t("conflict.set_aside")} value=${text.answer}></textarea>
-    <p><button type="button" class="link-button" onClick=${() => { setAside.value = null; }}>${t("ui.close")}</button></p>
+    <p><button type="button" class="link-button" onClick=${close}>${t("ui.close")}</button></p>
   </details>`;
 }

@@ -4,27 +4,34 @@ import { html, signal, useEffect, useId, useLayoutEffect, useRef, useState } fro
 import { languageOf, t } from "../i18n.js";
 import { Diff } from "./diff.js";
 import { report, request } from "./session.js";
-import { change, form } from "./store.js";
+import { change, form, picker } from "./store.js";
+import { offerTakeOut } from "./take_out.js";
 
-/** @typedef {{mode: "edit" | "supersede", document_id?: string, version?: number, find?: string}} Picker */
+/** @typedef {import("./store.js").Picker} Picker */
 
-/** What is being chosen, if anything. @type {import("../vendor/signals.js").Signal<Picker | null>} */
-export const picker = signal(null);
+let lastKey = 0;
+
 /** Titles that were seen, by document id. @type {import("../vendor/signals.js").Signal<Record<string, string>>} */
 export const titles = signal({});
 
 const TYPING_PAUSE_MS = 250;
 
+/** Opens the picker afresh; it belongs to the open item and closes with it. @param {Omit<Picker, "key">} wanted */
+export function openPicker(wanted) {
+  lastKey += 1;
+  picker.value = { key: lastKey, ...wanted };
+}
+
 /** Opens the document of a passage for editing. @param {import("../answer.js").Source} source */
 export function startEdit(source) {
-  picker.value = { mode: "edit", document_id: source.document_id, version: source.version, find: source.passage };
+  openPicker({ mode: "edit", document_id: source.document_id, version: source.version, find: source.passage, replace: source.passage });
   queueMicrotask(() => document.querySelector("#edits")?.scrollIntoView({ block: "start" }));
 }
 
 export function DocumentPicker() {
-  const { mode, document_id } = /** @type {Picker} */ (picker.value);
+  const { key, mode, document_id } = /** @type {Picker} */ (picker.value);
   return html`<div class="picker">
-    ${document_id && mode === "edit" ? html`<${WordPicker} key=${document_id} />` : html`<${DocumentSearch} mode=${mode} />`}
+    ${document_id && mode === "edit" ? html`<${WordPicker} key=${key} />` : html`<${DocumentSearch} key=${key} mode=${mode} />`}
     <p><button type="button" class="link-button" onClick=${() => { picker.value = null; }}>${t("ui.cancel")}</button></p>
   </div>`;
 }
@@ -54,11 +61,10 @@ function DocumentSearch({ mode }) {
   const choose = (/** @type {any} */ entry) => {
     titles.value = { ...titles.value, [entry.id]: entry.title ?? entry.id };
     if (mode === "edit") {
-      picker.value = { mode, document_id: entry.id };
+      openPicker({ mode, document_id: entry.id });
       return;
     }
-    const { supersedes } = form.value;
-    if (!supersedes.some((own) => own.document_id === entry.id && own.passage == null)) change({ supersedes: [...supersedes, { document_id: entry.id }] });
+    offerTakeOut({ document_id: entry.id, title: entry.title });
     picker.value = null;
   };
   return html`<label for=${id}>${mode === "edit" ? t("picker.which_edit") : t("picker.which_supersede")}</label>
@@ -71,10 +77,11 @@ function DocumentSearch({ mode }) {
 }
 
 function WordPicker() {
-  const { document_id = "", version, find: wanted } = /** @type {Picker} */ (picker.value);
+  const { key, document_id = "", version, find = "", replace = "" } = /** @type {Picker} */ (picker.value);
   const [loaded, setLoaded] = useState(/** @type {any} */ (null));
-  const [find, setFind] = useState(wanted ?? "");
-  const [replace, setReplace] = useState(wanted ?? "");
+  const write = (/** @type {Partial<Picker>} */ words) => {
+    if (picker.value?.key === key) picker.value = { ...picker.value, ...words };
+  };
   const text = useRef(/** @type {HTMLElement | null} */ (null));
   const id = useId();
   useEffect(() => {
@@ -84,7 +91,7 @@ function WordPicker() {
       setLoaded(answer);
     }, (error) => {
       report(error);
-      picker.value = null;
+      if (picker.value?.key === key) picker.value = null;
     });
   }, [document_id]);
   const takeSelection = () => {
@@ -92,8 +99,7 @@ function WordPicker() {
     if (!selection || selection.isCollapsed || !text.current?.contains(selection.anchorNode) || !text.current.contains(selection.focusNode)) return;
     const words = selection.toString().trim();
     if (!words) return;
-    setFind(words);
-    setReplace(words);
+    write({ find: words, replace: words });
   };
   if (!loaded) return html`<p class="progress" role="status">${t("picker.loading")}</p>`;
   const body = String(loaded.text ?? "");
@@ -109,9 +115,9 @@ function WordPicker() {
     <div class="document-text" ref=${text} tabindex="0" lang=${languageOf(body)} onMouseUp=${takeSelection} onKeyUp=${takeSelection} onTouchEnd=${() => setTimeout(takeSelection, 50)}>${marked(body, find)}</div>
     <div class="field-grid">
       <div><label for=${`${id}-find`}>${t("edits.find")}</label>
-        <textarea id=${`${id}-find`} rows="3" value=${find} onInput=${(/** @type {any} */ event) => setFind(event.currentTarget.value)}></textarea></div>
+        <textarea id=${`${id}-find`} rows="3" value=${find} onInput=${(/** @type {any} */ event) => write({ find: event.currentTarget.value })}></textarea></div>
       <div><label for=${`${id}-replace`}>${t("edits.replace")}</label>
-        <textarea id=${`${id}-replace`} rows="3" value=${replace} onInput=${(/** @type {any} */ event) => setReplace(event.currentTarget.value)}></textarea></div>
+        <textarea id=${`${id}-replace`} rows="3" value=${replace} onInput=${(/** @type {any} */ event) => write({ replace: event.currentTarget.value })}></textarea></div>
     </div>
     ${find && count === 0 && html`<p class="problem">${t("picker.not_there")}</p>`}
     ${find && count > 1 && html`<p class="problem">${t("picker.several", { n: count })}</p>`}

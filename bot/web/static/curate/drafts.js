@@ -1,8 +1,10 @@
 /**
- * Unsaved text, kept in the browser, so that a closed tab or an ended session loses nothing.
+ * Unsaved text, kept in the browser, so that a closed tab, an ended session or the next item loses nothing. Beside it
+ * one's own text that was set aside for somebody else's, until its notice is closed.
  * One entry per correction; entries older than 30 days are cleared.
  */
 const PREFIX = "errata.draft.";
+const ASIDE = "errata.aside.";
 const KEEP_MS = 30 * 24 * 3600 * 1000;
 
 /** @typedef {{at: string, revision: number | undefined, form: import("./store.js").Form}} Kept */
@@ -11,12 +13,14 @@ const KEEP_MS = 30 * 24 * 3600 * 1000;
  * @param {string} id
  * @param {import("./store.js").Form} form
  * @param {number | undefined} revision
+ * @returns {boolean} false when storage is full or forbidden: the text is only on the page
  */
 export function keep(id, form, revision) {
   try {
     localStorage.setItem(PREFIX + id, JSON.stringify({ at: new Date().toISOString(), revision, form }));
+    return true;
   } catch {
-    // storage is full or forbidden: the text is still on the page
+    return false;
   }
 }
 
@@ -24,14 +28,33 @@ export function keep(id, form, revision) {
  * @param {string} id
  * @returns {Kept | null}
  */
-export function kept(id) {
+export const kept = (id) => read(PREFIX + id);
+
+/** @param {string} key @returns {Kept | null} */
+function read(key) {
   try {
-    const value = JSON.parse(localStorage.getItem(PREFIX + id) ?? "null");
+    const value = JSON.parse(localStorage.getItem(key) ?? "null");
     return value && typeof value.form === "object" ? value : null;
   } catch {
     return null;
   }
 }
+
+/**
+ * @param {string} id
+ * @param {import("./store.js").Form | null} form null: no longer
+ */
+export function keepAside(id, form) {
+  try {
+    if (form) localStorage.setItem(ASIDE + id, JSON.stringify({ at: new Date().toISOString(), form }));
+    else localStorage.removeItem(ASIDE + id);
+  } catch {
+    // see keep
+  }
+}
+
+/** @param {string} id */
+export const keptAside = (id) => read(ASIDE + id)?.form ?? null;
 
 /** @param {string} id */
 export function forget(id) {
@@ -44,8 +67,8 @@ export function forget(id) {
 
 export function forgetOld() {
   try {
-    for (const key of Object.keys(localStorage).filter((name) => name.startsWith(PREFIX))) {
-      const value = kept(key.slice(PREFIX.length));
+    for (const key of Object.keys(localStorage).filter((name) => name.startsWith(PREFIX) || name.startsWith(ASIDE))) {
+      const value = read(key);
       if (!value || Date.now() - Date.parse(value.at) > KEEP_MS) localStorage.removeItem(key);
     }
   } catch {

@@ -1,9 +1,10 @@
 /** Writing the correction: the answer with its preview, the question it answers, and where it ends. */
 import { Answer } from "../answer.js";
-import { html, useId, useState } from "../html.js";
+import { html, useId } from "../html.js";
 import { label, languageOf, t } from "../i18n.js";
 import { IconButton } from "../ui.js";
-import { change, editable, form, item, KINDS } from "./store.js";
+import { change, editable, form, item, KINDS, typedLines } from "./store.js";
+import { dayOf, endOfDay, inWords, zoneName } from "./validity.js";
 
 const value = (/** @type {any} */ event) => event.currentTarget.value;
 
@@ -35,7 +36,8 @@ export function Editor() {
           ${KINDS.map((kind) => html`<option key=${kind} value=${kind}>${label("kind", kind)}</option>`)}
         </select></div>
       <div><label for=${`${id}-until`}>${t("editor.valid_until")}</label>
-        <input id=${`${id}-until`} type="date" value=${text.valid_until} disabled=${locked} onInput=${(/** @type {any} */ event) => change({ valid_until: value(event) })} /></div>
+        <input id=${`${id}-until`} type="date" value=${dayOf(text.valid_until)} disabled=${locked} aria-describedby=${`${id}-ends`} onInput=${(/** @type {any} */ event) => change({ valid_until: endOfDay(value(event)) })} />
+        <p class="hint" id=${`${id}-ends`}>${text.valid_until ? t("editor.ends", { when: inWords(text.valid_until) }) : t("editor.ends_zone", { zone: zoneName() })}</p></div>
     </div>
     <${Lines} name="paraphrases" suggestions=${item.value?.suggestions?.paraphrases ?? []} />
     <${Lines} name="negatives" suggestions=${[]} />
@@ -50,7 +52,8 @@ const stripCitations = (text) => text.replace(/[ \t]*(?:\[\d{1,3}(?:\s*[,，、]
  * @param {{name: "paraphrases" | "negatives", suggestions: string[]}} props
  */
 function Lines({ name, suggestions }) {
-  const [next, setNext] = useState("");
+  const next = typedLines.value[name];
+  const setNext = (/** @type {string} */ line) => { typedLines.value = { ...typedLines.value, [name]: line }; };
   const id = useId();
   const lines = form.value[name];
   const locked = !editable.value;

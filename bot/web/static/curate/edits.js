@@ -4,8 +4,9 @@ import { label, languageOf, t } from "../i18n.js";
 import { PassageText } from "../passage.js";
 import { IconButton } from "../ui.js";
 import { Diff } from "./diff.js";
-import { DocumentPicker, picker, titles } from "./document_picker.js";
-import { change, editable, form, item } from "./store.js";
+import { DocumentPicker, openPicker, titles } from "./document_picker.js";
+import { change, editable, form, item, picker } from "./store.js";
+import { canTakeOut, offerTakeOut } from "./take_out.js";
 
 /** @typedef {import("./store.js").Edit} Edit */
 
@@ -21,7 +22,7 @@ export function Edits() {
       onChange=${(/** @type {Edit} */ next) => change({ edits: edits.map((own, at) => (at === index ? next : own)) })}
       onRemove=${() => change({ edits: edits.filter((_, at) => at !== index) })} />`)}
     ${!locked && open.map((edit) => html`<${Suggestion} key=${`${edit.document_id}-${edit.find}`} edit=${edit} onAccept=${() => change({ edits: [...edits, edit] })} />`)}
-    ${!locked && (picker.value ? html`<${DocumentPicker} />` : html`<p><button type="button" class="button button-small" onClick=${() => { picker.value = { mode: "edit" }; }}>${t("edits.own")}</button></p>`)}
+    ${!locked && (picker.value?.mode === "edit" ? html`<${DocumentPicker} />` : html`<p><button type="button" class="button button-small" onClick=${() => openPicker({ mode: "edit" })}>${t("edits.own")}</button></p>`)}
   </div>`;
 }
 
@@ -74,12 +75,12 @@ export function Superseded() {
       ${entry.passage != null && html`<div class="clamp"><${PassageText} text=${entry.passage} /></div>`}
     </div>`)}
     ${!locked && open.map((entry, index) => html`<div key=${`conflict-${index}`} class="edit-card">
-      <p class="edit-head"><span>${entry.title ?? entry.document_id}</span> <span class="mark mark-warn">${t("supersede.contradicts")}</span></p>
+      <p class="edit-head"><span>${entry.title ?? entry.document_id}</span> <span class="mark mark-soft">${label("conflict_reason", entry.reason)}</span></p>
       <div class="clamp"><${PassageText} text=${entry.passage} /></div>
-      ${entry.reason && html`<p class="hint">${label("conflict_reason", entry.reason)}</p>`}
-      <p class="buttons"><button type="button" class="button button-small" onClick=${() => change({ supersedes: [...supersedes, { document_id: entry.document_id, passage: entry.passage }] })}>${t("supersede.take_out")}</button></p>
+      ${canTakeOut.value && html`<p class="buttons"><button type="button" class="button button-small button-quiet" onClick=${() => offerTakeOut(entry)}>${t("supersede.passage")}</button></p>`}
     </div>`)}
-    ${!locked && !picker.value && html`<p><button type="button" class="button button-small" onClick=${() => { picker.value = { mode: "supersede" }; }}>${t("supersede.document")}</button></p>`}
+    ${!locked && !canTakeOut.value && html`<p class="hint">${t("supersede.answer_first")}</p>`}
+    ${canTakeOut.value && (picker.value?.mode === "supersede" ? html`<${DocumentPicker} />` : html`<p><button type="button" class="button button-small" onClick=${() => openPicker({ mode: "supersede" })}>${t("supersede.document")}</button></p>`)}
   </div>`;
 }
 

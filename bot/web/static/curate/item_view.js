@@ -26,7 +26,7 @@ export function ItemView() {
   if (itemStatus.value === "failed") return html`<section class="detail-pane is-empty"><p>${t("item.failed")}</p><button type="button" class="button" onClick=${() => openItem(itemId.value)}>${t("ui.try_again")}</button></section>`;
   if (!current) return html`<section class="detail-pane is-empty"><p class="muted" role="status">${t("item.loading")}</p></section>`;
   const complaints = current.complaints ?? [];
-  return html`<section class="detail-pane" aria-label=${t("item.title")}>
+  return html`<section key=${current.id} class="detail-pane" aria-label=${t("item.title")}>
     <div class="detail-scroll" ref=${scroll} tabindex="-1"><div class="detail-column">
       <${Head} current=${current} />
       <${Conflict} /><${SetAside} /><${Restored} />

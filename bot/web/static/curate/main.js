@@ -7,7 +7,8 @@ import { PassagePanel } from "../passage.js";
 import { Dialog, isDialogOpen, LanguageSwitch, ShortcutTable, Toasts } from "../ui.js";
 import { ActionDialog, steps } from "./actions.js";
 import { forgetOld } from "./drafts.js";
-import { act, autosave, openItem, save } from "./item.js";
+import { autosave } from "./form.js";
+import { act, openItem, save } from "./item.js";
 import { ItemView } from "./item_view.js";
 import { loadDocument, loadDocuments } from "./knowledge.js";
 import { documentId } from "./knowledge_store.js";
@@ -16,7 +17,7 @@ import { loadQueue, move, toggleChosen } from "./queue.js";
 import { QueueView } from "./queue_view.js";
 import { follow, go } from "./route.js";
 import { requireUser, ROLES, signOut } from "./session.js";
-import { announcement, conflict, dialog, dirty, form, helpOpen, item, itemId, panel, signedOut, tab, user } from "./store.js";
+import { announcement, conflict, dialog, dirty, form, helpOpen, item, itemId, panel, signedOut, tab, takingOut, user } from "./store.js";
 
 const REFRESH_MS = 60_000;
 
@@ -133,7 +134,10 @@ boot(() => html`<${Page} />`, async () => {
   }
   if (!user.value || !ROLES.includes(user.value.role)) return;
   autosave();
-  watch(() => tab.value, (name) => (name === "queue" ? loadQueue() : loadDocuments()));
+  watch(() => tab.value, (name) => {
+    panel.value = dialog.value = takingOut.value = null; // they stand in front of the item, which is not shown there
+    return name === "queue" ? loadQueue() : loadDocuments();
+  });
   watch(() => itemId.value, (id) => openItem(id));
   watch(() => documentId.value, (id) => loadDocument(id));
   setInterval(() => {

@@ -32,8 +32,10 @@ export async function loadQueue() {
 
 export async function loadMore() {
   const { items } = queue.value;
+  const mine = latest;
   try {
     const answer = await request("GET", withQuery("/api/corrections", { ...filter.value, limit: PAGE, offset: items.length }));
+    if (mine !== latest) return; // another list by now
     const known = new Set(items.map((entry) => entry.id));
     const more = (answer.items ?? []).map(named).filter((/** @type {any} */ entry) => !known.has(entry.id));
     queue.value = { ...queue.value, items: [...items, ...more], total: answer.total ?? queue.value.total };
@@ -68,13 +70,14 @@ export function toggleChosen(id) {
 
 export async function mergeChosen() {
   const ids = queue.value.items.map((entry) => entry.id).filter((id) => chosen.value.has(id));
+  const before = itemId.value;
   dialog.value = null;
   try {
     const merged = await request("POST", "/api/corrections/merge", { ids });
     chosen.value = new Set();
     toast(t("merge.done", { n: ids.length }));
     await loadQueue();
-    if (merged?.id) go("queue", String(merged.id));
+    if (merged?.id && itemId.value === before) go("queue", String(merged.id));
   } catch (error) {
     report(error);
   }

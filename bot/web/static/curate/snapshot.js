@@ -7,6 +7,7 @@ import { startEdit } from "./document_picker.js";
 import { person } from "./history.js";
 import { Belongs } from "./split.js";
 import { change, editable, form, item, panel } from "./store.js";
+import { canTakeOut, offerTakeOut } from "./take_out.js";
 
 /** @typedef {import("../answer.js").Source} Source */
 
@@ -84,12 +85,7 @@ function Passages({ sources, cited }) {
 function PassageRow({ source, cited }) {
   const at = form.value.supersedes.findIndex((entry) => entry.document_id === source.document_id && entry.passage === source.passage);
   const superseded = at >= 0;
-  const toggle = () => {
-    const { supersedes } = form.value;
-    change({ supersedes: superseded
-      ? supersedes.filter((_, index) => index !== at)
-      : [...supersedes, { document_id: source.document_id, passage: source.passage ?? "" }] });
-  };
+  const keepIt = () => change({ supersedes: form.value.supersedes.filter((_, index) => index !== at) });
   const stages = Object.entries(source.stages ?? {}).filter(([, value]) => typeof value === "number");
   return html`<li class=${`passage-row ${superseded ? "is-superseded" : ""}`}>
     <details>
@@ -102,7 +98,9 @@ function PassageRow({ source, cited }) {
       <${PassageText} text=${source.passage} />
       ${editable.value && html`<p class="buttons">
         <button type="button" class="button button-small" onClick=${() => startEdit(source)}>${t("edits.these_words")}</button>
-        <label class="check"><input type="checkbox" checked=${superseded} onChange=${toggle} /> ${t("supersede.passage")}</label>
+        ${superseded
+          ? html`<button type="button" class="button button-small button-quiet" onClick=${keepIt}>${t("supersede.keep")}</button>`
+          : canTakeOut.value && source.passage && html`<button type="button" class="button button-small button-quiet" onClick=${() => offerTakeOut({ document_id: source.document_id, passage: source.passage })}>${t("supersede.passage")}</button>`}
       </p>`}
     </details>
   </li>`;

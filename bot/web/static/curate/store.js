@@ -1,15 +1,16 @@
 /**
  * The state of the curator's page. Every other curate module reads and writes these signals.
+ * What belongs to one item is listed in `leaveItem`, which clears it: nothing of it may reach the next item.
  * Knows nothing about the server or the screen.
  */
-import { computed, signal } from "../html.js";
+import { batch, computed, signal } from "../html.js";
 
 /** @typedef {import("../answer.js").Source} Source */
 /** @typedef {{document_id: string, version: number, find: string, replace: string, title?: string, reason?: string}} Edit */
 /** @typedef {{document_id: string, passage?: string, version?: number, title?: string, reason?: string}} Superseded */
 
 /**
- * What a curator writes. `valid_until` is a day, `YYYY-MM-DD`, or "".
+ * What a curator writes. `valid_until` is a moment, ISO 8601 with a zone, or "".
  * @typedef {object} Form
  * @property {string} answer
  * @property {string} question
@@ -71,24 +72,45 @@ export const form = signal(emptyForm());
 export const baseline = signal(emptyForm());
 /** The revision that the editor's text is based on. @type {Signal<number | undefined>} */
 export const revision = signal(undefined);
-/** The action that is being carried out, for disabling buttons. */
-export const busy = signal("");
+/** What is being carried out, by item. @type {Signal<ReadonlyMap<string, string>>} */
+export const working = signal(new Map());
+/** The same for the item that is open, for disabling buttons. */
+export const busy = computed(() => working.value.get(itemId.value ?? "") ?? "");
 /** Text from an earlier visit that was put back into the editor: when it was written. @type {Signal<string | null>} */
 export const restored = signal(null);
 /** Somebody else was faster. @type {Signal<{detail: string, theirs: Item, mine: Form} | null>} */
 export const conflict = signal(null);
 /** One's own text after somebody else's was loaded over it. @type {Signal<Form | null>} */
 export const setAside = signal(null);
-/** An approval that waits for its proof. @type {Signal<string | null>} */
-export const approving = signal(null);
+/** Whether this browser keeps unsaved text; some forbid it. */
+export const keeps = signal(true);
 /** The dialog that asks for a reason or a confirmation. @type {Signal<"approve" | "reject" | "rollback" | "reopen" | "merge" | null>} */
 export const dialog = signal(null);
+/** @typedef {{key: number, mode: "edit" | "supersede", document_id?: string, version?: number, find?: string, replace?: string}} Picker */
+/** What is being chosen for the draft, if anything: a document, or words in it. @type {Signal<Picker | null>} */
+export const picker = signal(null);
+/** What may be taken out of the knowledge, when the curator says yes. @type {Signal<Superseded | null>} */
+export const takingOut = signal(null);
+/** Questions typed below the draft's lists and not yet added to them. */
+export const typedLines = signal({ paraphrases: "", negatives: "" });
 /** The passage shown in the side panel. @type {Signal<{source: Source, sources: Source[], button: HTMLElement | null} | null>} */
 export const panel = signal(null);
 
 export const dirty = computed(() => JSON.stringify(form.value) !== JSON.stringify(baseline.value));
 /** Whether the draft may still be written: after approval only a reopened item takes changes. */
 export const editable = computed(() => ["queued", "drafted", "reopened"].includes(item.value?.state));
+
+/** Clears everything that belongs to the item that was open. Its unsaved text is in the browser already (drafts.js). */
+export function leaveItem() {
+  batch(() => {
+    item.value = null;
+    form.value = baseline.value = emptyForm();
+    revision.value = undefined;
+    restored.value = conflict.value = setAside.value = null;
+    dialog.value = panel.value = picker.value = takingOut.value = null;
+    typedLines.value = { paraphrases: "", negatives: "" };
+  });
+}
 
 /** @returns {Form} */
 export function emptyForm() {
