@@ -104,7 +104,10 @@ def draft(
         ),
     ] = None,
     kind: Annotated[str | None, typer.Option(help="wrong, missing, outdated, retrieval, …")] = None,
-    valid_until: Annotated[str | None, typer.Option(help="When it ends, e.g. 2027-01-31 (the end of that day in UTC) or 2027-01-31T18:00:00+08:00.")] = None,
+    valid_until: Annotated[
+        str | None,
+        typer.Option(help="When it ends: 2027-01-31 (the end of that day in UTC) or 2027-01-31T18:00:00+08:00."),
+    ] = None,
     revision: Annotated[int | None, typer.Option(help="Refuse if it is no longer this revision.")] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -91,16 +91,26 @@ CASES = {
 
 
 def clerk(prompt: str) -> str:
-    """A model that reads: asked about returning, it gives the number of days in the first passage that has one."""
+    """A model that reads: asked about returning, it gives the number of days in the first passage that has one, and
+    cites every passage with that number."""
     if found := re.search("(?:Last question|最后一个问题): (.*)", prompt):
         return found[1]  # a follow-up stands alone here
     passages, _ = read_prompt(prompt)
     question = prompt.rpartition("Question: ")[2]
-    for passage in passages:
-        if re.search("return|退", question) and (days := re.search(r"(\d+)(?:\*\*)? (days|天)", passage.text)):
-            if days[2] == "天":
-                return f"**{days[1]} 天之内**可以退货 [{passage.number}]。特价商品除外 [{passage.number}]。"
-            return f"Shoes can be returned **within {days[1]} days** [{passage.number}]. Sale items are final."
+    days = {
+        passage.number: (said[1], said[2])
+        for passage in passages
+        if (said := re.search(r"(\d+)(?:\*\*)? (days|天)", passage.text))
+    }
+    if days and re.search("return|退", question):
+        first = next(passage for passage in passages if passage.number in days)
+        number, unit = days[first.number]
+        cited = "".join(f"[{n}]" for n, also in days.items() if also == (number, unit))
+        if unit == "天":
+            sale = f"特价商品除外 [{first.number}]。" if "特价" in first.text else ""
+            return f"**{number} 天之内**可以退货 {cited}。{sale}"
+        sale = " Sale items are final." if "Sale" in first.text else ""
+        return f"Shoes can be returned **within {number} days** {cited}.{sale}"
     return "NO_ANSWER"
 
 
