@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from bot import conversations
 from bot.tables import Answer, Conversation, Feedback, Signal, Survey
-from knowledge.correcting import corrections, merging
+from knowledge.correcting import corrections, merging, observations
 from knowledge.correcting.corrections import NewComplaint
 from knowledge.db import utc_now
 from knowledge.errors import Invalid
@@ -125,6 +125,7 @@ def report_unanswered(session: Session, answer_id: str) -> None:
             origin="unanswered",
             who="system",
             answer_id=answer.id,
+            without=conversations.not_mine(session, answer.conversation_id),
         ),
     )
     answer.correction_id = correction.id
@@ -149,11 +150,19 @@ def split(
 
 
 def signal(session: Session, answer: Answer, kind: str, value: float | None) -> None:
-    """Stores an implicit sign. Raises Invalid for an unknown kind."""
+    """Stores an implicit sign. "Not my question" is an observation on the entry that was given. Raises Invalid for an
+    unknown kind."""
     if kind not in SIGNALS:
         raise Invalid(f"kind is one of {', '.join(SIGNALS)}; not {kind[:40]!r}.")
     session.add(Signal(answer_id=answer.id, kind=kind, value=value))
     session.flush()
+    if kind == conversations.NOT_MINE and answer.entry_id is not None:
+        observations.observe(
+            session,
+            answer.entry_id,
+            question=answer.condensed_question or answer.question,
+            reporter=session.get_one(Conversation, answer.conversation_id).owner,
+        )
 
 
 def survey(session: Session, conversation_id: str, stars: int, comment: str | None) -> None:

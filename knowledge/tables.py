@@ -247,6 +247,22 @@ class EntryQuestion(Base):
     normalised: Mapped[str] = mapped_column(index=True)
 
 
+class Observation(Base):
+    """A reader got an entry and said that it does not answer their question. Written by
+    knowledge.correcting.observations."""
+
+    __tablename__ = "observations"
+    __table_args__ = (sa.UniqueConstraint("entry_id", "kind", "normalised", "reporter"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    entry_id: Mapped[int] = mapped_column(sa.ForeignKey("entries.id"), index=True)
+    kind: Mapped[str] = mapped_column(sa.String(32))  # not_my_question
+    question: Mapped[str]  # condensed: understandable without its conversation
+    normalised: Mapped[str]
+    reporter: Mapped[str] = mapped_column(index=True)  # tells people apart
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
 class Edit(Base):
     """Words of a source document replaced by an entry; ``active`` while the entry is live and the words occur."""
 

@@ -267,6 +267,10 @@ def _show(item: dict[str, Any]) -> None:
         _show_proof(item["proof"])
     if item["published"]:
         say(f"\nPublished as {item['published']['document_id']} by {item['published']['approved_by']}")
+    if item["observations"]["count"]:
+        say(f"\n{item['observations']['readers']} reader(s) said that its answer is not to their question:")
+        for one in item["observations"]["questions"]:
+            say(f"  {one['count']}×  {one['question']}")
     if item["recheck"]:
         _show_recheck(item["recheck"])
     say("\nHistory:")

@@ -110,6 +110,9 @@ class NewComplaint:
     suggested_answer: str | None = None
     quote: str | None = None
     stars: int | None = None
+    without: frozenset[int] = (
+        frozenset()
+    )  # entries that the answer left out, because the asker said they are not theirs
 
 
 def report(session: Session, complaint: NewComplaint, *, correction_id: int | None = None) -> Correction:
@@ -136,6 +139,8 @@ def report(session: Session, complaint: NewComplaint, *, correction_id: int | No
     elif State(correction.state) is State.REJECTED:
         advance(session, correction, "reopen", actor=complaint.who, reason="complained about again after all")
     elif correction.state in (State.APPROVED, State.VERIFIED) and not _is_answered(session, correction, complaint):
+        if complaint.rating is None and _left_out(session, correction, complaint):
+            return correction  # an observation on its entry (observations): it says nothing against the answer
         advance(
             session, correction, "reopen", actor=complaint.who, reason=complaint.comment or "complained about again"
         )
@@ -327,6 +332,12 @@ def _is_answered(session: Session, correction: Correction, complaint: NewComplai
     entry = live_entry(session, correction.id)
     given = complaint.snapshot.get("knowledge_version")
     return entry is not None and entry.seq is not None and isinstance(given, int) and given < entry.seq
+
+
+def _left_out(session: Session, correction: Correction, complaint: NewComplaint) -> bool:
+    """Whether the published answer was not given because the asker had said that it is not to their question."""
+    entry = live_entry(session, correction.id)
+    return entry is not None and entry.id in complaint.without
 
 
 def _record(

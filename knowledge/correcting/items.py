@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.orm import defer
 
-from knowledge.correcting import corrections
+from knowledge.correcting import corrections, observations
 from knowledge.correcting.drafts import confirmed_forms
 from knowledge.correcting.matching import normal_form
 from knowledge.db import contains, page
@@ -86,6 +86,7 @@ def item(session: Session, correction: Correction) -> dict[str, Any]:
         "proof": _proof(proof) if proof else None,
         "published": _published(entry) if entry else None,
         "recheck": correction.recheck,
+        "observations": observations.summary(session, correction.id),
         "merged_into": correction.merged_into,
         "history": [
             {

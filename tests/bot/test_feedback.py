@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from bot import conversations, feedback
 from bot.feedback import MAX_TEXT, Said
 from bot.tables import Answer, Feedback, Signal, Survey
+from knowledge.correcting import corrections
 from knowledge.errors import Invalid
-from knowledge.tables import Complaint, Entry
+from knowledge.tables import Complaint, Entry, Observation
 from tests.bot.talk import Talk
 
 if TYPE_CHECKING:
@@ -360,3 +361,62 @@ def test_a_complaint_that_never_had_an_item_of_its_own_is_followed_when_it_is_sp
     with talk.database.read() as session:
         row = session.scalars(sa.select(Feedback).where(Feedback.answer_id == answer_id)).one()
         assert row.correction_id == apart.id
+
+
+def not_mine(talk: Talk, answer_id: str) -> None:
+    with talk.database.write() as session:
+        feedback.signal(session, session.get_one(Answer, answer_id), conversations.NOT_MINE, None)
+
+
+def verified(talk: Talk, question: str) -> int:
+    """A correction of this question that was asked again and is right."""
+    correction_id = talk.rate(talk.ask(question)[1], "down")
+    assert correction_id is not None
+    talk.correct(correction_id, "Within 30 days.")
+    with talk.database.write() as session:
+        corrections.advance(session, corrections.get(session, correction_id), "verify", actor="recheck")
+    return correction_id
+
+
+def test_not_my_question_reopens_nothing_and_curators_see_it(talk: Talk) -> None:
+    """Also when what is answered instead is a refusal, which reports itself."""
+    correction_id = verified(talk, "How long?")
+    entry_id = entry_of(talk, correction_id)
+    for owner in ("visitor:a", "visitor:a", "visitor:b"):
+        conversation_id, answer_id = talk.ask("How long?", owner=owner, status="curated", entry_id=entry_id)
+        not_mine(talk, answer_id)
+        _, again = talk.ask("How long?", owner=owner, conversation_id=conversation_id, status="refused", answer="?")
+        talk.unanswered(again)
+    assert talk.state(correction_id) == ("verified", "important", True)
+    item = talk.curation.item(correction_id)
+    observed = item["observations"]
+    assert (observed["count"], observed["readers"]) == (2, 2)
+    assert [(one["question"], one["count"], one["kind"]) for one in observed["questions"]] == [
+        ("How long?", 2, "not_my_question")
+    ]  # fmt: skip
+    assert len(item["complaints"]) == 1
+
+
+def test_a_refusal_to_who_did_not_say_so_reopens_the_published_correction(talk: Talk) -> None:
+    correction_id = verified(talk, "How long?")
+    _, answer_id = talk.ask("How long?", owner="visitor:b", status="refused", answer="?")
+    assert talk.rate(answer_id, "down") == correction_id
+    assert talk.state(correction_id)[0] == "reopened"
+
+
+def test_one_reader_cannot_fill_the_observations(talk: Talk) -> None:
+    correction_id = verified(talk, "How long?")
+    entry_id = entry_of(talk, correction_id)
+    for n in range(25):
+        _, answer_id = talk.ask(f"How long, number {n}?", status="curated", entry_id=entry_id)
+        not_mine(talk, answer_id)
+    assert talk.curation.item(correction_id)["observations"]["count"] == 20
+    _, answer_id = talk.ask("How long then?", owner="visitor:b", status="curated", entry_id=entry_id)
+    not_mine(talk, answer_id)
+    assert talk.curation.item(correction_id)["observations"]["count"] == 21
+
+
+def test_not_my_question_about_an_answer_that_is_no_entry_is_only_a_signal(talk: Talk) -> None:
+    _, answer_id = talk.ask("How long?")
+    not_mine(talk, answer_id)
+    assert (count(talk, Signal), count(talk, Observation)) == (1, 0)

@@ -11,6 +11,23 @@ down_revision = "0007"
 
 def upgrade() -> None:
     op.add_column("complaints", sa.Column("merged_from", sa.Integer(), nullable=True))
+    op.create_table(
+        "observations",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("entry_id", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(32), nullable=False),
+        sa.Column("question", sa.String(), nullable=False),
+        sa.Column("normalised", sa.String(), nullable=False),
+        sa.Column("reporter", sa.String(), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["entry_id"], ["entries.id"], name=op.f("fk_observations_entry_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_observations")),
+        sa.UniqueConstraint(
+            "entry_id", "kind", "normalised", "reporter", name=op.f("uq_observations_entry_id_kind_normalised_reporter")
+        ),
+    )
+    op.create_index(op.f("ix_observations_entry_id"), "observations", ["entry_id"], unique=False)
+    op.create_index(op.f("ix_observations_reporter"), "observations", ["reporter"], unique=False)
     _remember_merges(op.get_bind())
 
 

@@ -112,7 +112,7 @@ def test_an_item_is_plain_json(world: World) -> None:
     assert set(item) == {
         "id", "state", "live", "revision", "priority", "origin", "kind", "language", "question", "answer_excerpt",
         "claimed_by", "created_at", "updated_at", "complaints", "snapshot", "draft", "suggestions", "proof",
-        "published", "recheck", "merged_into", "history",
+        "published", "recheck", "observations", "merged_into", "history",
     }  # fmt: skip
 
 

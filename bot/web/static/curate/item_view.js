@@ -8,6 +8,7 @@ import { Editor } from "./editor.js";
 import { Edits, Superseded } from "./edits.js";
 import { History } from "./history.js";
 import { openItem } from "./item.js";
+import { Observed } from "./observed.js";
 import { Proof } from "./proof.js";
 import { PriorityMark, StateMark } from "./queue_view.js";
 import { Recheck } from "./recheck.js";
@@ -31,6 +32,7 @@ export function ItemView() {
       <${Head} current=${current} />
       <${Conflict} /><${SetAside} /><${Restored} />
       <${Outcome} current=${current} />
+      <${Observed} observations=${current.observations} />
       <${Section} id="reported" title=${t("section.reported")} count=${complaints.length}><${Complaints} complaints=${complaints} origin=${current.origin} /></${Section}>
       <${Section} id="answer-then" title=${t("section.then")}><${Snapshot} snapshot=${current.snapshot} /></${Section}>
       <${Section} id="correction" title=${t("section.correction")}><${Editor} /></${Section}>
