@@ -20,6 +20,7 @@ from bot.errors import NotSignedIn
 from bot.tables import ApiKey, LoginSession, User
 from knowledge.db import utc_now
 from knowledge.errors import Conflict, Invalid, NotFound
+from knowledge.scoping import checked_name
 
 if TYPE_CHECKING:
     from pwdlib import PasswordHash
@@ -36,11 +37,13 @@ _NAME = re.compile(r"[\w.@-]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who asks. ``owner`` owns conversations; ``role``: visitor | program | curator | admin."""
+    """Who asks. ``owner`` owns conversations; ``role``: visitor | program | curator | admin; ``collection``: all that a
+    key was made for, None: no such bound."""
 
     owner: str
     role: str
     name: str
+    collection: str | None = None
 
     @property
     def curates(self) -> bool:
@@ -147,14 +150,21 @@ def signed_in(session: Session, token: str, *, now: datetime | None = None) -> I
     return Identity(f"user:{user.username}", user.role, user.username) if user else None
 
 
-def add_key(session: Session, name: str, role: str, *, created_by: str) -> tuple[ApiKey, str]:
-    """Creates an API key. The secret is returned once and never again. Raises Invalid."""
+def add_key(
+    session: Session, name: str, role: str, *, created_by: str, collection: str | None = None
+) -> tuple[ApiKey, str]:
+    """Creates an API key, which sees one collection (None: all). The secret is returned once and never again. Raises
+    Invalid."""
+    if collection is not None:
+        checked_name(collection)
     if role not in KEY_ROLES:
         raise Invalid(f"A key's role is one of {', '.join(KEY_ROLES)}.")
     if not name.strip() or len(name) > 200:
         raise Invalid("A key needs a name of at most 200 characters.")
     token = KEY_PREFIX + new_token()
-    key = ApiKey(name=name.strip(), role=role, token_sha256=_sha256(token), created_by=created_by)
+    key = ApiKey(
+        name=name.strip(), role=role, token_sha256=_sha256(token), created_by=created_by, collection=collection
+    )
     session.add(key)
     session.flush()
     return key, token
@@ -175,7 +185,7 @@ def keys(session: Session) -> list[ApiKey]:
 def by_key(session: Session, token: str) -> Identity | None:
     """Who holds this API key; None for an unknown or revoked one."""
     key = session.scalar(sa.select(ApiKey).where(ApiKey.token_sha256 == _sha256(token), ApiKey.revoked_at.is_(None)))
-    return Identity(f"key:{key.id}", key.role, f"key {key.name}") if key else None
+    return Identity(f"key:{key.id}", key.role, f"key {key.name}", key.collection) if key else None
 
 
 def _check_password(password: str) -> None:

@@ -18,10 +18,13 @@ from bot.tables import Answer, Conversation, Feedback, Signal
 from knowledge.correcting.corrections import State
 from knowledge.db import utc_now
 from knowledge.errors import Invalid, NotFound
+from knowledge.scoping import outside
 from knowledge.tables import Correction, Entry
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
+
+    from retrieval.scope import Scope
 
 MAX_QUESTION = 4_000  # characters
 TITLE = 80  # characters of the first question
@@ -146,7 +149,7 @@ def get_answer(session: Session, answer_id: str, owner: str) -> Answer:
     return answer
 
 
-def listing(session: Session, owner: str, limit: int = 200) -> list[dict[str, Any]]:
+def listing(session: Session, owner: str, scope: Scope, limit: int = 200) -> list[dict[str, Any]]:
     """The owner's conversations, newest first, with whether an answer in them was corrected since."""
     conversations = session.scalars(
         sa.select(Conversation).where(Conversation.owner == owner).order_by(Conversation.updated_at.desc()).limit(limit)
@@ -156,7 +159,7 @@ def listing(session: Session, owner: str, limit: int = 200) -> list[dict[str, An
             Answer.conversation_id.in_([one.id for one in conversations]), Answer.correction_id.is_not(None)
         )
     ).all()
-    told = [(answer.conversation_id, _correction(session, answer)) for answer in complained]
+    told = [(answer.conversation_id, _correction(session, answer, scope)) for answer in complained]
     corrected = {conversation_id for conversation_id, correction in told if correction and correction["corrected"]}
     return [
         {
@@ -170,8 +173,9 @@ def listing(session: Session, owner: str, limit: int = 200) -> list[dict[str, An
     ]
 
 
-def transcript(session: Session, conversation: Conversation) -> dict[str, Any]:
-    """The conversation as its owner sees it, corrections of its answers included."""
+def transcript(session: Session, conversation: Conversation, scope: Scope) -> dict[str, Any]:
+    """The conversation as its owner sees it, corrections of its answers included; of the sources and corrections those
+    that are inside the scope now."""
     answers = session.scalars(
         sa.select(Answer).where(Answer.conversation_id == conversation.id).order_by(Answer.created_at)
     ).all()
@@ -179,12 +183,14 @@ def transcript(session: Session, conversation: Conversation) -> dict[str, Any]:
         row.answer_id: row
         for row in session.scalars(sa.select(Feedback).where(Feedback.answer_id.in_([one.id for one in answers])))
     }
+    sources = {source["document_id"] for answer in answers for source in answer.sources}
+    hidden = outside(session, sources, scope)
     return {
         "id": conversation.id,
         "title": conversation.title,
         "created_at": conversation.created_at,
         "updated_at": conversation.updated_at,
-        "turns": [_turn(session, answer, feedback.get(answer.id)) for answer in answers],
+        "turns": [_turn(session, answer, feedback.get(answer.id), scope, hidden) for answer in answers],
     }
 
 
@@ -230,7 +236,12 @@ def source_json(source: Source) -> dict[str, Any]:
     return {**asdict(source), "headings": list(source.headings)}
 
 
-def _turn(session: Session, answer: Answer, feedback: Feedback | None) -> dict[str, Any]:
+def _turn(
+    session: Session, answer: Answer, feedback: Feedback | None, scope: Scope, hidden: frozenset[str]
+) -> dict[str, Any]:
+    """``hidden``: the documents that are not to be shown."""
+    sources = [source for source in answer.sources if source["document_id"] not in hidden]
+    shown = {source["n"] for source in sources}
     return {
         "answer_id": answer.id,
         "question": answer.question,
@@ -238,13 +249,13 @@ def _turn(session: Session, answer: Answer, feedback: Feedback | None) -> dict[s
         "status": answer.status,
         "reason": answer.reason,
         "answer": answer.answer,
-        "sources": answer.sources,
-        "citations": answer.citations,
+        "sources": sources,
+        "citations": [n for n in answer.citations if n in shown],
         "confidence": answer.confidence,
         "created_at": answer.created_at,
         "knowledge_version": answer.knowledge_version,
         "feedback": feedback_json(feedback) if feedback else None,
-        "correction": _correction(session, answer),
+        "correction": _correction(session, answer, scope),
     }
 
 
@@ -259,7 +270,7 @@ def feedback_json(feedback: Feedback) -> dict[str, Any]:
     }
 
 
-def _correction(session: Session, answer: Answer) -> dict[str, Any] | None:
+def _correction(session: Session, answer: Answer, scope: Scope) -> dict[str, Any] | None:
     """What the person who complained may know: whether it was corrected, and the new answer."""
     if answer.correction_id is None:
         return None
@@ -268,7 +279,7 @@ def _correction(session: Session, answer: Answer) -> dict[str, Any] | None:
     while correction is not None and correction.state == State.MERGED and correction.merged_into not in seen:
         seen.add(correction.id)
         correction = session.get(Correction, correction.merged_into)
-    if correction is None:
+    if correction is None or correction.collection not in scope:
         return None
     entry = session.scalar(sa.select(Entry).where(Entry.correction_id == correction.id, Entry.live))
     newer = entry is not None and entry.created_at > answer.created_at
@@ -283,6 +294,7 @@ def _correction(session: Session, answer: Answer) -> dict[str, Any] | None:
 def ask_for(
     session: Session,
     answer: Answer,
+    scope: Scope,
     *,
     language: str | None,
     filters: dict[str, str] | None,
@@ -304,6 +316,7 @@ def ask_for(
         asked, condensed = again.condensed_question, _condensed(session, again)
     return Ask(
         question=asked,
+        scope=scope,
         history=before,
         condensed=condensed,
         spoken=_spoken(session, answer),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from knowledge.tables import Correction
+    from retrieval.scope import Scope
 
 MAX_TEXT = 10_000  # characters of a comment, suggestion or quote
 MAX_REASONS = 20
@@ -43,7 +44,7 @@ class Said:
     stars: int | None = None
 
 
-def rate(session: Session, answer: Answer, said: Said, *, who: str) -> Feedback:
+def rate(session: Session, answer: Answer, said: Said, scope: Scope, *, who: str) -> Feedback:
     """Stores the rating (again = replaces) and, for a *down*, reports it to the queue. Raises Invalid."""
     _check(said)
     if answer.status == "running":
@@ -72,6 +73,7 @@ def rate(session: Session, answer: Answer, said: Said, *, who: str) -> Feedback:
                 quote=said.quote,
                 stars=said.stars,
             ),
+            scope,
             correction_id=_published_by(session, answer),
         )
         row.correction_id = answer.correction_id = correction.id
@@ -82,7 +84,9 @@ def rate(session: Session, answer: Answer, said: Said, *, who: str) -> Feedback:
     return row
 
 
-def rate_elsewhere(session: Session, *, query: str, response: str, said: Said, user: str | None, who: str) -> Feedback:
+def rate_elsewhere(
+    session: Session, scope: Scope, *, query: str, response: str, said: Said, user: str | None, who: str
+) -> Feedback:
     """Feedback from another front end: the same queue. Raises Invalid."""
     _check(said)
     if not query.strip():
@@ -108,13 +112,14 @@ def rate_elsewhere(session: Session, *, query: str, response: str, said: Said, u
                 rating=said.rating,
                 comment=said.comment,
             ),
+            scope,
         )
         row.correction_id = correction.id
     session.flush()
     return row
 
 
-def report_unanswered(session: Session, answer_id: str) -> None:
+def report_unanswered(session: Session, answer_id: str, scope: Scope) -> None:
     """Puts a refused question into the queue as *unanswered*."""
     answer = session.get_one(Answer, answer_id)
     correction = corrections.report(
@@ -127,17 +132,24 @@ def report_unanswered(session: Session, answer_id: str) -> None:
             answer_id=answer.id,
             without=conversations.not_mine(session, answer.conversation_id),
         ),
+        scope,
     )
     answer.correction_id = correction.id
     session.flush()
 
 
 def split(
-    session: Session, correction_id: int, complaint_ids: Sequence[int], *, actor: str, revision: int | None = None
+    session: Session,
+    correction_id: int,
+    complaint_ids: Sequence[int],
+    scope: Scope,
+    *,
+    actor: str,
+    revision: int | None = None,
 ) -> tuple[Correction, Correction]:
     """Moves complaints out of a correction (knowledge.correcting.merging), and has the people who made them hear of the
     correction where their complaint is now. Returns (what is left, where they are). Raises as that does."""
-    kept, apart = merging.split(session, correction_id, complaint_ids, actor=actor, revision=revision)
+    kept, apart = merging.split(session, correction_id, complaint_ids, scope, actor=actor, revision=revision)
     moved = sa.select(Complaint.answer_id).where(Complaint.correction_id == apart.id, Complaint.answer_id.is_not(None))
     for table, answer_id in ((Answer, Answer.id), (Feedback, Feedback.answer_id)):
         session.execute(

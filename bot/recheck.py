@@ -30,6 +30,7 @@ from knowledge.correcting.corrections import State
 from knowledge.correcting.publish import RECHECK
 from knowledge.db import utc_now
 from knowledge.tables import Correction, Entry, EntryQuestion, Job, Supersession
+from retrieval.scope import EVERYTHING, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -118,7 +119,7 @@ def recheck(
             retrieved += _retrieved(answerer, checked, question)
         on_progress({"done": n, "total": len(checked.questions)})
     with database.write() as session:
-        correction = corrections.get(session, correction_id)
+        correction = corrections.get(session, correction_id, EVERYTHING)
         if correction.state != State.APPROVED or not session.get_one(Entry, entry_id).live:
             return True  # rolled back or reopened while we asked
         _conclude(session, correction, checked, verbatim, retrieved)
@@ -186,10 +187,11 @@ def _read(session: Session, entry: Entry) -> _Checked:
 
 def _verbatim(answerer: Answerer, searcher: Searcher, checked: _Checked, question: str) -> list[Problem]:
     """What is wrong with the answer to the very question."""
-    outcome = answerer.answer(Ask(question), background=True)
+    scope = Scope.of(checked.entry.collection)
+    outcome = answerer.answer(Ask(question, scope), background=True)
     if outcome.entry_id != checked.entry.id or outcome.answer != checked.entry.answer:
         return [Problem(question, outcome.answer, "not_curated", {"answer_status": outcome.status})]
-    for hit in searcher.search(question, 8).hits:
+    for hit in searcher.search(question, 8, scope=scope).hits:
         passage = hit.passage
         if {(passage.document_id, None), (passage.document_id, passage.text)} & checked.hidden:
             return [Problem(question, outcome.answer, "still_found", {"document": repr(passage.document_id)})]
@@ -198,7 +200,7 @@ def _verbatim(answerer: Answerer, searcher: Searcher, checked: _Checked, questio
 
 def _retrieved(answerer: Answerer, checked: _Checked, question: str) -> list[Problem]:
     """What is wrong with the answer where the approved text cannot be served."""
-    outcome = _without_curated(answerer, question, checked.entry.id)
+    outcome = _without_curated(answerer, question, checked.entry)
     numbers = {source.n for source in outcome.sources if source.document_id == checked.entry.document_id}
     if not numbers:
         return [Problem(question, outcome.answer, "erratum_not_found")]
@@ -212,11 +214,11 @@ def _retrieved(answerer: Answerer, checked: _Checked, question: str) -> list[Pro
     return []
 
 
-def _without_curated(answerer: Answerer, question: str, entry_id: int) -> Outcome:
+def _without_curated(answerer: Answerer, question: str, entry: Entry) -> Outcome:
     """The answer from the documents alone: no entry is served, neither this one nor another with the same question."""
-    excluded = frozenset((entry_id,))
+    excluded = frozenset((entry.id,))
     while True:
-        outcome = answerer.answer(Ask(question, exclude_entries=excluded), background=True)
+        outcome = answerer.answer(Ask(question, Scope.of(entry.collection), exclude_entries=excluded), background=True)
         if outcome.entry_id is None or outcome.entry_id in excluded:
             return outcome
         excluded |= {outcome.entry_id}

@@ -70,6 +70,10 @@ class Settings(BaseSettings):
         None, ge=1, le=20, description="Most passages put into a prompt. Default: what the reading profile says, 3."
     )
     anonymous_chat: bool = Field(True, description="Whether people may chat without an account.")
+    visitor_collections: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="Collections that people without an account may ask about, comma-separated. Empty: all.",
+    )
     questions_per_minute: int = Field(
         3000, ge=1, le=1_000_000, description="Questions per minute from one address; guards against floods."
     )
@@ -85,7 +89,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
     log_text: bool = Field(False, description="Whether questions and answers may stand in the log.")
 
-    @field_validator("trust_proxy", mode="before")
+    @field_validator("trust_proxy", "visitor_collections", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value

@@ -47,6 +47,7 @@ class ApiKey(Base):
     created_by: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     revoked_at: Mapped[datetime | None]
+    collection: Mapped[str | None] = mapped_column(sa.String(64))  # all that it may see (null: everything)
 
 
 class Conversation(Base):

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from bot.answering.condense import Turn
     from bot.answering.exchange import Ticket
     from knowledge.db import Database
+    from retrieval.scope import Scope
 
 log = structlog.get_logger()
 
@@ -91,6 +92,7 @@ class Turns:
         self,
         *,
         owner: str,
+        scope: Scope,
         question: str,
         conversation_id: str | None = None,
         language: str | None = None,
@@ -102,11 +104,13 @@ class Turns:
         """Joins the line and stores the question; everything that can be refused is refused here. Whoever begins a
         turn runs it, or abandons it. Raises Busy (the line is full), TooManyWaiting (of this asker), Invalid, NotFound.
 
-        ``regenerate``: an answer of the owner's that they want another wording of. ``history``: what was said before,
-        where another program keeps the conversation. ``asker``: whose turn it is in the line; None: the owner's.
+        ``scope``: whose knowledge it may be answered from. ``regenerate``: an answer of the owner's that they want
+        another wording of. ``history``: what was said before, where another program keeps the conversation. ``asker``:
+        whose turn it is in the line; None: the owner's.
         """
         alone = not (conversation_id or regenerate or history)
-        ticket = self._join(asker or owner, question, alone=alone, new=regenerate is None)
+        new = regenerate is None
+        ticket = self._join(asker or owner, question, scope, filters, alone=alone, new=new)
         with ExitStack() as undo:
             if ticket is not None:
                 undo.callback(ticket.leave)
@@ -119,7 +123,7 @@ class Turns:
                     conversation_id=earlier.conversation_id if earlier else conversation_id,
                     model=self._model,
                 )
-                ask = conversations.ask_for(session, answer, language=language, filters=filters, again=earlier)
+                ask = conversations.ask_for(session, answer, scope, language=language, filters=filters, again=earlier)
                 if history is not None:
                     ask = replace(ask, history=tuple(history))
                 begun = Begun(answer.conversation_id, answer.id, ask, ticket)
@@ -190,13 +194,15 @@ class Turns:
                 turn.stop.set()
             return self._idle.wait_for(lambda: not self._running, timeout)
 
-    def _join(self, asker: str, question: str, *, alone: bool, new: bool) -> Ticket | None:
+    def _join(
+        self, asker: str, question: str, scope: Scope, filters: dict[str, str] | None, *, alone: bool, new: bool
+    ) -> Ticket | None:
         """A place in the line. None where there is none and no model is needed: for what is no question, and for a
         corrected question that begins a conversation (``alone``). Raises Busy, TooManyWaiting."""
         try:
             return self._answerer.join(asker)
         except (Busy, TooManyWaiting):
-            if new and self._answerer.needs_no_model(question, alone=alone):
+            if new and self._answerer.needs_no_model(question, scope, alone=alone, filters=filters):
                 return None
             raise
 
@@ -262,7 +268,7 @@ def _report(session: Session, begun: Begun) -> None:
     that fails."""
     try:
         with session.begin_nested():
-            report_unanswered(session, begun.answer_id)
+            report_unanswered(session, begun.answer_id, begun.ask.scope)
     except Exception as error:  # noqa: BLE001 - whatever it is, the answer is finished
         log.error("unanswered_not_reported", answer_id=begun.answer_id, error=type(error).__name__)
         metrics.failed_afterwards("unanswered_report")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bot.errors import BotError
+from retrieval.scope import EVERYTHING
 
 if TYPE_CHECKING:
     import threading
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from knowledge.log import KnowledgeLog
     from retrieval.embed import Embedder
     from retrieval.passage import Hit
+    from retrieval.scope import Scope
     from retrieval.search import Candidate, Searcher
 
 
@@ -181,16 +183,17 @@ class Parts:
 
         return Turns(self.database, self.answerer, model=self.chat_name)
 
-    @cached_property
-    def curation(self) -> Curation:
+    def curation(self, scope: Scope) -> Curation:
+        """The desk of somebody who sees this scope."""
         from bot.answering.prompt import choose
         from knowledge.correcting.curation import Curation
 
-        def read(question: str, candidate: Candidate | None) -> Sequence[Hit]:
-            hits = self.searcher.search(question, self.profile.selection.depth, candidate=candidate).hits
+        def read(question: str, candidate: Candidate | None, scope: Scope) -> Sequence[Hit]:
+            depth = self.profile.selection.depth
+            hits = self.searcher.search(question, depth, scope=scope, candidate=candidate).hits
             return choose(hits, self.profile.selection)
 
-        return Curation(self.database, self.searcher, self.embedder, read)
+        return Curation(self.database, self.searcher, self.embedder, read, scope)
 
     @cached_property
     def worker(self) -> Worker:
@@ -221,7 +224,7 @@ class Parts:
             )
 
         def do_expire(payload: dict[str, Any], _report: object) -> None:
-            self.curation.expire(payload["entry_id"])
+            self.curation(EVERYTHING).expire(payload["entry_id"])
 
         def do_ingest(payload: dict[str, Any], report: Any) -> dict[str, Any]:
             return ingest_uploads(self.database, self.embedder, payload, report=report, so_far=report.so_far)
@@ -240,7 +243,7 @@ class Parts:
             rechecks = recheck.take_up(session)
         return {
             "answers": answers,
-            "proofs": self.curation.fail_interrupted(),
+            "proofs": self.curation(EVERYTHING).fail_interrupted(),
             "expiries": expiries,
             "rechecks": rechecks,
             "uploads": uploads.discard_forgotten(self.database, self.settings.uploads),

@@ -8,15 +8,21 @@ import sqlalchemy as sa
 
 from knowledge.db import contains, page
 from knowledge.errors import NotFound
+from knowledge.scoping import within
 from knowledge.tables import Document, DocumentVersion, PassageRow
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from retrieval.scope import Scope
 
-def listing(session: Session, *, q: str | None = None, limit: int = 50, offset: int = 0) -> dict[str, Any]:
-    """Documents by id; ``q`` looks into ids and titles."""
-    wanted = contains(q, Document.title, Document.id) if q else sa.true()
+
+def listing(
+    session: Session, scope: Scope, *, q: str | None = None, limit: int = 50, offset: int = 0
+) -> dict[str, Any]:
+    """Documents of the scope by id; ``q`` looks into ids and titles."""
+    searched = contains(q, Document.title, Document.id) if q else sa.true()
+    wanted = sa.and_(within(scope, Document.collection), searched)
     rows = session.scalars(page(sa.select(Document).where(wanted).order_by(Document.id), limit, offset)).all()
     passages = dict(
         session.execute(
@@ -31,13 +37,20 @@ def listing(session: Session, *, q: str | None = None, limit: int = 50, offset: 
     }
 
 
-def document(session: Session, document_id: str, *, version: int | None = None) -> dict[str, Any]:
-    """A document: its present text, or that of ``version``, and all versions. Raises NotFound."""
+def document(session: Session, document_id: str, scope: Scope, *, version: int | None = None) -> dict[str, Any]:
+    """A document of the scope: its present text, or that of ``version``, and all versions. Raises NotFound."""
     row = session.get(Document, document_id)
     number = version or (row.current_version if row else 0) or 0
     shown = session.get(DocumentVersion, (document_id, number)) if 0 < number < 1 << 31 else None
-    if row is None or shown is None:
-        raise NotFound(f"There is no document {document_id!r}" + (f" with version {version}." if version else "."))
+    if row is None or shown is None or row.collection not in scope:
+        if version:
+            raise NotFound(
+                "There is no document {document_id!r} with version {version}.",
+                code="document_version_not_found",
+                document_id=document_id,
+                version=version,
+            )
+        raise NotFound("There is no document {document_id!r}.", code="document_not_found", document_id=document_id)
     versions = session.scalars(
         sa.select(DocumentVersion).where(DocumentVersion.document_id == document_id).order_by(DocumentVersion.version)
     )
@@ -71,6 +84,7 @@ def _line(row: Document, passages: int) -> dict[str, Any]:
         "id": row.id,
         "title": row.title,
         "source": row.source,
+        "collection": row.collection,
         "language": row.language,
         "version": row.current_version,
         "kind": row.kind,

@@ -96,6 +96,7 @@ def install(
             kind=a_plan.kind,
             title=a_plan.content.title,
             source=a_plan.source,
+            collection=a_plan.collection,
             language=a_plan.language,
         )
         session.add(document)
@@ -209,7 +210,7 @@ def retire(
     it back. Raises NotFound."""
     document = session.get(Document, document_id)
     if document is None or document.retired_at is not None:
-        raise NotFound(f"There is no document {document_id!r}.")
+        raise NotFound("There is no document {document_id!r}.", code="document_not_found", document_id=document_id)
     document.retired_at = utc_now()
     document.retired_by, document.kept_out = actor, keep_out
     document.updated_at = utc_now()

@@ -87,6 +87,7 @@ def ingest(
     source: str | None = None,
     moved: bool = False,
     place: Place | None = None,
+    collection: str | None = None,
     prune: bool = False,
     prune_limit: int = pruning.PERCENT,
     prune_all: bool = False,
@@ -95,7 +96,8 @@ def ingest(
     """Ingests files and folders; a single file belongs to its folder.
 
     ``source``: the name of the only folder (default: its own name, or a longer one); ``moved``: its documents came
-    from another folder until now; ``place``: what stands for the folder's path where that changes. ``prune``: retires
+    from another folder until now; ``place``: what stands for the folder's path where that changes. ``collection``:
+    where new documents belong; None: the main one, and those that are there stay where they are. ``prune``: retires
     the documents of the named folders whose file or row is gone, unless a folder seems to be missing or they are more
     than ``prune_limit`` percent (``prune_all``: in any case). Raises Invalid for a path that cannot be read and for a
     source that belongs to another folder.
@@ -130,7 +132,7 @@ def ingest(
                     folder.before = origins.live(session, folder.source)
         for folder in folders:
             for found in folder.files:
-                note(_file(database, embedder, loader, found, folder, actor))
+                note(_file(database, embedder, loader, found, folder, actor, collection))
     whole = [folder for folder in folders if folder.whole and prune]
     if not prune_all:
         report.refusals = [why for folder in whole if (why := _refusal(folder, prune_limit))]
@@ -140,9 +142,9 @@ def ingest(
     return report
 
 
-def read(loader: Loader, path: Path, name: str, source: str) -> list[NewDocument]:
+def read(loader: Loader, path: Path, name: str, source: str, collection: str | None = None) -> list[NewDocument]:
     """The documents of a file under the ids that they have in this source. Raises LoadError."""
-    return [_new(f"{source}/{name}", name, one, source) for one in loader.load(path, name=name)]
+    return [_new(f"{source}/{name}", name, one, source, collection) for one in loader.load(path, name=name)]
 
 
 def store(
@@ -196,7 +198,13 @@ def _folders(paths: Sequence[Path], place: Place | None) -> list[_Folder]:
 
 
 def _file(
-    database: Database, embedder: Embedder, loader: Loader, found: FoundFile, folder: _Folder, actor: str
+    database: Database,
+    embedder: Embedder,
+    loader: Loader,
+    found: FoundFile,
+    folder: _Folder,
+    actor: str,
+    collection: str | None,
 ) -> FileResult:
     """Takes in one file of a folder. Raises CannotStart."""
     name = found.relative or folder.place.names[0]
@@ -205,7 +213,7 @@ def _file(
         folder.present.update(_kept_by(f"{source}/{found.relative}", folder.before))
         return FileResult(name, "skipped", reason=found.skipped)
     try:
-        new = read(loader, found.path, found.relative, source)
+        new = read(loader, found.path, found.relative, source, collection)
         ids = [one.id for one in new]
         folder.present.update(ids)
         with database.read() as session:
@@ -261,7 +269,7 @@ def _kept_out(kept: Sequence[Stored], total: int) -> dict[str, Any]:
     return _why(Invalid(template, code="documents_kept_out", count=len(kept), total=total))
 
 
-def _new(document_id: str, name: str, loaded: LoadedDocument, source: str) -> NewDocument:
+def _new(document_id: str, name: str, loaded: LoadedDocument, source: str, collection: str | None) -> NewDocument:
     own_id = f"{document_id}#{loaded.key}" if loaded.key else document_id
     title = loaded.title or Path(name).stem
     return NewDocument(
@@ -269,6 +277,7 @@ def _new(document_id: str, name: str, loaded: LoadedDocument, source: str) -> Ne
         content=Content(title, loaded.text, loaded.url, dict(loaded.metadata)),
         source=source,
         language=loaded.language,
+        collection=collection,
     )
 
 

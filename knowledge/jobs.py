@@ -43,7 +43,7 @@ def get(session: Session, job_id: int) -> Job:
     known = 0 < job_id < 1 << 63  # a larger number would not even fit into the question
     job = session.get(Job, job_id, populate_existing=True) if known else None
     if job is None:
-        raise NotFound(f"There is no job {job_id}.")
+        raise NotFound("There is no job {job_id}.", code="job_not_found", job_id=job_id)
     return job
 
 

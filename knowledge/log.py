@@ -5,14 +5,15 @@ Implements ``retrieval.follow.PassageLog`` for one model fingerprint. Knows noth
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import sqlalchemy as sa
 
 from knowledge.errors import KnowledgeError
+from knowledge.scoping import fulfils, properties
 from knowledge.tables import Document, DocumentVersion, Embedding, LogChange, LogStep, PassageRow
-from retrieval.passage import Change, Passage, Row
+from retrieval.passage import Change, Passage, Row, indexed_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from knowledge.db import Database
 
 BATCH = 500  # bound parameters and rows per round trip
+_OF_PASSAGE = sa.and_(
+    DocumentVersion.document_id == PassageRow.document_id, DocumentVersion.version == PassageRow.version
+)
 
 
 class NotEmbedded(KnowledgeError):
@@ -47,18 +51,24 @@ class KnowledgeLog:
         return seq, self._rows_at(seq)
 
     def changes(self, after: int) -> Sequence[Change]:
-        """The log after ``after``, oldest first. Raises NotEmbedded."""
+        """The log after ``after``, oldest first, read in one statement. Raises NotEmbedded."""
+        step = (LogStep.seq, LogChange.passage_id.label("changed"), LogChange.added)
+        query = (
+            sa.select(*step, *self._columns())
+            .outerjoin(LogChange, LogChange.seq == LogStep.seq)
+            .outerjoin(PassageRow, sa.and_(PassageRow.id == LogChange.passage_id, LogChange.added))
+        )
+        query = self._joined(query, outer=True).where(LogStep.seq > after).order_by(LogStep.seq, LogChange.passage_id)
+        added: dict[int, list[Row]] = {}
+        hidden: dict[int, set[int]] = {}
         with self._database.read() as session:
-            seqs = list(session.scalars(sa.select(LogStep.seq).where(LogStep.seq > after).order_by(LogStep.seq)))
-            result = []
-            for seq in seqs:
-                rows = session.execute(
-                    sa.select(LogChange.passage_id, LogChange.added).where(LogChange.seq == seq)
-                ).all()
-                added = [row.passage_id for row in rows if row.added]
-                hidden = frozenset(row.passage_id for row in rows if not row.added)
-                result.append(Change(seq, tuple(self._load(session, added)), hidden))
-            return result
+            for found in session.execute(query):
+                added.setdefault(found.seq, [])
+                if found.added:
+                    added[found.seq].append(_row(found))
+                elif found.added is not None:
+                    hidden.setdefault(found.seq, set()).add(found.changed)
+        return [Change(seq, tuple(rows), frozenset(hidden.get(seq, ()))) for seq, rows in added.items()]
 
     def ids(self) -> list[int]:
         """The ids of all live passages, ascending: what the index must hold, for the exhaustive comparison."""
@@ -70,35 +80,14 @@ class KnowledgeLog:
         with self._database.read() as session:
             return {passage.id: passage for passage in load_passages(session, ids)}
 
-    def select(self, *, language: str | None, filters: Mapping[str, str]) -> frozenset[int] | None:
-        """The ids of live passages in a language and of documents whose details match; None means all.
-
-        ``filters`` keys: ``document_id``, ``source``, ``kind``, or any key of a document's metadata; a key that a
-        path into JSON cannot name (quotation marks, backslashes, control characters) matches nothing.
-        """
-        if language is None and not filters:
-            return None
-        if any(not key.isprintable() or '"' in key or "\\" in key for key in filters):
-            return frozenset()
+    def select(self, filters: Mapping[str, str]) -> frozenset[int]:
+        """The ids of live passages of documents that the filters ask for (knowledge.scoping.fulfils)."""
         query = (
             sa.select(PassageRow.id)
             .join(Document, Document.id == PassageRow.document_id)
-            .join(
-                DocumentVersion,
-                sa.and_(
-                    DocumentVersion.document_id == PassageRow.document_id, DocumentVersion.version == PassageRow.version
-                ),
-            )
-            .where(PassageRow.live)
+            .join(DocumentVersion, _OF_PASSAGE)
+            .where(PassageRow.live, *fulfils(filters))
         )
-        if language is not None:
-            query = query.where(PassageRow.language == language)
-        columns = {"document_id": Document.id, "source": Document.source, "kind": Document.kind}
-        for key, value in filters.items():
-            column = columns.get(key)
-            query = query.where(
-                column == value if column is not None else DocumentVersion.details[key].as_string() == value
-            )
         with self._database.read() as session:
             return frozenset(session.scalars(query))
 
@@ -111,35 +100,52 @@ class KnowledgeLog:
             .subquery()
         )
         query = (
-            sa.select(LogChange.passage_id)
+            sa.select(LogChange.passage_id.label("changed"), *self._columns())
             .join(newest, sa.and_(newest.c.passage_id == LogChange.passage_id, newest.c.seq == LogChange.seq))
-            .where(LogChange.added)
-            .order_by(LogChange.passage_id)
+            .join(PassageRow, PassageRow.id == LogChange.passage_id)
         )
+        query = self._joined(query, outer=False).where(LogChange.added).order_by(LogChange.passage_id)
         with self._database.read() as session:
-            ids = list(session.scalars(query))
-            for start in range(0, len(ids), BATCH):
-                yield from self._load(session, ids[start : start + BATCH])
+            for found in session.execute(query.execution_options(yield_per=BATCH)):
+                yield _row(found)
 
-    def _load(self, session: Session, ids: Sequence[int]) -> list[Row]:
-        rows: list[Row] = []
-        for start in range(0, len(ids), BATCH):
-            batch = ids[start : start + BATCH]
-            vectors = dict(
-                session.execute(
-                    sa.select(Embedding.passage_id, Embedding.vector).where(
-                        Embedding.passage_id.in_(batch), Embedding.fingerprint == self._fingerprint
-                    )
-                ).all()
+    def _columns(self) -> tuple[Any, ...]:
+        """What a row of the index is made of, once the tables are joined."""
+        return (
+            PassageRow.headings,
+            PassageRow.text,
+            PassageRow.language,
+            Document.collection,
+            DocumentVersion.title,
+            Embedding.vector,
+        )
+
+    def _joined(self, query: sa.Select[Any], *, outer: bool) -> sa.Select[Any]:
+        """The query with all that ``_columns`` asks for; passages without a vector are there, too."""
+        return (
+            query.join(Document, Document.id == PassageRow.document_id, isouter=outer)
+            .join(DocumentVersion, _OF_PASSAGE, isouter=outer)
+            .outerjoin(
+                Embedding,
+                sa.and_(Embedding.passage_id == PassageRow.id, Embedding.fingerprint == self._fingerprint),
             )
-            for passage in load_passages(session, batch):
-                blob = vectors.get(passage.id)
-                if blob is None:
-                    raise NotEmbedded(
-                        f"Passage {passage.id} has no vector of the embedding model in use. Run: errata reindex"
-                    )
-                rows.append(Row(passage.id, passage.indexed_text, np.frombuffer(blob, dtype="<f4")))
-        return rows
+        )
+
+
+def _row(found: sa.Row[Any]) -> Row:
+    if found.vector is None:
+        raise NotEmbedded(
+            "Passage {passage_id} has no vector of the embedding model in use. Run: errata reindex",
+            code="not_embedded",
+            passage_id=found.changed,
+        )
+    return Row(
+        found.changed,
+        indexed_text(found.title, found.headings, found.text),
+        np.frombuffer(found.vector, dtype="<f4"),
+        found.collection,
+        found.language,
+    )
 
 
 def head(session: Session) -> int:
@@ -153,13 +159,16 @@ def load_passages(session: Session, ids: Sequence[int]) -> list[Passage]:
     wanted = sorted(set(ids))
     for start in range(0, len(wanted), BATCH):
         rows = session.execute(
-            sa.select(PassageRow, DocumentVersion.title, DocumentVersion.url, Document.kind)
-            .join(
-                DocumentVersion,
-                sa.and_(
-                    DocumentVersion.document_id == PassageRow.document_id, DocumentVersion.version == PassageRow.version
-                ),
+            sa.select(
+                PassageRow,
+                DocumentVersion.title,
+                DocumentVersion.url,
+                DocumentVersion.details,
+                Document.kind,
+                Document.source,
+                Document.collection,
             )
+            .join(DocumentVersion, _OF_PASSAGE)
             .join(Document, Document.id == PassageRow.document_id)
             .where(PassageRow.id.in_(wanted[start : start + BATCH]))
             .order_by(PassageRow.id)
@@ -176,7 +185,9 @@ def load_passages(session: Session, ids: Sequence[int]) -> list[Passage]:
                 language=row.language,
                 url=url,
                 erratum=kind == "erratum",
+                collection=collection,
+                properties=properties(row.document_id, source, kind, details),
             )
-            for row, title, url, kind in rows
+            for row, title, url, details, kind, source, collection in rows
         ]
     return found

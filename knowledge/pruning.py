@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from knowledge import put
 from knowledge.errors import Invalid, NotFound
+from retrieval.scope import EVERYTHING
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -67,7 +68,7 @@ def retire(database: Database, before: Sequence[str], present: Collection[str], 
     for document_id in before:
         if document_id not in present:
             try:
-                put.remove(database, document_id, actor=actor, reason="its file is gone", keep_out=False)
+                put.remove(database, document_id, EVERYTHING, actor=actor, reason="its file is gone", keep_out=False)
             except NotFound:  # somebody else was first
                 continue
             yield document_id

@@ -15,7 +15,8 @@ import sqlalchemy as sa
 from knowledge import documents
 from knowledge.correcting import affected
 from knowledge.correcting.publication import is_erratum_id
-from knowledge.errors import Invalid, Stale
+from knowledge.errors import Invalid, NotFound, Stale
+from knowledge.scoping import checked_name, outside
 from knowledge.tables import Document, DocumentVersion
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from knowledge.db import Database
     from knowledge.documents import Content, Plan
     from retrieval.embed import Embedder
+    from retrieval.scope import Scope
 
 BATCH = 500  # ids per statement, below SQLite's limit of bound parameters
 ATTEMPTS = 5  # how often a plan is made anew when others keep changing the same document
@@ -33,12 +35,14 @@ ATTEMPTS = 5  # how often a plan is made anew when others keep changing the same
 
 @dataclass(frozen=True, slots=True)
 class NewDocument:
-    """A document as it comes from outside."""
+    """A document as it comes from outside. ``collection``: where it belongs, for ever; None: where a document of this
+    id is already, else the main one."""
 
     id: str
     content: Content
     source: str = "api"
     language: str | None = None
+    collection: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +68,11 @@ def put(
     """Stores the documents, searchable when it returns; all of them or, on an error, none.
 
     ``revive``: a document that a person retired comes back. What retired it else (its file had gone) never keeps it
-    out. Raises Invalid (bounds, bad characters, an id given twice), Stale (somebody kept changing the same documents).
+    out. What readers see of the documents changes in one step of the log. Raises Invalid (bounds, bad characters, an
+    id given twice), Conflict (an id that another collection has), Stale (somebody kept changing the same documents).
     """
+    for collection in {one.collection for one in new} - {None}:
+        checked_name(str(collection))
     for one, times in Counter(one.id for one in new).items():
         refuse_erratum(one)
         if times > 1:
@@ -78,14 +85,21 @@ def put(
         with database.read() as session:
             kept_out = {} if revive else _kept_out(session, [one.id for one in new])
             plans = [
-                documents.plan(session, one.id, base=one.content, source=one.source, language=one.language)
+                documents.plan(
+                    session,
+                    one.id,
+                    base=one.content,
+                    source=one.source,
+                    language=one.language,
+                    collection=one.collection,
+                )
                 for one in new
                 if one.id not in kept_out
             ]
             plans = documents.embed(session, plans, embedder)
         try:
             with database.write() as session:
-                stored = [_store(session, one, embedder.fingerprint, actor, reason) for one in plans]
+                stored = _store(session, plans, embedder.fingerprint, actor, reason)
             results = kept_out | {one.id: one for one in stored}
             return [results[one.id] for one in new]
         except Stale:
@@ -94,14 +108,16 @@ def put(
     raise AssertionError("unreachable")
 
 
-def restore(database: Database, embedder: Embedder, document_id: str, *, actor: str) -> Stored:
+def restore(database: Database, embedder: Embedder, document_id: str, scope: Scope, *, actor: str) -> Stored:
     """Brings a retired document back, with its present text and the edits of corrections that still fit; one that
-    readers can find is left as it is. Raises NotFound, Invalid (an erratum), Stale (somebody changed it meanwhile)."""
+    readers can find is left as it is. Raises NotFound (outside the scope, too), Invalid (an erratum), Stale (somebody
+    changed it meanwhile)."""
     refuse_erratum(document_id)
     with database.read() as session:
+        _refuse_outside(session, document_id, scope)
         plans = documents.embed(session, [documents.plan(session, document_id)], embedder)
     with database.write() as session:
-        return _store(session, plans[0], embedder.fingerprint, actor, "restored")
+        return _store(session, plans, embedder.fingerprint, actor, "restored")[0]
 
 
 def replaced(session: Session, new: Sequence[NewDocument]) -> list[str]:
@@ -122,16 +138,23 @@ def replaced(session: Session, new: Sequence[NewDocument]) -> list[str]:
 
 
 def remove(
-    database: Database, document_id: str, *, actor: str, reason: str | None = None, keep_out: bool = True
+    database: Database, document_id: str, scope: Scope, *, actor: str, reason: str | None = None, keep_out: bool = True
 ) -> int | None:
     """Retires a document. ``keep_out``: an ingest of its file does not bring it back, only a person does.
-    Raises NotFound, Invalid (an erratum). Returns the log's seq."""
+    Raises NotFound (outside the scope, too), Invalid (an erratum). Returns the log's seq."""
     refuse_erratum(document_id)
     with database.write() as session:
+        _refuse_outside(session, document_id, scope)
         owners = affected.by_edits(session, documents.see(session, document_id).edits)
         seq = documents.retire(session, document_id, actor=actor, reason=reason, keep_out=keep_out)
         affected.reopen(session, owners, f"the source was removed: {document_id}")
         return seq
+
+
+def _refuse_outside(session: Session, document_id: str, scope: Scope) -> None:
+    """Raises NotFound for a document that is not inside the scope."""
+    if outside(session, [document_id], scope):
+        raise NotFound("There is no document {document_id!r}.", code="document_not_found", document_id=document_id)
 
 
 def refuse_erratum(document_id: str) -> None:
@@ -154,16 +177,23 @@ def _kept_out(session: Session, ids: Sequence[str]) -> dict[str, Stored]:
     return found
 
 
-def _store(session: Session, a_plan: Plan, fingerprint: str, actor: str, reason: str | None) -> Stored:
-    if a_plan.unchanged:
-        if documents.see(session, a_plan.document_id) != a_plan.seen:
-            raise Stale(f"Document {a_plan.document_id!r} was changed meanwhile.")
-        assert a_plan.seen.current_version is not None
-        return Stored(a_plan.document_id, a_plan.seen.current_version, changed=False)
-    version = documents.install(session, a_plan, fingerprint=fingerprint, actor=actor, reason=reason)
-    documents.settle(
-        session, [a_plan.document_id], action="put", actor=actor, document_id=a_plan.document_id, reason=reason
-    )
-    owners = affected.by_new_text(session, a_plan)
-    affected.reopen(session, owners, f"the source changed: {a_plan.document_id}")
-    return Stored(a_plan.document_id, version, changed=True)
+def _store(session: Session, plans: Sequence[Plan], fingerprint: str, actor: str, reason: str | None) -> list[Stored]:
+    """Writes all plans; what readers see of them changes in one step of the log."""
+    stored: list[Stored] = []
+    for plan in plans:
+        if plan.unchanged:
+            if documents.see(session, plan.document_id) != plan.seen:
+                raise Stale(f"Document {plan.document_id!r} was changed meanwhile.")
+            assert plan.seen.current_version is not None
+            stored.append(Stored(plan.document_id, plan.seen.current_version, changed=False))
+        else:
+            version = documents.install(session, plan, fingerprint=fingerprint, actor=actor, reason=reason)
+            stored.append(Stored(plan.document_id, version, changed=True))
+    changed = [one.id for one in stored if one.changed]
+    alone = changed[0] if len(changed) == 1 else None
+    documents.settle(session, changed, action="put", actor=actor, document_id=alone, reason=reason)
+    for plan in plans:
+        if not plan.unchanged:
+            owners = affected.by_new_text(session, plan)
+            affected.reopen(session, owners, f"the source changed: {plan.document_id}")
+    return stored

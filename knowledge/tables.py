@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from knowledge.db import Base, utc_now
+from retrieval.scope import MAIN
 
 
 class Document(Base):
@@ -26,13 +27,14 @@ class Document(Base):
     id: Mapped[str] = mapped_column(sa.String(512), primary_key=True)
     kind: Mapped[str] = mapped_column(sa.String(16))  # source | erratum
     title: Mapped[str]
-    source: Mapped[str] = mapped_column(sa.String(1024), index=True)  # the collection it was ingested with
+    source: Mapped[str] = mapped_column(sa.String(1024), index=True)  # the folder, upload or interface it came by
     language: Mapped[str] = mapped_column(sa.String(16), index=True)
     base_version: Mapped[int | None]
     current_version: Mapped[int | None]
     retired_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     updated_at: Mapped[datetime] = mapped_column(default=utc_now)
+    collection: Mapped[str] = mapped_column(sa.String(64), default=MAIN, server_default=MAIN, index=True)  # for ever
     retired_by: Mapped[str | None]
     # a person retired it: it does not come back because a file is there
     kept_out: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
@@ -138,6 +140,7 @@ class Correction(Base):
     __table_args__ = (
         sa.Index(
             "one_open_correction_per_question",
+            "collection",
             "cluster",
             unique=True,
             sqlite_where=sa.text("state NOT IN ('rejected', 'merged', 'rolled_back')"),
@@ -161,6 +164,7 @@ class Correction(Base):
     claimed_by: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     updated_at: Mapped[datetime] = mapped_column(default=utc_now)
+    collection: Mapped[str] = mapped_column(sa.String(64), default=MAIN, server_default=MAIN, index=True)  # for ever
 
 
 class CorrectionEvent(Base):
@@ -229,6 +233,7 @@ class Entry(Base):
     actor: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     replaces: Mapped[int | None]  # the entry of the same correction that was live until then: a rollback revives it
+    collection: Mapped[str] = mapped_column(sa.String(64), default=MAIN, server_default=MAIN)  # its correction's
 
 
 class EntryQuestion(Base):

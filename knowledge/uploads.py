@@ -20,6 +20,7 @@ from knowledge.errors import Invalid, KnowledgeError, NotFound
 from knowledge.ingest import FileResult, rejected
 from knowledge.load import SUFFIXES, CannotStart, Loader
 from knowledge.tables import Document, Job
+from retrieval.scope import EVERYTHING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -39,9 +40,9 @@ def ingest_uploads(
     report: Callable[[dict[str, Any]], None],
     so_far: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Reads the files of an upload: ``payload`` has ``folder``, ``files`` (own name there, name as sent), ``actor`` and
-    ``replace``. ``so_far``: the progress of the try before. The folder stays for another try; ``discard_upload``
-    removes it when the job has ended."""
+    """Reads the files of an upload: ``payload`` has ``folder``, ``files`` (own name there, name as sent), ``actor``,
+    ``replace`` and ``collection``. ``so_far``: the progress of the try before. The folder stays for another try;
+    ``discard_upload`` removes it when the job has ended."""
     folder = Path(payload["folder"])
     names: list[tuple[str, str]] = payload["files"]
     results: list[dict[str, Any]] = list((so_far or {}).get("files", []))
@@ -105,7 +106,7 @@ def _file(
         return rejected(name, Invalid(template, code="upload_name_twice", name=name))
     replace, actor = bool(payload.get("replace")), payload["actor"]
     try:
-        new = ingest.read(loader, path, name, origins.UPLOAD)
+        new = ingest.read(loader, path, name, origins.UPLOAD, payload.get("collection"))
         if not replace and (result := _would_replace(database, name, new)) is not None:
             return result
         result = ingest.store(database, embedder, name, new, actor=actor, revive=True)
@@ -138,4 +139,4 @@ def _retire_rest(database: Database, name: str, ids: Collection[str], actor: str
         row = one.startswith(f"{document_id}#") and Path(one).suffix.lower() not in SUFFIXES  # no file of that name
         if (row or one == document_id) and one not in ids:
             with suppress(NotFound):
-                put.remove(database, one, actor=actor, reason="its file was replaced", keep_out=False)
+                put.remove(database, one, EVERYTHING, actor=actor, reason="its file was replaced", keep_out=False)

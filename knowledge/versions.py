@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import sqlalchemy as sa
 
-from knowledge.errors import Invalid, NotFound
+from knowledge.errors import Conflict, Invalid, NotFound
+from knowledge.scoping import properties
 from knowledge.tables import Document, DocumentVersion, Edit, Embedding, PassageRow
 from retrieval.chunk import chunk
 from retrieval.passage import Passage
-from retrieval.text import language_of
+from retrieval.scope import MAIN
+from retrieval.text import language_in, language_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -94,6 +96,7 @@ class Plan:
     document_id: str
     kind: str
     source: str
+    collection: str
     language: str
     seen: Seen
     base: Content | None  # a new base text, or None: the present base stays, unless
@@ -124,6 +127,8 @@ class Plan:
                 language=piece.language,
                 url=self.content.url,
                 erratum=self.kind == "erratum",
+                collection=self.collection,
+                properties=properties(self.document_id, self.source, self.kind, self.content.details),
             )
             for piece in self.pieces
         ]
@@ -159,15 +164,24 @@ def plan(
     kind: str = "source",
     source: str = "api",
     language: str | None = None,
+    collection: str | None = None,
 ) -> Plan:
     """Composes the next text of a document: a new base, or the present one with edits added or dropped.
 
     ``revive``: edits that are inactive now and are to apply again, in their old order; ``back_to``: an earlier base.
-    Raises NotFound (no base given and no such document), Invalid (bounds; an added replacement does not fit).
+    ``collection``: where a new document belongs; one that is there stays where it is.
+    Raises NotFound (no base given and no such document), Invalid (bounds; an added replacement does not fit),
+    Conflict (a document of this id belongs to another collection).
     """
     document = session.get(Document, document_id)
+    if document is not None and collection not in (None, document.collection):
+        raise Conflict(
+            "There is a document {document_id!r} in another collection. Choose another id.",
+            code="document_in_other_collection",
+            document_id=document_id,
+        )
     if document is None and base is None:
-        raise NotFound(f"There is no document {document_id!r}.")
+        raise NotFound("There is no document {document_id!r}.", code="document_not_found", document_id=document_id)
     seen = see(session, document_id)
     standing = back_to or seen.base_version
     present = _content(session, document_id, standing)
@@ -184,11 +198,13 @@ def plan(
     )
     content = replace(root, text=_edited(document_id, text, add))
     stored = [] if base is not None or add else _stored(session, document_id, standing, composition(kept))
+    language = language or (document.language if document else language_of(f"{content.title}\n{content.text}"))
     return Plan(
         document_id=document_id,
         kind=document.kind if document else kind,
         source=document.source if document else source,
-        language=language or (document.language if document else language_of(f"{content.title}\n{content.text}")),
+        collection=document.collection if document else collection or MAIN,
+        language=language,
         seen=seen,
         base=base,
         back_to=back_to,
@@ -196,7 +212,9 @@ def plan(
         kept=kept,
         broken=broken,
         added=len(add),
-        pieces=_pieces(content.title, stored or [(c.position, c.headings, c.text) for c in chunk(content.text)]),
+        pieces=_pieces(
+            content.title, language, stored or [(c.position, c.headings, c.text) for c in chunk(content.text)]
+        ),
     )
 
 
@@ -300,10 +318,10 @@ def _stored(
     return [(position, tuple(headings), text) for position, headings, text in rows]
 
 
-def _pieces(title: str, parts: Iterable[tuple[int, tuple[str, ...], str]]) -> tuple[Piece, ...]:
+def _pieces(title: str, language: str, parts: Iterable[tuple[int, tuple[str, ...], str]]) -> tuple[Piece, ...]:
     pieces = []
     for position, headings, text in parts:
         indexed = Passage(0, "", 0, position, title, headings, text, "").indexed_text
         sha256 = hashlib.sha256(indexed.encode()).hexdigest()
-        pieces.append(Piece(position, headings, text, language_of(text), sha256, indexed))
+        pieces.append(Piece(position, headings, text, language_in(text, language), sha256, indexed))
     return tuple(pieces)

@@ -2,9 +2,9 @@
 
 Knows the log only as a ``PassageLog``; knows nothing about questions, ranking or SQL.
 
-Readers take a reference to the newest index and never wait for its upkeep. Whoever finds the log ahead applies its
-new steps, under a lock, in O(steps + overlay). One background thread folds the overlay into a new sealed part when
-it has grown, applies what came meanwhile, swaps the result in, and writes it down as a snapshot.
+Readers take a reference to the newest index and never wait for its upkeep. Whoever finds the log ahead reads all its
+new steps at once and applies them, under a lock, in O(steps + overlay). One background thread folds the overlay into a
+new sealed part when it has grown, applies what came meanwhile, swaps the result in, and writes it down as a snapshot.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class PassageLog(Protocol):
     def passages(self, ids: Sequence[int]) -> Mapping[int, Passage]:
         """Passages by id, hidden ones too."""
 
-    def select(self, *, language: str | None, filters: Mapping[str, str]) -> frozenset[int] | None:
-        """Ids of the passages in a language and with these properties; None if every passage qualifies."""
+    def select(self, filters: Mapping[str, str]) -> frozenset[int]:
+        """Ids of the live passages with these properties."""
 
 
 class Follower:
@@ -150,10 +150,12 @@ class Follower:
         if base is None:
             return None
         folded = base.compacted()
+        caught_up = folded.apply(*self._source.changes(base.seq))  # before the lock: questions may go on meanwhile
         with self._writing:
             newest = self._index
             if newest is None or newest.sealed is not base.sealed:
                 return None
-            meanwhile = (change for change in self._source.changes(base.seq) if change.seq <= newest.seq)
-            self._index = folded.apply(*meanwhile)
+            if caught_up.seq < newest.seq:
+                caught_up = caught_up.apply(*self._source.changes(caught_up.seq))
+            self._index = caught_up
         return folded

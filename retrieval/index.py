@@ -1,21 +1,22 @@
-"""The index: a persistent value that finds passages by meaning and by words, at one sequence number.
+"""The index: a persistent value of the live passages at one sequence number, searched through its views.
 
-Knows ids, vectors and tokens; knows nothing about documents, where rows come from, or how results are fused.
+Knows ids, vectors, tokens and labels (collection and language); knows nothing about documents, where rows come from,
+or how results are fused.
 
 ``apply`` gives a new index and leaves the old one as it is. Readers need no lock: they hold a reference. A candidate
 for a proof is ``index.apply(change)`` that nobody else sees.
 
 An index is a sealed part, which never changes, and an overlay: which sealed rows are hidden, and the fresh rows.
-``apply`` costs O(change + overlay), ``compacted`` folds the overlay into a new sealed part.
+``apply`` costs O(change + overlay), ``compacted`` folds the overlay into a new sealed part. ``within`` gives the view
+for a scope (retrieval.view), made once for each index and set of collections.
 
-Invariant: what is found, in which order and with which score depends on the live rows alone, not on the way to them.
-An index that was applied, rolled back, compacted or restored equals one that was built from its live rows.
+Invariant: what is found, in which order and with which score depends on the live rows inside the scope alone, neither
+on the way to them nor on what lies outside. An index that was applied, rolled back, compacted or restored equals one
+that was built from its live rows.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
 from typing import TYPE_CHECKING
@@ -23,41 +24,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from retrieval.errors import ChangeError, VectorError
-from retrieval.keywords import KeywordsBuilder, SealedKeywords, Terms, bm25, document_frequencies
+from retrieval.keywords import KeywordsBuilder, Terms
 from retrieval.text import tokens
-from retrieval.vectors import DECIMALS, SealedVectors, could_be_best, exact_scores
+from retrieval.vectors import SealedVectors
+from retrieval.view import Fresh, Sealed, View, coded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
     from retrieval.passage import Change, Row
+    from retrieval.scope import Scope
+    from retrieval.view import Label
 
+_VIEWS = 64  # of one index that are kept: each has a mask of its rows
 _UNIT = 1e-3  # how far the square of a vector's length may be from 1: float32 rounding stays far below, NaN does not
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Sealed:
-    """n rows in the order of their ids; a row's place is its ordinal. ``digests`` (n,) stand for the rows' texts."""
-
-    ids: NDArray[np.int64]
-    digests: NDArray[np.uint64]
-    vectors: SealedVectors
-    keywords: SealedKeywords
-
-    def ordinal(self, id_: int) -> int | None:
-        place = int(np.searchsorted(self.ids, id_))
-        return place if place < len(self.ids) and int(self.ids[place]) == id_ else None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Fresh:
-    """A row of the overlay."""
-
-    vector: NDArray[np.float32]
-    digest: int
-    terms: Terms
 
 
 class Index:
@@ -80,17 +62,20 @@ class Index:
         self._fresh: Mapping[int, Fresh] = fresh or {}
         self._hidden = hidden
         self._total = int(sealed.keywords.lengths.sum(dtype=np.int64)) if total is None else total
+        self._views: dict[frozenset[str], View] = {}  # by the collections that are inside
 
     @classmethod
     def build(cls, rows: Iterable[Row], *, seq: int, fingerprint: str, dimension: int) -> Index:
         """From rows in any order. Raises ``ChangeError`` for an id that comes twice, ``VectorError``."""
         ids: list[int] = []
         digests: list[int] = []
+        labels: list[Label] = []
         vectors: list[NDArray[np.float32]] = []
         keywords = KeywordsBuilder()
         for row in rows:
             ids.append(row.id)
-            digests.append(digest(row.text))
+            digests.append(digest(row))
+            labels.append((row.collection, row.language))
             vectors.append(_checked(row, dimension))
             keywords.add(Terms.of(tokens(row.text)))
         order = np.argsort(np.array(ids, dtype=np.int64), kind="stable")
@@ -102,9 +87,12 @@ class Index:
         matrix = np.empty((len(ids), dimension), dtype=np.float32)
         for ordinal, vector in zip(ordinals.tolist(), vectors, strict=True):
             matrix[ordinal] = vector
+        names, codes = coded(labels)
         sealed = Sealed(
             ids=sorted_ids,
             digests=np.array(digests, dtype=np.uint64)[order],
+            labels=names,
+            codes=codes[order],
             vectors=SealedVectors(matrix, dimension),
             keywords=keywords.sealed(ordinals),
         )
@@ -134,7 +122,7 @@ class Index:
         return np.sort(np.concatenate((live, np.fromiter(self._fresh, dtype=np.int64, count=len(self._fresh)))))
 
     def digests(self) -> dict[int, int]:
-        """A digest of the text of each live id, to compare the index with its source row by row."""
+        """A digest of each live row, to compare the index with its source row by row."""
         live = slice(None) if self._live is None else self._live
         found = dict(zip(self.sealed.ids[live].tolist(), self.sealed.digests[live].tolist(), strict=True))
         return found | {id_: row.digest for id_, row in self._fresh.items()}
@@ -182,10 +170,11 @@ class Index:
         if row.id in fresh or (ordinal is not None and ordinal not in hidden):
             raise ChangeError(f"Step {seq} of the log adds passage {row.id}, which is in the index already.")
         vector = _checked(row, self.dimension)
-        if ordinal is not None and self._is_sealed(ordinal, vector, digest(row.text)):
+        if ordinal is not None and self._is_sealed(ordinal, vector, digest(row)):
             hidden.discard(ordinal)
             return int(self.sealed.keywords.lengths[ordinal])
-        fresh[row.id] = Fresh(vector, digest(row.text), Terms.of(tokens(row.text)))
+        label = (row.collection, row.language)
+        fresh[row.id] = Fresh(vector, digest(row), label, Terms.of(tokens(row.text)))
         return fresh[row.id].terms.length
 
     def compacted(self) -> Index:
@@ -211,69 +200,45 @@ class Index:
             matrix[position] = row.vector
             digests[position] = row.digest
         terms = {position: row.terms for position, row in zip(fresh_places, fresh, strict=True)}
+        kept_labels = [old.labels[code] for code in old.codes[kept].tolist()]
+        names, codes = coded([*kept_labels, *(row.label for row in fresh)])
         sealed = Sealed(
             ids=ids[order],
             digests=digests,
+            labels=names,
+            codes=codes[order],
             vectors=SealedVectors(matrix, self.dimension),
             keywords=old.keywords.merged(new_ordinal, terms, len(ids)),
         )
         return Index(seq=self.seq, fingerprint=self.fingerprint, sealed=sealed, total=self._total)
 
-    def dense(
-        self, vector: NDArray[np.float32], k: int, *, allowed: frozenset[int] | None = None
-    ) -> list[tuple[int, float]]:
-        """The k live passages nearest to a unit vector (dimension,): (id, cosine), best first, ties by id.
+    def within(self, scope: Scope) -> View:
+        """What of the index lies inside the scope, as if nothing else were there. Costs nothing where that is all."""
+        inside = frozenset(name for name in self._collections if name in scope)
+        view = self._views.get(inside)
+        if view is None:
+            view = self._view(None if len(inside) == len(self._collections) else inside)
+            if len(self._views) >= _VIEWS:
+                self._views.clear()
+            self._views[inside] = view
+        return view
 
-        ``allowed`` leaves only these ids to be found; None means all.
-        """
-        if vector.shape != (self.dimension,):
-            raise VectorError(f"The question's vector has shape {vector.shape}, the index holds {self.dimension}.")
-        included = self._live if allowed is None else self._allowed(allowed)
-        ordinals = self.sealed.vectors.search(vector, k, included)
-        scores = exact_scores(self.sealed.vectors.matrix[ordinals], vector)
-        found = list(zip(self.sealed.ids[ordinals].tolist(), scores, strict=True))
-        fresh_ids, matrix = self._fresh_matrix
-        if allowed is not None:
-            chosen = np.array([id_ in allowed for id_ in fresh_ids], dtype=np.bool_)
-            fresh_ids, matrix = [id_ for id_ in fresh_ids if id_ in allowed], matrix[chosen]
-        if fresh_ids and k > 0:
-            near = could_be_best(matrix @ vector, k)
-            scores = exact_scores(matrix[near], vector)
-            found.extend((fresh_ids[place], score) for place, score in zip(near.tolist(), scores, strict=True))
-        return sorted(found, key=lambda item: (-item[1], item[0]))[: max(k, 0)]
+    def _view(self, inside: frozenset[str] | None) -> View:
+        """The view of these collections; None: of all."""
+        sealed = self.sealed
+        if inside is None:
+            return View(sealed, self._live, self._fresh, self._total)
+        chosen = np.array([collection in inside for collection, _ in sealed.labels], dtype=np.bool_)[sealed.codes]
+        live = chosen if self._live is None else chosen & self._live
+        fresh = {id_: row for id_, row in self._fresh.items() if row.label[0] in inside}
+        total = int(sealed.keywords.lengths[live].sum(dtype=np.int64)) + sum(one.terms.length for one in fresh.values())
+        return View(sealed, live, fresh, total)
 
-    def keyword(
-        self, query: Sequence[str], k: int, *, allowed: frozenset[int] | None = None
-    ) -> list[tuple[int, float]]:
-        """The k live passages that match the query's tokens best: (id, BM25), best first, ties by id.
-
-        A passage without any of the tokens is not found. ``allowed`` as in ``dense``; it leaves the statistics alone.
-        """
-        fresh_ids = list(self._fresh)
-        fresh = [self._fresh[id_].terms for id_ in fresh_ids]
-        places, scores = bm25(query, self.sealed.keywords, self._live, fresh, self._total)
-        ids = self._ids_by_place[places]
-        if allowed is not None:
-            chosen = np.isin(ids, np.fromiter(allowed, dtype=np.int64, count=len(allowed)))
-            ids, scores = ids[chosen], scores[chosen]
-        if k < 1 or not len(ids):
-            return []
-        scores = np.round(scores, DECIMALS)
-        if len(scores) > k:
-            best = scores >= np.partition(scores, len(scores) - k)[len(scores) - k]
-            ids, scores = ids[best], scores[best]
-        order = np.lexsort((ids, -scores))[:k]
-        return list(zip(ids[order].tolist(), scores[order].tolist(), strict=True))
-
-    def rarity(self, words: Iterable[str]) -> dict[str, float]:
-        """How much each word tells: 1 for one that no live passage holds, towards 0 for one that all hold (idf)."""
-        fresh = [row.terms for row in self._fresh.values()]
-        frequencies = document_frequencies(words, self.sealed.keywords, self._live, fresh)
-        highest = math.log(1 + (len(self) + 0.5) / 0.5)
-        return {
-            word: math.log(1 + (len(self) - count + 0.5) / (count + 0.5)) / highest
-            for word, count in frequencies.items()
-        }
+    @cached_property
+    def _collections(self) -> frozenset[str]:
+        """The collections of the sealed and the fresh rows; of the sealed ones also those that are hidden."""
+        sealed = frozenset(collection for collection, _ in self.sealed.labels)
+        return sealed | {row.label[0] for row in self._fresh.values()}
 
     @cached_property
     def _live(self) -> NDArray[np.bool_] | None:
@@ -284,34 +249,15 @@ class Index:
         live[list(self._hidden)] = False
         return live
 
-    @cached_property
-    def _fresh_matrix(self) -> tuple[list[int], NDArray[np.float32]]:
-        rows = [row.vector for row in self._fresh.values()]
-        matrix = np.stack(rows) if rows else np.empty((0, self.dimension), dtype=np.float32)
-        return list(self._fresh), matrix
-
-    @cached_property
-    def _ids_by_place(self) -> NDArray[np.int64]:
-        """Ids of the sealed ordinals, then of the fresh rows."""
-        fresh = np.fromiter(self._fresh, dtype=np.int64, count=len(self._fresh))
-        return np.concatenate((self.sealed.ids, fresh)) if len(fresh) else self.sealed.ids
-
-    def _allowed(self, allowed: frozenset[int]) -> NDArray[np.bool_]:
-        wanted = np.fromiter(allowed, dtype=np.int64, count=len(allowed))
-        mask = np.zeros(len(self.sealed.ids), dtype=np.bool_)
-        if len(mask):
-            places = np.minimum(np.searchsorted(self.sealed.ids, wanted), len(mask) - 1)
-            mask[places[self.sealed.ids[places] == wanted]] = True
-        return mask if self._live is None else mask & self._live
-
     def _is_sealed(self, ordinal: int, vector: NDArray[np.float32], digest: int) -> bool:
-        same_text = int(self.sealed.digests[ordinal]) == digest
-        return same_text and np.array_equal(self.sealed.vectors.matrix[ordinal], vector)
+        same_row = int(self.sealed.digests[ordinal]) == digest
+        return same_row and np.array_equal(self.sealed.vectors.matrix[ordinal], vector)
 
 
-def digest(text: str) -> int:
-    """64 bits that stand for a text."""
-    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+def digest(row: Row) -> int:
+    """64 bits that stand for a row's text, collection and language."""
+    whole = "\0".join((row.collection, row.language, row.text))
+    return int.from_bytes(blake2b(whole.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 
 def _checked(row: Row, dimension: int) -> NDArray[np.float32]:

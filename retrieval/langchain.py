@@ -12,6 +12,7 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict, Field
 
+from retrieval.scope import Scope  # noqa: TC001 (as above)
 from retrieval.search import Searcher  # noqa: TC001 (pydantic reads the annotation at run time)
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class ErrataRetriever(BaseRetriever):
-    """The ``k`` best passages for a question, at the newest state of the knowledge.
+    """The ``k`` best passages for a question inside ``scope``, at the newest state of the knowledge.
 
     Each document's metadata has ``passage_id``, ``document_id``, ``version``, ``title``, ``headings``, ``url``,
     ``language``, ``erratum``, ``score``, ``stages`` and ``knowledge_version``.
@@ -30,12 +31,13 @@ class ErrataRetriever(BaseRetriever):
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     searcher: Searcher
+    scope: Scope
     k: int = Field(default=5, ge=1)
     language: str | None = None
     filters: dict[str, str] = Field(default_factory=dict)
 
     def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
-        result = self.searcher.search(query, self.k, language=self.language, filters=self.filters)
+        result = self.searcher.search(query, self.k, scope=self.scope, language=self.language, filters=self.filters)
         return [_document(hit, result.seq) for hit in result.hits]
 
 

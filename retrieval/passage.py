@@ -8,13 +8,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from retrieval.scope import MAIN
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
 
     Vector = NDArray[np.float32]
+
+
+LANGUAGE = "language"  # the filter of this name asks for the language of a passage, not for metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +40,35 @@ class Passage:
     language: str
     url: str | None = None
     erratum: bool = False
+    collection: str = MAIN
+    properties: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)  # what filters ask for
+
+    def fulfils(self, filters: Mapping[str, str]) -> bool:
+        """Whether the passage is what the filters ask for, as ``PassageLog.select`` decides it for stored ones."""
+        return all(value in self.properties.get(key, ()) for key, value in filters.items())
 
     @property
     def indexed_text(self) -> str:
-        """What is embedded and tokenised: title and heading path give the text its context."""
-        lead = " › ".join(dict.fromkeys(part for part in (self.title, *self.headings) if part))
-        return f"{lead}\n{self.text}" if lead else self.text
+        """What is embedded and tokenised."""
+        return indexed_text(self.title, self.headings, self.text)
+
+
+def indexed_text(title: str, headings: Iterable[str], text: str) -> str:
+    """What of a passage is embedded and tokenised: title and heading path give the text its context."""
+    lead = " › ".join(dict.fromkeys(part for part in (title, *headings) if part))
+    return f"{lead}\n{text}" if lead else text
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Row:
-    """What an index keeps of a passage: its id, the text to tokenise, its unit vector (dimension,)."""
+    """What an index keeps of a passage: its id, the text to tokenise, its unit vector (dimension,), and what decides
+    who can find it."""
 
     id: int
     text: str
     vector: Vector
+    collection: str = MAIN
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -22,6 +22,19 @@ class Scope:
         """The scope of these collections; without any, of none."""
         return cls(frozenset(names))
 
+    @property
+    def default(self) -> str:
+        """The collection of what somebody with this scope adds without naming one."""
+        if not self.collections or MAIN in self.collections:
+            return MAIN
+        return min(self.collections)
+
+    def only(self, collection: str | None) -> Scope:
+        """What of the scope lies in this collection (None: all of it); nothing for one that is outside."""
+        if collection is None:
+            return self
+        return Scope(frozenset({collection} if collection in self else ()))
+
     def __contains__(self, collection: str) -> bool:
         return self.collections is None or collection in self.collections
 

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from retrieval.follow import Follower, PassageLog
 from retrieval.fuse import fuse
 from retrieval.index import digest
-from retrieval.passage import Change, Hit, Row
-from retrieval.text import tokens
+from retrieval.passage import LANGUAGE, Change, Hit, Row
+from retrieval.text import primary, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from retrieval.embed import Embedder
     from retrieval.index import Index
     from retrieval.passage import Passage
+    from retrieval.scope import Scope
     from retrieval.snapshot import Snapshots
+    from retrieval.view import Part, View
 
 
 _log = logging.getLogger(__name__)
@@ -70,7 +72,7 @@ class SearchResult:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What an index has and its source does not: ids that are missing, surplus, or have another text."""
+    """What an index has and its source does not: ids that are missing, surplus, or differ in text or label."""
 
     seq: int
     passages: int
@@ -112,32 +114,35 @@ class Searcher:
         query: str,
         k: int = 5,
         *,
+        scope: Scope,
         language: str | None = None,
         filters: Mapping[str, str] | None = None,
         candidate: Candidate | None = None,
     ) -> SearchResult:
-        """The k best passages for a question, at the newest state of the log or on a candidate.
+        """The k best passages for a question inside the scope, at the newest state of the log or on a candidate.
 
-        ``language`` and ``filters`` restrict what can be found; a candidate's own passages are held to the language
-        only. A question without a letter or digit finds nothing. Raises ``ValueError`` for k below 1.
+        What is outside the scope has no influence at all. ``language`` (also as the filter of this name) and
+        ``filters`` restrict what can be found, a candidate's own passages too. A question without a letter or digit
+        finds nothing. Raises ``ValueError`` for k below 1.
         """
         if k < 1:
             raise ValueError(f"a search for {k} passages finds nothing")
         index = candidate.index if candidate else self.refresh()
         started = time.perf_counter()
         words = tokens(query)
-        if not words or not len(index):
+        view = index.within(scope)
+        if not words or not len(view):
             return SearchResult((), index.seq, 0.0, _milliseconds(started), 0.0, 0.0)
         vector = self._embedder.query(query)
         embed_ms = _milliseconds(started)
         started = time.perf_counter()
-        allowed = self._allowed(language, filters, candidate)
+        part = self._part(view, language, filters or {}, candidate)
         depth = max(DEPTH, 2 * k)
-        dense = index.dense(vector, depth, allowed=allowed)
-        keyword = index.keyword(words, depth, allowed=allowed)
+        dense = view.dense(vector, depth, part)
+        keyword = view.keyword(words, depth, part)
         hits = self._ranked(dense, keyword, k, candidate)
         best_dense = dense[0][1] if dense else 0.0
-        covered = _coverage(index, words, hits)
+        covered = _coverage(view, words, hits)
         return SearchResult(hits, index.seq, embed_ms, _milliseconds(started), best_dense, covered)
 
     def candidate(self, *, hide: Iterable[int], add: Sequence[Passage]) -> Candidate:
@@ -150,7 +155,8 @@ class Searcher:
         index = self.refresh()
         vectors = self._embedder.passages([passage.indexed_text for passage in add])
         rows = tuple(
-            Row(passage.id, passage.indexed_text, vector) for passage, vector in zip(add, vectors, strict=True)
+            Row(passage.id, passage.indexed_text, vector, passage.collection, passage.language)
+            for passage, vector in zip(add, vectors, strict=True)
         )
         hidden = frozenset(id_ for id_ in hide if id_ in index)
         changed = index.apply(Change(seq=index.seq, added=rows, hidden=hidden))
@@ -163,7 +169,7 @@ class Searcher:
         """
         index = self.refresh()
         seq, rows = self._source.rows()
-        expected = {row.id: row.text for row in rows}
+        expected = {row.id: digest(row) for row in rows}
         index = index.apply(*(change for change in self._source.changes(index.seq) if change.seq <= seq))
         found = index.digests()
         return Check(
@@ -171,25 +177,25 @@ class Searcher:
             passages=len(found),
             missing=tuple(sorted(expected.keys() - found.keys())),
             surplus=tuple(sorted(found.keys() - expected.keys())),
-            different=tuple(
-                sorted(id_ for id_ in expected.keys() & found.keys() if digest(expected[id_]) != found[id_])
-            ),
+            different=tuple(sorted(id_ for id_ in expected.keys() & found.keys() if expected[id_] != found[id_])),
         )
 
     def close(self) -> None:
         """Waits for a compaction or snapshot that is under way."""
         self._follower.close()
 
-    def _allowed(
-        self, language: str | None, filters: Mapping[str, str] | None, candidate: Candidate | None
-    ) -> frozenset[int] | None:
-        if language is None and not filters:
-            return None
-        allowed = self._source.select(language=language, filters=filters or {})
-        if allowed is None or candidate is None:
-            return allowed
-        own = candidate.passages.values()
-        return allowed | {passage.id for passage in own if language is None or passage.language == language}
+    def _part(
+        self, view: View, language: str | None, filters: Mapping[str, str], candidate: Candidate | None
+    ) -> Part | None:
+        spoken = {primary(one) for one in (language, filters.get(LANGUAGE)) if one is not None}
+        if len(spoken) > 1:
+            return view.part(allowed=frozenset())  # nothing is in two languages
+        others = {key: value for key, value in filters.items() if key != LANGUAGE}
+        allowed = None
+        if others:
+            own = candidate.passages.values() if candidate else ()
+            allowed = self._source.select(others) | {one.id for one in own if one.fulfils(others)}
+        return view.part(language=min(spoken, default=None), allowed=allowed)
 
     def _ranked(
         self, dense: list[tuple[int, float]], keyword: list[tuple[int, float]], k: int, candidate: Candidate | None
@@ -215,8 +221,8 @@ class Searcher:
         return found
 
 
-def _coverage(index: Index, words: Sequence[str], hits: Sequence[Hit]) -> float:
-    weights = index.rarity(words)
+def _coverage(view: View, words: Sequence[str], hits: Sequence[Hit]) -> float:
+    weights = view.rarity(words)
     whole = sum(weights.values())
     held = [set(tokens(hit.passage.indexed_text)) for hit in hits[:COVERAGE_HITS]]
     shares = [sum(weight for word, weight in weights.items() if word in one) / whole for one in held if whole]

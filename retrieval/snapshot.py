@@ -29,10 +29,11 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from retrieval.errors import SnapshotError
-from retrieval.index import Index, Sealed
+from retrieval.index import Index
 from retrieval.keywords import SealedKeywords
 from retrieval.text import tokens_fingerprint
 from retrieval.vectors import SealedVectors
+from retrieval.view import Sealed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,12 +43,13 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 KEPT = 2
-_FORMAT = 1
+_FORMAT = 2  # 2: rows have labels
 _MANIFEST = "manifest.json"
 _TERMS = "terms.txt"
 _ARRAYS: Mapping[str, type[np.generic]] = {
     "ids": np.int64,
     "digests": np.uint64,
+    "codes": np.int32,
     "vectors": np.float32,
     "starts": np.int64,
     "ordinals": np.int32,
@@ -133,6 +135,7 @@ def _write(folder: Path, index: Index) -> None:
     arrays: dict[str, NDArray[Any]] = {
         "ids": index.sealed.ids,
         "digests": index.sealed.digests,
+        "codes": index.sealed.codes,
         "vectors": index.sealed.vectors.matrix,
         "starts": keywords.starts,
         "ordinals": keywords.ordinals,
@@ -152,6 +155,7 @@ def _write(folder: Path, index: Index) -> None:
         "seq": index.seq,
         "fingerprint": index.fingerprint,
         "dimension": index.dimension,
+        "labels": [list(label) for label in index.sealed.labels],
         "files": {name: {"bytes": (folder / name).stat().st_size, "sha256": _sha256(folder / name)} for name in names},
     }
     with (folder / _MANIFEST).open("w", encoding="utf-8", newline="\n") as file:
@@ -182,6 +186,8 @@ def _read(folder: Path, fingerprint: str) -> Index | None:
         sealed=Sealed(
             ids=arrays["ids"],
             digests=arrays["digests"],
+            labels=tuple((collection, language) for collection, language in content["labels"]),
+            codes=arrays["codes"],
             vectors=SealedVectors(arrays["vectors"], content["dimension"]),
             keywords=SealedKeywords(terms, arrays["starts"], arrays["ordinals"], arrays["counts"], arrays["lengths"]),
         ),

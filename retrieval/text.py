@@ -116,6 +116,22 @@ def language_of(text: str) -> str:
     return "zh" if chinese > 2 * grammar and chinese * 2 > len(words) - grammar else "en"
 
 
+def primary(language: str) -> str:
+    """The primary part of a language's code, without region or script: ``pt`` of ``pt-BR``."""
+    return language.replace("_", "-").partition("-")[0].strip().lower()
+
+
+def language_in(text: str, stated: str) -> str:
+    """The language of a part of a document for which ``stated`` was stated: that one, unless the words show another.
+
+    Words show no more than whether they are Chinese (or Japanese), so that any other language is believed.
+    """
+    shown, said = language_of(text), primary(stated)
+    if shown == "zh":
+        return said if said == "ja" else shown
+    return shown if said in ("", "zh", "ja") else said
+
+
 def tokens(text: str) -> list[str]:
     """Search tokens of a text or a question, in order, with repeats. No token has white space in it."""
     from rjieba import cut_for_search

@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import psutil
 
+from retrieval.scope import EVERYTHING
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -134,9 +136,10 @@ def retrieval(_folder: Path, note: Callable[..., None]) -> None:
         words = [text.split()[:8] for text in texts[:100]]
         raw = faiss.IndexFlatIP(384)
         raw.add(vectors)
-        dense = _times(lambda q, index=index: index.dense(q, 50), queries)
+        view = index.within(EVERYTHING)
+        dense = _times(lambda q, view=view: view.dense(q, 50), queries)
         bare = _times(lambda q, raw=raw: raw.search(q[None], 50), queries)
-        keyword = _times(lambda w, index=index: index.keyword(w, 50), words)
+        keyword = _times(lambda w, view=view: view.keyword(w, 50), words)
         note(f"dense search p50 at {size:,}", dense, "ms", f"ratio to raw faiss {dense / bare:.2f}")
         note(f"keyword search p50 at {size:,}", keyword, "ms")
         change = Change(2, (Row(size + 1, "w1 w2", vectors[0]),), frozenset({1}))
@@ -160,7 +163,7 @@ def chat(folder: Path, note: Callable[..., None]) -> None:
     for question in QUESTIONS:
         started, first = time.perf_counter(), []
         outcome = parts.answerer.answer(
-            Ask(question, fresh=True),
+            Ask(question, EVERYTHING, fresh=True),
             lambda event, first=first: first.append(time.perf_counter()) if isinstance(event, Token) else None,
         )
         if not outcome.prompt or not first:

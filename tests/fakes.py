@@ -17,6 +17,7 @@ from pydantic import ConfigDict, Field
 
 from bot.llm.engine import LocalChatModel, Request, Step
 from retrieval.passage import Change, Passage, Row
+from retrieval.scope import MAIN
 from retrieval.text import normalise, tokens
 
 if TYPE_CHECKING:
@@ -83,7 +84,9 @@ class MemoryLog:
             for passage in passages:
                 self._passages[passage.id] = passage
                 vector = self.embedder.passages([passage.indexed_text])[0]
-                self._rows[passage.id] = Row(passage.id, passage.indexed_text, vector)
+                self._rows[passage.id] = Row(
+                    passage.id, passage.indexed_text, vector, passage.collection, passage.language
+                )
             added = tuple(self._rows[passage.id] for passage in passages)
             change = Change(seq=self.head() + 1, added=added, hidden=frozenset(hide))
             self._live = (self._live - change.hidden) | {row.id for row in added}
@@ -107,19 +110,25 @@ class MemoryLog:
     def passages(self, ids: Sequence[int]) -> Mapping[int, Passage]:
         return {id_: self._passages[id_] for id_ in ids if id_ in self._passages}
 
-    def select(self, *, language: str | None, filters: Mapping[str, str]) -> frozenset[int] | None:
+    def select(self, filters: Mapping[str, str]) -> frozenset[int]:
         """``filters`` compare attributes of the passage, such as ``document_id``."""
-        if language is None and not filters:
-            return None
-        wanted = {**filters, **({"language": language} if language else {})}
         return frozenset(
             id_
             for id_, passage in self._passages.items()
-            if all(str(getattr(passage, name, None)) == value for name, value in wanted.items())
+            if all(str(getattr(passage, name, None)) == value for name, value in filters.items())
         )
 
 
-def passage(id_: int, text: str, *, title: str = "", language: str = "en", erratum: bool = False) -> Passage:
+def passage(
+    id_: int,
+    text: str,
+    *,
+    title: str = "",
+    language: str = "en",
+    erratum: bool = False,
+    collection: str = MAIN,
+    **properties: str,
+) -> Passage:
     """A passage of its own document, for tests that care for little more than its text."""
     return Passage(
         id=id_,
@@ -131,6 +140,8 @@ def passage(id_: int, text: str, *, title: str = "", language: str = "en", errat
         text=text,
         language=language,
         erratum=erratum,
+        collection=collection,
+        properties={name: (value,) for name, value in properties.items()},
     )
 
 

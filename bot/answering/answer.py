@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bot.answering.profile import Profile
     from knowledge.db import Database
     from retrieval.passage import Hit, Passage
+    from retrieval.scope import Scope
     from retrieval.search import Searcher, SearchResult
 
 
@@ -79,13 +80,15 @@ class Answerer:
         none, TooManyWaiting where the asker's own questions have all that one asker may have."""
         return self._writer.join(asker)
 
-    def needs_no_model(self, question: str, *, alone: bool) -> bool:
+    def needs_no_model(
+        self, question: str, scope: Scope, *, alone: bool, filters: Mapping[str, str] | None = None
+    ) -> bool:
         """Whether the answer is there already: what is no question, or a corrected question, asked without a history
         (``alone``). For those who would have to turn a question away because the model is busy."""
         if smalltalk.kind_of(question) is not None:
             return True
         with self._database.read() as session:
-            return alone and matching.match(session, question, now=utc_now()) is not None
+            return alone and matching.match(session, question, scope, now=utc_now(), filters=filters) is not None
 
     def _ready(self, ask: Ask, emit: Emit, started: float) -> Outcome | None:
         """The outcome where no model is needed: a corrected question as it was asked, else what is no question."""
@@ -104,7 +107,9 @@ class Answerer:
         search for."""
         language = _language(ask)
         with self._database.read() as session:
-            if ask.exclude_entries and matching.match(session, ask.question, now=utc_now()) is not None:
+            if ask.exclude_entries and (
+                matching.match(session, ask.question, ask.scope, now=utc_now(), filters=ask.filters) is not None
+            ):
                 return None
             seq = head(session)
         text = texts.text(f"server.no_question.{kind}", language)
@@ -138,7 +143,9 @@ class Answerer:
             served = self._serve_curated(ask, condensed, language, emit, started, searching)
             if served is not None:
                 return served
-        result = self._searcher.search(condensed.text, self._profile.selection.depth, filters=ask.filters or None)
+        result = self._searcher.search(
+            condensed.text, self._profile.selection.depth, scope=ask.scope, filters=ask.filters or None
+        )
         chosen = prompt.choose(result.hits, self._profile.selection)
         sources = tuple(_source(n, hit) for n, hit in enumerate(chosen, start=1))
         timings = {"retrieval": _since(searching)}
@@ -231,7 +238,14 @@ class Answerer:
     ) -> Outcome | None:
         """The approved answer, verbatim and without a model, when this is the corrected question."""
         with self._database.read() as session:
-            found = matching.match(session, condensed.text, now=utc_now(), excluded=ask.exclude_entries)
+            found = matching.match(
+                session,
+                condensed.text,
+                ask.scope,
+                now=utc_now(),
+                excluded=ask.exclude_entries,
+                filters=ask.filters,
+            )
             if found is None:
                 return None
             seq = head(session)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from bot.answering.condense import Condensed, How, Turn
     from bot.answering.prompt import Message
+    from retrieval.scope import Scope
 
 
 class Reason(StrEnum):
@@ -79,11 +80,13 @@ Emit = Callable[[Event], None]
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A question with all that bears on it. ``condensed``: what it was condensed to when it was asked before, so that
-    it keeps its meaning. ``spoken``: the language of the conversation so far. ``exclude_entries``: curated answers that
-    the asker said are not theirs. ``fresh``: do not repeat what the model wrote for the same prompt before."""
+    """A question with all that bears on it. ``scope``: whose knowledge it may be answered from. ``condensed``: what it
+    was condensed to when it was asked before, so that it keeps its meaning. ``spoken``: the language of the
+    conversation so far. ``exclude_entries``: curated answers that the asker said are not theirs. ``fresh``: do not
+    repeat what the model wrote for the same prompt before."""
 
     question: str
+    scope: Scope
     history: tuple[Turn, ...] = ()
     condensed: Condensed | None = None
     spoken: str | None = None

@@ -25,6 +25,7 @@ from knowledge.db import open_database
 from knowledge.log import KnowledgeLog
 from knowledge.tables import Edit, Entry, Golden, PassageRow
 from knowledge.versions import Content
+from retrieval.scope import EVERYTHING
 from retrieval.search import Searcher
 from retrieval.text import language_of
 
@@ -149,7 +150,8 @@ class Measuring:
 
     def _judged(self, trial: _Trial) -> Sequence[Observation]:
         profile = self._profile
-        result = trial.searcher.search(trial.question, profile.selection.depth, candidate=trial.candidate)
+        depth = profile.selection.depth
+        result = trial.searcher.search(trial.question, depth, scope=EVERYTHING, candidate=trial.candidate)
         chosen = prompt.choose(result.hits, profile.selection)
         if not chosen:
             return ()

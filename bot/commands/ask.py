@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 def ask(
     question: Annotated[str, typer.Argument(help="The question.")],
     language: Annotated[str | None, typer.Option(help="Answer in this language: en or zh.")] = None,
+    collection: Annotated[
+        list[str] | None, typer.Option(help="Answer from this collection only; may be repeated.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,
 ) -> None:
     """Ask a question and get the answer with its sources. Nothing of it is stored as a conversation.
@@ -35,10 +38,12 @@ def ask(
     show = _Showing(streaming=not as_json and sys.stdout.isatty())
     with open_parts() as parts, _stopped_by_ctrl_c(show) as stop:
         from bot.answering.exchange import Ask
+        from retrieval.scope import EVERYTHING, Scope
 
+        scope = Scope.of(*collection) if collection else EVERYTHING
         if not as_json:
             say("Loading the models …", error=True)
-        outcome = parts.answerer.answer(Ask(question, language=language), show.take, stop=stop)
+        outcome = parts.answerer.answer(Ask(question, scope, language=language), show.take, stop=stop)
         if as_json:
             say_json({"question": question, "model": parts.chat_name, **asdict(outcome)})
         else:

@@ -32,15 +32,19 @@ def show_list(
     state: Annotated[str | None, typer.Option(help="Only these states, comma-separated; e.g. queued,drafted.")] = None,
     priority: Annotated[str | None, typer.Option(help="Only this priority: urgent, important or normal.")] = None,
     q: Annotated[str | None, typer.Option("--search", "-q", help="Only where this occurs.")] = None,
+    collection: Annotated[str | None, typer.Option(help="Only this collection.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List corrections, the most urgent first."""
     with open_parts() as parts:
         from knowledge.correcting import items
+        from retrieval.scope import EVERYTHING
 
         with parts.database.read() as session:
-            found = items.listing(session, state=state, priority=priority, q=q, limit=limit)
+            found = items.listing(
+                session, EVERYTHING.only(collection), state=state, priority=priority, q=q, limit=limit
+            )
     if as_json:
         say_json(found)
         return
@@ -56,9 +60,10 @@ def show(correction_id: Id, as_json: AsJson = False) -> None:
     """Show one correction: complaints, the answer as it was given, draft, proof, history."""
     with open_parts() as parts:
         from knowledge.correcting import corrections, items
+        from retrieval.scope import EVERYTHING
 
         with parts.database.read() as session:
-            found = items.item(session, corrections.get(session, correction_id))
+            found = items.item(session, corrections.get(session, correction_id, EVERYTHING), EVERYTHING)
     if as_json:
         say_json(found)
     else:
@@ -69,11 +74,15 @@ def show(correction_id: Id, as_json: AsJson = False) -> None:
 def start(
     question: Annotated[str, typer.Argument(help="The question, as readers ask it.")],
     answer: Annotated[str | None, typer.Option(help="The corrected answer.")] = None,
+    collection: Annotated[str | None, typer.Option(help="Where it belongs; by default the main collection.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Start a correction that nobody complained about."""
     with open_parts() as parts:
-        item, new = parts.curation.start(question, actor=actor(), answer=answer)
+        from retrieval.scope import EVERYTHING
+
+        desk = parts.curation(EVERYTHING)
+        item, new = desk.start(question, actor=actor(), answer=answer, collection=collection)
     if as_json:
         say_json(item)
     elif new:
@@ -223,10 +232,14 @@ def split(
     with open_parts() as parts:
         from bot import feedback
         from knowledge.correcting import items
+        from retrieval.scope import EVERYTHING
 
         with parts.database.write() as session:
-            kept, apart = feedback.split(session, correction_id, complaints, actor=actor())
-            found = {"kept": items.item(session, kept), "split": items.item(session, apart)}
+            kept, apart = feedback.split(session, correction_id, complaints, EVERYTHING, actor=actor())
+            found = {
+                "kept": items.item(session, kept, EVERYTHING),
+                "split": items.item(session, apart, EVERYTHING),
+            }
     if as_json:
         say_json(found)
     else:
@@ -239,7 +252,9 @@ def _act(
     with open_parts() as parts, Steps() as steps:
         if busy:
             steps.update(busy)
-        item = action(parts.curation)
+        from retrieval.scope import EVERYTHING
+
+        item = action(parts.curation(EVERYTHING))
     if as_json:
         say_json(item)
     elif done is None:

@@ -22,9 +22,10 @@ def restore(
 ) -> None:
     """Bring a retired document back to the readers, with the text that it had."""
     from knowledge import put
+    from retrieval.scope import EVERYTHING
 
     with open_parts() as parts:
-        stored = put.restore(parts.database, parts.embedder, document_id, actor=actor())
+        stored = put.restore(parts.database, parts.embedder, document_id, EVERYTHING, actor=actor())
     if stored.changed:
         say(f"{stored.id} is back, version {stored.version}.")
     else:

@@ -30,6 +30,10 @@ def ingest(
         bool,
         typer.Option("--moved", help="The documents of --source came from another folder; from now on from this one."),
     ] = False,
+    collection: Annotated[
+        str | None,
+        typer.Option(help="The collection that new documents belong to, for ever; by default the main one."),
+    ] = None,
     prune: Annotated[
         bool, typer.Option("--prune", help="Also retire documents of these folders whose file is gone.")
     ] = False,
@@ -75,7 +79,7 @@ def ingest(
         options: dict[str, Any] = {"prune": prune, "prune_all": prune_all}
         if prune_limit is not None:
             options["prune_limit"] = prune_limit
-        report = _ingest(parts, paths, by=actor(), source=source, moved=moved, **options)
+        report = _ingest(parts, paths, by=actor(), source=source, moved=moved, collection=collection, **options)
         _summarise(report, time.monotonic() - started)
         rejected = report.count("rejected")
         taken = report.count("indexed") + report.count("unchanged") + report.count("kept_out") + report.count("retired")
@@ -90,6 +94,7 @@ def take_in_handbook(parts: Parts) -> None:
     from knowledge import put
     from knowledge.errors import NotFound
     from knowledge.origins import Place
+    from retrieval.scope import EVERYTHING
 
     folder = Path(knowledge.__file__).parent / "handbook"
     stamp = parts.settings.data / "handbook.json"
@@ -105,7 +110,9 @@ def take_in_handbook(parts: Parts) -> None:
     ids = sorted(one.document_id for one in report.files if one.document_id)
     for gone in sorted(known_ids - set(ids)):
         try:
-            put.remove(parts.database, gone, actor="errata", reason="no longer in the handbook", keep_out=False)
+            put.remove(
+                parts.database, gone, EVERYTHING, actor="errata", reason="no longer in the handbook", keep_out=False
+            )
         except NotFound:
             continue
     stamp.write_text(json.dumps({"edition": edition, "ids": ids}), encoding="utf-8")

@@ -26,12 +26,13 @@ def add(
     role: Annotated[
         Role, typer.Option(help="program: ask, search, give feedback. curator, admin: as accounts.")
     ] = Role.PROGRAM,
+    collection: Annotated[str | None, typer.Option(help="All that the key may see; by default everything.")] = None,
 ) -> None:
     """Create a key. It is printed alone on one line, once, and kept only as a hash."""
     from bot import accounts
 
     with open_parts() as parts, parts.database.write() as session:
-        key, secret = accounts.add_key(session, name, role.value, created_by=actor())
+        key, secret = accounts.add_key(session, name, role.value, created_by=actor(), collection=collection)
         number = key.id
     say(f"Key {number} ({role.value}). Send it as `Authorization: Bearer …`; it is shown this once.", error=True)
     say(secret)
@@ -48,6 +49,7 @@ def show_list(as_json: Annotated[bool, typer.Option("--json", help="Print JSON."
                 "id": key.id,
                 "name": key.name,
                 "role": key.role,
+                "collection": key.collection,
                 "created_by": key.created_by,
                 "created_at": key.created_at,
                 "revoked_at": key.revoked_at,
@@ -58,8 +60,9 @@ def show_list(as_json: Annotated[bool, typer.Option("--json", help="Print JSON."
         say_json(lines)
         return
     for line in lines:
+        only = f"only {line['collection']}" if line["collection"] else ""
         revoked = f"revoked {line['revoked_at']:%Y-%m-%d}" if line["revoked_at"] else ""
-        say(f"{line['id']:>4}  {line['role']:<8} {line['name']}  {revoked}".rstrip())
+        say(f"{line['id']:>4}  {line['role']:<8} {line['name']}  {only}  {revoked}".rstrip())
     if not lines:
         say("There is no key. Make one: errata keys add NAME")
 

@@ -39,6 +39,7 @@ class UserBody(BaseModel):
 class KeyBody(BaseModel):
     name: str = Field(max_length=200)
     role: str = Field("program", max_length=16)
+    collection: str | None = Field(None, max_length=64)
 
 
 @router.get("/session")
@@ -101,6 +102,7 @@ def list_keys(_identity: Admin, parts: PartsDep) -> dict[str, Any]:
                     "id": key.id,
                     "name": key.name,
                     "role": key.role,
+                    "collection": key.collection,
                     "created_by": key.created_by,
                     "created_at": key.created_at,
                     "revoked_at": key.revoked_at,
@@ -114,8 +116,10 @@ def list_keys(_identity: Admin, parts: PartsDep) -> dict[str, Any]:
 def add_key(body: KeyBody, identity: Admin, parts: PartsDep) -> dict[str, Any]:
     """Creates a key; its secret is shown this once."""
     with parts.database.write() as session:
-        key, token = accounts.add_key(session, body.name, body.role, created_by=identity.name)
-        return {"id": key.id, "name": key.name, "role": key.role, "key": token}
+        key, token = accounts.add_key(
+            session, body.name, body.role, created_by=identity.name, collection=body.collection
+        )
+        return {"id": key.id, "name": key.name, "role": key.role, "collection": key.collection, "key": token}
 
 
 @router.delete("/keys/{key_id}", status_code=204)

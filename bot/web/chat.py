@@ -18,7 +18,7 @@ from bot.events import metrics
 from bot.feedback import Said
 from bot.turn import Begun, Failed, Finished, TurnEvent
 from bot.web import problems, sse
-from bot.web.security import Asker, Flood, MaybeIdentity, PartsDep, Program, Visitor, address
+from bot.web.security import Asker, Flood, MaybeIdentity, PartsDep, Program, ScopeDep, Visitor, address
 from bot.wiring import Parts
 
 router = APIRouter(prefix="/api", tags=["chat"])
@@ -67,7 +67,9 @@ class TitleBody(BaseModel):
 
 
 @router.post("/chat", response_model=None)
-async def chat(body: ChatBody, request: Request, response: Response, identity: Asker, parts: PartsDep) -> Response:
+async def chat(
+    body: ChatBody, request: Request, response: Response, identity: Asker, scope: ScopeDep, parts: PartsDep
+) -> Response:
     """Asks a question: server-sent events, or with ``stream: false`` one object.
 
     A streamed turn goes on when its listener leaves, for a page that is reloaded finds it again in its conversation;
@@ -78,6 +80,7 @@ async def chat(body: ChatBody, request: Request, response: Response, identity: A
         request,
         identity,
         parts,
+        scope=scope,
         question=body.question,
         conversation_id=body.conversation_id,
         language=body.language,
@@ -172,11 +175,11 @@ def stop(answer_id: str, identity: Visitor, parts: PartsDep) -> None:
 
 
 @router.post("/answers/{answer_id}/feedback", status_code=201)
-def rate(answer_id: str, body: FeedbackBody, identity: Visitor, parts: PartsDep) -> dict[str, Any]:
+def rate(answer_id: str, body: FeedbackBody, identity: Visitor, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """Rates an answer; again replaces."""
     with parts.database.write() as session:
         answer = conversations.get_answer(session, answer_id, identity.owner)
-        row = feedback.rate(session, answer, _said(body), who=_who(identity))
+        row = feedback.rate(session, answer, _said(body), scope, who=_who(identity))
         metrics.ratings.labels(body.rating).inc()
         return {"feedback_id": row.id, "correction_id": row.correction_id}
 
@@ -190,11 +193,12 @@ def signal(answer_id: str, body: SignalBody, identity: Visitor, parts: PartsDep)
 
 
 @router.post("/feedback", status_code=201)
-def rate_elsewhere(body: ElsewhereBody, identity: Program, parts: PartsDep) -> dict[str, Any]:
+def rate_elsewhere(body: ElsewhereBody, identity: Program, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """Feedback from another front end."""
     with parts.database.write() as session:
         row = feedback.rate_elsewhere(
             session,
+            scope,
             query=body.query,
             response=body.response,
             said=Said(body.rating, comment=body.comment),
@@ -206,20 +210,21 @@ def rate_elsewhere(body: ElsewhereBody, identity: Program, parts: PartsDep) -> d
 
 
 @router.get("/conversations")
-def list_conversations(identity: MaybeIdentity, parts: PartsDep) -> dict[str, Any]:
+def list_conversations(identity: MaybeIdentity, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """The owner's conversations; none for somebody who never asked."""
     if identity is None:
         return {"conversations": []}
     with parts.database.read() as session:
-        return {"conversations": conversations.listing(session, identity.owner)}
+        return {"conversations": conversations.listing(session, identity.owner, scope)}
 
 
 @router.get("/conversations/{conversation_id}")
-def get_conversation(conversation_id: str, identity: Visitor, parts: PartsDep) -> dict[str, Any]:
+def get_conversation(conversation_id: str, identity: Visitor, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """The conversation with its turns; answers that were corrected since say so. A turn with the status ``running``
     has the text so far, and its place in the line (``position``) while it waits."""
     with parts.database.read() as session:
-        found = conversations.transcript(session, conversations.get(session, conversation_id, identity.owner))
+        conversation = conversations.get(session, conversation_id, identity.owner)
+        found = conversations.transcript(session, conversation, scope)
     return {**found, "turns": [_so_far(parts, turn) for turn in found["turns"]]}
 
 

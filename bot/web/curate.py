@@ -12,10 +12,11 @@ from bot import feedback
 from bot.accounts import Identity
 from bot.errors import Forbidden
 from bot.web import problems
-from bot.web.queries import Limit, Offset, Words
-from bot.web.security import Curator, PartsDep
+from bot.web.queries import Limit, Name, Offset, Words
+from bot.web.security import Curator, PartsDep, ScopeDep, writable
 from bot.wiring import Parts
 from knowledge.correcting import items
+from knowledge.correcting.curation import Curation
 from knowledge.errors import Invalid
 
 router = APIRouter(prefix="/api/corrections", tags=["corrections"])
@@ -64,6 +65,7 @@ class MergeBody(BaseModel):
 class NewBody(BaseModel):
     question: str
     answer: str | None = None
+    collection: str | None = Field(None, max_length=64)
 
 
 class SplitBody(BaseModel):
@@ -74,67 +76,78 @@ class SplitBody(BaseModel):
 @router.get("")
 def queue(
     _identity: Curator,
+    scope: ScopeDep,
     parts: PartsDep,
     state: str | None = None,
     priority: str | None = None,
     q: Words = None,
+    collection: Name = None,
     limit: Limit = 50,
     offset: Offset = 0,
 ) -> dict[str, Any]:
     """The queue: urgent first, then the newest. ``state``: one or several, comma-separated."""
     with parts.database.read() as session:
-        return items.listing(session, state=state, priority=priority, q=q, limit=limit, offset=offset)
+        return items.listing(
+            session, scope.only(collection), state=state, priority=priority, q=q, limit=limit, offset=offset
+        )
 
 
 @router.post("", status_code=201)
-def start(body: NewBody, identity: Curator, parts: PartsDep, response: Response) -> dict[str, Any]:
+def start(body: NewBody, identity: Curator, scope: ScopeDep, parts: PartsDep, response: Response) -> dict[str, Any]:
     """Begins a correction without a complaint. 200 with the open item about the same question where there is one."""
-    item, new = parts.curation.start(body.question, actor=identity.name, answer=body.answer)
+    desk = parts.curation(scope)
+    item, new = desk.start(
+        body.question, actor=identity.name, answer=body.answer, collection=writable(scope, body.collection)
+    )
     if not new:
         response.status_code = 200
     return _told(item)
 
 
 @router.post("/merge")
-def merge(body: MergeBody, identity: Curator, parts: PartsDep) -> dict[str, Any]:
+def merge(body: MergeBody, identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """Makes one item of several; the first keeps the complaints of all."""
-    return _told(parts.curation.merge(body.ids, actor=identity.name))
+    return _told(parts.curation(scope).merge(body.ids, actor=identity.name))
 
 
 @router.post("/{correction_id}/split")
-def split(correction_id: int, body: SplitBody, identity: Curator, parts: PartsDep) -> dict[str, Any]:
+def split(correction_id: int, body: SplitBody, identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """Moves complaints into a correction of their own. ``kept``: what is left; ``split``: where they are now."""
     with parts.database.write() as session:
         kept, apart = feedback.split(
-            session, correction_id, body.complaints, actor=identity.name, revision=body.revision
+            session, correction_id, body.complaints, scope, actor=identity.name, revision=body.revision
         )
-        return {"kept": _told(items.item(session, kept)), "split": _told(items.item(session, apart))}
+        return {
+            "kept": _told(items.item(session, kept, scope)),
+            "split": _told(items.item(session, apart, scope)),
+        }
 
 
 @router.get("/{correction_id}")
-def one(correction_id: int, _identity: Curator, parts: PartsDep) -> dict[str, Any]:
+def one(correction_id: int, _identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """Everything about one item."""
-    return _told(parts.curation.item(correction_id))
+    return _told(parts.curation(scope).item(correction_id))
 
 
 @router.put("/{correction_id}/draft")
-def draft(correction_id: int, body: DraftBody, identity: Curator, parts: PartsDep) -> dict[str, Any]:
+def draft(correction_id: int, body: DraftBody, identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """Writes the draft; what is left out stays as it is. ``valid_until``: ISO 8601 with a zone; a date alone is the
     end of that day in UTC."""
     changes = body.model_dump(exclude_unset=True, exclude={"revision"})
-    return _told(parts.curation.draft(correction_id, changes, actor=identity.name, revision=body.revision))
+    return _told(parts.curation(scope).draft(correction_id, changes, actor=identity.name, revision=body.revision))
 
 
 @router.post("/{correction_id}/{action}")
 def act(
-    correction_id: int, action: str, identity: Curator, parts: PartsDep, body: ActionBody | None = None
+    correction_id: int, action: str, identity: Curator, scope: ScopeDep, parts: PartsDep, body: ActionBody | None = None
 ) -> dict[str, Any]:
     """claim, prove, approve, recheck, reject, reopen or rollback. ``revision``: the one that the caller saw."""
-    return _told(_act(parts, identity, correction_id, action, body or ActionBody()))
+    return _told(_act(parts.curation(scope), parts, identity, correction_id, action, body or ActionBody()))
 
 
-def _act(parts: Parts, identity: Identity, correction_id: int, action: str, body: ActionBody) -> dict[str, Any]:
-    curation = parts.curation
+def _act(
+    curation: Curation, parts: Parts, identity: Identity, correction_id: int, action: str, body: ActionBody
+) -> dict[str, Any]:
     said: dict[str, Any] = {"actor": identity.name, "reason": body.reason, "revision": body.revision}
     if action == "approve":
         if body.override and not identity.administers:

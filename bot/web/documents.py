@@ -18,14 +18,16 @@ from starlette.datastructures import UploadFile
 
 from bot.events import metrics
 from bot.web.problems import Refused, plain, said_by_code
-from bot.web.queries import MOST, Limit, Offset, Words
-from bot.web.security import Curator, PartsDep, Program
+from bot.web.queries import MOST, Limit, Name, Offset, Words
+from bot.web.security import Curator, PartsDep, Program, ScopeDep, writable
 from bot.wiring import Parts
 from knowledge import catalogue, documents, jobs, put
 from knowledge.documents import Content
-from knowledge.errors import Invalid
+from knowledge.errors import Invalid, NotFound
 from knowledge.put import NewDocument
+from knowledge.scoping import checked_name
 from knowledge.uploads import INGEST
+from retrieval.scope import MAIN
 
 router = APIRouter(prefix="/api", tags=["knowledge"])
 MOST_FILES = 1_000  # in one upload
@@ -38,6 +40,7 @@ class DocumentBody(BaseModel):
     text: str = Field(max_length=documents.MAX_TEXT)
     language: str | None = Field(None, max_length=16)
     source_url: str | None = Field(None, max_length=2_000)
+    collection: str | None = Field(None, max_length=64)
     metadata: dict[str, str | int | float | bool] = Field(default_factory=dict, max_length=100)
 
 
@@ -45,6 +48,7 @@ class SearchBody(BaseModel):
     query: str = Field(min_length=1, max_length=4_000)
     k: int = Field(5, ge=1, le=100)
     language: str | None = Field(None, max_length=16)
+    collection: str | None = Field(None, max_length=64)
     filters: dict[str, str] | None = Field(None, max_length=10)
 
 
@@ -52,6 +56,7 @@ _UPLOAD = {
     "type": "object",
     "properties": {
         "files": {"type": "array", "items": {"type": "string", "format": "binary"}},
+        "collection": {"type": "string"},
         "replace": {
             "type": "boolean",
             "default": False,
@@ -68,7 +73,7 @@ _ADDED = {
 
 
 @router.post("/documents", status_code=201, response_model=None, openapi_extra={"requestBody": _ADDED})
-async def add_documents(request: Request, identity: Curator, parts: PartsDep) -> Any:
+async def add_documents(request: Request, identity: Curator, scope: ScopeDep, parts: PartsDep) -> Any:
     """JSON: one document, searchable when this returns; with the id of another it becomes a new version of that one.
     Multipart ``files``: 202 with a job to poll; a file that would replace a document with another text is rejected,
     unless ``replace`` is true."""
@@ -77,7 +82,11 @@ async def add_documents(request: Request, identity: Curator, parts: PartsDep) ->
         async with request.form(max_files=MOST_FILES, max_fields=10) as form:
             files = [one for one in form.getlist("files") if isinstance(one, UploadFile)]
             replace = _is_true(form.get("replace"))
-            job_id = await run_in_threadpool(_keep, parts, files, identity.name, replace=replace)
+            named = form.get("collection")
+            collection = writable(scope, named if isinstance(named, str) and named else None)
+            if collection is not None:
+                checked_name(collection)
+            job_id = await run_in_threadpool(_keep, parts, files, identity.name, replace=replace, collection=collection)
         parts.worker.wake()
         return JSONResponse({"job": {"id": job_id}}, status_code=202)
     if kind != "application/json":
@@ -90,46 +99,58 @@ async def add_documents(request: Request, identity: Curator, parts: PartsDep) ->
         body = DocumentBody.model_validate_json(await request.body())
     except ValidationError as error:
         raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in error.errors()]) from None
-    return await run_in_threadpool(_put, parts, body, identity.name)
+    return await run_in_threadpool(_put, parts, body, identity.name, writable(scope, body.collection))
 
 
 @router.get("/documents")
 def list_documents(
-    _identity: Curator, parts: PartsDep, q: Words = None, limit: Limit = 50, offset: Offset = 0
+    _identity: Curator,
+    scope: ScopeDep,
+    parts: PartsDep,
+    q: Words = None,
+    collection: Name = None,
+    limit: Limit = 50,
+    offset: Offset = 0,
 ) -> dict[str, Any]:
     """The documents by id; ``q`` looks into ids and titles."""
     with parts.database.read() as session:
-        return catalogue.listing(session, q=q, limit=limit, offset=offset)
+        return catalogue.listing(session, scope.only(collection), q=q, limit=limit, offset=offset)
 
 
 @router.get("/documents/{document_id:path}")
 def get_document(
-    document_id: str, _identity: Curator, parts: PartsDep, version: Annotated[int | None, Query(ge=1, le=MOST)] = None
+    document_id: str,
+    _identity: Curator,
+    scope: ScopeDep,
+    parts: PartsDep,
+    version: Annotated[int | None, Query(ge=1, le=MOST)] = None,
 ) -> dict[str, Any]:
     """A document with its versions; its present text, or that of ``version``."""
     with parts.database.read() as session:
-        return catalogue.document(session, document_id, version=version)
+        return catalogue.document(session, document_id, scope, version=version)
 
 
 @router.delete("/documents/{document_id:path}", status_code=204)
-def delete_document(document_id: str, identity: Curator, parts: PartsDep) -> None:
+def delete_document(document_id: str, identity: Curator, scope: ScopeDep, parts: PartsDep) -> None:
     """Takes it from the readers; its versions stay."""
-    put.remove(parts.database, document_id, actor=identity.name)
+    put.remove(parts.database, document_id, scope, actor=identity.name)
 
 
 @router.post("/documents/{document_id:path}/restore")
-def restore_document(document_id: str, identity: Curator, parts: PartsDep) -> dict[str, Any]:
+def restore_document(document_id: str, identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """Brings a retired document back to the readers, with the text that it had."""
-    stored = put.restore(parts.database, parts.embedder, document_id, actor=identity.name)
+    stored = put.restore(parts.database, parts.embedder, document_id, scope, actor=identity.name)
     parts.searcher.refresh()
     return {"id": stored.id, "version": stored.version}
 
 
 @router.get("/jobs/{job_id}")
-def get_job(job_id: int, _identity: Curator, parts: PartsDep) -> dict[str, Any]:
+def get_job(job_id: int, _identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """How far an upload is, file by file."""
     with parts.database.read() as session:
         job = jobs.get(session, job_id)
+        if (job.payload.get("collection") or MAIN) not in scope:
+            raise NotFound("There is no job {job_id}.", code="job_not_found", job_id=job_id)
         files = job.progress.get("files", [])
         return {
             "id": job.id,
@@ -143,9 +164,11 @@ def get_job(job_id: int, _identity: Curator, parts: PartsDep) -> dict[str, Any]:
 
 
 @router.post("/search")
-def search(body: SearchBody, _identity: Program, parts: PartsDep) -> dict[str, Any]:
+def search(body: SearchBody, _identity: Program, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """The hits for a query with the score of each stage."""
-    result = parts.searcher.search(body.query, body.k, language=body.language, filters=body.filters)
+    result = parts.searcher.search(
+        body.query, body.k, scope=scope.only(body.collection), language=body.language, filters=body.filters
+    )
     metrics.retrieval.observe((result.embed_ms + result.search_ms) / 1000)
     return {
         "knowledge_version": result.seq,
@@ -170,7 +193,7 @@ def search(body: SearchBody, _identity: Program, parts: PartsDep) -> dict[str, A
     }
 
 
-def _put(parts: Parts, body: DocumentBody, actor: str) -> dict[str, Any]:
+def _put(parts: Parts, body: DocumentBody, actor: str, collection: str | None) -> dict[str, Any]:
     document_id = body.id or f"document-{secrets.token_hex(8)}"
     if not {".", ".."}.isdisjoint(document_id.split("/")):
         raise Invalid("An id has no part that is . or .. because no address could name it.", code="document_id_dots")
@@ -178,7 +201,7 @@ def _put(parts: Parts, body: DocumentBody, actor: str) -> dict[str, Any]:
         name: value if isinstance(value, str) else json.dumps(value) for name, value in body.metadata.items()
     }  # as filters write them: true, not True
     content = Content(body.title.strip() or document_id, body.text, body.source_url, details)
-    new = NewDocument(document_id, content, source="api", language=body.language)
+    new = NewDocument(document_id, content, source="api", language=body.language, collection=collection)
     (stored,) = put.put(parts.database, parts.embedder, [new], actor=actor)
     parts.searcher.refresh()
     return {"id": stored.id, "version": stored.version}
@@ -193,7 +216,7 @@ def _is_true(value: object) -> bool:
     return isinstance(value, str) and value.strip().lower() in ("true", "1", "on", "yes")
 
 
-def _keep(parts: Parts, files: list[UploadFile], actor: str, *, replace: bool) -> int:
+def _keep(parts: Parts, files: list[UploadFile], actor: str, *, replace: bool, collection: str | None) -> int:
     """Keeps uploaded files under names of our own until the worker has read them."""
     if not files:
         raise Invalid("The upload has no part named files.", code="upload_without_files")
@@ -211,6 +234,7 @@ def _keep(parts: Parts, files: list[UploadFile], actor: str, *, replace: bool) -
                 "files": list(zip(stored, names, strict=True)),
                 "actor": actor,
                 "replace": replace,
+                "collection": collection,
             }
             return jobs.enqueue(session, INGEST, plain(payload), actor=actor).id
     except BaseException:

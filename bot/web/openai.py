@@ -34,7 +34,7 @@ from bot.answering.smalltalk import kind_of
 from bot.turn import Begun, Failed, Finished, TurnEvent
 from bot.web import cited, problems, sse
 from bot.web.chat import begin, finish
-from bot.web.security import PartsDep, Program
+from bot.web.security import PartsDep, Program, ScopeDep
 from bot.wiring import Parts
 from knowledge.errors import Invalid, NotFound
 
@@ -118,7 +118,9 @@ def models(_identity: Program) -> dict[str, Any]:
 
 
 @router.post("/chat/completions", response_model=None)
-async def complete(body: CompletionBody, request: Request, identity: Program, parts: PartsDep) -> Response:
+async def complete(
+    body: CompletionBody, request: Request, identity: Program, scope: ScopeDep, parts: PartsDep
+) -> Response:
     """Answers the last message of the user from the knowledge."""
     if body.model != MODEL:
         raise NotFound(f"There is no model {body.model!r} here. The model is named {MODEL!r}.")
@@ -126,7 +128,9 @@ async def complete(body: CompletionBody, request: Request, identity: Program, pa
         raise Invalid("n: there is one answer to a question.")
     question, history = read(body.messages)
     asker = f"{identity.owner}:{body.user}" if body.user else None
-    begun = await run_in_threadpool(begin, request, identity, parts, question=question, history=history, asker=asker)
+    begun = await run_in_threadpool(
+        begin, request, identity, parts, scope=scope, question=question, history=history, asker=asker
+    )
     completion = _Completion(begun, str(parts.settings.public_url or request.base_url).rstrip("/"))
 
     def leave() -> None:

@@ -11,4 +11,5 @@ MOST = (1 << 63) - 1  # the largest number that SQLite knows
 Limit = Annotated[int, Query(ge=1, le=MOST)]  # more than a page of a list holds counts as a whole page
 Offset = Annotated[int, Query(ge=0, le=MOST)]
 Words = Annotated[str | None, Query(max_length=1_000)]  # SQLite refuses patterns above 50,000 bytes
+Name = Annotated[str | None, Query(max_length=64)]  # of a collection
 Id = Annotated[int, Path(ge=1, le=MOST)]

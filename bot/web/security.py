@@ -20,13 +20,15 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request, Response
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Send
+from starlette.types import Scope as AsgiScope
 
 from bot import accounts
 from bot.accounts import Identity
 from bot.errors import Forbidden, NotSignedIn, TooMany
 from bot.web.problems import Refused, from_error
 from bot.wiring import Parts
+from retrieval.scope import EVERYTHING, Scope
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 VISITOR_COOKIE = "errata_visitor"
@@ -154,6 +156,30 @@ def admin(identity: MaybeIdentity) -> Identity:
     return identity
 
 
+def scope_of(identity: MaybeIdentity, parts: PartsDep) -> Scope:
+    """Whose knowledge the caller may see: a key what it was made for, people without an account what the settings say,
+    accounts everything."""
+    if identity is None or identity.role == "visitor":
+        names = parts.settings.visitor_collections
+        return Scope.of(*names) if names else EVERYTHING
+    return EVERYTHING if identity.collection is None else Scope.of(identity.collection)
+
+
+ScopeDep = Annotated[Scope, Depends(scope_of)]
+
+
+def writable(scope: Scope, collection: str | None) -> str | None:
+    """The collection that something new goes to: the one that is named, else the scope's own; None: who sees everything
+    named none. Raises Forbidden."""
+    if collection is not None and collection not in scope:
+        raise Forbidden(
+            "You may not add anything to the collection {collection!r}.",
+            code="collection_forbidden",
+            collection=collection[:80],
+        )
+    return collection or (None if scope == EVERYTHING else scope.default)
+
+
 Visitor = Annotated[Identity, Depends(visitor)]
 Asker = Annotated[Identity, Depends(asker)]
 Program = Annotated[Identity, Depends(program)]
@@ -245,7 +271,7 @@ class Guard:
         self._only_local = self._public is None and _is_loopback(host)
         self._upload_bytes = upload_bytes
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from knowledge.correcting import corrections, matching
 from knowledge.correcting.corrections import State
 from knowledge.tables import Edit, Entry, PassageRow, Supersession
+from retrieval.scope import EVERYTHING, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -53,7 +54,7 @@ def by_edits(session: Session, edits: Collection[int]) -> set[int]:
 def reopen(session: Session, owners: Collection[int], why: str) -> None:
     """Sends these corrections back to the queue; of those that are there already the history says why again."""
     for owner in sorted(owners):
-        correction = corrections.get(session, owner)
+        correction = corrections.get(session, owner, EVERYTHING)
         if correction.state in (State.APPROVED, State.VERIFIED):
             corrections.advance(session, correction, "reopen", actor=ACTOR, reason=why)
         else:
@@ -76,8 +77,9 @@ def reopen_replaced(
     errata = sa.select(Entry.correction_id).where(Entry.live, Entry.document_id.in_(superseded), ~hidden)
     owners = set(session.scalars(errata))
     reopen(session, owners, f"correction {correction_id} superseded its erratum")
+    own = Scope.of(corrections.get(session, correction_id, EVERYTHING).collection)
     taken: dict[int, str] = {}
-    for form, found in matching.served(session, forms, now=now).items():
+    for form, found in matching.served(session, forms, own, now=now).items():
         taken.setdefault(found.correction_id, forms[form])
     for owner in sorted(taken.keys() - owners - {correction_id}):
         reopen(session, [owner], f"correction {correction_id} answers a question of it now: {taken[owner]}")

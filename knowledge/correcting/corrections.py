@@ -19,16 +19,21 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from knowledge.correcting import belonging
 from knowledge.correcting.matching import normal_form
 from knowledge.db import utc_now
 from knowledge.errors import NotAllowed, NotFound, Stale
+from knowledge.scoping import checked_name
 from knowledge.tables import Complaint, Correction, CorrectionEvent, Entry
+from retrieval.scope import EVERYTHING
 from retrieval.text import language_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sqlalchemy.orm import Session
+
+    from retrieval.scope import Scope
 
 MAX_QUESTION = 4_000  # characters
 URGENT = 3  # people who rated answers to one question down
@@ -115,8 +120,9 @@ class NewComplaint:
     )  # entries that the answer left out, because the asker said they are not theirs
 
 
-def report(session: Session, complaint: NewComplaint, *, correction_id: int | None = None) -> Correction:
-    """Puts a complaint into the queue: a new correction, or the open one about the same question.
+def report(session: Session, complaint: NewComplaint, scope: Scope, *, correction_id: int | None = None) -> Correction:
+    """Puts a complaint into the queue: a new correction, or the open one about the same question in the same
+    collection: that of the documents that the answer cited, else the default of the asker's ``scope``.
 
     A complaint about what a published correction says now reopens it; one about an answer that was given before
     is answered by it already and only joins it. The same answer is one complaint, whatever is said of it: a refusal
@@ -124,10 +130,13 @@ def report(session: Session, complaint: NewComplaint, *, correction_id: int | No
     ``correction_id`` names the published correction whose answer was complained about, if it was one.
     """
     question = complaint.question.strip()[:MAX_QUESTION]
-    correction = _open_one(session, correction_id, normal_form(question)) or _withdrawn(session, complaint.answer_id)
+    collection = belonging.collection_of(session, complaint.snapshot, scope)
+    correction = _open_one(session, correction_id, collection, normal_form(question))
+    correction = correction or _withdrawn(session, complaint.answer_id)
     if correction is None:
         correction = Correction(
             state=State.QUEUED,
+            collection=collection,
             origin=complaint.origin,
             cluster=normal_form(question),
             question=question,
@@ -165,14 +174,25 @@ def report(session: Session, complaint: NewComplaint, *, correction_id: int | No
     return correction
 
 
-def start(session: Session, question: str, *, actor: str) -> tuple[Correction, bool]:
+def start(
+    session: Session, question: str, scope: Scope, *, actor: str, collection: str | None = None
+) -> tuple[Correction, bool]:
     """A correction that a curator begins without a complaint, or the open one about the same question. Returns it and
-    whether it is new. ``question``: has a word in it (drafts.question_of)."""
-    open_one = _open_one(session, None, normal_form(question))
+    whether it is new. ``question``: has a word in it (drafts.question_of); ``collection``: where it belongs, None: the
+    scope's own. Raises NotAllowed for a collection outside the scope."""
+    if collection is not None and collection not in scope:
+        raise NotAllowed(
+            "You may not add anything to the collection {collection!r}.",
+            code="collection_forbidden",
+            collection=collection[:80],
+        )
+    collection = checked_name(collection or scope.default)
+    open_one = _open_one(session, None, collection, normal_form(question))
     if open_one is not None:
         return open_one, False
     correction = Correction(
         state=State.QUEUED,
+        collection=collection,
         origin="curator",
         cluster=normal_form(question),
         question=question,
@@ -207,7 +227,7 @@ def withdraw(session: Session, answer_id: str, *, who: str) -> None:
     for complaint in complaints.all():
         complaint.rating = None if complaint.snapshot.get("status") == "refused" else "up"
         session.flush()
-        correction = get(session, complaint.correction_id)
+        correction = get(session, complaint.correction_id, EVERYTHING)
         standing = session.scalar(
             sa.select(sa.func.count()).where(
                 Complaint.correction_id == correction.id, Complaint.rating.is_distinct_from("up")
@@ -265,12 +285,14 @@ def advance(
     return correction
 
 
-def get(session: Session, correction_id: int) -> Correction:
-    """The correction; raises NotFound."""
+def get(session: Session, correction_id: int, scope: Scope) -> Correction:
+    """The correction; raises NotFound, for one outside the scope too."""
     known = 0 < correction_id < 1 << 63  # a larger number would not even fit into the question
     correction = session.get(Correction, correction_id, populate_existing=True) if known else None
-    if correction is None:
-        raise NotFound(f"There is no correction {correction_id}.")
+    if correction is None or correction.collection not in scope:
+        raise NotFound(
+            "There is no correction {correction_id}.", code="correction_not_found", correction_id=correction_id
+        )
     return correction
 
 
@@ -289,9 +311,10 @@ def check_revision(session: Session, correction: Correction, revision: int | Non
         raise _stale(session, correction)
 
 
-def open_about(session: Session, cluster: str) -> Correction | None:
-    """The open correction about the question with this normal form."""
-    return session.scalar(sa.select(Correction).where(Correction.cluster == cluster, Correction.state.not_in(CLOSED)))
+def open_about(session: Session, collection: str, cluster: str) -> Correction | None:
+    """The open correction of a collection about the question with this normal form."""
+    same = sa.and_(Correction.collection == collection, Correction.cluster == cluster)
+    return session.scalar(sa.select(Correction).where(same, Correction.state.not_in(CLOSED)))
 
 
 def note(session: Session, correction: Correction, action: str, *, actor: str, reason: str | None) -> None:
@@ -299,14 +322,14 @@ def note(session: Session, correction: Correction, action: str, *, actor: str, r
     _record(session, correction, action, State(correction.state), actor, reason)
 
 
-def _open_one(session: Session, correction_id: int | None, cluster: str) -> Correction | None:
-    """The open correction that a complaint belongs to: the one that is named, else the one about this question, else
-    the one that a correction about this question was merged into."""
+def _open_one(session: Session, correction_id: int | None, collection: str, cluster: str) -> Correction | None:
+    """The open correction that a complaint belongs to: the one that is named, else the one of the collection about this
+    question, else the one that a correction about this question was merged into."""
     named = session.get(Correction, correction_id) if correction_id is not None else None
     if named is not None and named.state not in CLOSED:
         return named
-    same = sa.select(Correction).where(Correction.cluster == cluster)
-    found = open_about(session, cluster)
+    same = sa.select(Correction).where(Correction.collection == collection, Correction.cluster == cluster)
+    found = open_about(session, collection, cluster)
     if found is None:
         found = session.scalar(same.where(Correction.state == State.MERGED).order_by(Correction.id.desc()).limit(1))
     while found is not None and found.state == State.MERGED:
@@ -375,7 +398,10 @@ def _stale(session: Session, correction: Correction) -> Stale:
 def _refuse_if_question_is_open(session: Session, correction: Correction) -> None:
     other = session.scalar(
         sa.select(Correction.id).where(
-            Correction.cluster == correction.cluster, Correction.state.not_in(CLOSED), Correction.id != correction.id
+            Correction.collection == correction.collection,
+            Correction.cluster == correction.cluster,
+            Correction.state.not_in(CLOSED),
+            Correction.id != correction.id,
         )
     )
     if other is not None:

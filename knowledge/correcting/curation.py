@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from knowledge.correcting.proof import Reading
     from knowledge.db import Database
     from retrieval.embed import Embedder
+    from retrieval.scope import Scope
     from retrieval.search import Searcher
 
 ATTEMPTS = 10  # how often a step is prepared anew when the knowledge changes meanwhile
@@ -36,10 +37,14 @@ PROOF_LIMIT = timedelta(minutes=10)  # a proof takes seconds: one that runs for 
 
 
 class Curation:
-    """Actions return the item as it is afterwards (items). All raise NotFound and Conflict kinds."""
+    """The desk of somebody who sees the corrections of one scope: all others are unknown to it.
 
-    def __init__(self, database: Database, searcher: Searcher, embedder: Embedder, read: Reading) -> None:
+    Actions return the item as it is afterwards (items). All raise NotFound and Conflict kinds.
+    """
+
+    def __init__(self, database: Database, searcher: Searcher, embedder: Embedder, read: Reading, scope: Scope) -> None:
         """``read``: the passages that answers stand on, chosen as people's answers choose them; proofs judge by it."""
+        self._scope = scope
         self._database = database
         self._searcher = searcher
         self._embedder = embedder
@@ -47,26 +52,28 @@ class Curation:
 
     def item(self, correction_id: int) -> dict[str, Any]:
         with self._database.read() as session:
-            return item(session, corrections.get(session, correction_id))
+            return item(session, corrections.get(session, correction_id, self._scope), self._scope)
 
-    def start(self, question: str, *, actor: str, answer: str | None = None) -> tuple[dict[str, Any], bool]:
+    def start(
+        self, question: str, *, actor: str, answer: str | None = None, collection: str | None = None
+    ) -> tuple[dict[str, Any], bool]:
         """Begins a correction without a complaint, with ``answer`` as its draft where there is one. Returns the item,
         and whether it is new: of an open one about the same question nothing is changed. Raises Invalid."""
         asked = drafts.question_of(question)
         with self._database.write() as session:
-            correction, new = corrections.start(session, asked, actor=actor)
+            correction, new = corrections.start(session, asked, self._scope, actor=actor, collection=collection)
             if new and answer is not None:
                 draft = drafts.revise(None, {"answer": answer}, question=asked)
                 changes = {"draft": draft.to_json()}
                 corrections.advance(session, correction, "draft", actor=actor, changes=changes)
-            return item(session, correction), new
+            return item(session, correction, self._scope), new
 
     def draft(
         self, correction_id: int, changes: Mapping[str, Any], *, actor: str, revision: int | None = None
     ) -> dict[str, Any]:
         """Writes the draft; what ``changes`` leave out stays. Raises Invalid for input that cannot be used."""
         with self._database.write() as session:
-            correction = corrections.get(session, correction_id)
+            correction = corrections.get(session, correction_id, self._scope)
             draft = drafts.revise(correction.draft, changes, question=correction.question)
             corrections.advance(
                 session,
@@ -76,7 +83,7 @@ class Curation:
                 revision=revision,
                 changes={"draft": draft.to_json(), "kind": draft.kind},
             )
-            return item(session, correction)
+            return item(session, correction, self._scope)
 
     def prove(self, correction_id: int, *, revision: int | None = None) -> dict[str, Any]:
         """Replays the present draft on a candidate and stores the report; changes nothing that readers see.
@@ -84,7 +91,7 @@ class Curation:
         Raises ProofRunning, and what ``publish.prepare`` raises.
         """
         with self._database.read() as session:
-            correction = corrections.get(session, correction_id)
+            correction = corrections.get(session, correction_id, self._scope)
             _check_revision(correction, revision)
             publication = publish.prepare(session, correction, self._embedder)
         self._prove(publication)
@@ -120,13 +127,13 @@ class Curation:
                 if head(session) == publication.seq:  # what is published is what was proved
                     fingerprint = self._embedder.fingerprint
                     publish.approve(session, publication, fingerprint=fingerprint, actor=actor, reason=why)
-                    return item(session, corrections.get(session, correction_id))
+                    return item(session, corrections.get(session, correction_id, self._scope), self._scope)
         raise Stale("The knowledge kept changing while this was being proved. Approve it again.")
 
     def _proved(self, correction_id: int, revision: int | None) -> tuple[publish.Publication, Mapping[str, Any]]:
         """What approving would write now, with its proof. Raises Stale, NotAllowed, ProofRunning."""
         with self._database.read() as session:
-            correction = corrections.get(session, correction_id)
+            correction = corrections.get(session, correction_id, self._scope)
             _check_revision(correction, revision)
             if (State(correction.state), "approve") not in corrections.TRANSITIONS and correction.state != State.QUEUED:
                 raise NotAllowed(f"Correction {correction_id} is {correction.state}: it cannot be approved.")
@@ -158,10 +165,10 @@ class Curation:
     ) -> dict[str, Any]:
         """Takes the publication back; readers see the state before it with the next question."""
         with self._database.read() as session:
-            correction = corrections.get(session, correction_id)
+            correction = corrections.get(session, correction_id, self._scope)
             withdrawal = publish.prepare_rollback(session, correction, self._embedder)
         with self._database.write() as session:
-            correction = corrections.get(session, correction_id)
+            correction = corrections.get(session, correction_id, self._scope)
             publish.rollback(
                 session,
                 correction,
@@ -171,7 +178,7 @@ class Curation:
                 reason=_reason(reason),
                 revision=revision,
             )
-            return item(session, correction)
+            return item(session, correction, self._scope)
 
     def expire(self, entry_id: int) -> bool:
         """Ends a publication whose time is over: what the job does that waits for that moment (publish.EXPIRE).
@@ -186,7 +193,7 @@ class Curation:
                     return False
                 withdrawal = publish.prepare_withdrawal(session, entry, self._embedder, forced=True)
             with suppress(Conflict), self._database.write() as session:  # somebody was first: see what is left
-                correction = corrections.get(session, entry.correction_id)
+                correction = corrections.get(session, entry.correction_id, self._scope)
                 publish.expire(session, correction, withdrawal, fingerprint=self._embedder.fingerprint)
                 return True
         raise Stale(f"What entry {entry_id} changed kept changing.")
@@ -196,7 +203,7 @@ class Curation:
     ) -> dict[str, Any]:
         """Has the questions of a published correction asked again. Until that is done a verified one is approved."""
         with self._database.write() as session:
-            correction = corrections.get(session, correction_id)
+            correction = corrections.get(session, correction_id, self._scope)
             corrections.advance(
                 session,
                 correction,
@@ -211,12 +218,12 @@ class Curation:
             jobs.cancel(session, publish.RECHECK, "correction_id", correction_id)
             payload = {"correction_id": correction_id, "entry_id": entry.id}
             jobs.enqueue(session, publish.RECHECK, payload, actor=actor)
-            return item(session, correction)
+            return item(session, correction, self._scope)
 
     def merge(self, ids: Sequence[int], *, actor: str) -> dict[str, Any]:
         """Makes one item of several; the first keeps the complaints of all."""
         with self._database.write() as session:
-            return item(session, merging.merge(session, ids, actor=actor))
+            return item(session, merging.merge(session, ids, self._scope, actor=actor), self._scope)
 
     def fail_interrupted(self) -> int:
         """On start: proofs that were running when the machine stopped. Returns how many."""
@@ -233,11 +240,11 @@ class Curation:
         changes: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         with self._database.write() as session:
-            correction = corrections.get(session, correction_id)
+            correction = corrections.get(session, correction_id, self._scope)
             corrections.advance(
                 session, correction, action, actor=actor, reason=_reason(reason), revision=revision, changes=changes
             )
-            return item(session, correction)
+            return item(session, correction, self._scope)
 
     def _report(self, session: Session, publication: publish.Publication) -> Mapping[str, Any] | None:
         """The finished proof of this very draft on the present knowledge. Raises ProofRunning."""

@@ -12,6 +12,7 @@ from knowledge.correcting.drafts import confirmed_forms
 from knowledge.correcting.matching import normal_form
 from knowledge.db import contains, page
 from knowledge.errors import Invalid
+from knowledge.scoping import outside, within
 from knowledge.tables import Complaint, Correction, CorrectionEvent, Document, Entry, PassageRow, Proof
 
 if TYPE_CHECKING:
@@ -20,12 +21,15 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from retrieval.scope import Scope
+
 PRIORITIES = ("urgent", "important", "normal")
 EXCERPT = 200  # characters of the answer in a queue line
 
 
 def listing(
     session: Session,
+    scope: Scope,
     *,
     state: str | None = None,
     priority: str | None = None,
@@ -33,8 +37,11 @@ def listing(
     limit: int = 50,
     offset: int = 0,
 ) -> dict[str, Any]:
-    """The queue: urgent first, then the newest. ``state``: one or several, comma-separated. Raises Invalid."""
-    wanted: list[sa.ColumnElement[bool]] = []
+    """The queue of the scope: urgent first, then the newest. ``state``: one or several, comma-separated.
+
+    Raises Invalid.
+    """
+    wanted = [within(scope, Correction.collection)]
     if state:
         states = [one.strip() for one in state.split(",") if one.strip()]
         unknown = set(states) - set(corrections.State)
@@ -55,20 +62,21 @@ def listing(
     ids = [row.id for row in rows]
     complaints = _complaints(session, ids)
     live = set(session.scalars(sa.select(Entry.correction_id).where(Entry.live, Entry.correction_id.in_(ids))))
-    counts = session.execute(sa.select(Correction.state, sa.func.count()).group_by(Correction.state)).all()
+    counts = _counts(session, scope)
     return {
         "items": [_line(row, row.id in live, *complaints.get(row.id, (0, ""))) for row in rows],
         "total": session.scalar(sa.select(sa.func.count()).select_from(Correction).where(*wanted)) or 0,
-        "counts": dict(counts),
+        "counts": counts,
     }
 
 
-def item(session: Session, correction: Correction) -> dict[str, Any]:
-    """Everything about one correction."""
+def item(session: Session, correction: Correction, scope: Scope) -> dict[str, Any]:
+    """Everything about one correction; of the answers that were complained about only the sources inside the scope."""
     session.refresh(correction)
     complaints = session.scalars(
         sa.select(Complaint).where(Complaint.correction_id == correction.id).order_by(Complaint.id)
     ).all()
+    snapshots = _visible(session, [one.snapshot for one in complaints], scope)
     entry = corrections.live_entry(session, correction.id)
     proof = session.scalar(
         sa.select(Proof).where(Proof.correction_id == correction.id).order_by(Proof.id.desc()).limit(1)
@@ -79,10 +87,13 @@ def item(session: Session, correction: Correction) -> dict[str, Any]:
     confirmed = confirmed_forms(correction.draft, correction.question)
     return {
         **_line(correction, entry is not None, len(complaints), _answer(complaints)),
-        "complaints": [_complaint(one, normal_form(one.question) in confirmed) for one in complaints],
-        "snapshot": complaints[0].snapshot if complaints else None,
+        "complaints": [
+            _complaint(one, snapshot, normal_form(one.question) in confirmed)
+            for one, snapshot in zip(complaints, snapshots, strict=True)
+        ],
+        "snapshot": snapshots[0] if snapshots else None,
         "draft": correction.draft,
-        "suggestions": suggestions(session, correction, complaints, confirmed),
+        "suggestions": suggestions(session, correction, complaints, confirmed, scope),
         "proof": _proof(proof) if proof else None,
         "published": _published(entry) if entry else None,
         "recheck": correction.recheck,
@@ -102,8 +113,30 @@ def item(session: Session, correction: Correction) -> dict[str, Any]:
     }
 
 
+def _counts(session: Session, scope: Scope) -> dict[str, int]:
+    """How many corrections of the scope are in each state."""
+    query = sa.select(Correction.state, sa.func.count()).where(within(scope, Correction.collection))
+    return dict(session.execute(query.group_by(Correction.state)).all())
+
+
+def _visible(session: Session, snapshots: Sequence[Mapping[str, Any]], scope: Scope) -> list[Mapping[str, Any]]:
+    """Frozen answers without the sources outside the scope, and then without the prompt that quotes them."""
+    ids = {source["document_id"] for snapshot in snapshots for source in snapshot.get("sources") or ()}
+    hidden = outside(session, ids, scope)
+    shown: list[Mapping[str, Any]] = []
+    for snapshot in snapshots:
+        sources = snapshot.get("sources") or []
+        kept = [source for source in sources if source["document_id"] not in hidden]
+        shown.append(snapshot if len(kept) == len(sources) else {**snapshot, "sources": kept, "prompt": []})
+    return shown
+
+
 def suggestions(
-    session: Session, correction: Correction, complaints: Sequence[Complaint], confirmed: frozenset[str]
+    session: Session,
+    correction: Correction,
+    complaints: Sequence[Complaint],
+    confirmed: frozenset[str],
+    scope: Scope,
 ) -> dict[str, Any]:
     """What may help the curator: the questions of complaints that are not ``confirmed`` (normal forms) as questions of
     this draft, and the passages that the answer stood on and that readers still see."""
@@ -120,6 +153,8 @@ def suggestions(
             if source.get("n") in cited and key not in seen and _is_live(session, *key):
                 seen.add(key)
                 document = session.get_one(Document, source["document_id"])
+                if document.collection not in scope:
+                    continue
                 conflicts.append(
                     {
                         "document_id": document.id,
@@ -167,6 +202,7 @@ def _line(correction: Correction, live: bool, complaints: int, excerpt: str) -> 
         "live": live,
         "revision": correction.revision,
         "priority": correction.priority,
+        "collection": correction.collection,
         "origin": correction.origin,
         "kind": correction.kind,
         "language": correction.language,
@@ -179,7 +215,7 @@ def _line(correction: Correction, live: bool, complaints: int, excerpt: str) -> 
     }
 
 
-def _complaint(complaint: Complaint, confirmed: bool) -> Mapping[str, Any]:
+def _complaint(complaint: Complaint, snapshot: Mapping[str, Any], confirmed: bool) -> Mapping[str, Any]:
     """``confirmed``: the curator says that the draft answers this question; only then is it answered word for word."""
     return {
         "id": complaint.id,
@@ -194,7 +230,7 @@ def _complaint(complaint: Complaint, confirmed: bool) -> Mapping[str, Any]:
         "quote": complaint.quote,
         "stars": complaint.stars,
         "who": complaint.who,
-        "snapshot": complaint.snapshot,
+        "snapshot": snapshot,
     }
 
 

@@ -15,14 +15,18 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
-from knowledge.tables import Entry, EntryQuestion, Supersession
-from retrieval.text import normalise
+from knowledge.scoping import fulfils, within
+from knowledge.tables import Document, DocumentVersion, Entry, EntryQuestion, Supersession
+from retrieval.passage import LANGUAGE
+from retrieval.text import normalise, primary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
     from datetime import datetime
 
     from sqlalchemy.orm import Session
+
+    from retrieval.scope import Scope
 
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _HAN_SPACE = re.compile(f"(?<=[{_HAN}]) | (?=[{_HAN}])")
@@ -78,16 +82,31 @@ def answer_of(session: Session, document_id: str) -> str | None:
     return session.scalar(sa.select(Entry.answer).where(Entry.document_id == document_id, Entry.live))
 
 
-def match(session: Session, question: str, *, now: datetime, excluded: frozenset[int] = frozenset()) -> Match | None:
+def match(
+    session: Session,
+    question: str,
+    scope: Scope,
+    *,
+    now: datetime,
+    excluded: frozenset[int] = frozenset(),
+    filters: Mapping[str, str] | None = None,
+) -> Match | None:
     """What is served verbatim for this very question, if anything is (see ``served``)."""
     wanted = normal_form(question)
-    return served(session, [wanted], now=now, excluded=excluded).get(wanted)
+    return served(session, [wanted], scope, now=now, excluded=excluded, filters=filters).get(wanted)
 
 
 def served(
-    session: Session, forms: Collection[str], *, now: datetime, excluded: frozenset[int] = frozenset()
+    session: Session,
+    forms: Collection[str],
+    scope: Scope,
+    *,
+    now: datetime,
+    excluded: frozenset[int] = frozenset(),
+    filters: Mapping[str, str] | None = None,
 ) -> dict[str, Match]:
-    """For each of these normal forms the newest live entry with that question; forms without one are absent.
+    """For each of these normal forms the newest live entry inside the scope with that question; forms without one are
+    absent. ``filters`` restrict the question to some documents: an entry answers it only if its erratum is one of them.
 
     An entry does not answer what its negatives name, nor when it has expired or is ``excluded``, nor when another
     correction supersedes (a part of) its erratum: its answer is not what readers shall see any more.
@@ -99,11 +118,25 @@ def served(
         .exists()
     )
     superseded = sa.exists().where(Supersession.document_id == Entry.document_id, Supersession.active)
+    restricted = filters or {}
+    language = restricted.get(LANGUAGE)
+    conditions = fulfils({key: value for key, value in restricted.items() if key != LANGUAGE})
+    if language is not None:
+        conditions.append(Entry.language == primary(language))
     rows = session.execute(
         sa.select(EntryQuestion.normalised, Entry)
         .join(Entry, Entry.id == EntryQuestion.entry_id)
+        .join(Document, Document.id == Entry.document_id)
+        .join(
+            DocumentVersion,
+            sa.and_(
+                DocumentVersion.document_id == Entry.document_id, DocumentVersion.version == Entry.document_version
+            ),
+        )
         .where(
             Entry.live,
+            within(scope, Entry.collection),
+            *conditions,
             EntryQuestion.role != "negative",
             EntryQuestion.normalised.in_([form for form in forms if form]),
             sa.or_(Entry.valid_until.is_(None), Entry.valid_until > now),

@@ -16,6 +16,7 @@ from knowledge.correcting.matching import normal_form
 from knowledge.db import utc_now
 from knowledge.errors import Invalid, NotAllowed
 from knowledge.tables import Complaint, Correction
+from retrieval.scope import Scope
 from retrieval.text import language_of
 
 if TYPE_CHECKING:
@@ -24,12 +25,20 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 
-def merge(session: Session, ids: Sequence[int], *, actor: str) -> Correction:
+def merge(session: Session, ids: Sequence[int], scope: Scope, *, actor: str) -> Correction:
     """Moves the complaints of all into the first. A published one comes back to the queue by that: it is to answer
     more questions than it was approved for. Raises Invalid for fewer than two, NotAllowed, NotFound."""
     if len(set(ids)) < 2:
         raise Invalid("Merging needs at least two corrections.", code="merge_too_few")
-    first, *others = [corrections.get(session, i) for i in dict.fromkeys(ids)]
+    first, *others = [corrections.get(session, i, scope) for i in dict.fromkeys(ids)]
+    for other in others:
+        if other.collection != first.collection:
+            raise NotAllowed(
+                "Corrections {first} and {other} belong to different collections.",
+                code="merge_across_collections",
+                first=first.id,
+                other=other.id,
+            )
     if first.state in CLOSED:
         raise NotAllowed(
             "Correction {number} is {state}. Reopen it first, or merge into an open one.",
@@ -52,7 +61,13 @@ def merge(session: Session, ids: Sequence[int], *, actor: str) -> Correction:
 
 
 def split(
-    session: Session, correction_id: int, complaint_ids: Sequence[int], *, actor: str, revision: int | None = None
+    session: Session,
+    correction_id: int,
+    complaint_ids: Sequence[int],
+    scope: Scope,
+    *,
+    actor: str,
+    revision: int | None = None,
 ) -> tuple[Correction, Correction]:
     """Moves complaints of an open or published correction into one of their own: the one that they were merged from,
     else the open one about their question, else a new one. Returns (what is left, where they are now).
@@ -60,7 +75,7 @@ def split(
     Their questions are no paraphrases of what is left any more. If readers get its published answer to one of them, it
     comes back to the queue. Raises Invalid, NotAllowed, NotFound, Stale.
     """
-    kept = corrections.get(session, correction_id)
+    kept = corrections.get(session, correction_id, scope)
     corrections.check_revision(session, kept, revision)
     if kept.state in CLOSED:
         raise NotAllowed(
@@ -103,7 +118,7 @@ def _own_correction(session: Session, kept: Correction, moving: Sequence[Complai
     sources = {complaint.merged_from for complaint in moving}
     source = session.get(Correction, sources.pop() or 0) if len(sources) == 1 else None
     if source is not None and source.state == State.MERGED and source.merged_into == kept.id:
-        other = corrections.open_about(session, source.cluster)
+        other = corrections.open_about(session, source.collection, source.cluster)
         if other is None:
             return corrections.advance(
                 session, source, "split", actor=actor, reason=reason, changes={"merged_into": None}
@@ -119,12 +134,13 @@ def _own_correction(session: Session, kept: Correction, moving: Sequence[Complai
             number=kept.id,
         )
     cluster = normal_form(asked)
-    other = corrections.open_about(session, cluster)
+    other = corrections.open_about(session, kept.collection, cluster)
     if other is not None:
         corrections.note(session, other, "absorb", actor=actor, reason=reason)
         return other
     apart = Correction(
         state=State.QUEUED,
+        collection=kept.collection,
         origin="unanswered" if all(one.rating is None for one in moving) else "rated_down",
         cluster=cluster,
         question=asked,
@@ -138,7 +154,7 @@ def _own_correction(session: Session, kept: Correction, moving: Sequence[Complai
 
 def _serves(session: Session, correction: Correction, forms: set[str]) -> bool:
     """Whether readers get the published answer of this correction to one of these questions."""
-    served = matching.served(session, forms, now=utc_now())
+    served = matching.served(session, forms, Scope.of(correction.collection), now=utc_now())
     return any(match.correction_id == correction.id for match in served.values())
 
 

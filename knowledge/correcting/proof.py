@@ -26,6 +26,7 @@ import sqlalchemy as sa
 from knowledge.correcting import matching
 from knowledge.db import utc_now
 from knowledge.tables import Complaint, Entry, Golden
+from retrieval.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,9 +43,9 @@ NEIGHBOURS = 20  # nearest golden questions that are replayed
 
 
 class Reading(Protocol):
-    """The passages that an answer to a question would stand on: now (None), or on a candidate."""
+    """The passages inside a scope that an answer to a question would stand on: now (None), or on a candidate."""
 
-    def __call__(self, question: str, candidate: Candidate | None) -> Sequence[Hit]: ...
+    def __call__(self, question: str, candidate: Candidate | None, scope: Scope) -> Sequence[Hit]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +65,16 @@ class _Trial:
     candidate: Candidate
     read: Reading
 
+    @property
+    def scope(self) -> Scope:
+        """What a proof may see: the collection of the correction."""
+        return Scope.of(self.publication.collection)
+
     def before(self, question: str) -> Sequence[Hit]:
-        return self.read(question, None)
+        return self.read(question, None, self.scope)
 
     def after(self, question: str) -> Sequence[Hit]:
-        return self.read(question, self.candidate)
+        return self.read(question, self.candidate, self.scope)
 
 
 def prove(
@@ -78,7 +84,7 @@ def prove(
     trial = _Trial(publication, searcher.candidate(hide=publication.hidden, add=publication.shown), read)
     frozen = _frozen(session, publication.correction_id)
     items = [_complaint(trial, role, question, frozen.get(question)) for role, question in _asked(publication)]
-    served = matching.served(session, publication.forms, now=utc_now())
+    served = matching.served(session, publication.forms, trial.scope, now=utc_now())
     items += [
         _taken(trial, question, served[form])
         for form, question in publication.forms.items()
@@ -161,13 +167,15 @@ def _graded(trial: _Trial, graded: Graded) -> dict[str, Any]:
 
 
 def _golden(session: Session, publication: Publication) -> list[Graded]:
-    """The golden questions of other corrections that hold now, without those that this one asks for itself."""
+    """The golden questions of other corrections of the collection that hold now, without those that this one asks for
+    itself."""
     rows = session.execute(
         sa.select(Golden.question, Golden.answer, Golden.document_id)
         .join(Entry, Entry.id == Golden.entry_id)
         .where(
             Golden.active,
             Entry.live,
+            Entry.collection == publication.collection,
             Entry.correction_id != publication.correction_id,
             sa.or_(Entry.valid_until.is_(None), Entry.valid_until > utc_now()),
         )

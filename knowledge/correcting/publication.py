@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from knowledge import documents
-from knowledge.correcting import corrections
+from knowledge.correcting import belonging, corrections
 from knowledge.correcting.drafts import Draft, DraftEdit, from_json
 from knowledge.correcting.matching import normal_form
 from knowledge.db import utc_now
@@ -20,6 +20,7 @@ from knowledge.documents import Content, Plan, Replacement, Seen
 from knowledge.errors import Conflict, Invalid, NotAllowed, Stale
 from knowledge.log import head, load_passages
 from knowledge.tables import Complaint, Correction, Document, Edit, Entry, PassageRow, Supersession
+from retrieval.text import language_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,6 +38,7 @@ class Publication:
     """All that an approval of this draft will write; also what a proof tries out on a candidate."""
 
     correction_id: int
+    collection: str  # of the correction: only there it is seen, proved and served
     revision: int  # of the correction that was prepared; approval refuses another
     seq: int  # of the log that was read
     draft: Draft
@@ -86,11 +88,10 @@ def prepare(session: Session, correction: Correction, embedder: Embedder) -> Pub
     old = active_edits(session, standing)
     new: dict[str, list[DraftEdit]] = {}
     for edit in draft.edits:
-        _check_edit(session, edit, {one.document_id for one in old})
+        _check_edit(session, edit, {one.document_id for one in old}, correction.collection)
         new.setdefault(edit.document_id, []).append(edit)
     _check_supersessions(session, correction, draft)
-    base = Content(draft.question, draft.answer, None, {"correction": str(correction.id)})
-    erratum = documents.plan(session, erratum_id(correction.id), base=base, kind="erratum", source="errata")
+    erratum = _plan_erratum(session, correction, draft)
     sources = _plan_sources(session, old, new)
     _refuse_built_upon(session, sources)
     erratum, *edited = documents.embed(session, [erratum, *sources], embedder)
@@ -98,6 +99,7 @@ def prepare(session: Session, correction: Correction, embedder: Embedder) -> Pub
     asked = _asked(session, correction)
     return Publication(
         correction_id=correction.id,
+        collection=correction.collection,
         revision=correction.revision,
         seq=head(session),
         draft=draft,
@@ -109,6 +111,22 @@ def prepare(session: Session, correction: Correction, embedder: Embedder) -> Pub
         seen={one.document_id: documents.see(session, one.document_id) for one in draft.supersedes},
         hidden=hidden,
         shown=shown,
+    )
+
+
+def _plan_erratum(session: Session, correction: Correction, draft: Draft) -> Plan:
+    """The document that says what is right, with the properties of the documents that it speaks of."""
+    changed = {edit.document_id for edit in draft.edits} | {one.document_id for one in draft.supersedes}
+    about = belonging.inherited(session, correction.id, changed)
+    details = {**about.details, "correction": str(correction.id)}
+    return documents.plan(
+        session,
+        erratum_id(correction.id),
+        base=Content(draft.question, draft.answer, None, details),
+        kind="erratum",
+        source="errata",
+        language=language_in(draft.answer, about.language or ""),
+        collection=correction.collection,
     )
 
 
@@ -197,11 +215,12 @@ def _forms(draft: Draft) -> dict[str, str]:
     return {form: text for form, text in forms.items() if form not in excluded}
 
 
-def _check_edit(session: Session, edit: DraftEdit, own: set[str]) -> None:
+def _check_edit(session: Session, edit: DraftEdit, own: set[str], collection: str) -> None:
     """``own``: the documents that this correction edits already; its draft may name the version before that."""
     document = session.get(Document, edit.document_id, populate_existing=True)
     if document is None or document.retired_at is not None:
         raise Invalid(f"There is no document {edit.document_id!r} to edit.")
+    _check_collection(document, collection)
     if document.kind == "erratum":
         raise Invalid(f"{edit.document_id!r} is an erratum: change the answer of its correction instead.")
     if edit.version != document.current_version and edit.document_id not in own:
@@ -216,6 +235,7 @@ def _check_supersessions(session: Session, correction: Correction, draft: Draft)
         document = session.get(Document, one.document_id)
         if document is None:
             raise Invalid(f"There is no document {one.document_id!r} to supersede.")
+        _check_collection(document, correction.collection)
         if one.document_id == erratum_id(correction.id):
             raise Invalid("A correction cannot supersede itself.")
         if one.passage is not None and not session.scalar(
@@ -228,6 +248,17 @@ def _check_supersessions(session: Session, correction: Correction, draft: Draft)
             .limit(1)
         ):
             raise Invalid(f"Document {one.document_id!r} has no passage {one.passage[:60]!r} (any more).")
+
+
+def _check_collection(document: Document, collection: str) -> None:
+    """A correction changes documents of its own collection only. Raises Invalid."""
+    if document.collection != collection:
+        raise Invalid(
+            "Document {document_id!r} is not in the collection {collection!r}, to which this correction belongs.",
+            code="document_outside_correction",
+            document_id=document.id,
+            collection=collection,
+        )
 
 
 def _effect(

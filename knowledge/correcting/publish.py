@@ -26,7 +26,7 @@ from knowledge.correcting.publication import (
 from knowledge.db import utc_now
 from knowledge.errors import NotAllowed, Stale
 from knowledge.tables import Correction, Document, Edit, Entry, EntryQuestion, Golden, Job, Supersession
-from retrieval.text import language_of
+from retrieval.scope import EVERYTHING
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -55,7 +55,7 @@ def approve(
     session: Session, publication: Publication, *, fingerprint: str, actor: str, reason: str | None = None
 ) -> Entry:
     """Publishes. Raises Stale / NotAllowed when somebody else was first or a document changed meanwhile."""
-    correction = corrections.get(session, publication.correction_id)
+    correction = corrections.get(session, publication.correction_id, EVERYTHING)
     draft = publication.draft
     corrections.advance(
         session,
@@ -87,12 +87,13 @@ def approve(
         revision=correction.revision,
         question=draft.question,
         answer=draft.answer,
-        language=language_of(draft.answer),
+        language=publication.erratum.language,
         kind=draft.kind,
         document_id=publication.erratum.document_id,
         document_version=version,
         valid_until=draft.expires,
         replaces=standing.id if standing else None,
+        collection=correction.collection,
         actor=actor,
     )
     session.add(entry)

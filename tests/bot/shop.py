@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from bot import feedback
 from bot.events import metrics
 from bot.tables import Answer
+from retrieval.scope import EVERYTHING
 from tests.loop.world import World, put, world
 
 if TYPE_CHECKING:
@@ -56,11 +57,13 @@ def correct(made: World, question: str, answer: str) -> None:
     """Complains about a question from elsewhere and approves another answer."""
     with made.parts.database.write() as session:
         said = feedback.Said("down")
-        row = feedback.rate_elsewhere(session, query=question, response="?", said=said, user=None, who="shop front")
+        row = feedback.rate_elsewhere(
+            session, EVERYTHING, query=question, response="?", said=said, user=None, who="shop front"
+        )
         number = row.correction_id
     assert number is not None
-    made.parts.curation.draft(number, {"answer": answer}, actor="carla")
-    made.parts.curation.approve(number, actor="carla")
+    made.parts.curation(EVERYTHING).draft(number, {"answer": answer}, actor="carla")
+    made.parts.curation(EVERYTHING).approve(number, actor="carla")
 
 
 def refuse_inserts(database: Database, table: str) -> None:

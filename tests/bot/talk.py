@@ -13,6 +13,7 @@ from bot.tables import Answer, Conversation
 from knowledge.correcting.curation import Curation
 from knowledge.db import Database
 from knowledge.log import KnowledgeLog, head
+from retrieval.scope import EVERYTHING
 from retrieval.search import Searcher
 from tests.fakes import HashingEmbedder
 
@@ -34,7 +35,8 @@ class Talk:
             self.database,
             self.searcher,
             self.embedder,
-            lambda question, candidate: self.searcher.search(question, 4, candidate=candidate).hits,
+            lambda question, candidate, scope: self.searcher.search(question, 4, scope=scope, candidate=candidate).hits,
+            EVERYTHING,
         )
 
     def close(self) -> None:
@@ -77,11 +79,11 @@ class Talk:
         """Returns the id of the correction that the rating leads to."""
         with self.database.write() as session:
             answer = conversations.get_answer(session, answer_id, self._owner(answer_id))
-            return feedback.rate(session, answer, Said(rating, **said), who=who).correction_id
+            return feedback.rate(session, answer, Said(rating, **said), EVERYTHING, who=who).correction_id
 
     def unanswered(self, answer_id: str) -> None:
         with self.database.write() as session:
-            feedback.report_unanswered(session, answer_id)
+            feedback.report_unanswered(session, answer_id, EVERYTHING)
 
     def correct(self, correction_id: int, answer: str) -> None:
         self.curation.draft(correction_id, {"answer": answer}, actor="ann")
@@ -90,7 +92,7 @@ class Talk:
     def turn(self, conversation_id: str, *, owner: str = "visitor:a") -> dict[str, Any]:
         """The last turn as its owner sees it."""
         with self.database.read() as session:
-            found = conversations.transcript(session, conversations.get(session, conversation_id, owner))
+            found = conversations.transcript(session, conversations.get(session, conversation_id, owner), EVERYTHING)
         turn: dict[str, Any] = found["turns"][-1]
         return turn
 

@@ -12,6 +12,7 @@ from bot.settings import Settings
 from knowledge import put
 from knowledge.correcting import corrections
 from knowledge.correcting.corrections import NewComplaint
+from retrieval.scope import EVERYTHING
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +43,9 @@ def complain(errata: CommandLine, question: str = QUESTION) -> int:
             "knowledge_version": 1,
         }
         found = corrections.report(
-            session, NewComplaint(question, snapshot, "rated_down", "visitor", rating="down", comment="That is wrong.")
+            session,
+            NewComplaint(question, snapshot, "rated_down", "visitor", rating="down", comment="That is wrong."),
+            EVERYTHING,
         )
         number = found.id
     parts.close()
@@ -111,7 +114,7 @@ def test_ingest_options_that_belong_together_are_asked_for(errata: CommandLine, 
 def test_ingest_keeps_out_what_a_curator_retired_until_it_is_restored(errata: CommandLine, shop: Path) -> None:
     errata("ingest", str(shop))
     parts = errata.parts(Settings(data=errata.data))
-    put.remove(parts.database, "shop/hours.md", actor="carla")
+    put.remove(parts.database, "shop/hours.md", EVERYTHING, actor="carla")
     parts.close()
     said = errata("ingest", str(shop))
     assert said.out.startswith("3 files: 0 indexed, 2 unchanged, 1 kept out; 2 documents; ")

@@ -13,6 +13,7 @@ from bot.answering.exchange import Ask, SourcesFound
 from bot.conversations import MAX_QUESTION, NOT_MINE
 from bot.tables import Answer, Conversation, Feedback, Signal, Survey
 from knowledge.errors import Invalid, NotFound
+from retrieval.scope import EVERYTHING
 from tests.bot.talk import SOURCE, Talk
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def test_a_question_is_stored_before_its_answer(talk: Talk) -> None:
         answer_id, "How long\n can I return goods?", "running", "", 0
     )  # fmt: skip
     with talk.database.read() as session:
-        assert [line["title"] for line in conversations.listing(session, "visitor:a")] == [
+        assert [line["title"] for line in conversations.listing(session, "visitor:a", EVERYTHING)] == [
             "How long can I return goods?"
         ]
 
@@ -65,7 +66,7 @@ def test_a_question_that_is_none_is_refused(talk: Talk, question: str, says: str
     with pytest.raises(Invalid, match=says):
         talk.begin(question)
     with talk.database.read() as session:
-        assert conversations.listing(session, "visitor:a") == []
+        assert conversations.listing(session, "visitor:a", EVERYTHING) == []
 
 
 def test_ids_cannot_be_guessed(talk: Talk) -> None:
@@ -80,7 +81,7 @@ def test_another_s_conversation_is_as_unknown_as_none(talk: Talk) -> None:
     conversation_id, answer_id = talk.ask("How long?", owner="visitor:a")
     with talk.database.read() as session:
         for owner in ("visitor:b", "user:a", "visitor:", ""):
-            assert conversations.listing(session, owner) == []
+            assert conversations.listing(session, owner, EVERYTHING) == []
             messages = set()
             for asked in (conversation_id, "0" * 32):
                 with pytest.raises(NotFound) as error:
@@ -176,7 +177,7 @@ def test_a_curated_answer_that_was_not_the_question_is_not_given_again(talk: Tal
     _, again = talk.begin("How long?", conversation_id=conversation_id)
     with talk.database.read() as session:
         answer = session.get_one(Answer, again)
-        ask = conversations.ask_for(session, answer, language=None, filters=None)
+        ask = conversations.ask_for(session, answer, EVERYTHING, language=None, filters=None)
         assert (ask.exclude_entries, ask.fresh) == (frozenset({5}), False)
         assert conversations.not_mine(session, other) == frozenset()
 
@@ -186,7 +187,7 @@ def asked_anew(talk: Talk, conversation_id: str, answer_id: str) -> Ask:
     with talk.database.read() as session:
         earlier = session.get_one(Answer, answer_id)
         return conversations.ask_for(
-            session, session.get_one(Answer, again), language=None, filters=None, again=earlier
+            session, session.get_one(Answer, again), EVERYTHING, language=None, filters=None, again=earlier
         )
 
 
@@ -220,11 +221,11 @@ def test_the_list_has_the_newest_first(talk: Talk) -> None:
     second, _ = talk.ask("Second?")
     talk.ask("Third?", owner="visitor:b")
     with talk.database.read() as session:
-        assert [line["id"] for line in conversations.listing(session, "visitor:a")] == [second, first]
+        assert [line["id"] for line in conversations.listing(session, "visitor:a", EVERYTHING)] == [second, first]
     talk.ask("More?", conversation_id=first)
     with talk.database.read() as session:
-        assert [line["id"] for line in conversations.listing(session, "visitor:a")] == [first, second]
-        assert len(conversations.listing(session, "visitor:a", limit=1)) == 1
+        assert [line["id"] for line in conversations.listing(session, "visitor:a", EVERYTHING)] == [first, second]
+        assert len(conversations.listing(session, "visitor:a", EVERYTHING, limit=1)) == 1
 
 
 def test_renaming_and_deleting(talk: Talk) -> None:

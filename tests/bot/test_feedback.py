@@ -13,6 +13,7 @@ from bot.tables import Answer, Feedback, Signal, Survey
 from knowledge.correcting import corrections
 from knowledge.errors import Invalid
 from knowledge.tables import Complaint, Entry, Observation
+from retrieval.scope import EVERYTHING
 from tests.bot.talk import Talk
 
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ def test_a_complaint_that_was_merged_is_told_of_the_other_s_correction(talk: Tal
     talk.correct(other, "Within 30 days.")
     assert talk.turn(conversation_id)["correction"]["answer"] == "Within 30 days."
     with talk.database.read() as session:
-        assert [line["corrected"] for line in conversations.listing(session, "visitor:a")] == [True]
+        assert [line["corrected"] for line in conversations.listing(session, "visitor:a", EVERYTHING)] == [True]
 
 
 def test_a_curated_answer_that_is_complained_about_reopens_its_correction(talk: Talk) -> None:
@@ -215,7 +216,7 @@ def test_a_curated_answer_that_is_complained_about_reopens_its_correction(talk: 
     told = talk.turn(conversation_id, owner="visitor:b")["correction"]
     assert (told["state"], told["corrected"]) == ("reopened", False)  # nothing newer than this answer
     with talk.database.read() as session:
-        assert [line["corrected"] for line in conversations.listing(session, "visitor:b")] == [False]
+        assert [line["corrected"] for line in conversations.listing(session, "visitor:b", EVERYTHING)] == [False]
 
 
 def test_a_curated_answer_in_other_words_reopens_the_correction_that_gave_it(talk: Talk) -> None:
@@ -271,7 +272,7 @@ def test_what_cannot_be_kept_is_refused(talk: Talk, said: Said, says: str) -> No
     with talk.database.write() as session:
         answer = session.get_one(Answer, answer_id)
         with pytest.raises(Invalid, match=says):
-            feedback.rate(session, answer, said, who="visitor")
+            feedback.rate(session, answer, said, EVERYTHING, who="visitor")
     assert count(talk, Feedback) == 0
 
 
@@ -284,7 +285,13 @@ def test_unknown_reasons_are_kept(talk: Talk) -> None:
 def elsewhere(talk: Talk, rating: str, query: str = "How long?", user: str | None = "u1") -> int | None:
     with talk.database.write() as session:
         row = feedback.rate_elsewhere(
-            session, query=query, response="14 days.", said=Said(rating, comment="no"), user=user, who="key shop"
+            session,
+            EVERYTHING,
+            query=query,
+            response="14 days.",
+            said=Said(rating, comment="no"),
+            user=user,
+            who="key shop",
         )
         return row.correction_id
 
@@ -342,7 +349,7 @@ def test_who_complained_hears_of_the_item_that_the_complaint_was_split_off_into(
     assert talk.turn(conversation_id, owner="visitor:b")["correction"]["corrected"] is True  # of another question
     with talk.database.write() as session:
         complaint = session.scalars(sa.select(Complaint.id).where(Complaint.question == "How fast?")).one()
-        _, apart = feedback.split(session, kept, [complaint], actor="ann")
+        _, apart = feedback.split(session, kept, [complaint], EVERYTHING, actor="ann")
         assert apart.id == merged
     told = talk.turn(conversation_id, owner="visitor:b")["correction"]
     assert (told["state"], told["corrected"]) == ("reopened", False)
@@ -356,7 +363,7 @@ def test_a_complaint_that_never_had_an_item_of_its_own_is_followed_when_it_is_sp
     assert talk.rate(answer_id, "down") == kept
     with talk.database.write() as session:
         complaint = session.scalars(sa.select(Complaint.id).where(Complaint.question == "How fast?")).one()
-        _, apart = feedback.split(session, kept, [complaint], actor="ann")
+        _, apart = feedback.split(session, kept, [complaint], EVERYTHING, actor="ann")
     assert talk.turn(conversation_id)["correction"]["state"] == "queued"
     with talk.database.read() as session:
         row = session.scalars(sa.select(Feedback).where(Feedback.answer_id == answer_id)).one()
@@ -374,7 +381,7 @@ def verified(talk: Talk, question: str) -> int:
     assert correction_id is not None
     talk.correct(correction_id, "Within 30 days.")
     with talk.database.write() as session:
-        corrections.advance(session, corrections.get(session, correction_id), "verify", actor="recheck")
+        corrections.advance(session, corrections.get(session, correction_id, EVERYTHING), "verify", actor="recheck")
     return correction_id
 
 

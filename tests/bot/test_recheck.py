@@ -20,6 +20,7 @@ from knowledge.db import utc_now
 from knowledge.documents import Content
 from knowledge.put import NewDocument
 from knowledge.tables import Correction, Entry, Job, LogChange, PassageRow
+from retrieval.scope import EVERYTHING
 from tests.bot.talk import Talk
 from tests.fakes import ScriptedChat
 
@@ -53,7 +54,7 @@ def assembled(kind: type[Answerer], talk: Talk, text: str) -> Answerer:
 def publish(talk: Talk, question: str, **parts: Any) -> int:
     with talk.database.write() as session:
         correction_id = report(
-            session, NewComplaint(question, {"answer": "14"}, "rated_down", "visitor", rating="down")
+            session, NewComplaint(question, {"answer": "14"}, "rated_down", "visitor", rating="down"), EVERYTHING
         ).id
     talk.curation.draft(correction_id, {"answer": "Within 30 days.", **parts}, actor="ann")
     talk.curation.approve(correction_id, actor="ann", override=True, reason="known")

@@ -160,7 +160,7 @@ def test_administrator_adds_accounts_and_keys(office: World, now: list[float]) -
     assert (line["created_by"], line["revoked_at"], set(line)) == (
         "ada",
         None,
-        {"id", "name", "role", "created_by", "created_at", "revoked_at"},
+        {"id", "name", "role", "collection", "created_by", "created_at", "revoked_at"},
     )
 
 

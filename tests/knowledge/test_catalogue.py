@@ -8,6 +8,7 @@ import pytest
 
 from knowledge import catalogue
 from knowledge.errors import NotFound
+from retrieval.scope import EVERYTHING
 from tests.knowledge.world import RETURNS, SHIPPING, World
 
 
@@ -21,7 +22,7 @@ def documents(world: World) -> None:
 
 def document(world: World, document_id: str, **how: Any) -> dict[str, Any]:
     with world.database.read() as session:
-        return catalogue.document(session, document_id, **how)
+        return catalogue.document(session, document_id, EVERYTHING, **how)
 
 
 @pytest.mark.parametrize(
@@ -38,14 +39,14 @@ def document(world: World, document_id: str, **how: Any) -> dict[str, Any]:
 )
 def test_the_list_can_be_narrowed(world: World, how: dict[str, Any], found: list[str]) -> None:
     with world.database.read() as session:
-        listing = catalogue.listing(session, **how)
+        listing = catalogue.listing(session, EVERYTHING, **how)
     assert [line["id"] for line in listing["documents"]] == found
     assert listing["total"] == (3 if "q" not in how else len(found))
 
 
 def test_a_line_tells_what_stands(world: World) -> None:
     with world.database.read() as session:
-        lines = {line["id"]: line for line in catalogue.listing(session)["documents"]}
+        lines = {line["id"]: line for line in catalogue.listing(session, EVERYTHING)["documents"]}
     told = {id_: (line["kind"], line["version"], line["passages"], line["retired"]) for id_, line in lines.items()}
     assert told == {
         "returns": ("source", 2, 2, False),

@@ -11,6 +11,7 @@ from knowledge.documents import Content, Replacement, compose
 from knowledge.errors import Invalid, NotFound, Stale
 from knowledge.put import NewDocument, Stored
 from knowledge.tables import Embedding, LogStep, PassageRow
+from retrieval.scope import EVERYTHING
 from tests.knowledge.world import World, assert_index_follows
 
 RETURNS = "# Returns\n\nGoods may be returned within 14 days.\n\n# Refunds\n\nMoney comes back within 5 days."
@@ -34,7 +35,7 @@ def new(document_id: str, text: str) -> NewDocument:
 def test_put_makes_a_document_searchable(world: World) -> None:
     assert world.put("returns", RETURNS) == Stored("returns", 1, changed=True)
     assert world.live() == {"returns": ["Goods may be returned within 14 days.", "Money comes back within 5 days."]}
-    hit = world.searcher.search("returned within 14 days").hits[0].passage
+    hit = world.searcher.search("returned within 14 days", scope=EVERYTHING).hits[0].passage
     assert (hit.document_id, hit.version, hit.position, hit.headings) == ("returns", 1, 0, ("Returns",))
     assert log(world) == [("put", "returns")]
     assert_index_follows(world)

@@ -8,6 +8,7 @@ import pytest
 
 from knowledge import ingest, put
 from knowledge.errors import Invalid, NotFound
+from retrieval.scope import EVERYTHING
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,7 +74,7 @@ def test_ingest_a_changed_file_is_a_new_version(world: World, manual: Path) -> N
     report = run(world, manual)
     changed = next(one for one in report.files if one.name == "returns.md")
     assert (changed.state, changed.document_id, changed.version) == ("indexed", "manual/returns.md", 2)
-    (hit, *_) = world.searcher.search("Within how many days?", 1).hits
+    (hit, *_) = world.searcher.search("Within how many days?", 1, scope=EVERYTHING).hits
     assert hit.passage.text == "Within 30 days."
 
 
@@ -165,10 +166,10 @@ def test_ingest_rows_that_a_curator_retired_stay_retired_and_the_others_are_take
 def test_a_retired_document_is_restored_with_its_text_and_follows_its_file_again(world: World, manual: Path) -> None:
     run(world, manual)
     world.remove("manual/returns.md")
-    stored = put.restore(world.database, world.embedder, "manual/returns.md", actor="bob")
+    stored = put.restore(world.database, world.embedder, "manual/returns.md", EVERYTHING, actor="bob")
     assert (stored.changed, stored.version) == (True, 1)
     assert world.live()["manual/returns.md"] == ["Within 14 days."]
-    assert not put.restore(world.database, world.embedder, "manual/returns.md", actor="bob").changed
+    assert not put.restore(world.database, world.embedder, "manual/returns.md", EVERYTHING, actor="bob").changed
     (manual / "returns.md").write_text("# Returns\n\nWithin 30 days.\n", encoding="utf-8")
     assert states(run(world, manual))["returns.md"] == "indexed"
     assert world.live()["manual/returns.md"] == ["Within 30 days."]
@@ -176,7 +177,7 @@ def test_a_retired_document_is_restored_with_its_text_and_follows_its_file_again
 
 def test_a_document_that_does_not_exist_is_not_restored(world: World) -> None:
     with pytest.raises(NotFound):
-        put.restore(world.database, world.embedder, "nothing", actor="bob")
+        put.restore(world.database, world.embedder, "nothing", EVERYTHING, actor="bob")
 
 
 def test_a_document_that_a_curator_retired_comes_back_when_a_person_puts_it(world: World) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from knowledge.log import KnowledgeLog, NotEmbedded, head
+from retrieval.scope import EVERYTHING
 from tests.fakes import HashingEmbedder
 from tests.knowledge.world import RETURNS, World, assert_index_follows
 
@@ -12,7 +13,7 @@ from tests.knowledge.world import RETURNS, World, assert_index_follows
 def test_an_empty_log_has_nothing(world: World) -> None:
     seq, rows = world.source.rows()
     assert (world.source.head(), seq, list(rows), world.source.changes(0), world.source.ids()) == (0, 0, [], [], [])
-    assert world.searcher.search("anything").hits == ()
+    assert world.searcher.search("anything", scope=EVERYTHING).hits == ()
     assert world.searcher.check().ok
 
 
@@ -80,34 +81,31 @@ def test_passages_are_given_live_or_not(world: World) -> None:
     }
 
 
-def test_select_restricts_by_language_and_details(world: World) -> None:
+def test_select_restricts_by_what_documents_are(world: World) -> None:
     world.put("en", "Goods may be returned.", details={"country": "NL"})
     world.put("zh", "商品可以退货。", details={"country": "CN"})
     world.publish("How long?", "30 days.")
     select = world.source.select
-    assert select(language=None, filters={}) is None
-    assert select(language="zh", filters={}) == {2}
-    assert select(language="en", filters={}) == {1, 3}
-    assert select(language=None, filters={"country": "NL"}) == {1}
-    assert select(language="zh", filters={"country": "NL"}) == frozenset()
-    assert select(language=None, filters={"kind": "erratum"}) == {3}
-    assert select(language=None, filters={"source": "api", "document_id": "zh"}) == {2}
-    assert select(language=None, filters={"no such": "x"}) == frozenset()
+    assert select({}) == {1, 2, 3}
+    assert select({"country": "NL"}) == {1}
+    assert select({"kind": "erratum"}) == {3}
+    assert select({"source": "api", "document_id": "zh"}) == {2}
+    assert select({"no such": "x"}) == frozenset()
     world.remove("en")
-    assert select(language="en", filters={}) == {3}
+    assert select({}) == {2, 3}
 
 
 @pytest.mark.parametrize("key", ["a'b", "a.b", "$", "a]b", "", "ключ", "x" * 5000])
 def test_select_takes_any_name_of_a_detail(world: World, key: str) -> None:
     world.put("one", "One.", details={key: "yes", "other": "no"})
-    assert world.source.select(language=None, filters={key: "yes"}) == {1}
-    assert world.source.select(language=None, filters={key: "no"}) == frozenset()
+    assert world.source.select({key: "yes"}) == {1}
+    assert world.source.select({key: "no"}) == frozenset()
 
 
 @pytest.mark.parametrize("key", ['a"b', "\\", "a\x00b", "a\nb", "\ud800"])
 def test_select_finds_nothing_by_a_name_that_cannot_be_asked_for(world: World, key: str) -> None:
     world.put("one", "One.", details={key: "yes"})
-    assert world.source.select(language=None, filters={key: "yes"}) == frozenset()
+    assert world.source.select({key: "yes"}) == frozenset()
 
 
 def test_another_model_needs_its_own_vectors(world: World) -> None:

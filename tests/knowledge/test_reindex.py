@@ -13,6 +13,7 @@ from knowledge.log import KnowledgeLog, NotEmbedded
 from knowledge.put import NewDocument
 from knowledge.reindex import BATCH, MismatchError, Running, count_missing, one_at_a_time, reindex
 from knowledge.tables import PassageRow
+from retrieval.scope import EVERYTHING
 from retrieval.search import Searcher
 from retrieval.snapshot import Snapshots
 from tests.fakes import HashingEmbedder
@@ -81,7 +82,7 @@ def test_reindex_for_another_model_reembeds_and_keeps_corrections(world: World, 
     searcher = Searcher(
         KnowledgeLog(world.database, new.fingerprint), new, snapshots=Snapshots(tmp_path / "index"), compact_after=10
     )
-    hit = searcher.search("Can I return sale items?", 1).hits[0]
+    hit = searcher.search("Can I return sale items?", 1, scope=EVERYTHING).hits[0]
     assert hit.passage.erratum
     assert searcher.check().ok
     searcher.close()
@@ -94,16 +95,18 @@ def test_reindex_beside_a_server_is_served_from_the_next_question_on(world: Worl
     folder = tmp_path / "index"
     server = Searcher(world.source, world.embedder, snapshots=Snapshots(folder), compact_after=1)
     world.put("hours", "The shop opens at nine.")
-    assert [hit.passage.document_id for hit in server.search("When does the shop open?").hits] == ["hours"]
+    assert [hit.passage.document_id for hit in server.search("When does the shop open?", scope=EVERYTHING).hits] == [
+        "hours"
+    ]
     new = NewDocument("returns", Content("Returns", "Sale items cannot be returned."))
     put.put(world.database, HashingEmbedder(fingerprint="other", dimension=32), [new], actor="ann")
     with pytest.raises(NotEmbedded, match="errata reindex"):
-        server.search("Can I return sale items?")
+        server.search("Can I return sale items?", scope=EVERYTHING)
     assert reindex(world.database, world.embedder, folder).embedded == 1
-    assert server.search("Can I return sale items?").hits[0].passage.document_id == "returns"
+    assert server.search("Can I return sale items?", scope=EVERYTHING).hits[0].passage.document_id == "returns"
     assert server.check().ok
     world.put("hours", "The shop opens at ten.")  # and the server goes on, with its own snapshots
-    assert server.search("When does the shop open?").hits[0].passage.text == "The shop opens at ten."
+    assert server.search("When does the shop open?", scope=EVERYTHING).hits[0].passage.text == "The shop opens at ten."
     server.close()
     restored = Snapshots(folder).load_newest(world.embedder.fingerprint)
     assert restored is not None

@@ -21,6 +21,7 @@ from knowledge.log import KnowledgeLog
 from knowledge.put import NewDocument, Stored
 from knowledge.tables import PassageRow
 from retrieval.index import Index
+from retrieval.scope import EVERYTHING
 from retrieval.search import Searcher
 from tests.fakes import HashingEmbedder
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from retrieval.passage import Hit
+    from retrieval.scope import Scope
     from retrieval.search import Candidate
 
 RETURNS = "# Returns\n\nGoods may be returned within 14 days.\n\n# Refunds\n\nMoney comes back within 5 days."
@@ -55,11 +57,11 @@ class World:
     def _assemble(self) -> None:
         self.source = KnowledgeLog(self.database, self.embedder.fingerprint)
         self.searcher = Searcher(self.source, self.embedder)
-        self.curation = Curation(self.database, self.searcher, self.embedder, self.read)
+        self.curation = Curation(self.database, self.searcher, self.embedder, self.read, EVERYTHING)
 
-    def read(self, question: str, candidate: Candidate | None) -> Sequence[Hit]:
+    def read(self, question: str, candidate: Candidate | None, scope: Scope) -> Sequence[Hit]:
         """What an answer stands on: here simply the first hits."""
-        return self.searcher.search(question, self.passages, candidate=candidate).hits
+        return self.searcher.search(question, self.passages, scope=scope, candidate=candidate).hits
 
     def restart(self, copy_of: Path | None = None) -> None:
         """As a server does when it stops and starts: nothing is known but what the file says. ``copy_of``: and the
@@ -80,12 +82,12 @@ class World:
         return put.put(self.database, self.embedder, [new], actor="ann")[0]
 
     def remove(self, document_id: str) -> int | None:
-        return put.remove(self.database, document_id, actor="ann")
+        return put.remove(self.database, document_id, EVERYTHING, actor="ann")
 
     def complain(self, question: str, *, correction_id: int | None = None, **said: Any) -> int:
         """Somebody rates an answer to this question down. Returns the correction's id."""
         with self.database.write() as session:
-            return corrections.report(session, complaint(question, **said), correction_id=correction_id).id
+            return corrections.report(session, complaint(question, **said), EVERYTHING, correction_id=correction_id).id
 
     def draft(self, asked: str, answer: str, **parts: Any) -> int:
         """A complaint with a draft that is ready to be approved."""
@@ -123,7 +125,10 @@ class World:
     def results(self, queries: Sequence[str]) -> list[list[tuple[int, float, dict[str, float]]]]:
         """For each question the ids, scores and stages of the hits, in order: what a rollback must bring back."""
         return [
-            [(hit.passage.id, round(hit.score, 6), dict(hit.stages)) for hit in self.searcher.search(query, 10).hits]
+            [
+                (hit.passage.id, round(hit.score, 6), dict(hit.stages))
+                for hit in self.searcher.search(query, 10, scope=EVERYTHING).hits
+            ]
             for query in queries
         ]
 
@@ -201,7 +206,7 @@ def bring_to(world: World, state: State) -> int:
 
 def advance(world: World, correction_id: int, action: str, **how: Any) -> None:
     with world.database.write() as session:
-        corrections.advance(session, corrections.get(session, correction_id), action, actor="bob", **how)
+        corrections.advance(session, corrections.get(session, correction_id, EVERYTHING), action, actor="bob", **how)
 
 
 def history(world: World, correction_id: int) -> list[tuple[str, str | None, str, str, str | None]]:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from retrieval.errors import ChangeError, VectorError
 from retrieval.index import Index, digest
 from retrieval.passage import Change, Row
+from retrieval.scope import EVERYTHING
 from retrieval.text import tokens
 from tests.fakes import HashingEmbedder
 
@@ -35,10 +36,12 @@ def build(*rows: Row, seq: int = 0) -> Index:
 
 def everything(index: Index, allowed: frozenset[int] | None = None) -> list[object]:
     """All that can be seen of an index: ids, and what each query finds, in order and with scores."""
+    view = index.within(EVERYTHING)
+    part = view.part(allowed=allowed)
     return [index.ids().tolist(), len(index), index.digests()] + [
         (
-            index.dense(EMBEDDER.query(query), k, allowed=allowed),
-            index.keyword(tokens(query), k, allowed=allowed),
+            view.dense(EMBEDDER.query(query), k, part),
+            view.keyword(tokens(query), k, part),
         )
         for query in QUERIES
         for k in (1, 3, 100)
@@ -83,7 +86,8 @@ def test_compacted_index_equals_a_build_to_the_last_array(history: list[object])
         live = {id_: text for id_, text in live.items() if id_ not in hidden} | {new.id: new.text for new in added}
     one, other = index.sealed, build(*(row(id_, text) for id_, text in live.items())).sealed
     assert one.keywords.terms == other.keywords.terms
-    for name in ("ids", "digests"):
+    assert one.labels == other.labels
+    for name in ("ids", "digests", "codes"):
         assert np.array_equal(getattr(one, name), getattr(other, name))
     for name in ("starts", "ordinals", "counts", "lengths"):
         assert np.array_equal(getattr(one.keywords, name), getattr(other.keywords, name))
@@ -117,7 +121,10 @@ def test_apply_of_a_rollback_restores_the_sealed_row() -> None:
 def test_apply_of_a_hidden_id_with_another_text_finds_the_new_text_only() -> None:
     index = build(row(1, "how to bake bread"), row(2, "the oven"))
     changed = index.apply(Change(1, (), frozenset({1}))).apply(Change(2, (row(1, "导入数据"),)))
-    assert (changed.keyword(["bread"], 5), [id_ for id_, _ in changed.keyword(["导入"], 5)]) == ([], [1])
+    assert (
+        changed.within(EVERYTHING).keyword(["bread"], 5),
+        [id_ for id_, _ in changed.within(EVERYTHING).keyword(["导入"], 5)],
+    ) == ([], [1])
     assert everything(changed) == everything(build(row(1, "导入数据"), row(2, "the oven"), seq=2))
 
 
@@ -156,12 +163,12 @@ def test_build_refuses_an_id_that_comes_twice() -> None:
 
 def test_dense_refuses_a_question_of_another_dimension() -> None:
     with pytest.raises(VectorError):
-        build(row(1, "a")).dense(np.eye(3, dtype=np.float32)[0], 1)
+        build(row(1, "a")).within(EVERYTHING).dense(np.eye(3, dtype=np.float32)[0], 1)
 
 
 def test_dense_finds_the_same_text_first_and_orders_copies_by_id() -> None:
     index = build(*(row(id_, TEXTS[0]) for id_ in (5, 3, 9))).apply(Change(1, (row(4, TEXTS[0]), row(1, TEXTS[1]))))
-    assert index.dense(EMBEDDER.query(TEXTS[0]), 4) == [(3, 1.0), (4, 1.0), (5, 1.0), (9, 1.0)]
+    assert index.within(EVERYTHING).dense(EMBEDDER.query(TEXTS[0]), 4) == [(3, 1.0), (4, 1.0), (5, 1.0), (9, 1.0)]
 
 
 def test_index_contains_live_ids_only() -> None:
@@ -170,4 +177,4 @@ def test_index_contains_live_ids_only() -> None:
 
 
 def test_digest_tells_texts_apart() -> None:
-    assert len({digest(text) for text in ("", "a", "A", "a\n", "\ud800")}) == 5
+    assert len({digest(Row(1, text, EMBEDDER.query(""))) for text in ("", "a", "A", "a\n", "\ud800")}) == 5

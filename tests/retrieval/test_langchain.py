@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from retrieval.langchain import ErrataRetriever
+from retrieval.scope import EVERYTHING
 from retrieval.search import Searcher
 from tests.fakes import MemoryLog, passage
 
@@ -8,7 +9,7 @@ from tests.fakes import MemoryLog, passage
 def test_retriever_gives_documents_with_their_reasons() -> None:
     source = MemoryLog()
     source.add(passage(1, "how to bake bread", title="Bread"), passage(2, "数据导入", language="zh"))
-    retriever = ErrataRetriever(searcher=Searcher(source, source.embedder), k=1)
+    retriever = ErrataRetriever(searcher=Searcher(source, source.embedder), k=1, scope=EVERYTHING)
     (document,) = retriever.invoke("bread")
     assert (document.id, document.page_content) == ("1", "how to bake bread")
     assert {
@@ -26,5 +27,5 @@ def test_retriever_gives_documents_with_their_reasons() -> None:
 def test_retriever_restricts_to_a_language() -> None:
     source = MemoryLog()
     source.add(passage(1, "how to bake bread"), passage(2, "数据导入", language="zh"))
-    retriever = ErrataRetriever(searcher=Searcher(source, source.embedder), language="zh")
+    retriever = ErrataRetriever(searcher=Searcher(source, source.embedder), language="zh", scope=EVERYTHING)
     assert [document.id for document in retriever.invoke("bread")] == ["2"]

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import replace
 
 import pytest
 
 from retrieval.passage import Hit
+from retrieval.scope import EVERYTHING
 from retrieval.search import Check, Searcher, errata_first
 from tests.fakes import HashingEmbedder, MemoryLog, passage
 
@@ -24,7 +26,7 @@ def knowledge(*, hide: int | None = None) -> tuple[MemoryLog, Searcher]:
 
 
 def ids(searcher: Searcher, query: str, **options: object) -> list[int]:
-    return [hit.passage.id for hit in searcher.search(query, **options).hits]  # type: ignore[arg-type]
+    return [hit.passage.id for hit in searcher.search(query, **options, scope=EVERYTHING).hits]  # type: ignore[arg-type]
 
 
 def test_search_finds_by_words_and_by_meaning() -> None:
@@ -39,7 +41,7 @@ def test_search_finds_by_words_and_by_meaning() -> None:
 
 def test_search_hits_carry_the_score_of_each_stage() -> None:
     _, searcher = knowledge()
-    result = searcher.search("the opening hours of the shop", 4)
+    result = searcher.search("the opening hours of the shop", 4, scope=EVERYTHING)
     first, last = result.hits[0], result.hits[-1]
     assert (first.passage.id, sorted(first.stages)) == (
         2,
@@ -57,25 +59,28 @@ def test_search_sees_each_step_of_the_log_at_once() -> None:
     source, searcher = knowledge()
     assert ids(searcher, "opening hours")[0] == 2
     source.add(passage(5, "the opening hours of the shop are ten to six"), hide=[2])
-    result = searcher.search("opening hours")
+    result = searcher.search("opening hours", scope=EVERYTHING)
     assert (result.hits[0].passage.id, result.seq) == (5, 2)
     assert 2 not in [hit.passage.id for hit in result.hits]
     source.add(passage(2, "the opening hours of the shop are nine to five"), hide=[5])
-    assert searcher.search("opening hours").hits == knowledge()[1].search("opening hours").hits
+    assert (
+        searcher.search("opening hours", scope=EVERYTHING).hits
+        == knowledge()[1].search("opening hours", scope=EVERYTHING).hits
+    )
 
 
 @pytest.mark.parametrize("query", ["", "  \n", "🚀 … !", "\ud800", "\x00"])
 def test_search_for_nothing_finds_nothing(query: str) -> None:
     source, searcher = knowledge()
     before = source.embedder.embedded
-    result = searcher.search(query)
+    result = searcher.search(query, scope=EVERYTHING)
     assert (result.hits, result.best_dense, result.seq) == ((), 0.0, 1)
     assert source.embedder.embedded == before
 
 
 def test_search_of_an_empty_knowledge_base_finds_nothing() -> None:
     source = MemoryLog()
-    result = Searcher(source, source.embedder).search("anything")
+    result = Searcher(source, source.embedder).search("anything", scope=EVERYTHING)
     assert (result.hits, result.best_dense, result.seq) == ((), 0.0, 0)
 
 
@@ -90,12 +95,12 @@ def test_search_of_a_knowledge_base_that_was_emptied_finds_nothing() -> None:
 
 def test_search_returns_at_most_k_hits() -> None:
     _, searcher = knowledge()
-    assert [len(searcher.search("data", k).hits) for k in (1, 2, 10)] == [1, 2, 4]
+    assert [len(searcher.search("data", k, scope=EVERYTHING).hits) for k in (1, 2, 10)] == [1, 2, 4]
 
 
 def test_search_refuses_k_below_one() -> None:
     with pytest.raises(ValueError, match="finds nothing"):
-        knowledge()[1].search("bread", 0)
+        knowledge()[1].search("bread", 0, scope=EVERYTHING)
 
 
 def test_search_in_a_language_finds_no_other() -> None:
@@ -114,7 +119,7 @@ def test_candidate_is_seen_by_its_holder_only() -> None:
     source, searcher = knowledge()
     draft = passage(-1, "the opening hours of the shop are ten to six", erratum=True)
     candidate = searcher.candidate(hide=[2, 999], add=[draft])
-    inside = searcher.search("opening hours", candidate=candidate)
+    inside = searcher.search("opening hours", candidate=candidate, scope=EVERYTHING)
     assert (inside.hits[0].passage, inside.seq) == (draft, 1)
     assert 2 not in [hit.passage.id for hit in inside.hits]
     assert ids(searcher, "opening hours")[0] == 2
@@ -133,9 +138,9 @@ def test_candidate_equals_the_published_state() -> None:
     source, searcher = knowledge()
     text = "the opening hours of the shop are ten to six"
     candidate = searcher.candidate(hide=[2], add=[passage(-1, text)])
-    before = searcher.search("opening hours", candidate=candidate)
+    before = searcher.search("opening hours", candidate=candidate, scope=EVERYTHING)
     source.add(passage(5, text), hide=[2])
-    after = searcher.search("opening hours")
+    after = searcher.search("opening hours", scope=EVERYTHING)
     assert [(hit.passage.text, hit.score, hit.stages) for hit in before.hits] == [
         (hit.passage.text, hit.score, hit.stages) for hit in after.hits
     ]
@@ -185,7 +190,7 @@ def test_search_puts_an_erratum_before_the_passage_that_it_corrects() -> None:
     source.add(*(passage(10 + number, text) for number in range(8)))
     assert ids(searcher, text, k=3) == [2, 10, 11]
     source.add(passage(30, text, erratum=True))
-    result = searcher.search(text, 3)
+    result = searcher.search(text, 3, scope=EVERYTHING)
     assert [found.passage.id for found in result.hits] == [30, 2, 10]
     assert ["erratum" in found.stages for found in result.hits] == [True, False, False]
 
@@ -212,9 +217,9 @@ def test_check_names_every_difference() -> None:
     searcher.refresh()
     source._live = {1, 3, 4, 5}
     source._rows[5] = source._rows[1]
-    source._rows = {id_: type(row)(id_, row.text, row.vector) for id_, row in source._rows.items()}
+    source._rows = {id_: replace(row, id=id_) for id_, row in source._rows.items()}
     changed = source._rows[3]
-    source._rows[3] = type(changed)(3, "another text", changed.vector)
+    source._rows[3] = replace(changed, text="another text")
     check = searcher.check()
     assert (check.missing, check.surplus, check.different, check.ok) == ((5,), (2,), (3,), False)
 
@@ -228,7 +233,7 @@ def test_search_from_many_threads_is_consistent() -> None:
 
     def ask() -> None:
         while not done.is_set():
-            result = searcher.search("the answer")
+            result = searcher.search("the answer", scope=EVERYTHING)
             if [found.passage.id for found in result.hits] != [result.seq - 1]:
                 failures.append(result)
 
@@ -254,8 +259,8 @@ def test_results_do_not_depend_on_compaction() -> None:
         eager.refresh()
         lazy.refresh()
     eager.close()
-    assert [eager.search(f"topic {topic}", 20).hits for topic in range(4)] == [
-        lazy.search(f"topic {topic}", 20).hits for topic in range(4)
+    assert [eager.search(f"topic {topic}", 20, scope=EVERYTHING).hits for topic in range(4)] == [
+        lazy.search(f"topic {topic}", 20, scope=EVERYTHING).hits for topic in range(4)
     ]
 
 
@@ -264,7 +269,7 @@ def test_search_coverage_weighs_words_by_their_rarity() -> None:
     texts = ["The pump failed with error E1101.", "The pump is new.", "The valve is new.", "The door is open."]
     source.add(*(passage(number, text) for number, text in enumerate(texts, start=1)))
     searcher = Searcher(source, source.embedder)
-    known = searcher.search("What is the error E1101?", 3).coverage
-    unknown = searcher.search("Who is the king of Spain?", 3).coverage
+    known = searcher.search("What is the error E1101?", 3, scope=EVERYTHING).coverage
+    unknown = searcher.search("Who is the king of Spain?", 3, scope=EVERYTHING).coverage
     assert known > 0.4 > unknown
-    assert searcher.search("E1101", 3).coverage == 1.0
+    assert searcher.search("E1101", 3, scope=EVERYTHING).coverage == 1.0

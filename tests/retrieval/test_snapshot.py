@@ -9,6 +9,7 @@ import pytest
 
 from retrieval.index import Index
 from retrieval.passage import Change, Row
+from retrieval.scope import EVERYTHING
 from retrieval.search import Searcher
 from retrieval.snapshot import Snapshots
 from tests.fakes import HashingEmbedder, MemoryLog, passage
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 EMBEDDER = HashingEmbedder()
 FILES = [
+    "codes.npy",
     "counts.npy",
     "digests.npy",
     "ids.npy",
@@ -44,7 +46,8 @@ def an_index(seq: int = 3) -> Index:
 def everything(index: Index) -> list[object]:
     from retrieval.text import tokens
 
-    found = [(index.dense(EMBEDDER.query(query), 5), index.keyword(tokens(query), 5)) for query in QUERIES]
+    view = index.within(EVERYTHING)
+    found = [(view.dense(EMBEDDER.query(query), 5), view.keyword(tokens(query), 5)) for query in QUERIES]
     return [index.seq, index.fingerprint, index.ids().tolist(), index.digests(), found]
 
 
@@ -212,11 +215,11 @@ def test_searcher_with_damaged_snapshots_rebuilds_from_its_source(name: str, dam
     source.add(passage(1, "how to bake bread"), passage(2, "如何导入数据"), passage(3, "the oven"))
     source.hide(3)
     first = Searcher(source, EMBEDDER, snapshots=Snapshots(tmp_path))
-    expected = [first.search(query).hits for query in QUERIES]
+    expected = [first.search(query, scope=EVERYTHING).hits for query in QUERIES]
     first.close()
     damage(next(iter(tmp_path.glob("snapshot-*"))) / name)  # type: ignore[operator]
     again = Searcher(source, EMBEDDER, snapshots=Snapshots(tmp_path))
-    assert [again.search(query).hits for query in QUERIES] == expected
+    assert [again.search(query, scope=EVERYTHING).hits for query in QUERIES] == expected
     again.close()
     assert again.check().ok
     assert names(tmp_path) == ["damaged", "snapshot"]

@@ -19,6 +19,7 @@ from knowledge import put
 from knowledge.correcting.corrections import NewComplaint, report
 from knowledge.documents import Content
 from knowledge.put import NewDocument
+from retrieval.scope import EVERYTHING
 from tests.bot.talk import Talk
 from tests.fakes import ScriptedChat
 
@@ -58,7 +59,7 @@ def answerer(talk: Talk, text: str, doubt: float = 0.0, **how: Any) -> Answerer:
 
 
 def status(talk: Talk, question: str, doubt: float, **how: Any) -> str:
-    outcome = answerer(talk, ANSWER, doubt, **how).answer(Ask(question))
+    outcome = answerer(talk, ANSWER, doubt, **how).answer(Ask(question, EVERYTHING))
     assert outcome.prompt[-1].content.endswith(question)  # what it was to answer, also where it was not asked to
     return outcome.status
 
@@ -83,7 +84,7 @@ def test_a_second_asking_is_what_the_outcome_tells_and_stores(talk: Talk) -> Non
     writer = ChatWriter(chat, Gate(1, 0), talk.database, model="scripted", max_tokens=64)
     how = Answerer(talk.database, talk.searcher, writer, profile(INTERCEPT))
     events: list[Event] = []
-    outcome = how.answer(Ask(HELD), events.append)
+    outcome = how.answer(Ask(HELD, EVERYTHING), events.append)
     assert (outcome.status, outcome.answer) == ("answered", ANSWER)
     assert [type(event) for event in events[:2]] == [SourcesFound, Token]
     assert "".join(event.text for event in events if isinstance(event, Token)) == ANSWER
@@ -115,9 +116,9 @@ def test_a_bare_number_of_a_correction_says_what_the_correction_says(
         complaint = NewComplaint(
             "Shall worn shoes be returned too?", {"answer": "?"}, "rated_down", "visitor", rating="down"
         )
-        number = report(session, complaint).id
+        number = report(session, complaint, EVERYTHING).id
     talk.correct(number, "Worn shoes: 7 days.")
-    outcome = answerer(talk, text).answer(Ask("How about worn shoes that shall be returned?"))
+    outcome = answerer(talk, text).answer(Ask("How about worn shoes that shall be returned?", EVERYTHING))
     assert [source.curated for source in outcome.sources][:2] == [True, False]
     assert (outcome.status, outcome.answer) == (("answered", expected) if expected else ("refused", outcome.answer))
 
@@ -127,9 +128,9 @@ def test_a_bare_number_of_a_correction_in_many_passages_is_refused(talk: Talk) -
         complaint = NewComplaint(
             "Shall worn shoes be returned too?", {"answer": "?"}, "rated_down", "visitor", rating="down"
         )
-        number = report(session, complaint).id
+        number = report(session, complaint, EVERYTHING).id
     talk.correct(number, "\n\n".join(f"Step {step}. {'Worn shoes shall be returned. ' * 20}" for step in range(6)))
-    outcome = answerer(talk, "[1]").answer(Ask("How about worn shoes that shall be returned?"))
+    outcome = answerer(talk, "[1]").answer(Ask("How about worn shoes that shall be returned?", EVERYTHING))
     assert outcome.sources[0].curated
     assert outcome.status == "refused"
 
@@ -137,7 +138,7 @@ def test_a_bare_number_of_a_correction_in_many_passages_is_refused(talk: Talk) -
 def corrected(talk: Talk, question: str, answer: str) -> None:
     with talk.database.write() as session:
         complaint = NewComplaint(question, {"answer": "?"}, "rated_down", "visitor", rating="down")
-        number = report(session, complaint).id
+        number = report(session, complaint, EVERYTHING).id
     talk.correct(number, answer)
 
 
@@ -150,7 +151,7 @@ def test_a_short_question_within_a_conversation_is_searched_for_and_not_taken_fo
 ) -> None:
     """ "Who manages?" may ask for the manager of the doors. Until now the answer of another question was served."""
     corrected(talk, "Who manages?", "Ann does.")
-    outcome = answerer(talk, written).answer(Ask("Who manages?", history=(DOORS,)))
+    outcome = answerer(talk, written).answer(Ask("Who manages?", EVERYTHING, history=(DOORS,)))
     assert outcome.status != "curated"
     assert "Ann does." in [source.passage for source in outcome.sources]  # as any document
 
@@ -174,7 +175,7 @@ def test_a_corrected_question_within_a_conversation_is_served_where_all_of_it_wa
     script = lambda prompt: written if "Last question:" in prompt else "Ann brings them [1]."  # noqa: E731
     writer = ChatWriter(ScriptedChat(script=script), Gate(1, 0), talk.database, model="scripted", max_tokens=64)
     path = Answerer(talk.database, talk.searcher, writer, profile())
-    assert path.answer(Ask(question, history=(DOORS,))).status == status
+    assert path.answer(Ask(question, EVERYTHING, history=(DOORS,))).status == status
 
 
 def test_stopping_while_the_model_judges_stops_the_answer(talk: Talk) -> None:
@@ -187,11 +188,11 @@ def test_stopping_while_the_model_judges_stops_the_answer(talk: Talk) -> None:
     chat = ScriptedChat(script=script, doubt=lambda _prompt: 0.1)
     writer = ChatWriter(chat, Gate(1, 0), talk.database, model="scripted", max_tokens=64)
     how = Answerer(talk.database, talk.searcher, writer, profile(INTERCEPT))
-    outcome = how.answer(Ask(HELD), stop=stop)
+    outcome = how.answer(Ask(HELD, EVERYTHING), stop=stop)
     assert (outcome.status, outcome.answer, len(chat.prompts)) == ("stopped", "", 1)
 
 
 def test_a_refusal_by_doubt_counts_what_was_read(talk: Talk) -> None:
-    outcome = answerer(talk, "YES", 0.9, intercept=INTERCEPT).answer(Ask(HELD))
+    outcome = answerer(talk, "YES", 0.9, intercept=INTERCEPT).answer(Ask(HELD, EVERYTHING))
     assert outcome.status == "refused"
     assert outcome.prompt_tokens > 0

@@ -9,6 +9,7 @@ import pytest
 from knowledge.correcting import corrections
 from knowledge.correcting.corrections import TRANSITIONS, State
 from knowledge.errors import Invalid, NotAllowed, NotFound, Stale
+from retrieval.scope import EVERYTHING
 from tests.knowledge.world import advance, bring_to, history
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def test_every_action_in_every_state(world: World, state: State) -> None:
         before = world.rows("corrections", "correction_events")
         target = ALLOWED[state].get(action)
         with world.database.write() as session:
-            correction = corrections.get(session, correction_id)
+            correction = corrections.get(session, correction_id, EVERYTHING)
             assert correction.state == state
             if target is None:
                 with pytest.raises(NotAllowed):

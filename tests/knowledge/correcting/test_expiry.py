@@ -14,6 +14,7 @@ from knowledge.correcting import publish as publishing
 from knowledge.correcting.publish import EXPIRE
 from knowledge.errors import Invalid
 from knowledge.tables import Entry, Job, LogStep
+from retrieval.scope import EVERYTHING
 from tests.knowledge.world import RETURNS, SHIPPING, World, assert_index_follows
 
 UNTIL = datetime(2100, 1, 31, 23, 59, 59, tzinfo=UTC)
@@ -46,7 +47,7 @@ def pass_time(world: World, correction_id: int) -> int:
 
 def served(world: World, question: str = QUESTION) -> str | None:
     with world.database.read() as session:
-        found = matching.match(session, question, now=datetime.now(UTC))
+        found = matching.match(session, question, EVERYTHING, now=datetime.now(UTC))
     return found.answer if found else None
 
 
@@ -71,7 +72,7 @@ def test_what_expired_is_gone_and_what_it_replaced_is_back(world: World) -> None
     edits = [world.edit("returns", "5 days", "7 days")]
     hidden = [{"document_id": "shipping"}]
     correction_id = publish(world, edits=edits, supersedes=hidden)
-    assert world.searcher.search(QUESTION).hits[0].passage.document_id == f"erratum-{correction_id}"
+    assert world.searcher.search(QUESTION, scope=EVERYTHING).hits[0].passage.document_id == f"erratum-{correction_id}"
     assert world.curation.expire(pass_time(world, correction_id))
     assert world.seen() == before
     assert served(world) is None

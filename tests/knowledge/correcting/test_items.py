@@ -11,12 +11,13 @@ import sqlalchemy as sa
 
 from knowledge.correcting import items
 from knowledge.errors import Invalid
+from retrieval.scope import EVERYTHING
 from tests.knowledge.world import RETURNS, World
 
 
 def listing(world: World, **how: Any) -> dict[str, Any]:
     with world.database.read() as session:
-        return items.listing(session, **how)
+        return items.listing(session, EVERYTHING, **how)
 
 
 def questions(world: World, **how: Any) -> list[str]:
@@ -47,6 +48,7 @@ def test_a_line_of_the_queue(queue: World) -> None:
         "live": True,
         "revision": 3,
         "priority": "important",
+        "collection": "main",
         "origin": "rated_down",
         "kind": None,
         "language": "en",
@@ -110,9 +112,9 @@ def test_an_item_is_plain_json(world: World) -> None:
     item = world.curation.item(correction_id)
     assert json.loads(json.dumps(item)) == item
     assert set(item) == {
-        "id", "state", "live", "revision", "priority", "origin", "kind", "language", "question", "answer_excerpt",
-        "claimed_by", "created_at", "updated_at", "complaints", "snapshot", "draft", "suggestions", "proof",
-        "published", "recheck", "observations", "merged_into", "history",
+        "id", "state", "live", "revision", "priority", "collection", "origin", "kind", "language", "question",
+        "answer_excerpt", "claimed_by", "created_at", "updated_at", "complaints", "snapshot", "draft", "suggestions",
+        "proof", "published", "recheck", "observations", "merged_into", "history",
     }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from knowledge.correcting import matching
 from knowledge.correcting.matching import Match, normal_form
+from retrieval.scope import EVERYTHING
 
 if TYPE_CHECKING:
     from tests.knowledge.world import World
@@ -20,7 +21,7 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 def served(world: World, question: str, *, now: datetime = NOW, excluded: frozenset[int] = frozenset()) -> str | None:
     with world.database.read() as session:
-        found = matching.match(session, question, now=now, excluded=excluded)
+        found = matching.match(session, question, EVERYTHING, now=now, excluded=excluded)
     return found.answer if found else None
 
 
@@ -106,7 +107,7 @@ def test_match_serves_the_question_and_its_paraphrases_and_nothing_else(world: W
     assert served(world, "How long returns?") is None  # what was complained with, and the curator reworded
     assert served(world, "How long can I return sale goods?") is None
     with world.database.read() as session:
-        found = matching.match(session, "how long can I return goods", now=NOW)
+        found = matching.match(session, "how long can I return goods", EVERYTHING, now=NOW)
     assert found == Match(
         entry_id=1,
         correction_id=correction_id,

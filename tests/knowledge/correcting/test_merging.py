@@ -9,6 +9,7 @@ import pytest
 from knowledge.correcting import matching, merging
 from knowledge.db import utc_now
 from knowledge.errors import Invalid, NotAllowed, NotFound, Stale
+from retrieval.scope import EVERYTHING
 from tests.knowledge.world import history
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ SHOES, BOOTS, PARCELS = "How long may shoes be returned?", "How long may boots b
 
 def served(world: World, question: str) -> str | None:
     with world.database.read() as session:
-        found = matching.match(session, question, now=utc_now())
+        found = matching.match(session, question, EVERYTHING, now=utc_now())
     return found.answer if found else None
 
 
@@ -34,7 +35,7 @@ def split(world: World, correction_id: int, *questions: str, **how: Any) -> int:
     complaints = world.curation.item(correction_id)["complaints"]
     ids = [one["id"] for one in complaints if one["question"] in questions]
     with world.database.write() as session:
-        _, apart = merging.split(session, correction_id, ids, actor="bob", **how)
+        _, apart = merging.split(session, correction_id, ids, EVERYTHING, actor="bob", **how)
         return apart.id
 
 
@@ -149,14 +150,14 @@ def test_what_cannot_be_split_is_refused(world: World) -> None:
     with pytest.raises(Invalid, match="At least one complaint stays"):
         split(world, correction_id, SHOES, PARCELS)
     with pytest.raises(Invalid, match=f"the very question of correction {correction_id}"), world.database.write() as s:
-        merging.split(s, correction_id, [1], actor="bob")
+        merging.split(s, correction_id, [1], EVERYTHING, actor="bob")
     for ids in ([], [99], [1, 99]):
         with pytest.raises(Invalid, match="are not complaints of correction"), world.database.write() as session:
-            merging.split(session, correction_id, ids, actor="bob")
+            merging.split(session, correction_id, ids, EVERYTHING, actor="bob")
     with pytest.raises(Stale):
         split(world, correction_id, PARCELS, revision=1)
     with pytest.raises(NotFound), world.database.write() as session:
-        merging.split(session, 99, [1], actor="bob")
+        merging.split(session, 99, [1], EVERYTHING, actor="bob")
     world.curation.reject(correction_id, actor="ann", reason="no")
     with pytest.raises(NotAllowed, match="nothing to split"):
         split(world, correction_id, PARCELS)

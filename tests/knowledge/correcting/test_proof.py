@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from knowledge.correcting import curation, publish
 from knowledge.errors import Invalid, NotAllowed, ProofRunning, Regression
 from knowledge.tables import Proof
+from retrieval.scope import EVERYTHING
 from tests.knowledge.world import RETURNS, World
 
 
@@ -296,7 +297,9 @@ def test_a_proof_that_fails_says_so_and_can_be_tried_again(world: World, monkeyp
 def test_the_candidate_of_a_proof_is_prepared_from_what_stands(world: World) -> None:
     correction_id = world.draft("How long?", "30 days.", supersedes=[{"document_id": "returns"}])
     with world.database.read() as session:
-        publication = publish.prepare(session, publish.corrections.get(session, correction_id), world.embedder)
+        publication = publish.prepare(
+            session, publish.corrections.get(session, correction_id, EVERYTHING), world.embedder
+        )
     assert publication.hidden == frozenset(world.source.ids())
     assert [(one.id, one.document_id, one.text, one.erratum) for one in publication.shown] == [
         (-1, f"erratum-{correction_id}", "30 days.", True)

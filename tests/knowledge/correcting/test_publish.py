@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from knowledge.correcting import corrections, matching, publish
 from knowledge.errors import Conflict, Invalid, NotAllowed, Regression, Stale
 from knowledge.tables import Edit, Entry, EntryQuestion, Golden, Job, LogStep
+from retrieval.scope import EVERYTHING
 from tests.knowledge.world import QUERIES, RETURNS, SHIPPING, World, assert_index_follows
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def documents(world: World) -> None:
 
 def prepare(world: World, correction_id: int) -> Publication:
     with world.database.read() as session:
-        return publish.prepare(session, corrections.get(session, correction_id), world.embedder)
+        return publish.prepare(session, corrections.get(session, correction_id, EVERYTHING), world.embedder)
 
 
 def approve(world: World, publication: Publication) -> None:
@@ -47,7 +48,7 @@ def test_an_answer_alone_becomes_an_erratum_document(world: World) -> None:
     before = world.live()
     correction_id = world.publish("How long?", "Goods may be returned within 30 days.", kind="outdated")
     assert world.live() == before | {"erratum-1": ["Goods may be returned within 30 days."]}
-    hit = world.searcher.search("how long may goods be returned").hits[0].passage
+    hit = world.searcher.search("how long may goods be returned", scope=EVERYTHING).hits[0].passage
     assert (hit.document_id, hit.title, hit.erratum) == ("erratum-1", "How long?", True)
     assert_index_follows(world)
     item = world.curation.item(correction_id)
@@ -260,7 +261,7 @@ def test_an_approval_that_fails_late_leaves_nothing_behind(world: World, monkeyp
 
 def served(world: World, question: str) -> str | None:
     with world.database.read() as session:
-        found = matching.match(session, question, now=datetime.now(UTC))
+        found = matching.match(session, question, EVERYTHING, now=datetime.now(UTC))
     return found.answer if found else None
 
 
@@ -387,7 +388,7 @@ def test_publishing_anew_does_not_bring_back_a_removed_document(world: World) ->
 
 
 def result(world: World, query: str, candidate: Any = None) -> list[tuple[str, str, float]]:
-    hits = world.searcher.search(query, 10, candidate=candidate).hits
+    hits = world.searcher.search(query, 10, candidate=candidate, scope=EVERYTHING).hits
     return sorted((hit.passage.document_id, hit.passage.text, hit.score) for hit in hits)
 
 

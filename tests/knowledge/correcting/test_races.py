@@ -12,6 +12,7 @@ import pytest
 
 from knowledge.db import Database
 from knowledge.errors import NotAllowed, ProofRunning, Stale
+from retrieval.scope import EVERYTHING
 from tests.knowledge.racing import PROCESSES, approve
 from tests.knowledge.world import RETURNS, World, assert_index_follows
 
@@ -116,7 +117,7 @@ def test_readers_meet_no_half_written_state(world: World) -> None:
 
     def read() -> None:
         while not stop.is_set():
-            hits = world.searcher.search("goods returned money back", 10).hits
+            hits = world.searcher.search("goods returned money back", 10, scope=EVERYTHING).hits
             ordered = sorted((hit.passage for hit in hits), key=lambda one: one.position)
             seen.add(tuple(one.text for one in ordered if one.document_id == "returns"))
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from knowledge.correcting import corrections, matching, publish
 from knowledge.errors import Conflict, Stale
 from knowledge.tables import Document, Golden, Job
+from retrieval.scope import EVERYTHING
 from tests.knowledge.world import RETURNS, SHIPPING, World, assert_index_follows
 
 
@@ -88,11 +89,11 @@ def test_rollback_refuses_a_revision_that_is_not_the_newest(world: World) -> Non
 def test_rollback_that_a_put_outran_changes_nothing(world: World) -> None:
     correction_id = world.publish("How long?", "30 days.", edits=[world.edit("returns", "14 days", "30 days")])
     with world.database.read() as session:
-        plans = publish.prepare_rollback(session, corrections.get(session, correction_id), world.embedder)
+        plans = publish.prepare_rollback(session, corrections.get(session, correction_id, EVERYTHING), world.embedder)
     world.put("returns", RETURNS.replace("5 days", "7 days"))
     before = world.rows()
     with pytest.raises(Stale), world.database.write() as session:
-        correction = corrections.get(session, correction_id)
+        correction = corrections.get(session, correction_id, EVERYTHING)
         publish.rollback(session, correction, plans, fingerprint=world.embedder.fingerprint, actor="ann")
     assert world.rows() == before
     world.curation.rollback(correction_id, actor="ann")
@@ -172,7 +173,7 @@ def standing(world: World) -> dict[str, Any]:
 
 def served(world: World, question: str) -> str | None:
     with world.database.read() as session:
-        found = matching.match(session, question, now=datetime.now(UTC))
+        found = matching.match(session, question, EVERYTHING, now=datetime.now(UTC))
     return found.answer if found else None
 
 
@@ -274,11 +275,13 @@ def test_rollback_that_a_returning_document_outran_changes_nothing(world: World)
     publish_anew(world, correction_id, "31 days.")
     world.remove("returns")
     with world.database.read() as session:
-        withdrawal = publish.prepare_rollback(session, corrections.get(session, correction_id), world.embedder)
+        withdrawal = publish.prepare_rollback(
+            session, corrections.get(session, correction_id, EVERYTHING), world.embedder
+        )
     world.put("returns", RETURNS)
     before = world.rows()
     with pytest.raises(Stale), world.database.write() as session:
-        correction = corrections.get(session, correction_id)
+        correction = corrections.get(session, correction_id, EVERYTHING)
         publish.rollback(session, correction, withdrawal, fingerprint=world.embedder.fingerprint, actor="ann")
     assert world.rows() == before
 

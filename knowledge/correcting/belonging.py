@@ -1,0 +1,71 @@
+"""Where a correction belongs: its collection, and what its erratum takes over from the documents that it corrects.
+
+A correction belongs to the collection of what its first complaint was about, for ever. Its erratum says something
+about the documents that the correction edits or hides and those that the complained answers cited. So a question that
+is restricted to some documents may get it only if all of these are among them: the erratum takes over each property
+(metadata, source, document id, language) that is equal in all of them. Decision: the properties are taken over when
+the correction is published, not looked up for each question. Cost: when the source gets other metadata later, the
+erratum keeps the earlier ones until it is published anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from knowledge.scoping import collections_of
+from knowledge.tables import Complaint, Document, DocumentVersion
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from sqlalchemy.orm import Session
+
+    from retrieval.scope import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """What is equal in all documents that a correction is about. ``language``: None where they differ."""
+
+    details: Mapping[str, str]
+    language: str | None
+
+
+def collection_of(session: Session, snapshot: Mapping[str, Any], scope: Scope) -> str:
+    """The collection of the first document that an answer cited; the asker's own where it cited none."""
+    ids = cited(snapshot)
+    known = collections_of(session, ids)
+    return next((known[one] for one in ids if one in known), scope.default)
+
+
+def cited(snapshot: Mapping[str, Any]) -> list[str]:
+    """The ids of the documents that a frozen answer cited, in the order of its citations."""
+    sources = {source.get("n"): source["document_id"] for source in snapshot.get("sources") or ()}
+    numbers = snapshot.get("citations") or ()
+    return list(dict.fromkeys(sources[number] for number in numbers if number in sources))
+
+
+def inherited(session: Session, correction_id: int, changed: Collection[str]) -> Inherited:
+    """What the erratum of a correction takes over. ``changed``: the documents that it edits or hides."""
+    snapshots = session.scalars(sa.select(Complaint.snapshot).where(Complaint.correction_id == correction_id))
+    about = {*changed, *(document_id for snapshot in snapshots for document_id in cited(snapshot))}
+    rows = session.execute(
+        sa.select(Document.id, Document.source, Document.kind, Document.language, DocumentVersion.details)
+        .join(
+            DocumentVersion,
+            sa.and_(DocumentVersion.document_id == Document.id, DocumentVersion.version == Document.current_version),
+        )
+        .where(Document.id.in_(about))
+    ).all()
+    if not rows:
+        return Inherited({}, None)
+    own = [{"document_id": row.id, "source": row.source} if row.kind == "source" else {} for row in rows]
+    each = [{**row.details, **about_it} for row, about_it in zip(rows, own, strict=True)]
+    first, *others = each
+    shared = {key: value for key, value in first.items() if all(one.get(key) == value for one in others)}
+    shared.pop("correction", None)  # of an erratum: which correction wrote it
+    languages = {row.language for row in rows}
+    return Inherited(shared, min(languages) if len(languages) == 1 else None)
