@@ -125,8 +125,14 @@ def _would_replace(database: Database, name: str, new: list[put.NewDocument]) ->
         title = session.get_one(Document, others[0]).title if others else ""
     if not others:
         return None
-    template = "It would replace {count} document(s) with another text: {document_id} ({title})."
-    error = Invalid(template, code="upload_would_replace", count=len(others), document_id=others[0], title=title)
+    if len(others) == 1:
+        template = "It would replace a document that has another text: {document_id} ({title})."
+        error = Invalid(template, code="upload_would_replace", document_id=others[0], title=title)
+    else:
+        template = "It would replace {count} documents that have another text, among them {document_id} ({title})."
+        error = Invalid(
+            template, code="upload_would_replace_many", count=len(others), document_id=others[0], title=title
+        )
     return rejected(name, error, replaces=others[0])
 
 

@@ -263,8 +263,8 @@ def test_uploads_again_are_unchanged_or_rejected_until_asked_to_replace(shop: Wo
         "other.md": ("unchanged", 1, None),
     }
     job = curator.get(f"/api/jobs/{sent.json()['job']['id']}", headers={"Accept-Language": "zh-CN"}).json()
-    assert files["again.md"]["reason"] == "It would replace 1 document(s) with another text: upload/again.md (Boats)."
-    assert job["files"][0]["reason"] == "会覆盖 1 份内容不同的文档：upload/again.md（Boats）。"
+    assert files["again.md"]["reason"] == "It would replace a document that has another text: upload/again.md (Boats)."
+    assert job["files"][0]["reason"] == "会覆盖一份内容不同的文档：upload/again.md（Boats）。"
     assert curator.get(at("upload/again.md")).json()["text"] == "# Boats\n\nOnce."
     for value, state in (("false", "rejected"), ("true", "indexed")):
         files = done(shop, curator, upload(curator, ("again.md", b"# Bikes\n\nTwice."), replace=value))
