@@ -199,3 +199,14 @@ def test_the_last_day_of_a_correction_ends_where_the_curator_is(
     press(elsewhere, say("action_button.save"))
     expect(elsewhere.locator(".save-state")).to_have_text(say("item.saved"))
     assert stored(page, f"/api/corrections/{number}")["draft"]["valid_until"] == kept
+
+
+def test_a_question_about_deleting_one_document_is_not_asked_of_another(stage: Stage) -> None:
+    from playwright.sync_api import expect
+
+    page = stage.curator(path="/curate#/knowledge/returns")
+    press(page, SAY("knowledge.delete"))
+    expect(page.locator("dialog")).to_contain_text(CASE.title)
+    page.evaluate("id => { location.hash = `#/knowledge/${encodeURIComponent(id)}`; }", CASES["zh-CN"].document)
+    expect(page.locator(".item-head h1")).to_have_text(CASES["zh-CN"].title)
+    expect(page.locator("dialog")).to_have_count(0)

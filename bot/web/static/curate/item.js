@@ -12,7 +12,7 @@ import { forget, keepAside, kept, keptAside } from "./drafts.js";
 import { adopt, draftBody, formOf, restore } from "./form.js";
 import { loadQueue } from "./queue.js";
 import { report, request } from "./session.js";
-import { announcement, baseline, conflict, dialog, dirty, form, item, itemId, itemStatus, leaveItem, restored, revision, setAside, working } from "./store.js";
+import { announcement, baseline, conflict, dialog, dirty, form, item, itemId, itemStatus, leaveItem, restored, revision, setAside, setWorking, working } from "./store.js";
 
 /** @typedef {import("./store.js").Item} Item */
 
@@ -48,17 +48,6 @@ export async function openItem(id) {
     itemStatus.value = error instanceof ApiError && error.status === 404 ? "missing" : "failed";
     if (itemStatus.value === "failed") report(error);
   }
-}
-
-/**
- * @param {string} id
- * @param {string} name what is being carried out for the item; "" when it is over
- */
-function setWorking(id, name) {
-  const next = new Map(working.value);
-  if (name) next.set(id, name);
-  else next.delete(id);
-  working.value = next;
 }
 
 /**

@@ -10,6 +10,9 @@ const PAGE = 50;
 const POLL_MS = 1000;
 const TRIAL_HITS = 10;
 let latest = 0;
+/** Count what was asked for, so that an answer that comes late is dropped. */
+let opened = 0;
+let searched = 0;
 /** @type {File[]} the files of the last upload */
 let sent = [];
 
@@ -34,13 +37,16 @@ export async function loadDocuments({ more = false } = {}) {
  * @param {number} [version] the newest when absent
  */
 export async function loadDocument(id, version) {
+  opened += 1;
+  const mine = opened;
   if (openDocument.value?.id !== id) openDocument.value = null;
   if (!id) return;
   try {
     const answer = await request("GET", withQuery(`/api/documents/${segment(id)}`, { version }));
-    if (documentId.value === id) openDocument.value = { ...answer, id };
+    if (mine === opened) openDocument.value = { ...answer, id };
   } catch (error) {
-    if (documentId.value === id) openDocument.value = { id, missing: error instanceof ApiError && error.status === 404 };
+    if (mine !== opened) return;
+    openDocument.value = { id, missing: error instanceof ApiError && error.status === 404 };
     if (!(error instanceof ApiError && error.status === 404)) report(error);
   }
 }
@@ -50,7 +56,7 @@ export async function deleteDocument(id) {
   try {
     await request("DELETE", `/api/documents/${segment(id)}`);
     toast(t("knowledge.deleted"));
-    go("knowledge");
+    if (documentId.value === id) go("knowledge");
     await loadDocuments();
     return true;
   } catch (error) {
@@ -64,17 +70,24 @@ export async function restoreDocument(id) {
   try {
     await request("POST", `/api/documents/${segment(id)}/restore`);
     toast(t("knowledge.restored"));
-    await Promise.all([loadDocument(id), loadDocuments()]);
+    await Promise.all([documentId.value === id && loadDocument(id), loadDocuments()]);
   } catch (error) {
     report(error);
   }
 }
+
+/** Whether files are being sent or read; the page shows one upload at a time. */
+export const isUploading = () => Boolean(job.value) && !["done", "failed"].includes(job.value.state);
 
 /**
  * @param {FileList | File[]} files
  * @param {{replace?: boolean}} [options] `replace`: they take the place of documents of the same name
  */
 export async function upload(files, { replace = false } = {}) {
+  if (isUploading()) {
+    toast(t("upload.busy"));
+    return;
+  }
   sent = [...files];
   const form = new FormData();
   for (const file of files) form.append("files", file, file.name);
@@ -99,9 +112,13 @@ export function replaceDocuments() {
 /** @param {string} id */
 async function follow(id) {
   for (;;) {
-    const now = await request("GET", `/api/jobs/${segment(id)}`);
-    job.value = now;
-    if (now.state === "done" || now.state === "failed") break;
+    try {
+      job.value = await request("GET", `/api/jobs/${segment(id)}`);
+      if (!isUploading()) break;
+    } catch (error) {
+      const passing = error instanceof ApiError && (error.status === 0 || error.status === 401 || error.status >= 500);
+      if (!passing) throw error; // else the server goes on with it: look again
+    }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
   await loadDocuments();
@@ -109,12 +126,15 @@ async function follow(id) {
 
 /** @param {string} query */
 export async function trySearch(query) {
+  searched += 1;
+  const mine = searched;
   if (!query.trim()) {
     trial.value = null;
     return;
   }
   try {
-    trial.value = { query, answer: await request("POST", "/api/search", { query, k: TRIAL_HITS }) };
+    const answer = await request("POST", "/api/search", { query, k: TRIAL_HITS });
+    if (mine === searched) trial.value = { query, answer };
   } catch (error) {
     report(error);
   }

@@ -60,7 +60,7 @@ function Entry({ entry }) {
 
 export function DocumentView() {
   const shown = openDocument.value;
-  const [deleting, setDeleting] = useState(false);
+  const [deleting, setDeleting] = useState(""); // the id: the question is about this document and no other
   if (!documentId.value) return html`<section class="detail-pane"><div class="detail-scroll" tabindex="-1"><div class="detail-column"><${Trial} /></div></div></section>`;
   if (!shown) return html`<section class="detail-pane is-empty"><p class="muted" role="status">${t("item.loading")}</p></section>`;
   if (shown.missing || shown.text === undefined) return html`<section class="detail-pane is-empty"><p>${shown.missing ? t("knowledge.missing") : t("item.failed")}</p></section>`;
@@ -74,7 +74,7 @@ export function DocumentView() {
           ${shown.kind === "erratum" && html`<span class="mark mark-erratum">${t("knowledge.erratum")}</span>`}
           ${shown.retired && html`<span class="mark mark-soft">${t("knowledge.retired")}</span>`}
           <span class="muted">${[t("source.version", { version: shown.version }), shown.language, shown.passages === undefined ? "" : t("knowledge.passages", { n: shown.passages })].filter(Boolean).join(" · ")}</span>
-          ${!shown.retired && html`<button type="button" class="button button-small button-quiet push" onClick=${() => setDeleting(true)}>${t("knowledge.delete")}</button>`}
+          ${!shown.retired && html`<button type="button" class="button button-small button-quiet push" onClick=${() => setDeleting(shown.id)}>${t("knowledge.delete")}</button>`}
           ${shown.retired && shown.kind !== "erratum" && html`<button type="button" class="button button-small button-quiet push" onClick=${() => restoreDocument(shown.id)}>${t("knowledge.restore")}</button>`}
         </p>
         <h1 lang=${languageOf(shown.title)}>${shown.title || shown.id}</h1>
@@ -83,10 +83,10 @@ export function DocumentView() {
       ${shown.versions?.length > 0 && html`<${Versions} shown=${shown} />`}
       <div class="document-body" lang=${languageOf(text)}>${text}</div>
     </article></div>
-    ${deleting && html`<${Dialog} title=${t("knowledge.delete_title")} onClose=${() => setDeleting(false)}>
+    ${deleting === shown.id && html`<${Dialog} title=${t("knowledge.delete_title")} onClose=${() => setDeleting("")}>
       <p>${t("knowledge.delete_text", { title: shown.title || shown.id })}</p>
-      <p class="buttons"><button type="button" class="button button-erratum" autofocus onClick=${async () => { setDeleting(false); await deleteDocument(shown.id); }}>${t("knowledge.delete")}</button>
-        <button type="button" class="button button-quiet" onClick=${() => setDeleting(false)}>${t("ui.cancel")}</button></p>
+      <p class="buttons"><button type="button" class="button button-erratum" autofocus onClick=${async () => { setDeleting(""); await deleteDocument(shown.id); }}>${t("knowledge.delete")}</button>
+        <button type="button" class="button button-quiet" onClick=${() => setDeleting("")}>${t("ui.cancel")}</button></p>
     </${Dialog}>`}
   </section>`;
 }

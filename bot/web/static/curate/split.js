@@ -6,7 +6,7 @@ import { toast } from "../ui.js";
 import { loadQueue } from "./queue.js";
 import { go } from "./route.js";
 import { report, request } from "./session.js";
-import { busy, dirty, item, revision } from "./store.js";
+import { busy, dirty, item, itemId, revision, setWorking } from "./store.js";
 
 /** @param {{complaint: any}} props */
 export function Belongs({ complaint }) {
@@ -21,15 +21,15 @@ export function Belongs({ complaint }) {
 async function split(id) {
   const current = item.value;
   if (!current || busy.value) return;
-  busy.value = "split";
+  setWorking(current.id, "split");
   try {
     const made = await request("POST", `/api/corrections/${segment(current.id)}/split`, { complaints: [id], revision: revision.value });
     toast(t("split.done"));
     await loadQueue();
-    go("queue", String(made.split.id));
+    if (itemId.value === current.id) go("queue", String(made.split.id));
   } catch (error) {
     report(error);
   } finally {
-    busy.value = "";
+    setWorking(current.id, "");
   }
 }

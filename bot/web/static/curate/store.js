@@ -100,6 +100,17 @@ export const dirty = computed(() => JSON.stringify(form.value) !== JSON.stringif
 /** Whether the draft may still be written: after approval only a reopened item takes changes. */
 export const editable = computed(() => ["queued", "drafted", "reopened"].includes(item.value?.state));
 
+/**
+ * @param {string} id
+ * @param {string} name what is being carried out for the item; "" when it is over
+ */
+export function setWorking(id, name) {
+  const next = new Map(working.value);
+  if (name) next.set(id, name);
+  else next.delete(id);
+  working.value = next;
+}
+
 /** Clears everything that belongs to the item that was open. Its unsaved text is in the browser already (drafts.js). */
 export function leaveItem() {
   batch(() => {

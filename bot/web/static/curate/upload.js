@@ -2,7 +2,7 @@
 import { html, useRef, useState } from "../html.js";
 import { label, t } from "../i18n.js";
 import { Icon } from "../ui.js";
-import { replaceDocuments, upload } from "./knowledge.js";
+import { isUploading, replaceDocuments, upload } from "./knowledge.js";
 import { job } from "./knowledge_store.js";
 
 const KINDS = ".md,.markdown,.txt,.html,.htm,.pdf,.docx,.csv,.xlsx,.jsonl,.json";
@@ -15,7 +15,7 @@ export function Upload() {
     setOver(false);
     if (event.dataTransfer?.files.length) upload(event.dataTransfer.files);
   };
-  const busy = Boolean(job.value) && !["done", "failed"].includes(job.value.state);
+  const busy = isUploading();
   return html`<div class=${`upload ${over ? "is-over" : ""}`} onDragOver=${(/** @type {DragEvent} */ event) => { event.preventDefault(); setOver(true); }} onDragLeave=${() => setOver(false)} onDrop=${drop}>
     <input ref=${box} id="files" class="visually-hidden" type="file" multiple accept=${KINDS} disabled=${busy} onChange=${() => {
       if (box.current?.files?.length) upload(box.current.files);
