@@ -10,9 +10,9 @@ import pytest
 
 from bot.answering import doubt, prompt
 from bot.answering.doubt import Limits
-from bot.answering.exchange import Source
+from bot.answering.exchange import Reply, Source
 from bot.answering.prompt import NO_ANSWER, Message
-from bot.answering.reply import Prompted, Reply, is_refusal, reply
+from bot.answering.reply import Prompted, is_refusal, reply
 from bot.llm.gate import Gate
 from bot.llm.writer import ChatWriter
 from knowledge.db import open_database
