@@ -245,10 +245,10 @@ def test_a_bare_number_of_a_correction_is_passed_on_in_words(database: Database)
 def test_the_time_of_writing_begins_with_what_is_held_back(database: Database) -> None:
     asked = Asked(database, "14 [1]")
     asked.chat.gate = threading.Semaphore(1)
-    threading.Timer(0.05, asked.chat.gate.release).start()
+    threading.Timer(0.2, asked.chat.gate.release).start()
     writing = asked.reply(limit=None).writing
     assert writing is not None
-    assert writing >= 40
+    assert writing >= 100
 
 
 @pytest.mark.parametrize(
