@@ -8,7 +8,7 @@ Work on a document has three steps, so that the slow part (embedding) never hold
    ``settle`` makes ``passages.live`` follow the rules and writes the difference as ONE log entry.
 
 The rules for live: the document is not retired, the passage belongs to its current version, and no live entry
-supersedes it. They are evaluated for the touched documents only, so cost grows with the change.
+supersedes it (superseding). They are evaluated for the touched documents only, so cost grows with the change.
 
 Decision: liveness is recomputed from these rules instead of being reversed step by step. It costs a read of
 the touched documents' passages and makes every order of approvals, rollbacks and re-ingests end in the same
@@ -25,47 +25,14 @@ import sqlalchemy as sa
 
 from knowledge.db import utc_now
 from knowledge.errors import NotFound, Stale
-from knowledge.tables import Document, DocumentVersion, Edit, Embedding, LogChange, LogStep, PassageRow, Supersession
-from knowledge.versions import (
-    BATCH,
-    MAX_ID,
-    MAX_TEXT,
-    MAX_TITLE,
-    Content,
-    Piece,
-    Plan,
-    Replacement,
-    Seen,
-    compose,
-    composition,
-    embed,
-    plan,
-    see,
-)
+from knowledge.superseding import sites, superseded
+from knowledge.tables import Document, DocumentVersion, Edit, Embedding, LogChange, LogStep, PassageRow
+from knowledge.versions import BATCH, Content, Plan, edits_key, see
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from sqlalchemy.orm import Session
-
-__all__ = [
-    "MAX_ID",
-    "MAX_TEXT",
-    "MAX_TITLE",
-    "Content",
-    "Piece",
-    "Plan",
-    "Replacement",
-    "Seen",
-    "compose",
-    "embed",
-    "install",
-    "plan",
-    "retire",
-    "see",
-    "settle",
-    "superseded",
-]
 
 
 def install(
@@ -83,7 +50,7 @@ def install(
     ``added_edits`` are the ids that the plan's new replacements were stored under. Returns the version.
     Raises Stale when the document is no longer as the plan saw it.
     """
-    assert len(added_edits) == a_plan.added
+    assert len(added_edits) == len(a_plan.added)
     # Edits that the plan drops are inactive by now, those that it adds are stored and those that it revives active: no
     # others may have come or gone.
     expected = replace(a_plan.seen, edits=tuple(sorted((*a_plan.kept, *a_plan.broken, *added_edits))))
@@ -106,7 +73,7 @@ def install(
     elif a_plan.back_to is not None:
         document.base_version = a_plan.back_to
     assert document.base_version is not None
-    key = composition((*a_plan.kept, *added_edits))
+    key = edits_key((*a_plan.kept, *added_edits))
     version = session.scalar(
         sa.select(DocumentVersion.version).where(
             DocumentVersion.document_id == document.id,
@@ -153,18 +120,9 @@ def settle(
         document = session.get(Document, one)
         if document is None:
             continue
-        hidden = superseded(session, one)
-        whole = None in hidden or document.retired_at is not None
-        rows = session.execute(
-            sa.select(PassageRow.id, PassageRow.version, PassageRow.text, PassageRow.live).where(
-                PassageRow.document_id == one,
-                sa.or_(PassageRow.live, PassageRow.version == document.current_version),
-            )
-        )
-        for row in rows:
-            wanted = not whole and row.version == document.current_version and row.text not in hidden
-            if wanted != row.live:
-                (shown if wanted else gone).append(row.id)
+        come, go = _unsettled(session, document)
+        shown += come
+        gone += go
     if not shown and not gone and correction_id is None:
         return None
     entry = LogStep(action=action, actor=actor, document_id=document_id, correction_id=correction_id, reason=reason)
@@ -186,15 +144,28 @@ def settle(
     return entry.seq
 
 
-def superseded(session: Session, document_id: str, *, without_entry: int | None = None) -> set[str | None]:
-    """The texts of passages of a document that live entries hide; with None among them, the whole document.
-
-    ``without_entry``: as if that entry hid nothing.
-    """
-    query = sa.select(Supersession.passage).where(Supersession.document_id == document_id, Supersession.active)
-    if without_entry is not None:
-        query = query.where(Supersession.entry_id != without_entry)
-    return set(session.scalars(query))
+def _unsettled(session: Session, document: Document) -> tuple[list[int], list[int]]:
+    """(passages of a document that readers should see and do not, those that they see and should not)"""
+    hidden = superseded(session, document.id)
+    of_document = sa.select(PassageRow.id, PassageRow.headings, PassageRow.text, PassageRow.live).where(
+        PassageRow.document_id == document.id
+    )
+    is_current = PassageRow.version == document.current_version
+    current = session.execute(of_document.where(is_current).order_by(PassageRow.position)).all()
+    others = session.scalars(
+        sa.select(PassageRow.id).where(PassageRow.document_id == document.id, PassageRow.live, ~is_current)
+    )
+    if hidden.whole or document.retired_at is not None:
+        wanted = [False] * len(current)
+    elif hidden.sites:
+        wanted = [
+            not hidden.hides(site) for site in sites(document.title, ((row.headings, row.text) for row in current))
+        ]
+    else:
+        wanted = [True] * len(current)
+    shown = [row.id for row, want in zip(current, wanted, strict=True) if want and not row.live]
+    gone = [row.id for row, want in zip(current, wanted, strict=True) if row.live and not want]
+    return shown, sorted([*gone, *others])
 
 
 def retire(

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from knowledge import origins, pruning, put
-from knowledge.documents import Content
 from knowledge.errors import Invalid, KnowledgeError
 from knowledge.load import CannotStart, FoundFile, LoadedDocument, Loader, find_files
 from knowledge.origins import Place, Source, place_of
 from knowledge.put import NewDocument
 from knowledge.recognise import is_known
+from knowledge.versions import Content
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -1,7 +1,8 @@
 """Putting documents in and taking them out, with what that means for corrections.
 
-A new text of a source keeps the edits of corrections that still fit. A correction whose words or superseded
-passage the new text no longer has goes back to the queue ("source changed"); it stays published meanwhile.
+A new text of a source keeps the edits of corrections whose surroundings it still has. A correction whose surroundings
+or superseded passage the new text no longer has goes back to the queue ("source
+changed"); it stays published meanwhile.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from knowledge import documents
+from knowledge import documents, versions
 from knowledge.correcting import affected
 from knowledge.correcting.publication import is_erratum_id
 from knowledge.errors import Invalid, NotFound, Stale
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from knowledge.db import Database
-    from knowledge.documents import Content, Plan
+    from knowledge.versions import Content, Plan
     from retrieval.embed import Embedder
     from retrieval.scope import Scope
 
@@ -85,7 +86,7 @@ def put(
         with database.read() as session:
             kept_out = {} if revive else _kept_out(session, [one.id for one in new])
             plans = [
-                documents.plan(
+                versions.plan(
                     session,
                     one.id,
                     base=one.content,
@@ -96,7 +97,7 @@ def put(
                 for one in new
                 if one.id not in kept_out
             ]
-            plans = documents.embed(session, plans, embedder)
+            plans = versions.embed(session, plans, embedder)
         try:
             with database.write() as session:
                 stored = _store(session, plans, embedder.fingerprint, actor, reason)
@@ -115,7 +116,7 @@ def restore(database: Database, embedder: Embedder, document_id: str, scope: Sco
     refuse_erratum(document_id)
     with database.read() as session:
         _refuse_outside(session, document_id, scope)
-        plans = documents.embed(session, [documents.plan(session, document_id)], embedder)
+        plans = versions.embed(session, [versions.plan(session, document_id)], embedder)
     with database.write() as session:
         return _store(session, plans, embedder.fingerprint, actor, "restored")[0]
 
@@ -145,7 +146,7 @@ def remove(
     refuse_erratum(document_id)
     with database.write() as session:
         _refuse_outside(session, document_id, scope)
-        owners = affected.by_edits(session, documents.see(session, document_id).edits)
+        owners = affected.by_edits(session, versions.see(session, document_id).edits)
         seq = documents.retire(session, document_id, actor=actor, reason=reason, keep_out=keep_out)
         affected.reopen(session, owners, f"the source was removed: {document_id}")
         return seq
@@ -182,7 +183,7 @@ def _store(session: Session, plans: Sequence[Plan], fingerprint: str, actor: str
     stored: list[Stored] = []
     for plan in plans:
         if plan.unchanged:
-            if documents.see(session, plan.document_id) != plan.seen:
+            if versions.see(session, plan.document_id) != plan.seen:
                 raise Stale(f"Document {plan.document_id!r} was changed meanwhile.")
             assert plan.seen.current_version is not None
             stored.append(Stored(plan.document_id, plan.seen.current_version, changed=False))
@@ -194,6 +195,5 @@ def _store(session: Session, plans: Sequence[Plan], fingerprint: str, actor: str
     documents.settle(session, changed, action="put", actor=actor, document_id=alone, reason=reason)
     for plan in plans:
         if not plan.unchanged:
-            owners = affected.by_new_text(session, plan)
-            affected.reopen(session, owners, f"the source changed: {plan.document_id}")
+            affected.reopen_by_source(session, plan)
     return stored

@@ -269,7 +269,9 @@ class Observation(Base):
 
 
 class Edit(Base):
-    """Words of a source document replaced by an entry; ``active`` while the entry is live and the words occur."""
+    """Words of a source document replaced by an entry; ``active`` while the entry is live and the source has their
+    surroundings. ``anchor``: these surroundings (knowledge.composition.Anchor; null: not known, the words were replaced
+    by a version that kept none)."""
 
     __tablename__ = "edits"
 
@@ -280,10 +282,12 @@ class Edit(Base):
     find: Mapped[str]
     replace: Mapped[str]
     active: Mapped[bool] = mapped_column(default=True)
+    anchor: Mapped[dict[str, Any] | None]
 
 
 class Supersession(Base):
-    """A document (passage null), or every passage of it with this very text, hidden by an entry."""
+    """A document (passage null), or a passage of it, hidden by an entry: the one with this text at one of ``sites``
+    (knowledge.superseding.Site), which are several when the version that was superseded had it several times."""
 
     __tablename__ = "supersessions"
 
@@ -292,6 +296,7 @@ class Supersession(Base):
     document_id: Mapped[str] = mapped_column(sa.ForeignKey("documents.id"), index=True)
     passage: Mapped[str | None]
     active: Mapped[bool] = mapped_column(default=True)
+    sites: Mapped[list[Any] | None]
 
 
 class Proof(Base):

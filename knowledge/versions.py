@@ -2,7 +2,8 @@
 
 A version is *composed*: a base text (from the source) with the active edits of corrections applied in order.
 ``plan`` reads what stands and composes (cheap), ``embed`` gives the passages their vectors (slow); both need no
-more than a read session, so that neither holds up a writer. ``knowledge.documents`` installs the result.
+more than a read session, so that neither holds up a writer. ``knowledge.documents`` installs the result. Where an edit
+belongs in a text is decided by ``knowledge.composition``.
 
 A composition that stood before is planned from the passages that were stored for it: that is what makes a rollback
 exact, also after this program has learned to cut texts differently.
@@ -18,8 +19,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import sqlalchemy as sa
 
+from knowledge.composition import Anchor, Composition, Replacement, StoredEdit, from_json, occurrences
 from knowledge.errors import Conflict, Invalid, NotFound
 from knowledge.scoping import properties
+from knowledge.superseding import Site, sites
 from knowledge.tables import Document, DocumentVersion, Edit, Embedding, PassageRow
 from retrieval.chunk import chunk
 from retrieval.passage import Passage
@@ -59,14 +62,6 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
-class Replacement:
-    """An edit of a document: ``find`` occurs exactly once and becomes ``replace``."""
-
-    find: str
-    replace: str
-
-
-@dataclass(frozen=True, slots=True)
 class Seen:
     """How a document stands: what a plan is made from, and what must still be so when it is installed."""
 
@@ -103,8 +98,8 @@ class Plan:
     back_to: int | None  # this earlier base version is to stand again
     content: Content  # the composed text
     kept: tuple[int, ...]  # active edits that still apply
-    broken: tuple[int, ...]  # active edits whose words the new base no longer has
-    added: int  # how many new replacements the content contains
+    broken: tuple[int, ...]  # active edits whose surroundings the new base no longer has
+    added: tuple[Anchor, ...]  # where the new replacements that the content contains belong, in their order
     pieces: tuple[Piece, ...]
 
     @property
@@ -133,21 +128,12 @@ class Plan:
             for piece in self.pieces
         ]
 
-
-def compose(text: str, edits: Iterable[tuple[int, Replacement]]) -> tuple[str, tuple[int, ...], tuple[int, ...]]:
-    """Applies edits in order. Returns (text, ids that applied, ids whose words do not occur exactly once)."""
-    kept: list[int] = []
-    broken: list[int] = []
-    for edit_id, edit in edits:
-        if text.count(edit.find) == 1:
-            text = text.replace(edit.find, edit.replace)
-            kept.append(edit_id)
-        else:
-            broken.append(edit_id)
-    return text, tuple(kept), tuple(broken)
+    def sites(self) -> list[Site]:
+        """What says what each passage is about."""
+        return sites(self.content.title, ((piece.headings, piece.text) for piece in self.pieces))
 
 
-def composition(edits: Iterable[int]) -> str:
+def edits_key(edits: Iterable[int]) -> str:
     """How ``document_versions.edits`` names the edits of a version: their ids, ascending."""
     return ",".join(map(str, sorted(edits)))
 
@@ -192,12 +178,13 @@ def plan(
             base = None  # the same text again
     root = base or present
     assert root is not None
-    active = session.scalars(sa.select(Edit).where(Edit.id.in_({*seen.edits, *revive}.difference(drop))))
-    text, kept, broken = compose(
-        root.text, [(e.id, Replacement(e.find, e.replace)) for e in sorted(active, key=lambda e: e.id)]
+    active = session.scalars(
+        sa.select(Edit).where(Edit.id.in_({*seen.edits, *revive}.difference(drop))).order_by(Edit.id)
     )
-    content = replace(root, text=_edited(document_id, text, add))
-    stored = [] if base is not None or add else _stored(session, document_id, standing, composition(kept))
+    composed = Composition(root.title, root.text).apply(map(_stored_edit, active), same_source=base is None)
+    text, anchors = _edited(document_id, composed, add)
+    content = replace(root, text=text)
+    stored = [] if base is not None or add else _stored(session, document_id, standing, edits_key(composed.kept))
     language = language or (document.language if document else language_of(f"{content.title}\n{content.text}"))
     return Plan(
         document_id=document_id,
@@ -209,9 +196,9 @@ def plan(
         base=base,
         back_to=back_to,
         content=content,
-        kept=kept,
-        broken=broken,
-        added=len(add),
+        kept=composed.kept,
+        broken=composed.broken,
+        added=anchors,
         pieces=_pieces(
             content.title, language, stored or [(c.position, c.headings, c.text) for c in chunk(content.text)]
         ),
@@ -272,23 +259,75 @@ def _with_plain_line_ends(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _edited(document_id: str, text: str, add: Sequence[Replacement]) -> str:
-    """The text with new replacements, each of which must fit. Raises Invalid."""
+def _edited(document_id: str, composed: Composition, add: Sequence[Replacement]) -> tuple[str, tuple[Anchor, ...]]:
+    """(the text with new replacements, where each of them belongs). Each is made on the text without the others.
+    Raises Invalid."""
+    before = composed.text
+    anchors: list[Anchor] = []
+    changes: list[tuple[int, int, str]] = []
     for new in add:
-        found = text.count(new.find)
-        if found != 1:
-            times = "do not occur" if not found else f"occur {found} times"
-            raise Invalid(
-                f"The words to replace {times} in {document_id!r}: {new.find[:80]!r}. Copy them from the newest "
-                "version, as it reads without this correction's own earlier edits, with enough words around them to "
-                "be unique."
-            )
-        text = text.replace(new.find, new.replace)
+        start = _only_place(document_id, before, new.find)
+        end = start + len(new.find)
+        for earlier, (other_start, other_end, _) in zip(add, changes, strict=False):
+            if start < other_end and other_start < end:
+                raise Invalid(
+                    "Two edits of {document_id!r} change the same words: {words!r} and {others!r}. Make one of them.",
+                    code="edit_overlap",
+                    document_id=document_id,
+                    words=new.find[:80],
+                    others=earlier.find[:80],
+                )
+        anchor = composed.anchor(start, end)
+        if anchor is None:
+            raise _found_too_often(document_id, new.find, before.count(new.find))
+        anchors.append(anchor)
+        changes.append((start, end, new.replace))
+    text = composed.replace(changes)
     if add and not text.strip():
-        raise Invalid(f"The edits leave nothing of {document_id!r}: supersede the document instead.")
+        raise Invalid(
+            "The edits leave nothing of {document_id!r}: supersede the document instead.",
+            code="edit_everything",
+            document_id=document_id,
+        )
     if len(text) > MAX_TEXT:
-        raise Invalid(f"The edits make {document_id!r} longer than {MAX_TEXT:,} characters.")
-    return text
+        raise Invalid(
+            "The edits make {document_id!r} longer than {limit:,} characters.",
+            code="edit_too_long",
+            document_id=document_id,
+            limit=MAX_TEXT,
+        )
+    return text, tuple(anchors)
+
+
+def _only_place(document_id: str, text: str, words: str) -> int:
+    places = occurrences(text, words)
+    if not places:
+        raise Invalid(
+            "The words to replace do not occur in {document_id!r}: {words!r}. Copy them from the newest version, as it "
+            "reads without this correction's own earlier edits, with enough words around them to be unique.",
+            code="edit_missing",
+            document_id=document_id,
+            words=words[:80],
+        )
+    if len(places) > 1:
+        raise _found_too_often(document_id, words, max(text.count(words), 2))
+    return places[0]
+
+
+def _found_too_often(document_id: str, words: str, times: int) -> Invalid:
+    return Invalid(
+        "The words to replace occur {count} times in {document_id!r}: {words!r}. Copy them from the newest version, as "
+        "it reads without this correction's own earlier edits, with enough words around them to be unique.",
+        code="edit_ambiguous",
+        document_id=document_id,
+        words=words[:80],
+        count=times,
+    )
+
+
+def _stored_edit(edit: Edit) -> StoredEdit:
+    anchor = from_json(edit.anchor) if edit.anchor else None
+    return StoredEdit(edit.id, Replacement(edit.find, edit.replace), anchor)
 
 
 def _content(session: Session, document_id: str, version: int | None) -> Content | None:

@@ -55,6 +55,18 @@ class Chunk:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a document, without its end. ``start``: the offset of its first character; ``level``: 1 to 6 for a
+    heading, whose words are ``title``, and 0 for all else; ``fenced``: it belongs to a code fence."""
+
+    start: int
+    text: str
+    level: int
+    title: str
+    fenced: bool
+
+
 def chunk(text: str, *, size: int = SIZE, overlap: int = 0) -> list[Chunk]:
     """Chunks of at most ``size`` UTF-8 bytes each, in document order.
 
@@ -74,31 +86,45 @@ def chunk(text: str, *, size: int = SIZE, overlap: int = 0) -> list[Chunk]:
     return chunks
 
 
+def lines(text: str) -> Iterator[Line]:
+    """The lines of a text with ``\\n`` as its line end, and which of them are headings."""
+    fence, start = "", 0
+    for line in text.split("\n"):
+        heading = None if fence or len(line) > _LONGEST_HEADING else _HEADING.match(line)
+        opened = fence
+        if heading is None:
+            fence = _fence_after(fence, line)
+        level, title = (len(heading[1]), _title(line[heading.end() :])) if heading else (0, "")
+        yield Line(start, line, level, title, bool(opened or fence))
+        start += len(line) + 1
+
+
+def is_table_row(line: str) -> bool:
+    """Whether a line, without white space around it, is a row of a Markdown table."""
+    return len(line) > 1 and line.startswith("|") and line.endswith("|")
+
+
 def _sections(text: str) -> Iterator[tuple[tuple[str, ...], str]]:
     """(heading path, body) of each section; a heading that has nothing below comes as a body of its own."""
     path: list[tuple[int, str]] = []
     body: list[str] = []
     childless = ""  # the heading line that nothing stands below yet
-    fence = ""
-    for line in text.split("\n"):
-        heading = None if fence or len(line) > _LONGEST_HEADING else _HEADING.match(line)
-        if heading is None:
-            fence = _fence_after(fence, line)
-            body.append(line)
+    for line in lines(text):
+        if not line.level:
+            body.append(line.text)
             continue
-        level = len(heading[1])
         if _has_text(body):
             yield _names(path), "\n".join(body)
-        elif childless and level <= path[-1][0]:
+        elif childless and line.level <= path[-1][0]:
             yield _names(path[:-1]), childless
-        if _has_text(body) or (path and level <= path[-1][0]):
+        if _has_text(body) or (path and line.level <= path[-1][0]):
             childless = ""
         body = []
-        while path and path[-1][0] >= level:
+        while path and path[-1][0] >= line.level:
             path.pop()
-        if title := _title(line[heading.end() :]):
-            path.append((level, title))
-            childless = line
+        if line.title:
+            path.append((line.level, line.title))
+            childless = line.text
     if _has_text(body):
         yield _names(path), "\n".join(body)
     elif childless:
@@ -164,7 +190,7 @@ def _blocks(body: str) -> Iterator[tuple[str, bool]]:
     fence = ""
     for line in _LINE.findall(body):
         opened, fence = fence, _fence_after(fence, line.rstrip("\n"))
-        now = "code" if opened or fence else "table" if _is_table_line(line.strip()) else "text"
+        now = "code" if opened or fence else "table" if is_table_row(line.strip()) else "text"
         if (now != kind or (fence and not opened)) and position > start:
             yield body[start:position], kind != "text"
             start = position
@@ -172,10 +198,6 @@ def _blocks(body: str) -> Iterator[tuple[str, bool]]:
         position += len(line)
     if position > start:
         yield body[start:position], kind != "text"
-
-
-def _is_table_line(line: str) -> bool:
-    return len(line) > 1 and line.startswith("|") and line.endswith("|")
 
 
 def _by_line(block: str, size: int) -> Iterator[str]:

@@ -21,12 +21,12 @@ from bot.web.problems import Refused, plain, said_by_code
 from bot.web.queries import MOST, Limit, Name, Offset, Words
 from bot.web.security import Curator, PartsDep, Program, ScopeDep, writable
 from bot.wiring import Parts
-from knowledge import catalogue, documents, jobs, put
-from knowledge.documents import Content
+from knowledge import catalogue, jobs, put, versions
 from knowledge.errors import Invalid, NotFound
 from knowledge.put import NewDocument
 from knowledge.scoping import checked_name
 from knowledge.uploads import INGEST
+from knowledge.versions import Content
 from retrieval.scope import MAIN
 
 router = APIRouter(prefix="/api", tags=["knowledge"])
@@ -35,9 +35,9 @@ COPY_BYTES = 1 << 20
 
 
 class DocumentBody(BaseModel):
-    id: str | None = Field(None, max_length=documents.MAX_ID)
-    title: str = Field(max_length=documents.MAX_TITLE)
-    text: str = Field(max_length=documents.MAX_TEXT)
+    id: str | None = Field(None, max_length=versions.MAX_ID)
+    title: str = Field(max_length=versions.MAX_TITLE)
+    text: str = Field(max_length=versions.MAX_TEXT)
     language: str | None = Field(None, max_length=16)
     source_url: str | None = Field(None, max_length=2_000)
     collection: str | None = Field(None, max_length=64)

@@ -1,9 +1,9 @@
 """Which published corrections somebody else's change touches: they go back to the queue, still published.
 
-A correction is touched by a change of a source document when words that it replaced, or a passage that it superseded,
-stood in the document before and stand there no longer: what its curator decided about is gone. It is touched by
-another publication that takes its place: supersedes its erratum, or answers a question of it. Knows nothing of who
-changed the document.
+A correction is touched by a change of a source document when the surroundings of words that it replaced, or a passage
+that it superseded, were in the document before and are there no longer: what its curator decided about is gone. It is
+touched by another publication that takes its place: supersedes its erratum, or answers a question of it. Knows nothing
+of who changed the document.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import sqlalchemy as sa
 
 from knowledge.correcting import corrections, matching
 from knowledge.correcting.corrections import State
-from knowledge.tables import Edit, Entry, PassageRow, Supersession
+from knowledge.superseding import Site, from_row, sites
+from knowledge.tables import DocumentVersion, Edit, Entry, PassageRow, Supersession
 from retrieval.scope import EVERYTHING, Scope
 
 if TYPE_CHECKING:
@@ -26,29 +27,61 @@ if TYPE_CHECKING:
     from knowledge.versions import Plan
 
 ACTOR = "system"
+EXCERPT = 120  # characters of a passage that a reason names
 
 
-def by_new_text(session: Session, plan: Plan) -> set[int]:
-    """Corrections whose edits or superseded passages the planned text no longer has; with a new base text, those too
-    that supersede the whole document. Ask after the plan was installed."""
-    texts = sa.select(PassageRow.text).where(PassageRow.document_id == plan.document_id)
-    before = set(session.scalars(texts.where(PassageRow.version == plan.seen.current_version)))
-    gone = before - {piece.text for piece in plan.pieces}
+def by_new_text(session: Session, plan: Plan) -> dict[int, str]:
+    """Corrections whose edits or superseded passages the planned text no longer has, and the first passage that each
+    lost; with a new base text, those too that supersede the whole document ("" then). Ask after the plan was
+    installed."""
+    lost = by_edits(session, plan.broken)
+    new_base = plan.base is not None and plan.seen.base_version is not None
+    before, after = frozenset(_sites(session, plan)), frozenset(plan.sites())
     superseded = session.execute(
-        sa.select(Entry.correction_id, Supersession.passage)
+        sa.select(Entry.correction_id, Supersession.passage, Supersession.sites)
         .join(Supersession, Supersession.entry_id == Entry.id)
         .where(Supersession.document_id == plan.document_id, Supersession.active)
+        .order_by(Supersession.id)
     )
-    new_base = plan.base is not None and plan.seen.base_version is not None
-    return by_edits(session, plan.broken) | {
-        owner for owner, passage in superseded if (new_base if passage is None else passage in gone)
-    }
+    for owner, passage, places in superseded:
+        hidden = from_row(passage, places)
+        if new_base if hidden.whole else (hidden.sites & before) - after:
+            lost.setdefault(owner, passage or "")
+    return lost
 
 
-def by_edits(session: Session, edits: Collection[int]) -> set[int]:
-    """The published corrections that these edits belong to."""
-    owners = sa.select(Entry.correction_id).join(Edit, Edit.entry_id == Entry.id).where(Entry.live, Edit.id.in_(edits))
-    return set(session.scalars(owners))
+def _sites(session: Session, plan: Plan) -> list[Site]:
+    """The passages of the version that the plan takes the place of."""
+    replaced = session.get(DocumentVersion, (plan.document_id, plan.seen.current_version))
+    if replaced is None:
+        return []
+    rows = session.execute(
+        sa.select(PassageRow.headings, PassageRow.text)
+        .where(PassageRow.document_id == plan.document_id, PassageRow.version == replaced.version)
+        .order_by(PassageRow.position)
+    )
+    return sites(replaced.title, ((row.headings, row.text) for row in rows))
+
+
+def by_edits(session: Session, edits: Collection[int]) -> dict[int, str]:
+    """The published corrections that these edits belong to, and the passage of the source that the first one of each
+    was about."""
+    rows = session.execute(
+        sa.select(Entry.correction_id, Edit.anchor, Edit.find)
+        .join(Edit, Edit.entry_id == Entry.id)
+        .where(Entry.live, Edit.id.in_(edits))
+        .order_by(Edit.id)
+    )
+    passages: dict[int, str] = {}
+    for owner, anchor, find in rows:
+        passages.setdefault(owner, anchor["passage"] if anchor else find)
+    return passages
+
+
+def reopen_by_source(session: Session, plan: Plan) -> None:
+    """After a source brought this new text: reopens what its corrections were about and is no longer there."""
+    for owner, passage in by_new_text(session, plan).items():
+        reopen(session, [owner], _source_changed(plan.document_id, passage))
 
 
 def reopen(session: Session, owners: Collection[int], why: str) -> None:
@@ -62,10 +95,23 @@ def reopen(session: Session, owners: Collection[int], why: str) -> None:
 
 
 def reopen_rewritten(session: Session, correction_id: int, plans: Sequence[Plan]) -> None:
-    """After a correction wrote these texts: reopens others whose words or superseded passages they no longer have."""
+    """After a correction wrote these texts: reopens others whose words or superseded passages they no longer have. Of
+    its own edits that were to apply again and do not, its history says so."""
     for plan in plans:
-        owners = by_new_text(session, plan) - {correction_id}
-        reopen(session, owners, f"correction {correction_id} changed the source: {plan.document_id}")
+        lost = by_new_text(session, plan)
+        for owner in sorted(lost.keys() - {correction_id}):
+            why = f"correction {correction_id} changed the source: {plan.document_id}"
+            if passage := _excerpt(lost[owner]):
+                source = plan.document_id
+                why = f"correction {correction_id} changed the source where this one corrected it ({passage}): {source}"
+            reopen(session, [owner], why)
+        own = by_edits(session, plan.broken).get(correction_id)
+        if own is not None:
+            correction, why = (
+                corrections.get(session, correction_id, EVERYTHING),
+                _source_changed(plan.document_id, own),
+            )
+            corrections.note(session, correction, "source_changed", actor=ACTOR, reason=why)
 
 
 def reopen_replaced(
@@ -83,3 +129,14 @@ def reopen_replaced(
         taken.setdefault(found.correction_id, forms[form])
     for owner in sorted(taken.keys() - owners - {correction_id}):
         reopen(session, [owner], f"correction {correction_id} answers a question of it now: {taken[owner]}")
+
+
+def _source_changed(document_id: str, passage: str) -> str:
+    if not passage:
+        return f"the source changed: {document_id}"
+    return f"the source changed where it was corrected ({_excerpt(passage)}): {document_id}"
+
+
+def _excerpt(passage: str) -> str:
+    words = " ".join(passage.split())
+    return words if len(words) <= EXCERPT else f"{words[:EXCERPT]}…"

@@ -15,6 +15,7 @@ from knowledge import jobs
 from knowledge.correcting import corrections, drafts, merging, proof, publish
 from knowledge.correcting.corrections import State
 from knowledge.correcting.items import item
+from knowledge.correcting.publication import prepare, prepare_withdrawal
 from knowledge.db import utc_now
 from knowledge.errors import Conflict, Invalid, NotAllowed, ProofRunning, Regression, Stale
 from knowledge.log import head
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from knowledge.correcting.proof import Reading
+    from knowledge.correcting.publication import Publication
     from knowledge.db import Database
     from retrieval.embed import Embedder
     from retrieval.scope import Scope
@@ -88,12 +90,12 @@ class Curation:
     def prove(self, correction_id: int, *, revision: int | None = None) -> dict[str, Any]:
         """Replays the present draft on a candidate and stores the report; changes nothing that readers see.
 
-        Raises ProofRunning, and what ``publish.prepare`` raises.
+        Raises ProofRunning, and what ``publication.prepare`` raises.
         """
         with self._database.read() as session:
             correction = corrections.get(session, correction_id, self._scope)
             _check_revision(correction, revision)
-            publication = publish.prepare(session, correction, self._embedder)
+            publication = prepare(session, correction, self._embedder)
         self._prove(publication)
         return self.item(correction_id)
 
@@ -130,14 +132,14 @@ class Curation:
                     return item(session, corrections.get(session, correction_id, self._scope), self._scope)
         raise Stale("The knowledge kept changing while this was being proved. Approve it again.")
 
-    def _proved(self, correction_id: int, revision: int | None) -> tuple[publish.Publication, Mapping[str, Any]]:
+    def _proved(self, correction_id: int, revision: int | None) -> tuple[Publication, Mapping[str, Any]]:
         """What approving would write now, with its proof. Raises Stale, NotAllowed, ProofRunning."""
         with self._database.read() as session:
             correction = corrections.get(session, correction_id, self._scope)
             _check_revision(correction, revision)
             if (State(correction.state), "approve") not in corrections.TRANSITIONS and correction.state != State.QUEUED:
                 raise NotAllowed(f"Correction {correction_id} is {correction.state}: it cannot be approved.")
-            publication = publish.prepare(session, correction, self._embedder)
+            publication = prepare(session, correction, self._embedder)
             report = self._report(session, publication)
         return publication, self._prove(publication) if report is None else report
 
@@ -191,7 +193,7 @@ class Curation:
                 entry = session.get(Entry, entry_id)
                 if entry is None or not entry.live:
                     return False
-                withdrawal = publish.prepare_withdrawal(session, entry, self._embedder, forced=True)
+                withdrawal = prepare_withdrawal(session, entry, self._embedder, forced=True)
             with suppress(Conflict), self._database.write() as session:  # somebody was first: see what is left
                 correction = corrections.get(session, entry.correction_id, self._scope)
                 publish.expire(session, correction, withdrawal, fingerprint=self._embedder.fingerprint)
@@ -246,7 +248,7 @@ class Curation:
             )
             return item(session, correction, self._scope)
 
-    def _report(self, session: Session, publication: publish.Publication) -> Mapping[str, Any] | None:
+    def _report(self, session: Session, publication: Publication) -> Mapping[str, Any] | None:
         """The finished proof of this very draft on the present knowledge. Raises ProofRunning."""
         latest = session.scalar(
             sa.select(Proof)
@@ -260,7 +262,7 @@ class Curation:
             raise ProofRunning("A proof of this draft is running. Approve again when it is finished.")
         return latest.report if latest.state == "done" and latest.report["seq"] == publication.seq else None
 
-    def _prove(self, publication: publish.Publication) -> Mapping[str, Any]:
+    def _prove(self, publication: Publication) -> Mapping[str, Any]:
         try:
             with self._database.write() as session:
                 _fail_running(session, Proof.started_at <= utc_now() - PROOF_LIMIT)

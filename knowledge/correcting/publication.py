@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from knowledge import documents
+from knowledge import versions
+from knowledge.composition import Replacement
 from knowledge.correcting import belonging, corrections
-from knowledge.correcting.drafts import Draft, DraftEdit, from_json
+from knowledge.correcting.drafts import Draft, DraftEdit, DraftSupersession, from_json
 from knowledge.correcting.matching import normal_form
 from knowledge.db import utc_now
-from knowledge.documents import Content, Plan, Replacement, Seen
 from knowledge.errors import Conflict, Invalid, NotAllowed, Stale
 from knowledge.log import head, load_passages
-from knowledge.tables import Complaint, Correction, Document, Edit, Entry, PassageRow, Supersession
+from knowledge.superseding import Site, Superseded, sites, superseded
+from knowledge.tables import Complaint, Correction, Document, DocumentVersion, Edit, Entry, PassageRow, Supersession
+from knowledge.versions import Content, Plan, Seen
 from retrieval.text import language_in
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ class Publication:
     erratum: Plan
     edited: tuple[Plan, ...]
     edits: tuple[tuple[DraftEdit, ...], ...]  # the new edits of each plan in ``edited``
+    sites: tuple[frozenset[Site], ...]  # for each passage that the draft supersedes, in its order: where it is
     seen: Mapping[str, Seen]  # how the superseded documents stood
     hidden: frozenset[int]  # live passages that readers will no longer see
     shown: tuple[Passage, ...]  # passages that they will see instead, with negative ids
@@ -86,16 +89,17 @@ def prepare(session: Session, correction: Correction, embedder: Embedder) -> Pub
         raise Invalid(f"valid_until has passed ({draft.valid_until}): nobody would see this correction.")
     standing = corrections.live_entry(session, correction.id)
     old = active_edits(session, standing)
+    _refuse_built_upon(session, _plan_sources(session, old, {}))
     new: dict[str, list[DraftEdit]] = {}
     for edit in draft.edits:
-        _check_edit(session, edit, {one.document_id for one in old}, correction.collection)
+        _check_edit(session, correction, edit)
         new.setdefault(edit.document_id, []).append(edit)
     _check_supersessions(session, correction, draft)
     erratum = _plan_erratum(session, correction, draft)
     sources = _plan_sources(session, old, new)
-    _refuse_built_upon(session, sources)
-    erratum, *edited = documents.embed(session, [erratum, *sources], embedder)
-    hidden, shown = _effect(session, [erratum, *edited], draft, standing)
+    erratum, *edited = versions.embed(session, [erratum, *sources], embedder)
+    where = tuple(_sites(session, one, edited) for one in draft.supersedes)
+    hidden, shown = _effect(session, [erratum, *edited], _superseding(draft, where), standing)
     asked = _asked(session, correction)
     return Publication(
         correction_id=correction.id,
@@ -108,7 +112,8 @@ def prepare(session: Session, correction: Correction, embedder: Embedder) -> Pub
         erratum=erratum,
         edited=tuple(edited),
         edits=tuple(tuple(new.get(plan.document_id, ())) for plan in edited),
-        seen={one.document_id: documents.see(session, one.document_id) for one in draft.supersedes},
+        sites=where,
+        seen={one.document_id: versions.see(session, one.document_id) for one in draft.supersedes},
         hidden=hidden,
         shown=shown,
     )
@@ -119,7 +124,7 @@ def _plan_erratum(session: Session, correction: Correction, draft: Draft) -> Pla
     changed = {edit.document_id for edit in draft.edits} | {one.document_id for one in draft.supersedes}
     about = belonging.inherited(session, correction.id, changed)
     details = {**about.details, "correction": str(correction.id)}
-    return documents.plan(
+    return versions.plan(
         session,
         erratum_id(correction.id),
         base=Content(draft.question, draft.answer, None, details),
@@ -148,8 +153,8 @@ def prepare_withdrawal(session: Session, entry: Entry, embedder: Embedder, *, fo
     if not forced:
         _refuse_built_upon(session, plans, revived)
     if earlier is not None:
-        plans.append(documents.plan(session, earlier.document_id, back_to=earlier.document_version))
-    return Withdrawal(entry.id, earlier.id if earlier else None, tuple(documents.embed(session, plans, embedder)))
+        plans.append(versions.plan(session, earlier.document_id, back_to=earlier.document_version))
+    return Withdrawal(entry.id, earlier.id if earlier else None, tuple(versions.embed(session, plans, embedder)))
 
 
 def _earlier(session: Session, entry: Entry) -> Entry | None:
@@ -170,7 +175,7 @@ def _plan_sources(
     Raises Invalid (a new edit does not fit).
     """
     return [
-        documents.plan(
+        versions.plan(
             session,
             document_id,
             add=[Replacement(edit.find, edit.replace) for edit in new.get(document_id, ())],
@@ -194,7 +199,10 @@ def _refuse_built_upon(session: Session, plans: Sequence[Plan], revived: Sequenc
             )
             names = ", ".join(str(owner) for owner in sorted(set(owners)))
             raise Conflict(
-                f"Correction {names} changed words that this one wrote in {plan.document_id!r}. Roll it back first."
+                "Correction {number} changed words that this one wrote in {document_id!r}. Roll it back first.",
+                code="edit_of_another",
+                number=names,
+                document_id=plan.document_id,
             )
 
 
@@ -215,39 +223,91 @@ def _forms(draft: Draft) -> dict[str, str]:
     return {form: text for form, text in forms.items() if form not in excluded}
 
 
-def _check_edit(session: Session, edit: DraftEdit, own: set[str], collection: str) -> None:
-    """``own``: the documents that this correction edits already; its draft may name the version before that."""
+def _check_edit(session: Session, correction: Correction, edit: DraftEdit) -> None:
     document = session.get(Document, edit.document_id, populate_existing=True)
     if document is None or document.retired_at is not None:
-        raise Invalid(f"There is no document {edit.document_id!r} to edit.")
-    _check_collection(document, collection)
-    if document.kind == "erratum":
-        raise Invalid(f"{edit.document_id!r} is an erratum: change the answer of its correction instead.")
-    if edit.version != document.current_version and edit.document_id not in own:
-        raise Stale(
-            f"Document {edit.document_id!r} is at version {document.current_version}; the edit was made on version "
-            f"{edit.version}. Look at the new text and make the edit again."
+        raise Invalid(
+            "There is no document {document_id!r} to edit.", code="edit_no_document", document_id=edit.document_id
         )
+    _check_collection(document, correction.collection)
+    if document.kind == "erratum":
+        raise Invalid(
+            "{document_id!r} is an erratum: change the answer of its correction instead.",
+            code="edit_erratum",
+            document_id=edit.document_id,
+        )
+    if edit.version != document.current_version and not _differs_by_own_edits(session, correction, document, edit):
+        raise Stale(
+            "Document {document_id!r} is at version {current}; the edit was made on version {version}. Look at the "
+            "new text and make the edit again.",
+            code="edit_outdated",
+            document_id=edit.document_id,
+            current=document.current_version,
+            version=edit.version,
+        )
+
+
+def _differs_by_own_edits(session: Session, correction: Correction, document: Document, edit: DraftEdit) -> bool:
+    """Whether the version that an edit was made on is the present one but for what this correction itself published:
+    its draft may name the version before that."""
+    own = set(
+        session.scalars(
+            sa.select(Edit.id)
+            .join(Entry, Entry.id == Edit.entry_id)
+            .where(Entry.correction_id == correction.id, Edit.document_id == document.id)
+        )
+    )
+    compositions = [
+        (version.base_version, frozenset(map(int, filter(None, version.edits.split(",")))) - own)
+        for number in (edit.version, document.current_version)
+        if (version := session.get(DocumentVersion, (document.id, number))) is not None
+    ]
+    return len(compositions) == 2 and compositions[0] == compositions[1]
 
 
 def _check_supersessions(session: Session, correction: Correction, draft: Draft) -> None:
     for one in draft.supersedes:
         document = session.get(Document, one.document_id)
         if document is None:
-            raise Invalid(f"There is no document {one.document_id!r} to supersede.")
+            raise Invalid(
+                "There is no document {document_id!r} to supersede.",
+                code="supersede_no_document",
+                document_id=one.document_id,
+            )
         _check_collection(document, correction.collection)
         if one.document_id == erratum_id(correction.id):
-            raise Invalid("A correction cannot supersede itself.")
-        if one.passage is not None and not session.scalar(
-            sa.select(PassageRow.id)
-            .where(
-                PassageRow.document_id == one.document_id,
-                PassageRow.version == document.current_version,
-                PassageRow.text == one.passage,
+            raise Invalid("A correction cannot supersede itself.", code="supersede_itself")
+        if one.passage is not None and not _sites(session, one, ()):
+            raise Invalid(
+                "Document {document_id!r} has no passage {passage!r} (any more).",
+                code="supersede_no_passage",
+                document_id=one.document_id,
+                passage=one.passage[:60],
             )
-            .limit(1)
-        ):
-            raise Invalid(f"Document {one.document_id!r} has no passage {one.passage[:60]!r} (any more).")
+
+
+def _sites(session: Session, one: DraftSupersession, plans: Sequence[Plan]) -> frozenset[Site]:
+    """Where a document has the passage to supersede: in its present version, and in the text that is planned for it."""
+    document = session.get_one(Document, one.document_id)
+    rows = session.execute(
+        sa.select(PassageRow.headings, PassageRow.text)
+        .where(PassageRow.document_id == document.id, PassageRow.version == document.current_version)
+        .order_by(PassageRow.position)
+    )
+    places = sites(document.title, [(row.headings, row.text) for row in rows])
+    for plan in plans:
+        if plan.document_id == one.document_id:
+            places += plan.sites()
+    return frozenset(site for site in places if site.text == one.passage)
+
+
+def _superseding(draft: Draft, where: Sequence[frozenset[Site]]) -> dict[str, Superseded]:
+    """What a draft hides, by document."""
+    hides: dict[str, Superseded] = {}
+    for one, places in zip(draft.supersedes, where, strict=True):
+        known = hides.get(one.document_id, Superseded())
+        hides[one.document_id] = known | Superseded(whole=one.passage is None, sites=places)
+    return hides
 
 
 def _check_collection(document: Document, collection: str) -> None:
@@ -262,31 +322,30 @@ def _check_collection(document: Document, collection: str) -> None:
 
 
 def _effect(
-    session: Session, plans: Sequence[Plan], draft: Draft, standing: Entry | None
+    session: Session, plans: Sequence[Plan], hides: Mapping[str, Superseded], standing: Entry | None
 ) -> tuple[frozenset[int], tuple[Passage, ...]]:
-    """(live passages that go, passages that come) when these plans and the draft's supersessions take the place of
-    the standing entry: the rules of ``documents.settle``, ahead of time."""
+    """(live passages that go, passages that come) when these plans and what a draft hides take the place of the
+    standing entry: the rules of ``documents.settle``, ahead of time."""
     planned = {plan.document_id: plan for plan in plans}
     entry_id = standing.id if standing else None
     freed = sa.select(Supersession.document_id).where(Supersession.active, Supersession.entry_id == entry_id)
-    touched = [*planned, *(one.document_id for one in draft.supersedes), *session.scalars(freed)]
     gone: set[int] = set()
     shown: list[Passage] = []
-    for document_id in dict.fromkeys(touched):
+    for document_id in dict.fromkeys([*planned, *hides, *session.scalars(freed)]):
         document = session.get(Document, document_id)
-        covered = documents.superseded(session, document_id, without_entry=entry_id)
-        covered |= {one.passage for one in draft.supersedes if one.document_id == document_id}
+        covered = superseded(session, document_id, without_entry=entry_id) | hides.get(document_id, Superseded())
         rows = sa.select(PassageRow.id).where(PassageRow.document_id == document_id)
         live = set(session.scalars(rows.where(PassageRow.live)))
         plan = planned.get(document_id)
         if plan is not None:
-            passages = plan.passages()
+            title, passages = plan.content.title, plan.passages()
         elif document is None or document.retired_at is not None:
-            passages = []
+            title, passages = "", []
         else:
-            current = rows.where(PassageRow.version == document.current_version)
-            passages = load_passages(session, list(session.scalars(current)))
-        wanted = [one for one in passages if None not in covered and one.text not in covered]
-        gone |= live - {one.id for one in wanted}
-        shown += [one for one in wanted if one.id not in live]
+            current = rows.where(PassageRow.version == document.current_version).order_by(PassageRow.position)
+            title, passages = document.title, load_passages(session, list(session.scalars(current)))
+        places = sites(title, ((passage.headings, passage.text) for passage in passages))
+        wanted = [passage for passage, site in zip(passages, places, strict=True) if not covered.hides(site)]
+        gone |= live - {passage.id for passage in wanted}
+        shown += [passage for passage in wanted if passage.id not in live]
     return frozenset(gone), tuple(replace(one, id=-1 - number) for number, one in enumerate(shown))

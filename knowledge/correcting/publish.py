@@ -13,39 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from knowledge import documents, jobs
+from knowledge import documents, jobs, superseding
 from knowledge.correcting import affected, corrections, matching
-from knowledge.correcting.publication import (
-    Publication,
-    Withdrawal,
-    active_edits,
-    erratum_id,
-    prepare,
-    prepare_withdrawal,
-)
+from knowledge.correcting.publication import Publication, Withdrawal, active_edits, prepare_withdrawal
 from knowledge.db import utc_now
 from knowledge.errors import NotAllowed, Stale
 from knowledge.tables import Correction, Document, Edit, Entry, EntryQuestion, Golden, Job, Supersession
+from knowledge.versions import see
 from retrieval.scope import EVERYTHING
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from retrieval.embed import Embedder
-
-__all__ = [
-    "EXPIRE",
-    "RECHECK",
-    "Publication",
-    "approve",
-    "await_expiries",
-    "erratum_id",
-    "expire",
-    "prepare",
-    "prepare_rollback",
-    "prepare_withdrawal",
-    "rollback",
-]
 
 RECHECK = "recheck"  # the kind of the job that asks the corrected question again
 EXPIRE = "expire"  # the kind of the job that ends a publication when its time is over
@@ -66,7 +46,7 @@ def approve(
         revision=publication.revision,
         changes={"recheck": {"state": "pending"}, "claimed_by": None, "kind": draft.kind},
     )
-    if any(documents.see(session, document_id) != seen for document_id, seen in publication.seen.items()):
+    if any(see(session, document_id) != seen for document_id, seen in publication.seen.items()):
         raise Stale("A document that this correction supersedes was changed meanwhile. Look at it again.")
     affected.reopen_replaced(
         session, correction.id, publication.forms, [one.document_id for one in draft.supersedes], now=utc_now()
@@ -101,8 +81,15 @@ def approve(
     _add_questions(session, entry, publication)
     for plan, edits in zip(publication.edited, publication.edits, strict=True):
         rows = [
-            Edit(entry_id=entry.id, document_id=e.document_id, version=e.version, find=e.find, replace=e.replace)
-            for e in edits
+            Edit(
+                entry_id=entry.id,
+                document_id=edit.document_id,
+                version=edit.version,
+                find=edit.find,
+                replace=edit.replace,
+                anchor=anchor.to_json(),
+            )
+            for edit, anchor in zip(edits, plan.added, strict=True)
         ]
         session.add_all(rows)
         session.flush()
@@ -117,8 +104,15 @@ def approve(
         )
         touched.append(plan.document_id)
     affected.reopen_rewritten(session, correction.id, publication.edited)
-    for one in draft.supersedes:
-        session.add(Supersession(entry_id=entry.id, document_id=one.document_id, passage=one.passage))
+    for one, where in zip(draft.supersedes, publication.sites, strict=True):
+        session.add(
+            Supersession(
+                entry_id=entry.id,
+                document_id=one.document_id,
+                passage=one.passage,
+                sites=superseding.to_json(where) if one.passage is not None else None,
+            )
+        )
         touched.append(one.document_id)
     session.add(Golden(entry_id=entry.id, question=draft.question, answer=draft.answer, document_id=entry.document_id))
     session.flush()
@@ -221,20 +215,20 @@ def _withdraw(
         touched += _set_live(session, earlier, live=True)
         edits += active_edits(session, earlier)
         _await_expiry(session, earlier, actor)
-    edited = {one for one in {edit.document_id for edit in edits} if not documents.see(session, one).retired}
+    edited = {one for one in {edit.document_id for edit in edits} if not see(session, one).retired}
     if {plan.document_id for plan in withdrawal.plans} - {entry.document_id} != edited:
         raise Stale("The documents of this correction changed meanwhile. Try again.")
     for plan in withdrawal.plans:
         documents.install(
             session, plan, fingerprint=fingerprint, actor=actor, reason=reason, correction_id=correction.id
         )
-    affected.reopen_rewritten(session, correction.id, withdrawal.plans)
     if earlier is None:
         session.get_one(Document, entry.document_id).retired_at = utc_now()
         session.flush()
     elif correction.state in corrections.CLOSED:
         why = "what was published before it stands again"
         corrections.advance(session, correction, "reopen", actor=actor, reason=why)
+    affected.reopen_rewritten(session, correction.id, withdrawal.plans)
     jobs.cancel(session, RECHECK, "correction_id", correction.id)
     seq = documents.settle(
         session,

@@ -15,9 +15,9 @@ from bot import doctor
 from bot.doctor import Finding
 from bot.settings import Settings
 from knowledge import jobs
-from knowledge.documents import Content
 from knowledge.put import NewDocument, put
 from knowledge.tables import Embedding, Job
+from knowledge.versions import Content
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

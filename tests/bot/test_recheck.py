@@ -18,9 +18,9 @@ from bot.worker import Worker
 from knowledge import put
 from knowledge.correcting.corrections import NewComplaint, report
 from knowledge.db import utc_now
-from knowledge.documents import Content
 from knowledge.put import NewDocument
 from knowledge.tables import Correction, Entry, Job, LogChange, PassageRow
+from knowledge.versions import Content
 from retrieval.scope import EVERYTHING
 from tests.bot.talk import Talk
 from tests.fakes import ScriptedChat

@@ -10,8 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from knowledge import jobs
-from knowledge.documents import MAX_TEXT
 from knowledge.load import CannotStart
+from knowledge.versions import MAX_TEXT
 from tests.fakes import ScriptedChat
 from tests.knowledge.load_files import docx, zipped
 from tests.loop.world import World, act, ask, put, serving, world

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from knowledge import documents, put
-from knowledge.documents import Content, Replacement, compose
+from knowledge import documents, put, versions
+from knowledge.composition import Replacement
 from knowledge.errors import Invalid, NotFound, Stale
 from knowledge.put import NewDocument, Stored
 from knowledge.tables import Embedding, LogStep, PassageRow
+from knowledge.versions import Content
 from retrieval.scope import EVERYTHING
 from tests.knowledge.world import World, assert_index_follows
 
@@ -150,14 +151,14 @@ def test_remove_of_what_is_not_there_says_so(world: World) -> None:
     ("document_id", "title", "text"),
     [
         ("", "t", "text"),
-        ("i" * (documents.MAX_ID + 1), "t", "text"),
+        ("i" * (versions.MAX_ID + 1), "t", "text"),
         ("a\nb", "t", "text"),
         ("erratum-7", "t", "text"),
-        ("d", "t" * (documents.MAX_TITLE + 1), "text"),
+        ("d", "t" * (versions.MAX_TITLE + 1), "text"),
         ("d", "t", " \n\t"),
         ("d", "t", "half a character \ud83d"),
         ("d", "t\udc00", "text"),
-        ("d", "t", "x" * (documents.MAX_TEXT + 1)),
+        ("d", "t", "x" * (versions.MAX_TEXT + 1)),
     ],
     ids=["no-id", "long-id", "control-id", "erratum-id", "long-title", "blank", "surrogate", "title", "long-text"],
 )
@@ -167,38 +168,29 @@ def test_put_refuses_what_cannot_be_a_document(world: World, document_id: str, t
     assert world.rows()["documents"] == []
 
 
-def test_compose_applies_edits_in_order() -> None:
-    edits = [(3, Replacement("14", "30")), (5, Replacement("30 days", "a month")), (9, Replacement("absent", "x"))]
-    assert compose("within 14 days", edits) == ("within a month", (3, 5), (9,))
-
-
-def test_compose_leaves_out_an_edit_whose_words_occur_twice() -> None:
-    assert compose("day after day", [(1, Replacement("day", "night"))]) == ("day after day", (), (1,))
-
-
 def test_plan_of_an_unknown_document_says_so(world: World) -> None:
     with world.database.read() as session, pytest.raises(NotFound, match="no document 'x'"):
-        documents.plan(session, "x")
+        versions.plan(session, "x")
 
 
 @pytest.mark.parametrize(("find", "says"), [("15 days", "do not occur"), ("within", "occur 2 times")])
 def test_plan_refuses_a_replacement_that_does_not_fit(world: World, find: str, says: str) -> None:
     world.put("returns", RETURNS)
     with world.database.read() as session, pytest.raises(Invalid, match=says):
-        documents.plan(session, "returns", add=[Replacement(find, "x")])
+        versions.plan(session, "returns", add=[Replacement(find, "x")])
 
 
 def test_plan_refuses_to_edit_all_text_away(world: World) -> None:
     world.put("note", "Gone.")
     with world.database.read() as session, pytest.raises(Invalid, match="supersede"):
-        documents.plan(session, "note", add=[Replacement("Gone.", " ")])
+        versions.plan(session, "note", add=[Replacement("Gone.", " ")])
 
 
 def test_install_refuses_a_plan_that_another_put_outran(world: World) -> None:
     world.put("returns", RETURNS)
     with world.database.read() as session:
-        slow = documents.plan(session, "returns", base=Content("returns", "Slow."))
-        (slow,) = documents.embed(session, [slow], world.embedder)
+        slow = versions.plan(session, "returns", base=Content("returns", "Slow."))
+        (slow,) = versions.embed(session, [slow], world.embedder)
     world.put("returns", "Fast.")
     with pytest.raises(Stale, match="changed by somebody else"), world.database.write() as session:
         documents.install(session, slow, fingerprint=world.embedder.fingerprint, actor="bob")
@@ -208,8 +200,8 @@ def test_install_refuses_a_plan_that_another_put_outran(world: World) -> None:
 def test_install_refuses_a_plan_for_a_document_that_was_removed_meanwhile(world: World) -> None:
     world.put("returns", RETURNS)
     with world.database.read() as session:
-        slow = documents.plan(session, "returns", base=Content("returns", "Slow."))
-        (slow,) = documents.embed(session, [slow], world.embedder)
+        slow = versions.plan(session, "returns", base=Content("returns", "Slow."))
+        (slow,) = versions.embed(session, [slow], world.embedder)
     world.remove("returns")
     with pytest.raises(Stale), world.database.write() as session:
         documents.install(session, slow, fingerprint=world.embedder.fingerprint, actor="bob")
@@ -219,8 +211,8 @@ def test_install_refuses_a_plan_for_a_document_that_was_removed_meanwhile(world:
 def test_install_refuses_a_plan_when_a_correction_edited_the_document_meanwhile(world: World) -> None:
     world.put("returns", RETURNS)
     with world.database.read() as session:
-        slow = documents.plan(session, "returns", base=Content("returns", RETURNS + " Always."))
-        (slow,) = documents.embed(session, [slow], world.embedder)
+        slow = versions.plan(session, "returns", base=Content("returns", RETURNS + " Always."))
+        (slow,) = versions.embed(session, [slow], world.embedder)
     world.publish("How long?", "30 days.", edits=[world.edit("returns", "14 days", "30 days")])
     with pytest.raises(Stale), world.database.write() as session:
         documents.install(session, slow, fingerprint=world.embedder.fingerprint, actor="bob")

@@ -8,11 +8,11 @@ import pytest
 import sqlalchemy as sa
 
 from knowledge import put
-from knowledge.documents import Content
 from knowledge.log import KnowledgeLog, NotEmbedded
 from knowledge.put import NewDocument
 from knowledge.reindex import BATCH, MismatchError, Running, count_missing, one_at_a_time, reindex
 from knowledge.tables import PassageRow
+from knowledge.versions import Content
 from retrieval.scope import EVERYTHING
 from retrieval.search import Searcher
 from retrieval.snapshot import Snapshots

@@ -16,10 +16,10 @@ from knowledge.correcting import corrections
 from knowledge.correcting.corrections import NewComplaint, State
 from knowledge.correcting.curation import Curation
 from knowledge.db import Base, Database, open_database
-from knowledge.documents import Content
 from knowledge.log import KnowledgeLog
 from knowledge.put import NewDocument, Stored
 from knowledge.tables import PassageRow
+from knowledge.versions import Content
 from retrieval.index import Index
 from retrieval.scope import EVERYTHING
 from retrieval.search import Searcher

@@ -18,8 +18,8 @@ from bot.llm.gate import Gate
 from bot.llm.writer import ChatWriter
 from knowledge import put
 from knowledge.correcting.corrections import NewComplaint, report
-from knowledge.documents import Content
 from knowledge.put import NewDocument
+from knowledge.versions import Content
 from retrieval.scope import EVERYTHING
 from tests.bot.talk import Talk
 from tests.fakes import ScriptedChat

@@ -22,7 +22,8 @@ def test_a_source_that_loses_the_edited_words_sends_the_correction_back(world: W
     correction_id = world.publish("How long?", "30 days.", edits=[world.edit("returns", "14 days", "30 days")])
     world.put("returns", RETURNS.replace("14 days", "15 days"))
     assert world.state(correction_id) == ("reopened", True)
-    assert last(world, correction_id) == ("reopen", "system", "the source changed: returns")
+    why = "the source changed where it was corrected (Goods may be returned within 14 days.): returns"
+    assert last(world, correction_id) == ("reopen", "system", why)
     assert world.live()["returns"][0] == "Goods may be returned within 15 days."
     assert world.live()["erratum-1"] == ["30 days."]
 
@@ -75,7 +76,8 @@ def test_a_source_that_changes_again_leaves_a_line_in_the_history_of_what_is_ope
     )
     world.put("returns", RETURNS.replace("14 days", "15 days"))
     world.put("returns", RETURNS.replace("14 days", "15 days").replace("5 days.", "6 days."))
-    assert last(world, correction_id) == ("source_changed", "system", "the source changed: returns")
+    why = "the source changed where it was corrected (Money comes back within 5 days.): returns"
+    assert last(world, correction_id) == ("source_changed", "system", why)
     assert world.state(correction_id) == ("reopened", True)
 
 
@@ -84,7 +86,8 @@ def test_an_edit_that_changes_a_passage_that_another_correction_superseded_sends
     hiding = world.publish("How long?", "30 days.", supersedes=[{"document_id": "returns", "passage": passage}])
     editing = world.publish("Which goods?", "All.", edits=[world.edit("returns", "Goods", "All goods")])
     assert world.state(hiding) == ("reopened", True)
-    assert last(world, hiding) == ("reopen", "system", f"correction {editing} changed the source: returns")
+    why = f"correction {editing} changed the source where this one corrected it ({passage}): returns"
+    assert last(world, hiding) == ("reopen", "system", why)
     world.curation.rollback(editing, actor="ann")
     assert world.live()["returns"] == ["Money comes back within 5 days."]
 

@@ -168,7 +168,9 @@ def test_a_correction_that_was_built_upon_it_goes_back_to_the_queue(world: World
     world.curation.expire(pass_time(world, first))
     assert world.live()["returns"][0] == "Goods may be returned within 14 days."
     assert (world.state(first)[0], world.state(second)) == ("rolled_back", ("reopened", True))
-    assert world.curation.item(second)["history"][-1]["reason"] == f"correction {first} changed the source: returns"
+    passage = "Goods may be returned within 14 days."
+    why = f"correction {first} changed the source where this one corrected it ({passage}): returns"
+    assert world.curation.item(second)["history"][-1]["reason"] == why
     world.curation.rollback(second, actor="ann")
     assert world.live()["returns"][0] == "Goods may be returned within 14 days."
     assert_index_follows(world)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from knowledge.correcting import curation, publish
+from knowledge.correcting import corrections, curation, publication
 from knowledge.errors import Invalid, NotAllowed, ProofRunning, Regression
 from knowledge.tables import Proof
 from retrieval.scope import EVERYTHING
@@ -297,10 +297,8 @@ def test_a_proof_that_fails_says_so_and_can_be_tried_again(world: World, monkeyp
 def test_the_candidate_of_a_proof_is_prepared_from_what_stands(world: World) -> None:
     correction_id = world.draft("How long?", "30 days.", supersedes=[{"document_id": "returns"}])
     with world.database.read() as session:
-        publication = publish.prepare(
-            session, publish.corrections.get(session, correction_id, EVERYTHING), world.embedder
-        )
-    assert publication.hidden == frozenset(world.source.ids())
-    assert [(one.id, one.document_id, one.text, one.erratum) for one in publication.shown] == [
+        prepared = publication.prepare(session, corrections.get(session, correction_id, EVERYTHING), world.embedder)
+    assert prepared.hidden == frozenset(world.source.ids())
+    assert [(one.id, one.document_id, one.text, one.erratum) for one in prepared.shown] == [
         (-1, f"erratum-{correction_id}", "30 days.", True)
     ]

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
-from knowledge.correcting import corrections, matching, publish
+from knowledge.correcting import corrections, matching, publication, publish
 from knowledge.errors import Conflict, Invalid, NotAllowed, Regression, Stale
 from knowledge.tables import Edit, Entry, EntryQuestion, Golden, Job, LogStep
 from retrieval.scope import EVERYTHING
 from tests.knowledge.world import QUERIES, RETURNS, SHIPPING, World, assert_index_follows
 
 if TYPE_CHECKING:
-    from knowledge.correcting.publish import Publication
+    from knowledge.correcting.publication import Publication
 
 WORDS = QUERIES[:2]  # the third shares no word with any passage, so that all are equally far from it
 
@@ -28,12 +28,12 @@ def documents(world: World) -> None:
 
 def prepare(world: World, correction_id: int) -> Publication:
     with world.database.read() as session:
-        return publish.prepare(session, corrections.get(session, correction_id, EVERYTHING), world.embedder)
+        return publication.prepare(session, corrections.get(session, correction_id, EVERYTHING), world.embedder)
 
 
-def approve(world: World, publication: Publication) -> None:
+def approve(world: World, prepared: Publication) -> None:
     with world.database.write() as session:
-        publish.approve(session, publication, fingerprint=world.embedder.fingerprint, actor="ann")
+        publish.approve(session, prepared, fingerprint=world.embedder.fingerprint, actor="ann")
 
 
 def rows(world: World, table: type[Any], *columns: Any) -> list[tuple[Any, ...]]:
@@ -224,26 +224,26 @@ def test_approving_refuses_a_removed_document(world: World) -> None:
 def test_an_approval_that_a_put_outran_changes_nothing(world: World, parts: dict[str, Any]) -> None:
     if parts.get("edits"):
         parts = {"edits": [world.edit("returns", "14 days", "30 days")]}
-    publication = prepare(world, world.draft("How long?", "30 days.", **parts))
+    prepared = prepare(world, world.draft("How long?", "30 days.", **parts))
     world.put("returns", RETURNS + "\n\nAlways.")
     before = world.rows()
     with pytest.raises(Stale, match="changed"):
-        approve(world, publication)
+        approve(world, prepared)
     assert world.rows() == before
 
 
 def test_an_approval_that_another_draft_outran_changes_nothing(world: World) -> None:
     correction_id = world.draft("How long?", "30 days.")
-    publication = prepare(world, correction_id)
+    prepared = prepare(world, correction_id)
     world.curation.draft(correction_id, {"answer": "31 days."}, actor="bob")
     before = world.rows()
     with pytest.raises(Stale, match=r"changed by bob \(draft\)"):
-        approve(world, publication)
+        approve(world, prepared)
     assert world.rows() == before
 
 
 def test_an_approval_that_fails_late_leaves_nothing_behind(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    publication = prepare(world, world.draft("How long?", "30 days.", edits=[world.edit("returns", "14", "30")]))
+    prepared = prepare(world, world.draft("How long?", "30 days.", edits=[world.edit("returns", "14", "30")]))
     before = world.rows(), world.seen()
 
     def full(*_args: object, **_more: object) -> None:
@@ -251,7 +251,7 @@ def test_an_approval_that_fails_late_leaves_nothing_behind(world: World, monkeyp
 
     monkeypatch.setattr("knowledge.jobs.enqueue", full)
     with pytest.raises(OSError, match="disk full"):
-        approve(world, publication)
+        approve(world, prepared)
     assert (world.rows(), world.seen()) == before
     assert_index_follows(world)
 
@@ -407,11 +407,11 @@ def test_what_a_candidate_finds_is_what_is_found_after_the_approval(world: World
         world.curation.reopen(correction_id, actor="ann")
         world.curation.draft(correction_id, {"answer": "31 days.", "edits": [], "supersedes": []}, actor="ann")
     before = world.seen()
-    publication = prepare(world, correction_id)
-    candidate = world.searcher.candidate(hide=publication.hidden, add=publication.shown)
+    prepared = prepare(world, correction_id)
+    candidate = world.searcher.candidate(hide=prepared.hidden, add=prepared.shown)
     expected = [result(world, query, candidate) for query in WORDS]
     assert world.seen() == before
-    approve(world, publication)
+    approve(world, prepared)
     assert [result(world, query) for query in WORDS] == expected
     assert_index_follows(world)
 

@@ -1,0 +1,293 @@
+"""What says what words of a text are about: the passage that they are in, the headings above and the blocks before.
+
+An edit of a correction was decided about one statement. A later version of the source may have the same words in a
+statement about something else: "within 14 days" under another heading, in another row of a table, below another
+sentence. So an edit keeps its surroundings, and is applied again only where a text has the very same ones.
+
+A text is read as blocks: headings, paragraphs, list items, table rows, code fences. The surroundings of words are
+
+- ``path``: the document's title and the headings above;
+- ``passage``: the blocks that the words are in (of a very long block, the sentences around the words);
+- ``context``: the other blocks without which the passage says too little. For a paragraph: the ones before it in its
+  section; for a row: the header of its table and the row that names its group; for a list item: the items that it is
+  below, those below it, and what introduces the list; for a heading, and after a colon: what follows.
+
+Neighbours that are not context may change: the fee in the next row, another item of a list. Where this is not enough to
+find the passage in its text exactly once, more of what is before it is taken (``reach``).
+
+Decision: surroundings are equal or they are not; nothing is compared by likeness. It costs edits that are dropped
+although their statement is the same (a heading that was renamed), and a curator decides those. Surroundings that
+were stored are compared with ones that are read from a text now: whoever changes the rules of this module writes a
+migration that reads the stored ones anew, from the versions of the documents.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from retrieval.chunk import is_table_row, lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+REACHES = (120, 1_000, 10_000, None)  # UTF-8 bytes of blocks before, at least; None: all that is before
+LONG = 900  # characters of a block that is not kept whole: the size of a passage in the index
+SHORT = 40  # bytes of a list item that says too little without the item before it
+MANY = 1_000  # places with the same words that are looked at; a text with more has nothing that could be told apart
+
+_ITEM = re.compile(r"([ \t]*)(?:[-*+•·]|\(?\d{1,3}[.)、]|[（(]?[一二三四五六七八九十]{1,3}[)）、])(?=\s|[^\x00-\x7f])")
+_DELIMITER = re.compile(r"\|[\s:|-]+\|")
+_BOUNDARY = re.compile(r"\n|[。！？!?…]|\.\s")
+_GOES_ON = {("code", "code"), ("paragraph", "paragraph"), ("paragraph", "item")}  # (kind of a line, block before it)
+_SEARCHED = 500  # characters in which the end of a sentence is looked for
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """``start`` and ``end``: where the words are in ``passage``."""
+
+    path: tuple[str, ...]
+    context: tuple[str, ...]
+    passage: str
+    start: int
+    end: int
+    reach: int | None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def from_json(stored: Mapping[str, Any]) -> Surroundings:
+    """Reads back what ``to_json`` wrote."""
+    return Surroundings(**{**stored, "path": tuple(stored["path"]), "context": tuple(stored["context"])})
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    start: int
+    end: int
+    kind: str  # heading | paragraph | item | row | code
+    path: tuple[str, ...]  # of headings above
+    group: int  # blocks without a blank line between them have the same
+    indent: int
+
+
+class Outline:
+    """A text, read as blocks."""
+
+    def __init__(self, title: str, text: str) -> None:
+        self.text = text
+        self._title = title
+        self._blocks = list(_blocks(text))
+        self._starts = [block.start for block in self._blocks]
+        self._ends = [block.end for block in self._blocks]
+
+    def of(self, start: int, end: int) -> Surroundings:
+        """The surroundings of the words at ``start`` to ``end``, with which they are found in this text only there.
+
+        The words must not be blank.
+        """
+        for reach in REACHES:
+            around = self._around(start, end, reach)
+            if self.find(around) == start:
+                break
+        return around
+
+    def find(self, around: Surroundings) -> int | None:
+        """Where the words with these surroundings begin; None when no place has them, or more than one."""
+        places: list[int] = []
+        at = self.text.find(around.passage)
+        for _ in range(MANY):
+            if at == -1:
+                return places[0] if len(places) == 1 else None
+            start = at + around.start
+            if self._around(start, at + around.end, around.reach) == around:
+                places.append(start)
+            at = self.text.find(around.passage, at + 1)
+        return None
+
+    def _around(self, start: int, end: int, reach: int | None) -> Surroundings:
+        blocks = self._blocks
+        first = min(bisect_right(self._ends, start), len(blocks) - 1)
+        last = max(bisect_left(self._starts, end) - 1, first)
+        context = self._context(first, last, reach) - set(range(first, last + 1))
+        begin = min(start, self._begin(blocks[first], start, reach))
+        finish = max(end, self._finish(blocks[last], end, reach))
+        return Surroundings(
+            path=(self._title, *blocks[first].path),
+            context=tuple(self._words(at) for at in sorted(context)),
+            passage=self.text[begin:finish],
+            start=start - begin,
+            end=end - begin,
+            reach=reach,
+        )
+
+    def _context(self, first: int, last: int, reach: int | None) -> set[int]:
+        kind = self._blocks[first].kind
+        introduced, context = first, set[int]()
+        if kind == "row":
+            introduced, context = self._of_row(first)
+        elif kind == "item":
+            introduced, context = self._of_item(first)
+        if kind != "heading" or reach is None:
+            context |= self._before(introduced, reach)
+        if reach is None:
+            context |= set(range(first))
+        return context | self._after(last)
+
+    def _before(self, at: int, reach: int | None) -> set[int]:
+        """Blocks before this one in its section, until they have ``reach`` bytes together."""
+        before: set[int] = set()
+        size = 0
+        while at > 0 and self._blocks[at - 1].kind != "heading" and (reach is None or size < reach):
+            at -= 1
+            before.add(at)
+            size += _bytes(self._words(at))
+        return before
+
+    def _after(self, at: int) -> set[int]:
+        """What is below a list item; what a heading, or a block that ends with a colon, announces."""
+        blocks, block, end = self._blocks, self._blocks[at], at + 1
+        if block.kind == "item":
+            while end < len(blocks) and blocks[end].kind != "heading" and blocks[end].indent > block.indent:
+                end += 1
+        announces = block.kind == "heading" or self._words(at).endswith((":", "："))
+        if announces and end == at + 1 < len(blocks) and (block.kind == "heading" or blocks[end].kind != "heading"):
+            end += 1
+            kind = blocks[at + 1].kind
+            while (
+                block.kind == "paragraph" and kind in ("item", "row") and end < len(blocks) and blocks[end].kind == kind
+            ):
+                end += 1
+        return set(range(at + 1, end))
+
+    def _of_row(self, at: int) -> tuple[int, set[int]]:
+        """(where the tables with this header begin, the rows without which this one says too little)"""
+        top = self._top_of_table(at)
+        header = self._words(top)
+        context = {top}
+        if at == top:  # a header is about all that is below it
+            end = top + 1
+            while end < len(self._blocks) and self._blocks[end].group == self._blocks[top].group:
+                end += 1
+            return top, set(range(top, end))
+        if _DELIMITER.fullmatch(self._words(top + 1)):
+            context.add(top + 1)
+        first_row, row = max(context) + 1, at
+        while row > first_row and not _cells(self._words(row))[0]:  # it goes on with the row above
+            row -= 1
+            context.add(row)
+        for above in range(row - 1, first_row - 1, -1):
+            if sum(map(bool, _cells(self._words(above)))) == 1:  # it names the group of rows below
+                context.add(above)
+                break
+        while top > 0 and self._blocks[top - 1].kind == "row":  # a long table is cut into several
+            earlier = self._top_of_table(top - 1)
+            if self._words(earlier) != header:
+                break
+            top = earlier
+        return top, context
+
+    def _top_of_table(self, at: int) -> int:
+        while at > 0 and self._blocks[at - 1].kind == "row" and self._blocks[at - 1].group == self._blocks[at].group:
+            at -= 1
+        return at
+
+    def _of_item(self, at: int) -> tuple[int, set[int]]:
+        """(where the list begins, the items without which this one says too little)"""
+        blocks = self._blocks
+        context: set[int] = set()
+        indent, top = blocks[at].indent, at
+        while top > 0 and (blocks[top - 1].kind == "item" or self._continues_item(top - 1)):
+            top -= 1
+            if blocks[top].kind == "item" and blocks[top].indent < indent:
+                indent = blocks[top].indent
+                context.add(top)
+        first, end = at, at + 1
+        while first > top and blocks[first - 1].group == blocks[at].group:
+            first -= 1
+        while end < len(blocks) and blocks[end].group == blocks[at].group:
+            end += 1
+        beside_others = first > top or (end < len(blocks) and blocks[end].kind == "item")
+        if end - first > 1 and beside_others:  # a list of lists: each is about one thing, which one of its items names
+            context |= set(range(first, end))
+        elif at > top and _bytes(self._words(at)) < SHORT:
+            context.add(at - 1)
+        return top, context
+
+    def _continues_item(self, at: int) -> bool:
+        block = self._blocks[at]
+        return block.kind in ("paragraph", "code") and block.indent > 0
+
+    def _words(self, at: int) -> str:
+        block = self._blocks[at]
+        return self.text[block.start : block.end].strip()
+
+    def _begin(self, block: _Block, start: int, reach: int | None) -> int:
+        """Where the passage begins: with its block, or with a sentence of a long one."""
+        if reach is None or block.end - block.start <= LONG:
+            return block.start
+        latest = start - max(200, reach)
+        earliest = max(block.start, latest - _SEARCHED)
+        if latest <= block.start:
+            return block.start
+        ends = [match.end() for match in _BOUNDARY.finditer(self.text, earliest, latest)]
+        return ends[-1] if ends else earliest
+
+    def _finish(self, block: _Block, end: int, reach: int | None) -> int:
+        if reach is None or block.end - block.start <= LONG:
+            return block.end
+        latest = min(block.end, end + _SEARCHED)
+        match = _BOUNDARY.search(self.text, end, latest)
+        return match.end() if match else latest
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def _cells(row: str) -> list[str]:
+    return [cell.strip() for cell in row.strip().strip("|").split("|")]
+
+
+def _blocks(text: str) -> Iterator[_Block]:
+    path: list[tuple[int, str]] = []
+    current: _Block | None = None
+    group = 0
+    for line in lines(text):
+        bare = line.text.strip()
+        if not bare and not (line.fenced and current is not None and current.kind == "code"):
+            group += 1
+            if current is not None:
+                yield current
+            current = None
+            continue
+        kind, indent = _kind(line.text, bare, heading=bool(line.level), fenced=line.fenced)
+        end = line.start + len(line.text)
+        if current is not None and (kind, current.kind) in _GOES_ON:
+            current = replace(current, end=end)
+            continue
+        if current is not None:
+            yield current
+        if kind == "heading":
+            while path and path[-1][0] >= line.level:
+                path.pop()
+        current = _Block(line.start, end, kind, tuple(name for _, name in path), group, indent)
+        if kind == "heading" and line.title:
+            path.append((line.level, line.title))
+    if current is not None:
+        yield current
+
+
+def _kind(line: str, bare: str, *, heading: bool, fenced: bool) -> tuple[str, int]:
+    indent = len(line) - len(line.lstrip())
+    if heading:
+        return "heading", 0
+    if fenced:
+        return "code", indent
+    if is_table_row(bare):
+        return "row", indent
+    return ("item" if _ITEM.match(line) else "paragraph"), indent
