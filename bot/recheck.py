@@ -29,6 +29,7 @@ from knowledge.correcting import corrections
 from knowledge.correcting.corrections import State
 from knowledge.correcting.publish import RECHECK
 from knowledge.db import utc_now
+from knowledge.superseding import Superseded, from_row
 from knowledge.tables import Correction, Entry, EntryQuestion, Job, Supersession
 from retrieval.scope import EVERYTHING, Scope
 
@@ -88,7 +89,7 @@ class _Checked:
 
     entry: Entry
     questions: tuple[str, ...]  # the one that the curator wrote first
-    hidden: frozenset[tuple[str, str | None]]
+    hidden: Mapping[str, Superseded]  # what it supersedes, by document
 
 
 def recheck(
@@ -173,15 +174,14 @@ def _read(session: Session, entry: Entry) -> _Checked:
         .where(EntryQuestion.entry_id == entry.id, EntryQuestion.role != "negative")
         .order_by(EntryQuestion.role, EntryQuestion.id)  # canonical before paraphrase
     )
-    superseded = session.execute(
-        sa.select(Supersession.document_id, Supersession.passage).where(
-            Supersession.entry_id == entry.id, Supersession.active
-        )
-    )
+    hidden: dict[str, Superseded] = {}
+    for row in session.scalars(sa.select(Supersession).where(Supersession.entry_id == entry.id, Supersession.active)):
+        known = hidden.get(row.document_id, Superseded())
+        hidden[row.document_id] = known | from_row(row.passage, row.sites)
     return _Checked(
         entry,
         tuple(question for question, _role in questions),
-        frozenset((document_id, passage) for document_id, passage in superseded),
+        hidden,
     )
 
 
@@ -193,7 +193,7 @@ def _verbatim(answerer: Answerer, searcher: Searcher, checked: _Checked, questio
         return [Problem(question, outcome.answer, "not_curated", {"answer_status": outcome.status})]
     for hit in searcher.search(question, 8, scope=scope).hits:
         passage = hit.passage
-        if {(passage.document_id, None), (passage.document_id, passage.text)} & checked.hidden:
+        if checked.hidden.get(passage.document_id, Superseded()).could_hide(passage):
             return [Problem(question, outcome.answer, "still_found", {"document": repr(passage.document_id)})]
     return []
 

@@ -1,8 +1,8 @@
 """Putting documents in and taking them out, with what that means for corrections.
 
 A new text of a source keeps the edits of corrections whose surroundings it still has. A correction whose surroundings
-or superseded passage the new text no longer has goes back to the queue ("source
-changed"); it stays published meanwhile.
+or superseded passage the new text no longer has goes back to the queue ("source changed"); it
+stays published meanwhile.
 """
 
 from __future__ import annotations

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from retrieval.passage import Passage
+
 SHORT = 200  # UTF-8 bytes of a passage that says too little by itself
-BEFORE = 120  # characters of the one before it that are kept
+BEFORE = 300  # characters of the one before it that are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,11 @@ class Superseded:
 
     def hides(self, site: Site) -> bool:
         return self.whole or site in self.sites
+
+    def could_hide(self, passage: Passage) -> bool:
+        """Whether this is said of a passage that is seen alone, without the one before it."""
+        path = (passage.title, *passage.headings)
+        return self.whole or any(site.path == path and site.text == passage.text for site in self.sites)
 
     def __or__(self, other: Superseded) -> Superseded:
         return Superseded(self.whole or other.whole, self.sites | other.sites)
