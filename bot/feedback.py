@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from bot import conversations
+from bot import conversations, unanswered
 from bot.tables import Answer, Conversation, Feedback, Signal, Survey
 from knowledge.correcting import corrections, merging, observations
 from knowledge.correcting.corrections import NewComplaint
@@ -62,7 +62,7 @@ def rate(session: Session, answer: Answer, said: Said, scope: Scope, *, who: str
             NewComplaint(
                 question=answer.condensed_question or answer.question,
                 snapshot=conversations.snapshot(answer),
-                origin="rated_down",
+                origin="unanswered" if answer.status == "refused" else "rated_down",
                 who=who,
                 reporter=session.get_one(Conversation, answer.conversation_id).owner,
                 answer_id=answer.id,
@@ -77,6 +77,7 @@ def rate(session: Session, answer: Answer, said: Said, scope: Scope, *, who: str
             correction_id=_published_by(session, answer),
         )
         row.correction_id = answer.correction_id = correction.id
+        unanswered.adopt(session, correction, answer.condensed_question or answer.question)
     elif answer.correction_id is not None:
         corrections.withdraw(session, answer.id, who=who)
         row.correction_id = None
@@ -120,22 +121,15 @@ def rate_elsewhere(
 
 
 def report_unanswered(session: Session, answer_id: str, scope: Scope) -> None:
-    """Puts a refused question into the queue as *unanswered*."""
+    """Notes a refused question as *unanswered* (bot.unanswered)."""
     answer = session.get_one(Answer, answer_id)
-    correction = corrections.report(
+    unanswered.note(
         session,
-        NewComplaint(
-            question=answer.condensed_question or answer.question,
-            snapshot=conversations.snapshot(answer),
-            origin="unanswered",
-            who="system",
-            answer_id=answer.id,
-            without=conversations.not_mine(session, answer.conversation_id),
-        ),
+        answer,
         scope,
+        asker=session.get_one(Conversation, answer.conversation_id).owner,
+        without=conversations.not_mine(session, answer.conversation_id),
     )
-    answer.correction_id = correction.id
-    session.flush()
 
 
 def split(

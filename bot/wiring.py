@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
     from bot.answering.answer import Answerer
-    from bot.answering.exchange import Reader
     from bot.answering.profile import Profile
     from bot.llm.gate import Gate
     from bot.llm.writer import ChatWriter
@@ -172,30 +171,11 @@ class Parts:
             answer=self.settings.answer_tokens,
         )
 
-    @property
-    def has_chat_model(self) -> bool:
-        """Whether a chat model reads; the extractive reader does without one."""
-        return self._given_chat is not None or self.chat_model.engine != "extractive"
-
-    @cached_property
-    def reader(self) -> Reader:
-        """What makes answers of questions and passages."""
-        from bot.answering.chat_reader import ChatReader
-        from bot.answering.extractive import ExtractiveReader
-
-        return ChatReader(self.writer, self.profile) if self.has_chat_model else ExtractiveReader()
-
     @cached_property
     def answerer(self) -> Answerer:
         from bot.answering.answer import Answerer
 
-        return Answerer(self.database, self.searcher, self.reader, self.profile)
-
-    def load_chat_model(self) -> None:
-        """Loads it now, where it is one that has to be loaded. Raises EngineError."""
-        load = getattr(self.chat, "load", None) if self.has_chat_model else None
-        if load is not None:
-            load()
+        return Answerer(self.database, self.searcher, self.writer, self.profile)
 
     @cached_property
     def turns(self) -> Turns:
@@ -229,6 +209,7 @@ class Parts:
         return Worker(self.database, self._handlers(), after=after)
 
     def _handlers(self) -> dict[str, Handler]:
+        from bot import unanswered
         from bot.recheck import recheck
         from knowledge.correcting.publish import EXPIRE, RECHECK
         from knowledge.uploads import INGEST, ingest_uploads
@@ -249,7 +230,10 @@ class Parts:
         def do_ingest(payload: dict[str, Any], report: Any) -> dict[str, Any]:
             return ingest_uploads(self.database, self.embedder, payload, report=report, so_far=report.so_far)
 
-        return {RECHECK: do_recheck, EXPIRE: do_expire, INGEST: do_ingest}
+        def do_group(_payload: dict[str, Any], _report: object) -> dict[str, Any]:
+            return {"grouped": unanswered.group(self.database, self.embedder, self.profile.alike)}
+
+        return {RECHECK: do_recheck, EXPIRE: do_expire, INGEST: do_ingest, unanswered.GROUP: do_group}
 
     def recover(self) -> dict[str, int]:
         """On start of the server: closes what was interrupted, takes up what was given up. Returns counts by kind."""
@@ -273,8 +257,6 @@ class Parts:
         """Has the chat model read ahead what all prompts begin with. Ends soon after ``stop`` is set."""
         from bot.answering import condense, prompt
 
-        if not self.has_chat_model:
-            return
         languages = sorted(prompt.LANGUAGES, reverse=self.settings.language == "zh-CN")
         beginnings = [build("", (), language) for language in languages for build in (prompt.build, condense.build)]
         self.writer.warm_up(beginnings, stop)

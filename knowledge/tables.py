@@ -268,6 +268,30 @@ class Observation(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
+class Unanswered(Base):
+    """A refused question, and the correction that it was reported to (null: it waits). Written by bot.unanswered."""
+
+    __tablename__ = "unanswered"
+    __table_args__ = (
+        sa.Index("waiting_unanswered", "correction_id", "group_id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    collection: Mapped[str] = mapped_column(sa.String(64), server_default="main")
+    question: Mapped[str]  # condensed: understandable without its conversation
+    normalised: Mapped[str] = mapped_column(index=True)
+    language: Mapped[str] = mapped_column(sa.String(16))
+    asker: Mapped[str] = mapped_column(sa.String(32))  # a hash: tells people apart, names nobody
+    answer_id: Mapped[str] = mapped_column(sa.String(32))
+    without: Mapped[list[Any]] = mapped_column(default=list)  # entries that the asker said are not the answer
+    group_id: Mapped[int | None] = mapped_column(index=True)  # the first question of its group (null: not compared yet)
+    fingerprint: Mapped[str | None] = mapped_column(sa.String(128))  # of the model of ``vector``
+    vector: Mapped[bytes | None]  # unit vector (float32, little endian); the first question of a group has it
+    correction_id: Mapped[int | None] = mapped_column(sa.ForeignKey("corrections.id"))
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
 class Edit(Base):
     """Words of a source document replaced by an entry; ``active`` while the entry is live and the source has their
     surroundings. ``anchor``: these surroundings (knowledge.composition.Anchor; null: not known, the words were replaced

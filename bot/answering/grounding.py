@@ -45,6 +45,11 @@ def invented(answer: str, question: str, passages: Sequence[str]) -> bool:
     return bool(own) and own.isdisjoint(_facts(given) | set(tokens(given)))
 
 
+def facts(text: str) -> frozenset[str]:
+    """The names (as search tokens) and numbers (as digits) of a text; two texts with different ones differ."""
+    return frozenset(_facts(text, strict=True))
+
+
 def missing(expected: str, question: str, text: str) -> tuple[str, ...]:
     """The names (as search tokens) and numbers (as digits) of ``expected`` that ``text`` does not have, sorted; those
     that the question has already need not be repeated. Names count only where the text has Latin words."""

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="The queue of corrections: list, show, new, draft, prove, approve, check again, reject, reopen, roll back, "
-    "merge, split.",
+    help="The queue of corrections: list, show, unanswered, new, draft, prove, approve, check again, reject, reopen, "
+    "roll back, merge, split.",
 )
 
 Id = Annotated[int, typer.Argument(help="Number of the correction.", metavar="ID")]
@@ -79,16 +79,51 @@ def start(
 ) -> None:
     """Start a correction that nobody complained about."""
     with open_parts() as parts:
+        from bot import unanswered
+        from knowledge.correcting import corrections
         from retrieval.scope import EVERYTHING
 
         desk = parts.curation(EVERYTHING)
         item, new = desk.start(question, actor=actor(), answer=answer, collection=collection)
+        with parts.database.write() as session:
+            if new:
+                unanswered.adopt(session, corrections.get(session, item["id"], EVERYTHING), question)
+        item = desk.item(item["id"])
     if as_json:
         say_json(item)
     elif new:
         say(f"Correction {item['id']} is {item['state']}.")
     else:
         say(f"Correction {item['id']} about this question is open already ({item['state']}). Nothing was changed.")
+
+
+@app.command("unanswered")
+def show_unanswered(
+    start: Annotated[int | None, typer.Option(help="Start a correction of the question with this number.")] = None,
+    q: Annotated[str | None, typer.Option("--search", "-q", help="Only where this occurs.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List questions that stayed unanswered and are not in the queue yet, or start a correction of one."""
+    with open_parts() as parts:
+        from bot import unanswered
+        from knowledge.correcting import items
+        from retrieval.scope import EVERYTHING
+
+        with parts.database.write() as session:
+            if start is not None:
+                correction = unanswered.start(session, start, EVERYTHING, actor=actor())
+                found = items.item(session, correction, EVERYTHING)
+            else:
+                found = unanswered.listing(session, EVERYTHING, q=q, limit=limit)
+    if as_json:
+        say_json(found)
+    elif start is not None:
+        say(f"Correction {found['id']} is {found['state']}.")
+    else:
+        for group in found["items"]:
+            say(f"{group['id']:>5}  {group['people']}×  {' / '.join(group['questions'])}")
+        say(f"{len(found['items'])} of {found['total']} shown")
 
 
 @app.command()

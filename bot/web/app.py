@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 import bot
 from bot.errors import SettingsError
 from bot.events import metrics
-from bot.web import accounts, chat, cited, curate, documents, openai, pages, problems
+from bot.web import accounts, chat, cited, curate, documents, openai, pages, problems, unanswered
 from bot.web.halves import refuse_halves
 from bot.web.security import Flood, Guard, place_of
 from bot.wiring import Parts
@@ -78,7 +78,7 @@ def create_app(parts: Parts) -> FastAPI:
     app.state.flood = Flood(settings.questions_per_minute, 60.0)
     app.state.logins = Flood(LOGINS, LOGIN_SECONDS)
     problems.install(app)
-    for module in (chat, cited, curate, documents, accounts, openai, pages):
+    for module in (chat, cited, curate, unanswered, documents, accounts, openai, pages):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
     app.add_middleware(problems.Unexpected)

@@ -8,14 +8,14 @@ from typing import Any
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from bot import feedback
+from bot import feedback, unanswered
 from bot.accounts import Identity
 from bot.errors import Forbidden
 from bot.web import problems
 from bot.web.queries import Limit, Name, Offset, Words
 from bot.web.security import Curator, PartsDep, ScopeDep, writable
 from bot.wiring import Parts
-from knowledge.correcting import items
+from knowledge.correcting import corrections, items
 from knowledge.correcting.curation import Curation
 from knowledge.errors import Invalid
 
@@ -101,13 +101,16 @@ def start(body: NewBody, identity: Curator, scope: ScopeDep, parts: PartsDep, re
     )
     if not new:
         response.status_code = 200
-    return _told(item)
+        return shown(item)
+    with parts.database.write() as session:
+        unanswered.adopt(session, corrections.get(session, item["id"], scope), body.question)
+    return shown(desk.item(item["id"]))
 
 
 @router.post("/merge")
 def merge(body: MergeBody, identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """Makes one item of several; the first keeps the complaints of all."""
-    return _told(parts.curation(scope).merge(body.ids, actor=identity.name))
+    return shown(parts.curation(scope).merge(body.ids, actor=identity.name))
 
 
 @router.post("/{correction_id}/split")
@@ -118,15 +121,15 @@ def split(correction_id: int, body: SplitBody, identity: Curator, scope: ScopeDe
             session, correction_id, body.complaints, scope, actor=identity.name, revision=body.revision
         )
         return {
-            "kept": _told(items.item(session, kept, scope)),
-            "split": _told(items.item(session, apart, scope)),
+            "kept": shown(items.item(session, kept, scope)),
+            "split": shown(items.item(session, apart, scope)),
         }
 
 
 @router.get("/{correction_id}")
 def one(correction_id: int, _identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """Everything about one item."""
-    return _told(parts.curation(scope).item(correction_id))
+    return shown(parts.curation(scope).item(correction_id))
 
 
 @router.put("/{correction_id}/draft")
@@ -134,7 +137,7 @@ def draft(correction_id: int, body: DraftBody, identity: Curator, scope: ScopeDe
     """Writes the draft; what is left out stays as it is. ``valid_until``: ISO 8601 with a zone; a date alone is the
     end of that day in UTC."""
     changes = body.model_dump(exclude_unset=True, exclude={"revision"})
-    return _told(parts.curation(scope).draft(correction_id, changes, actor=identity.name, revision=body.revision))
+    return shown(parts.curation(scope).draft(correction_id, changes, actor=identity.name, revision=body.revision))
 
 
 @router.post("/{correction_id}/{action}")
@@ -142,7 +145,7 @@ def act(
     correction_id: int, action: str, identity: Curator, scope: ScopeDep, parts: PartsDep, body: ActionBody | None = None
 ) -> dict[str, Any]:
     """claim, prove, approve, recheck, reject, reopen or rollback. ``revision``: the one that the caller saw."""
-    return _told(_act(parts.curation(scope), parts, identity, correction_id, action, body or ActionBody()))
+    return shown(_act(parts.curation(scope), parts, identity, correction_id, action, body or ActionBody()))
 
 
 def _act(
@@ -175,14 +178,14 @@ def _act(
     return steps[action](correction_id, **said)
 
 
-def _told(item: dict[str, Any]) -> dict[str, Any]:
+def shown(item: dict[str, Any]) -> dict[str, Any]:
     """The item, the reasons that the system itself gives in the reader's language."""
-    told = {**item, "history": [_in_words(event) for event in item["history"]]}
+    words = {**item, "history": [_in_words(event) for event in item["history"]]}
     if item["proof"]:
-        told["proof"] = {**item["proof"], "items": [_in_words(one) for one in item["proof"]["items"]]}
+        words["proof"] = {**item["proof"], "items": [_in_words(one) for one in item["proof"]["items"]]}
     if item["recheck"]:
-        told["recheck"] = _recheck_in_words(item["recheck"])
-    return told
+        words["recheck"] = _recheck_in_words(item["recheck"])
+    return words
 
 
 def _in_words(one: dict[str, Any]) -> dict[str, Any]:

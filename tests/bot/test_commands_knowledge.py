@@ -12,6 +12,7 @@ from bot.settings import Settings
 from knowledge import put
 from knowledge.correcting import corrections
 from knowledge.correcting.corrections import NewComplaint
+from knowledge.tables import Unanswered
 from retrieval.scope import EVERYTHING
 
 if TYPE_CHECKING:
@@ -223,6 +224,20 @@ def test_corrections_new_starts_one(errata: CommandLine) -> None:
     item = json.loads(errata("corrections", "new", "Where?", "--answer", "Here.", "--json").out)
     assert (item["state"], item["origin"], item["draft"]["answer"]) == ("drafted", "curator", "Here.")
     assert errata("corrections", "new", "??").code == 1
+
+
+def test_corrections_unanswered_lists_and_starts_one(errata: CommandLine) -> None:
+    parts = errata.parts(Settings(data=errata.data))
+    with parts.database.write() as session:
+        row = Unanswered(
+            question=QUESTION, normalised="can i return sale items", language="en", asker="a", answer_id="b", group_id=1
+        )
+        session.add(row)
+    parts.close()
+    assert errata("corrections", "unanswered").out == f"    1  1×  {QUESTION}\n1 of 1 shown\n"
+    assert errata("corrections", "unanswered", "--start", "1").out == "Correction 1 is queued.\n"
+    assert errata("corrections", "unanswered", "--start", "1").code == 1
+    assert json.loads(errata("corrections", "unanswered", "--json").out) == {"items": [], "total": 0}
 
 
 def test_corrections_merge_makes_one_item(errata: CommandLine) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
-from bot import conversations, feedback
+from bot import conversations, feedback, unanswered
 from bot.feedback import MAX_TEXT, Said
 from bot.tables import Answer, Feedback, Signal, Survey
 from knowledge.correcting import corrections
@@ -156,10 +156,11 @@ def test_a_refusal_that_is_rated_down_is_one_complaint(talk: Talk) -> None:
     assert complaint["snapshot"]["status"] == "refused"
 
 
-def test_a_refused_question_reports_itself_once_for_all_who_ask(talk: Talk) -> None:
+def test_a_refused_question_that_two_people_ask_reports_itself_once_for_both(talk: Talk) -> None:
     for owner in ("visitor:a", "visitor:b"):
         conversation_id, answer_id = talk.ask("How long?", owner=owner, status="refused", answer="I do not know.")
         talk.unanswered(answer_id)
+    unanswered.group(talk.database, talk.embedder, 1.0)
     correction_id = 1
     item = talk.curation.item(correction_id)
     assert (item["origin"], item["state"], item["priority"], len(item["complaints"])) == (

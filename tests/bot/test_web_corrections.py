@@ -380,3 +380,29 @@ def test_a_correction_can_be_started_with_its_answer(shop: World, curator: TestC
     for body in ({"question": "?!"}, {"question": " "}, {"question": "When?", "answer": " "}, {"question": "x" * 4001}):
         assert refusal(curator.post("/api/corrections", json=body))[0] == 422
     assert curator.get("/api/corrections").json()["total"] == 1
+
+
+def test_unanswered_questions_wait_outside_the_queue_until_two_people_asked(shop: World, curator: TestClient) -> None:
+    question = "Is the café on the second floor open?"
+    silent = ScriptedChat(script=lambda _: "NO_ANSWER")
+    with world(shop.parts.settings.data.parent / "silent", silent) as other:
+        put(other.client("carla"), "returns", "Returns", TEXT)
+        desk, first = other.client("carla"), other.client()
+        asked = [ask(first, question) for _ in range(2)]
+        assert [one["status"] for one in asked] == ["refused", "refused"]
+        assert other.work() == 1
+        assert desk.get("/api/corrections").json()["total"] == 0
+        (group,) = desk.get("/api/unanswered", params={"q": "floor"}).json()["items"]
+        assert (group["question"], group["questions"], group["people"]) == (question, [question], 1)
+        assert refusal(first.get("/api/unanswered"))[0] in (401, 403)
+        started = desk.post(f"/api/unanswered/{group['id']}/correct")
+        assert (started.status_code, started.json()["origin"], len(started.json()["complaints"])) == (201, "curator", 1)
+        assert refusal(desk.post(f"/api/unanswered/{group['id']}/correct")) == (
+            404, f"There is no unanswered question {group['id']}."
+        )  # fmt: skip
+        strange = "Which bus goes to the harbour?"
+        ask(first, strange)
+        other.work()
+        ask(other.client(), strange)
+        assert desk.get("/api/corrections", params={"q": "harbour"}).json()["total"] == 1
+        assert desk.get("/api/unanswered").json() == {"items": [], "total": 0}

@@ -76,9 +76,9 @@ def test_an_answer_that_cannot_be_remembered_reaches_the_reader(tmp_path: Path) 
         assert (stored(made), lost("text_memory")) == ([("answered", ANSWER)], before + 1)
 
 
-def test_a_refusal_that_cannot_be_put_into_the_queue_reaches_the_reader(tmp_path: Path) -> None:
+def test_a_refusal_that_cannot_be_noted_reaches_the_reader(tmp_path: Path) -> None:
     with shop(tmp_path, ScriptedChat()) as made:
-        refuse_inserts(made.parts.database, "corrections")
+        refuse_inserts(made.parts.database, "unanswered")
         before = lost("unanswered_report")
         assert ask(made.client(), QUESTION)["status"] == "refused"
         assert ([status for status, _ in stored(made)], lost("unanswered_report")) == (["refused"], before + 1)

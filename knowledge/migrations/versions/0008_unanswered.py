@@ -28,6 +28,28 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_observations_entry_id"), "observations", ["entry_id"], unique=False)
     op.create_index(op.f("ix_observations_reporter"), "observations", ["reporter"], unique=False)
+    op.create_table(
+        "unanswered",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("collection", sa.String(64), server_default="main", nullable=False),
+        sa.Column("question", sa.String(), nullable=False),
+        sa.Column("normalised", sa.String(), nullable=False),
+        sa.Column("language", sa.String(16), nullable=False),
+        sa.Column("asker", sa.String(32), nullable=False),
+        sa.Column("answer_id", sa.String(32), nullable=False),
+        sa.Column("without", sa.JSON(), nullable=False),
+        sa.Column("group_id", sa.Integer(), nullable=True),
+        sa.Column("fingerprint", sa.String(128), nullable=True),
+        sa.Column("vector", sa.LargeBinary(), nullable=True),
+        sa.Column("correction_id", sa.Integer(), nullable=True),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["correction_id"], ["corrections.id"], name=op.f("fk_unanswered_correction_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_unanswered")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(op.f("ix_unanswered_group_id"), "unanswered", ["group_id"], unique=False)
+    op.create_index(op.f("ix_unanswered_normalised"), "unanswered", ["normalised"], unique=False)
+    op.create_index("waiting_unanswered", "unanswered", ["correction_id", "group_id"], unique=False)
     _remember_merges(op.get_bind())
 
 

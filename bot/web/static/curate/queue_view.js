@@ -5,6 +5,7 @@ import { Icon } from "../ui.js";
 import { NewCorrection } from "./new_correction.js";
 import { loadMore, loadQueue, narrow, toggleChosen } from "./queue.js";
 import { go } from "./route.js";
+import { UnansweredButton } from "./unanswered.js";
 import { chosen, dialog, filter, itemId, PRIORITIES, queue, STATES, TO_DO } from "./store.js";
 
 /** @typedef {import("./store.js").QueueEntry} QueueEntry */
@@ -46,6 +47,7 @@ function Filters() {
     </label>
     <div class="filter-row">
       <${NewCorrection} />
+      <${UnansweredButton} />
       <label><span class="visually-hidden">${t("queue.state")}</span>
         <select value=${state} onChange=${(/** @type {any} */ event) => narrow({ state: event.currentTarget.value })}>
           <option value=${TO_DO}>${t("queue.to_do", { n: toDo })}</option>
