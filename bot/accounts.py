@@ -15,6 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
+from sqlalchemy.orm import defer
 
 from bot.errors import NotSignedIn
 from bot.tables import ApiKey, LoginSession, User
@@ -104,7 +105,7 @@ def set_disabled(session: Session, username: str, *, disabled: bool) -> None:
 
 
 def users(session: Session) -> list[User]:
-    return list(session.scalars(sa.select(User).order_by(User.username)))
+    return list(session.scalars(sa.select(User).options(defer(User.password_hash)).order_by(User.username)))
 
 
 def verify_password(session: Session, username: str, password: str) -> User:
@@ -179,7 +180,7 @@ def revoke_key(session: Session, key_id: int) -> None:
 
 
 def keys(session: Session) -> list[ApiKey]:
-    return list(session.scalars(sa.select(ApiKey).order_by(ApiKey.id)))
+    return list(session.scalars(sa.select(ApiKey).options(defer(ApiKey.token_sha256)).order_by(ApiKey.id)))
 
 
 def by_key(session: Session, token: str) -> Identity | None:

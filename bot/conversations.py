@@ -15,13 +15,14 @@ import sqlalchemy as sa
 from bot.answering.condense import MAX_TURNS, Condensed, How, Turn
 from bot.answering.exchange import Ask, Outcome, Reason, Source, SourcesFound
 from bot.tables import Answer, Conversation, Feedback, Signal
-from knowledge.correcting.corrections import State
+from knowledge.correcting.outcomes import CorrectionOutcome, outcomes
 from knowledge.db import utc_now
 from knowledge.errors import Invalid, NotFound
 from knowledge.scoping import outside
-from knowledge.tables import Correction, Entry
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sqlalchemy.orm import Session
 
     from retrieval.scope import Scope
@@ -154,13 +155,19 @@ def listing(session: Session, owner: str, scope: Scope, limit: int = 200) -> lis
     conversations = session.scalars(
         sa.select(Conversation).where(Conversation.owner == owner).order_by(Conversation.updated_at.desc()).limit(limit)
     ).all()
-    complained = session.scalars(
-        sa.select(Answer).where(
+    complained = session.execute(
+        sa.select(Answer.conversation_id, Answer.correction_id, Answer.created_at).where(
             Answer.conversation_id.in_([one.id for one in conversations]), Answer.correction_id.is_not(None)
         )
     ).all()
-    told = [(answer.conversation_id, _correction(session, answer, scope)) for answer in complained]
-    corrected = {conversation_id for conversation_id, correction in told if correction and correction["corrected"]}
+    became = outcomes(
+        session, {correction_id for _, correction_id, _ in complained if correction_id is not None}, scope
+    )
+    corrected = {
+        conversation_id
+        for conversation_id, correction_id, asked_at in complained
+        if (outcome := became.get(correction_id or 0)) and _is_newer(outcome, asked_at)
+    }
     return [
         {
             "id": one.id,
@@ -185,12 +192,14 @@ def transcript(session: Session, conversation: Conversation, scope: Scope) -> di
     }
     sources = {source["document_id"] for answer in answers for source in answer.sources}
     hidden = outside(session, sources, scope)
+    asked = {one.correction_id for one in answers if one.correction_id is not None}
+    became = outcomes(session, asked, scope)
     return {
         "id": conversation.id,
         "title": conversation.title,
         "created_at": conversation.created_at,
         "updated_at": conversation.updated_at,
-        "turns": [_turn(session, answer, feedback.get(answer.id), scope, hidden) for answer in answers],
+        "turns": [_turn(one, feedback.get(one.id), became.get(one.correction_id or 0), hidden) for one in answers],
     }
 
 
@@ -237,7 +246,7 @@ def source_json(source: Source) -> dict[str, Any]:
 
 
 def _turn(
-    session: Session, answer: Answer, feedback: Feedback | None, scope: Scope, hidden: frozenset[str]
+    answer: Answer, feedback: Feedback | None, outcome: CorrectionOutcome | None, hidden: frozenset[str]
 ) -> dict[str, Any]:
     """``hidden``: the documents that are not to be shown."""
     sources = [source for source in answer.sources if source["document_id"] not in hidden]
@@ -255,7 +264,7 @@ def _turn(
         "created_at": answer.created_at,
         "knowledge_version": answer.knowledge_version,
         "feedback": feedback_json(feedback) if feedback else None,
-        "correction": _correction(session, answer, scope),
+        "correction": _correction(outcome, answer.created_at) if outcome else None,
     }
 
 
@@ -270,25 +279,20 @@ def feedback_json(feedback: Feedback) -> dict[str, Any]:
     }
 
 
-def _correction(session: Session, answer: Answer, scope: Scope) -> dict[str, Any] | None:
+def _correction(outcome: CorrectionOutcome, asked_at: datetime) -> dict[str, Any]:
     """What the person who complained may know: whether it was corrected, and the new answer."""
-    if answer.correction_id is None:
-        return None
-    correction = session.get(Correction, answer.correction_id)
-    seen: set[int] = set()
-    while correction is not None and correction.state == State.MERGED and correction.merged_into not in seen:
-        seen.add(correction.id)
-        correction = session.get(Correction, correction.merged_into)
-    if correction is None or correction.collection not in scope:
-        return None
-    entry = session.scalar(sa.select(Entry).where(Entry.correction_id == correction.id, Entry.live))
-    newer = entry is not None and entry.created_at > answer.created_at
+    newer = _is_newer(outcome, asked_at)
     return {
-        "state": correction.state,
+        "state": outcome.state,
         "corrected": newer,
-        "corrected_at": entry.created_at if entry and newer else None,
-        "answer": entry.answer if entry and newer else None,
+        "corrected_at": outcome.approved_at if newer else None,
+        "answer": outcome.answer if newer else None,
     }
+
+
+def _is_newer(outcome: CorrectionOutcome, asked_at: datetime) -> bool:
+    """Whether the correction was approved after the question was asked."""
+    return outcome.approved_at is not None and outcome.approved_at > asked_at
 
 
 def ask_for(

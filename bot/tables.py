@@ -75,7 +75,7 @@ class Answer(Base):
     sources: Mapped[list[Any]] = mapped_column(default=list)
     citations: Mapped[list[Any]] = mapped_column(default=list)
     confidence: Mapped[float | None]
-    prompt: Mapped[list[Any]] = mapped_column(default=list)
+    prompt: Mapped[list[Any]] = mapped_column(default=list, deferred=True)  # long; read only when asked for
     model: Mapped[str]
     knowledge_version: Mapped[int]
     entry_id: Mapped[int | None]  # the entry that was served verbatim

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy.orm import defer
 
 from knowledge.db import contains, page
 from knowledge.errors import NotFound
@@ -52,7 +53,10 @@ def document(session: Session, document_id: str, scope: Scope, *, version: int |
             )
         raise NotFound("There is no document {document_id!r}.", code="document_not_found", document_id=document_id)
     versions = session.scalars(
-        sa.select(DocumentVersion).where(DocumentVersion.document_id == document_id).order_by(DocumentVersion.version)
+        sa.select(DocumentVersion)
+        .options(defer(DocumentVersion.text), defer(DocumentVersion.details))
+        .where(DocumentVersion.document_id == document_id)
+        .order_by(DocumentVersion.version)
     )
     live = session.scalar(
         sa.select(sa.func.count()).select_from(PassageRow).where(PassageRow.document_id == document_id, PassageRow.live)

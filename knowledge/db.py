@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Session
 
 if TYPE_CHECKING:
@@ -32,6 +33,30 @@ def utc_now() -> datetime:
 def contains(text: str, *columns: sa.orm.InstrumentedAttribute[Any]) -> sa.ColumnElement[bool]:
     """Whether one of the columns has this text in it, whatever characters it is made of."""
     return sa.or_(*(column.contains(text[:MAX_SEARCHED], autoescape=True) for column in columns))
+
+
+class without_key(sa.sql.expression.FunctionElement[dict[str, Any]]):  # noqa: N801 - reads like a function of SQL
+    """A JSON object of a column without one of its keys, which then does not leave the database:
+    ``without_key(Complaint.snapshot, "prompt")``."""
+
+    name = "without_key"
+    type = sa.JSON()
+    inherit_cache = True
+
+    def __init__(self, column: sa.orm.InstrumentedAttribute[Any], key: str) -> None:
+        super().__init__(column, sa.literal(key, sa.String()))
+
+
+@compiles(without_key, "sqlite")
+def _without_key_in_sqlite(element: without_key, compiler: sa.Compiled, **more: Any) -> str:
+    column, key = element.clauses
+    return f"json_remove({compiler.process(column, **more)}, '$.' || {compiler.process(key, **more)})"
+
+
+@compiles(without_key, "postgresql")
+def _without_key_in_postgres(element: without_key, compiler: sa.Compiled, **more: Any) -> str:
+    column, key = element.clauses
+    return f"(({compiler.process(column, **more)})::jsonb - {compiler.process(key, **more)})::json"
 
 
 def page(query: sa.Select[Any], limit: int, offset: int) -> sa.Select[Any]:

@@ -2,9 +2,10 @@
 
 Decision: for an answer that a program got (``/v1``), the link itself is the permission. Whoever reads that answer reads
 it in the program, and their browser holds neither the program's key nor a cookie of ours; a page for key holders would
-be closed to all of them. The link has the answer's id in it, 128 random bits that only the program is given, it opens
-one passage that its reader was shown anyway, and it ends with the conversation. For any other answer only the one who
-asked may open it. Costs: who passes such a link on passes on that passage.
+be closed to all of them. The link has the answer's id in it, 128 random bits that only the program is given; it opens
+one passage that its reader was shown anyway, inside what the key may see, and it ends with the conversation and with
+the key. For any other answer only the one who asked may open it. Costs: who passes such a link on passes on that
+passage.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ from sqlalchemy.orm import Session
 from bot import texts
 from bot.accounts import Identity
 from bot.errors import NotSignedIn
-from bot.tables import Answer, Conversation
+from bot.tables import Answer, ApiKey, Conversation
 from bot.web.queries import Id
-from bot.web.security import MaybeIdentity, PartsDep
+from bot.web.security import MaybeIdentity, PartsDep, ScopeDep
 from knowledge.errors import NotFound
+from knowledge.scoping import outside
+from retrieval.scope import EVERYTHING, Scope
 
 router = APIRouter(include_in_schema=False)
 PROGRAM = "key:"  # what the owners that are programs begin with
@@ -59,10 +62,12 @@ def path(answer_id: str, n: int) -> str:
 
 
 @router.get("/answers/{answer_id}/sources/{n}")
-def cited_page(answer_id: str, n: Id, request: Request, identity: MaybeIdentity, parts: PartsDep) -> HTMLResponse:
+def cited_page(
+    answer_id: str, n: Id, request: Request, identity: MaybeIdentity, scope: ScopeDep, parts: PartsDep
+) -> HTMLResponse:
     """The passage that an answer cites as ``[n]``, as it was then."""
     with parts.database.read() as session:
-        source = _source(session, answer_id, n, identity)
+        source = _source(session, answer_id, n, identity, scope)
     language = texts.preferred(request.headers.get("accept-language", ""))
     words = {
         "language": texts.LOCALES[language],
@@ -76,19 +81,28 @@ def cited_page(answer_id: str, n: Id, request: Request, identity: MaybeIdentity,
     return HTMLResponse(PAGE.format(**{name: escape(str(value)) for name, value in words.items()}))
 
 
-def _source(session: Session, answer_id: str, n: int, identity: Identity | None) -> dict[str, Any]:
+def _source(session: Session, answer_id: str, n: int, identity: Identity | None, scope: Scope) -> dict[str, Any]:
     """Raises NotSignedIn, NotFound; both also for answers that do not exist."""
     row = session.execute(
         sa.select(Answer.sources, Conversation.owner)
         .join(Conversation, Conversation.id == Answer.conversation_id)
         .where(Answer.id == answer_id)
     ).one_or_none()
-    if row is None or not row.owner.startswith(PROGRAM):
-        if identity is None:
-            raise NotSignedIn("Nobody is signed in, and there is no visitor cookie.")
-        if row is None or row.owner != identity.owner:
-            raise NotFound("There is no such answer.")
+    if row is not None and row.owner.startswith(PROGRAM):
+        scope = _scope_of_program(session, row.owner)
+    elif identity is None:
+        raise NotSignedIn("Nobody is signed in, and there is no visitor cookie.")
+    elif row is None or row.owner != identity.owner:
+        raise NotFound("There is no such answer.")
     source: dict[str, Any] | None = next((one for one in row.sources if one["n"] == n), None)
-    if source is None:
+    if source is None or outside(session, [source["document_id"]], scope):
         raise NotFound("This answer has no source {n}.", code="no_such_source", n=n)
     return source
+
+
+def _scope_of_program(session: Session, owner: str) -> Scope:
+    """What the program may see now. Raises NotFound for a key that was revoked: its links end with it."""
+    key = session.get(ApiKey, int(owner.removeprefix(PROGRAM)))
+    if key is None or key.revoked_at is not None:
+        raise NotFound("There is no such answer.")
+    return EVERYTHING if key.collection is None else Scope.of(key.collection)

@@ -127,9 +127,11 @@ def split(correction_id: int, body: SplitBody, identity: Curator, scope: ScopeDe
 
 
 @router.get("/{correction_id}")
-def one(correction_id: int, _identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
-    """Everything about one item."""
-    return shown(parts.curation(scope).item(correction_id))
+def one(
+    correction_id: int, _identity: Curator, scope: ScopeDep, parts: PartsDep, prompts: bool = False
+) -> dict[str, Any]:
+    """Everything about one item. ``prompts``: also what the model was given, in each snapshot; leave it out to poll."""
+    return shown(parts.curation(scope).item(correction_id, prompts=prompts))
 
 
 @router.put("/{correction_id}/draft")

@@ -52,9 +52,11 @@ class Curation:
         self._embedder = embedder
         self._read = read
 
-    def item(self, correction_id: int) -> dict[str, Any]:
+    def item(self, correction_id: int, *, prompts: bool = False) -> dict[str, Any]:
+        """See items.item."""
         with self._database.read() as session:
-            return item(session, corrections.get(session, correction_id, self._scope), self._scope)
+            correction = corrections.get(session, correction_id, self._scope)
+            return item(session, correction, self._scope, prompts=prompts)
 
     def start(
         self, question: str, *, actor: str, answer: str | None = None, collection: str | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.orm import defer
@@ -10,7 +10,7 @@ from sqlalchemy.orm import defer
 from knowledge.correcting import corrections, observations
 from knowledge.correcting.drafts import confirmed_forms
 from knowledge.correcting.matching import normal_form
-from knowledge.db import contains, page
+from knowledge.db import contains, page, without_key
 from knowledge.errors import Invalid
 from knowledge.scoping import outside, within
 from knowledge.tables import Complaint, Correction, CorrectionEvent, Document, Entry, PassageRow, Proof
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PRIORITIES = ("urgent", "important", "normal")
 EXCERPT = 200  # characters of the answer in a queue line
+Reported: TypeAlias = tuple[Complaint, "Mapping[str, Any]"]  # a complaint and its snapshot, as far as it is shown
 
 
 def listing(
@@ -70,13 +71,12 @@ def listing(
     }
 
 
-def item(session: Session, correction: Correction, scope: Scope) -> dict[str, Any]:
-    """Everything about one correction; of the answers that were complained about only the sources inside the scope."""
+def item(session: Session, correction: Correction, scope: Scope, *, prompts: bool = False) -> dict[str, Any]:
+    """Everything about one correction; of the answers that were complained about only the sources inside the scope.
+    Their prompts come only where they are asked for: they are most of it, and a page asks for the item again and again.
+    """
     session.refresh(correction)
-    complaints = session.scalars(
-        sa.select(Complaint).where(Complaint.correction_id == correction.id).order_by(Complaint.id)
-    ).all()
-    snapshots = _visible(session, [one.snapshot for one in complaints], scope)
+    complaints = _complaints_of(session, correction.id, scope, prompts=prompts)
     entry = corrections.live_entry(session, correction.id)
     proof = session.scalar(
         sa.select(Proof).where(Proof.correction_id == correction.id).order_by(Proof.id.desc()).limit(1)
@@ -87,11 +87,8 @@ def item(session: Session, correction: Correction, scope: Scope) -> dict[str, An
     confirmed = confirmed_forms(correction.draft, correction.question)
     return {
         **_line(correction, entry is not None, len(complaints), _answer(complaints)),
-        "complaints": [
-            _complaint(one, snapshot, normal_form(one.question) in confirmed)
-            for one, snapshot in zip(complaints, snapshots, strict=True)
-        ],
-        "snapshot": snapshots[0] if snapshots else None,
+        "complaints": [_complaint(one, shown, normal_form(one.question) in confirmed) for one, shown in complaints],
+        "snapshot": complaints[0][1] if complaints else None,
         "draft": correction.draft,
         "suggestions": suggestions(session, correction, complaints, confirmed, scope),
         "proof": _proof(proof) if proof else None,
@@ -127,54 +124,68 @@ def _visible(session: Session, snapshots: Sequence[Mapping[str, Any]], scope: Sc
     for snapshot in snapshots:
         sources = snapshot.get("sources") or []
         kept = [source for source in sources if source["document_id"] not in hidden]
-        shown.append(snapshot if len(kept) == len(sources) else {**snapshot, "sources": kept, "prompt": []})
+        shown.append(
+            snapshot
+            if len(kept) == len(sources)
+            else {**snapshot, "sources": kept, **({"prompt": []} if "prompt" in snapshot else {})}
+        )
     return shown
 
 
 def suggestions(
     session: Session,
     correction: Correction,
-    complaints: Sequence[Complaint],
+    complaints: Sequence[Reported],
     confirmed: frozenset[str],
     scope: Scope,
 ) -> dict[str, Any]:
     """What may help the curator: the questions of complaints that are not ``confirmed`` (normal forms) as questions of
     this draft, and the passages that the answer stood on and that readers still see."""
     others: dict[str, str] = {}
-    for question in (correction.question, *(one.question for one in complaints)):
+    for question in (correction.question, *(complaint.question for complaint, _ in complaints)):
         if normal_form(question) not in confirmed:
             others.setdefault(normal_form(question), question)
-    conflicts: list[dict[str, Any]] = []
-    seen: set[tuple[str, str]] = set()
-    for complaint in complaints:
-        cited = set(complaint.snapshot.get("citations") or ())
-        for source in complaint.snapshot.get("sources") or ():
-            key = (source["document_id"], source["passage"])
-            if source.get("n") in cited and key not in seen and _is_live(session, *key):
-                seen.add(key)
-                document = session.get_one(Document, source["document_id"])
-                if document.collection not in scope:
-                    continue
-                conflicts.append(
-                    {
-                        "document_id": document.id,
-                        "version": document.current_version,
-                        "title": document.title,
-                        "passage": source["passage"],
-                        "reason": "cited",
-                    }
-                )
-    return {"edits": [], "paraphrases": list(others.values()), "conflicts": conflicts}
+    cited: dict[tuple[str, str], None] = {}
+    for _, snapshot in complaints:
+        numbers = set(snapshot.get("citations") or ())
+        for source in snapshot.get("sources") or ():
+            if source.get("n") in numbers:
+                cited[source["document_id"], source["passage"]] = None
+    return {"edits": [], "paraphrases": list(others.values()), "conflicts": _still_live(session, list(cited), scope)}
 
 
-def _is_live(session: Session, document_id: str, text: str) -> bool:
-    return bool(
-        session.scalar(
-            sa.select(PassageRow.id)
-            .where(PassageRow.document_id == document_id, PassageRow.text == text, PassageRow.live)
-            .limit(1)
+def _still_live(session: Session, cited: Sequence[tuple[str, str]], scope: Scope) -> list[dict[str, Any]]:
+    """Those of the passages (document, text) that readers still see, inside the scope."""
+    if not cited:
+        return []
+    rows = session.execute(
+        sa.select(Document.id, PassageRow.text, Document.current_version, Document.title)
+        .join(PassageRow, PassageRow.document_id == Document.id)
+        .where(
+            PassageRow.live,
+            within(scope, Document.collection),
+            Document.id.in_({document_id for document_id, _ in cited}),
+            PassageRow.text.in_({text for _, text in cited}),
         )
     )
+    live = {(document_id, text): (version, title) for document_id, text, version, title in rows}
+    return [
+        {"document_id": key[0], "version": live[key][0], "title": live[key][1], "passage": key[1], "reason": "cited"}
+        for key in cited
+        if key in live
+    ]
+
+
+def _complaints_of(session: Session, correction_id: int, scope: Scope, *, prompts: bool) -> list[Reported]:
+    snapshot = Complaint.snapshot if prompts else without_key(Complaint.snapshot, "prompt")
+    rows = session.execute(
+        sa.select(Complaint, snapshot)
+        .options(defer(Complaint.snapshot))
+        .where(Complaint.correction_id == correction_id)
+        .order_by(Complaint.id)
+    ).all()
+    shown = _visible(session, [snapshot for _, snapshot in rows], scope)
+    return [(complaint, snapshot) for (complaint, _), snapshot in zip(rows, shown, strict=True)]
 
 
 def _complaints(session: Session, ids: Sequence[int]) -> dict[int, tuple[int, str]]:
@@ -191,8 +202,8 @@ def _complaints(session: Session, ids: Sequence[int]) -> dict[int, tuple[int, st
     return {correction_id: (count, excerpts[first] or "") for correction_id, count, first in counts}
 
 
-def _answer(complaints: Sequence[Complaint]) -> str:
-    return str(complaints[0].snapshot.get("answer") or "")[:EXCERPT] if complaints else ""
+def _answer(complaints: Sequence[Reported]) -> str:
+    return str(complaints[0][1].get("answer") or "")[:EXCERPT] if complaints else ""
 
 
 def _line(correction: Correction, live: bool, complaints: int, excerpt: str) -> dict[str, Any]:

@@ -99,7 +99,10 @@ def test_item_has_what_a_curator_needs(shop: World, curator: TestClient) -> None
     snapshot = item["snapshot"]
     assert (snapshot["answer"], snapshot["status"], snapshot["citations"]) == ("Within 14 days [1].", "answered", [1])
     assert snapshot["sources"][0]["passage"] == TEXT
-    assert [message["role"] for message in snapshot["prompt"]][-1] == "user"
+    assert "prompt" not in snapshot
+    whole = curator.get(f"/api/corrections/{item['id']}?prompts=true").json()
+    assert [message["role"] for message in whole["snapshot"]["prompt"]][-1] == "user"
+    assert [one["snapshot"] for one in whole["complaints"]] == [whole["snapshot"]]
     assert item["suggestions"]["conflicts"][0]["document_id"] == "returns"
     assert [line["action"] for line in item["history"]] == ["report"]
 

@@ -336,3 +336,14 @@ def test_full_queue_is_503_with_the_time_to_wait(client: openai.OpenAI, shop: Wo
         gate.limit = before
     assert refused.value.status_code == 503
     assert int(refused.value.response.headers["retry-after"]) >= 1
+
+
+def test_a_link_ends_with_the_key(shop: World, address: str) -> None:
+    admin = shop.client("ada")
+    made = admin.post("/api/keys", json={"name": "short-lived", "role": "program"}).json()
+    with openai.OpenAI(base_url=f"{address}/v1", api_key=made["key"], max_retries=0) as program:
+        completion = complete(program, QUESTION)
+    path = f"/answers/{completion.errata['answer_id']}/sources/2"
+    assert shop.client().get(path).status_code == 200
+    admin.delete(f"/api/keys/{made['id']}")
+    assert shop.client().get(path).status_code == 404

@@ -1,10 +1,12 @@
 /** What was reported, frozen: the complaints, the answer as it was given, and what the model had read. */
 import { Answer } from "../answer.js";
-import { html } from "../html.js";
+import { segment, withQuery } from "../api.js";
+import { html, useState } from "../html.js";
 import { formatNumber, formatTime, label, languageOf, t } from "../i18n.js";
 import { PassageText, SourceLine } from "../passage.js";
 import { startEdit } from "./document_picker.js";
 import { person } from "./history.js";
+import { report, request } from "./session.js";
 import { Belongs } from "./split.js";
 import { change, editable, form, item, panel } from "./store.js";
 import { canTakeOut, offerTakeOut } from "./take_out.js";
@@ -54,10 +56,26 @@ export function Snapshot({ snapshot }) {
     </div>
     <${Facts} snapshot=${snapshot} />
     <${Passages} sources=${sources} cited=${snapshot.citations ?? []} />
-    ${snapshot.prompt?.length ? html`<details class="prompt"><summary>${t("snapshot.prompt")}</summary>
-      ${snapshot.prompt.map((/** @type {any} */ message, /** @type {number} */ index) => html`<div key=${index}><p class="hint">${message.role}</p><pre class="prompt-text">${String(message.content ?? "")}</pre></div>`)}
-    </details>` : null}
+    ${snapshot.model && html`<${Prompt} key=${item.value?.id} />`}
   </div>`;
+}
+
+/** What the model was given. It is long, so it is fetched when somebody wants to see it. */
+function Prompt() {
+  const [messages, setMessages] = useState(/** @type {{role: string, content?: string}[] | null} */ (null));
+  const fetchOnce = async (/** @type {{currentTarget: HTMLDetailsElement}} */ { currentTarget }) => {
+    if (!currentTarget.open || messages) return;
+    try {
+      const whole = await request("GET", withQuery(`/api/corrections/${segment(item.value?.id ?? "")}`, { prompts: "true" }));
+      setMessages(whole.snapshot?.prompt ?? []);
+    } catch (error) {
+      report(error);
+    }
+  };
+  return html`<details class="prompt" onToggle=${fetchOnce}><summary>${t("snapshot.prompt")}</summary>
+    ${messages?.length === 0 && html`<p class="muted">${t("snapshot.no_prompt")}</p>`}
+    ${(messages ?? []).map((message, index) => html`<div key=${index}><p class="hint">${message.role}</p><pre class="prompt-text">${String(message.content ?? "")}</pre></div>`)}
+  </details>`;
 }
 
 /** @param {{snapshot: any}} props */

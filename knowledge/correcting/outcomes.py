@@ -1,0 +1,52 @@
+"""What became of corrections, for the people whose questions led to them: one statement for any number of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from knowledge.correcting.corrections import State
+from knowledge.scoping import within
+from knowledge.tables import Correction, Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from retrieval.scope import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectionOutcome:
+    """The state of a correction, or of the one that it was merged into in the end; and the answer that readers get
+    through it, with the time of its approval, while there is one."""
+
+    state: str
+    answer: str | None
+    approved_at: datetime | None
+
+
+def outcomes(session: Session, correction_ids: Collection[int], scope: Scope) -> dict[int, CorrectionOutcome]:
+    """The outcomes by the ids that were asked for. A correction that does not exist has none, nor has one that ended
+    outside the scope."""
+    if not correction_ids:
+        return {}
+    asked = sa.select(
+        Correction.id.label("asked"), Correction.id, Correction.state, Correction.merged_into, Correction.collection
+    )
+    chain = asked.where(Correction.id.in_(correction_ids)).cte("chain", recursive=True)
+    chain = chain.union(  # UNION, not UNION ALL: rows that came before end a circle
+        sa.select(chain.c.asked, Correction.id, Correction.state, Correction.merged_into, Correction.collection)
+        .join(chain, Correction.id == chain.c.merged_into)
+        .where(chain.c.state == State.MERGED)
+    )
+    ends = (
+        sa.select(chain.c.asked, chain.c.state, Entry.answer, Entry.created_at)
+        .outerjoin(Entry, sa.and_(Entry.correction_id == chain.c.id, Entry.live))
+        .where(chain.c.state != State.MERGED, within(scope, chain.c.collection))
+    )
+    return {row.asked: CorrectionOutcome(row.state, row.answer, row.created_at) for row in session.execute(ends)}
