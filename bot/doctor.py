@@ -161,7 +161,7 @@ def embedding_model(parts: Parts) -> Finding:
 def reading_profile(parts: Parts) -> Finding:
     """Whether the limits for this pair of models were measured."""
     profile = parts.profile
-    if not profile.calibrated:
+    if not profile.calibrated and parts.has_chat_model:
         return Finding(
             "reading profile",
             "warn",
@@ -280,6 +280,8 @@ def model_files(parts: Parts) -> Finding:
 
 def chat_engine(parts: Parts) -> Finding:
     """One token of the chat model."""
+    if not parts.has_chat_model:
+        return Finding("chat engine", "ok", f"{parts.chat_name} reads without a chat model")
     written = parts.chat.invoke([("user", "Say: ok")], max_tokens=1)
     return Finding("chat engine", "ok", f"{parts.chat_name} loads and writes: {str(written.content)[:40]!r}")
 

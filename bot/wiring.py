@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
     from bot.answering.answer import Answerer
+    from bot.answering.exchange import Reader
     from bot.answering.profile import Profile
     from bot.llm.gate import Gate
     from bot.llm.writer import ChatWriter
@@ -171,11 +172,30 @@ class Parts:
             answer=self.settings.answer_tokens,
         )
 
+    @property
+    def has_chat_model(self) -> bool:
+        """Whether a chat model reads; the extractive reader does without one."""
+        return self._given_chat is not None or self.chat_model.engine != "extractive"
+
+    @cached_property
+    def reader(self) -> Reader:
+        """What makes answers of questions and passages."""
+        from bot.answering.chat_reader import ChatReader
+        from bot.answering.extractive import ExtractiveReader
+
+        return ChatReader(self.writer, self.profile) if self.has_chat_model else ExtractiveReader()
+
     @cached_property
     def answerer(self) -> Answerer:
         from bot.answering.answer import Answerer
 
-        return Answerer(self.database, self.searcher, self.writer, self.profile)
+        return Answerer(self.database, self.searcher, self.reader, self.profile)
+
+    def load_chat_model(self) -> None:
+        """Loads it now, where it is one that has to be loaded. Raises EngineError."""
+        load = getattr(self.chat, "load", None) if self.has_chat_model else None
+        if load is not None:
+            load()
 
     @cached_property
     def turns(self) -> Turns:
@@ -257,6 +277,8 @@ class Parts:
         """Has the chat model read ahead what all prompts begin with. Ends soon after ``stop`` is set."""
         from bot.answering import condense, prompt
 
+        if not self.has_chat_model:
+            return
         languages = sorted(prompt.LANGUAGES, reverse=self.settings.language == "zh-CN")
         beginnings = [build("", (), language) for language in languages for build in (prompt.build, condense.build)]
         self.writer.warm_up(beginnings, stop)

@@ -154,11 +154,9 @@ def chat(folder: Path, note: Callable[..., None]) -> None:
     parts = _parts(folder / "chat")
     ingest_files(parts.database, parts.embedder, [HANDBOOK], actor="bench")
     parts.searcher.refresh()
-    load = getattr(parts.chat, "load", None)
-    if load is not None:
-        started = time.perf_counter()
-        load()
-        note("load the chat model", time.perf_counter() - started, "s")
+    started = time.perf_counter()
+    parts.load_chat_model()
+    note("load the chat model", time.perf_counter() - started, "s")
     firsts, bare_firsts, speeds, bare_speeds, tokens = [], [], [], [], []
     for question in QUESTIONS:
         started, first = time.perf_counter(), []

@@ -1,4 +1,4 @@
-"""THE path of a question: condense → curated match → search → evidence → prompt → reply of the model, verified.
+"""THE path of a question: condense → curated match → search → evidence → reader → verified answer.
 
 Nothing is stored here and nothing is known of the web: ``Answerer.answer`` tells what happens through ``emit`` and
 returns the outcome. The page, the command line and rechecks all take this path. A proof asks no model: it judges the
@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from bot import texts
 from bot.answering import citations, prompt, smalltalk
-from bot.answering.condense import Condensed, How, condense
+from bot.answering.condense import Condensed, How
 from bot.answering.evidence import foreign
-from bot.answering.exchange import Ask, Emit, Outcome, Reason, Silent, Source, SourcesFound, Token, Waiting
-from bot.answering.reply import Prompted, reply
+from bot.answering.exchange import Ask, Emit, Material, Outcome, Reason, Silent, Source, SourcesFound, Token, Waiting
 from knowledge.correcting import matching
 from knowledge.db import utc_now
 from knowledge.log import head
@@ -25,12 +24,12 @@ from retrieval.text import language_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bot.answering.exchange import ModelAccess, Ticket, Writer
+    from bot.answering.exchange import Reader, Reading, Ticket
     from bot.answering.profile import Profile
     from knowledge.db import Database
     from retrieval.passage import Hit, Passage
     from retrieval.scope import Scope
-    from retrieval.search import Searcher, SearchResult
+    from retrieval.search import Searcher
 
 
 class Answerer:
@@ -40,12 +39,12 @@ class Answerer:
         self,
         database: Database,
         searcher: Searcher,
-        writer: Writer,
+        reader: Reader,
         profile: Profile,
     ) -> None:
         self._database = database
         self._searcher = searcher
-        self._writer = writer
+        self._reader = reader
         self._profile = profile
 
     def answer(
@@ -66,19 +65,19 @@ class Answerer:
             if ticket is not None:
                 ticket.leave()
             return ready
-        with self._writer.place(
+        with self._reader.reading(
             ticket,
             on_position=lambda position: emit(Waiting(position)),
             on_silence=lambda seconds: emit(Silent(seconds)),
             stop=stop,
             background=background,
-        ) as place:
-            return self._answer(ask, emit, place, stop, started)
+        ) as reading:
+            return self._answer(ask, emit, reading, stop, started)
 
     def join(self, asker: str) -> Ticket:
         """A place before the model, for a question of ``asker`` that is to be answered soon. Raises Busy where there is
         none, TooManyWaiting where the asker's own questions have all that one asker may have."""
-        return self._writer.join(asker)
+        return self._reader.join(asker)
 
     def needs_no_model(
         self, question: str, scope: Scope, *, alone: bool, filters: Mapping[str, str] | None = None
@@ -129,13 +128,9 @@ class Answerer:
             reason=Reason.NO_QUESTION,
         )
 
-    def _answer(self, ask: Ask, emit: Emit, place: ModelAccess, stop: threading.Event, started: float) -> Outcome:
+    def _answer(self, ask: Ask, emit: Emit, reading: Reading, stop: threading.Event, started: float) -> Outcome:
         language = _language(ask)
-        condensed = ask.condensed or condense(
-            ask.question,
-            ask.history,
-            lambda messages, *, max_tokens: place.write(messages, max_tokens=max_tokens).text,
-        )
+        condensed = ask.condensed or reading.condense(ask.question, ask.history)
         if stop.is_set():
             return self._stopped(condensed, language, emit, started)
         searching = time.perf_counter()
@@ -161,15 +156,12 @@ class Answerer:
         if not self._profile.evidence.enough(result, language_of(condensed.text)):
             empty = not chosen and not len(self._searcher.refresh())
             return _refused(Reason.NO_DOCUMENTS if empty else Reason.NOTHING_NEAR, common, timings, started)
-        messages = prompt.build(condensed.text, chosen, language, self._profile.form)
-        prompted = Prompted(
-            messages,
+        material = Material(
             condensed.text,
             language,
+            chosen,
             sources,
-            form=self._profile.form,
-            limit=self._limit(condensed.text, result, chosen),
-            sure=self._profile.limits.sure,
+            coverage=None if foreign(result, language_of(condensed.text)) else result.coverage,
             quotable=self._quotable(sources),
             corrected=self._profile.evidence.corrected(result),
             fresh=ask.fresh,
@@ -179,7 +171,7 @@ class Answerer:
             timings.setdefault("first_token", _since(started))
             emit(Token(text))
 
-        made = reply(prompted, place, on_text)
+        made = reading.read(material, on_text)
         timings["total"] = _since(started)
         if made.writing is not None:
             timings["writing"] = made.writing
@@ -198,14 +190,6 @@ class Answerer:
             timings_ms=timings,
             **common,
         )
-
-    def _limit(self, question: str, result: SearchResult, chosen: Sequence[Hit]) -> float | None:
-        """The doubt, in log-odds, above which the passages are taken to lack what is asked; None: the model is not
-        asked."""
-        limits = self._profile.limits
-        coverage = limits.foreign if foreign(result, language_of(question)) else result.coverage
-        length = sum(len(hit.passage.text.encode()) for hit in chosen)
-        return limits.limit(coverage, length, corrected="erratum" in chosen[0].stages)
 
     def _quotable(self, sources: Sequence[Source]) -> frozenset[int]:
         """The numbers of the sources that are all that a correction says, short enough to be one passage."""

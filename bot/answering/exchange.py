@@ -1,5 +1,5 @@
 """What goes into the path of a question and what comes out of it: the ask, the events, the outcome; and what the path
-needs of a chat model. Knows nothing of how an answer is found (answer) or where it is stored.
+needs of a reader, and that of a chat model. Knows nothing of how an answer is found (answer) or where it is stored.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from bot.answering.condense import Condensed, How, Turn
     from bot.answering.prompt import Message
+    from retrieval.passage import Hit
     from retrieval.scope import Scope
 
 
@@ -172,3 +173,69 @@ class Writer(Protocol):
         stop: threading.Event | None = None,
         background: bool = False,
     ) -> AbstractContextManager[ModelAccess]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a reader answers from: a question that stands alone, and the passages chosen for it, best first (``hits``,
+    and as ``sources`` with their numbers). ``coverage``: share of the question's words that one of the first passages
+    holds (SearchResult), None where they are in another language and it tells nothing; ``quotable``: numbers of the
+    sources that can stand as the answer, because they are all that a curator wrote; ``corrected``: the first source is
+    a correction that was written for a question like this one; ``fresh``: as in ``Ask``."""
+
+    question: str
+    language: str
+    hits: Sequence[Hit]
+    sources: tuple[Source, ...]
+    coverage: float | None
+    quotable: frozenset[int] = frozenset()
+    corrected: bool = False
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a reader made of its material. ``status``: answered | refused | stopped; a refusal has a reason and no text.
+    ``messages`` (what a model read), the tokens and ``writing`` are those of the last text; ``writing``: milliseconds
+    from the first piece to the last, None where nothing was written now."""
+
+    status: str
+    messages: Sequence[Message] = ()
+    text: str = ""
+    citations: tuple[int, ...] = ()
+    reason: Reason | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    writing: float | None = None
+
+
+class Reading(Protocol):
+    """A reader's work on one question."""
+
+    def condense(self, question: str, history: Sequence[Turn]) -> Condensed: ...
+
+    def read(self, material: Material, on_text: Callable[[str], None]) -> Reply:
+        """The answer. ``on_text`` hears the text as it is written, also one that fails to be verified. Raises Busy
+        (queue full), EngineError (the model failed)."""
+        ...
+
+
+class Reader(Protocol):
+    """What makes an answer of a question and passages: a chat model, or the extractive reader."""
+
+    def join(self, asker: str) -> Ticket:
+        """A place for a question of ``asker`` that is to be answered soon. Raises Busy where there is none,
+        TooManyWaiting where the asker's own questions have all that one asker may have."""
+        ...
+
+    def reading(
+        self,
+        ticket: Ticket | None,
+        *,
+        on_position: Callable[[int], None],
+        on_silence: Callable[[int], None],
+        stop: threading.Event,
+        background: bool,
+    ) -> AbstractContextManager[Reading]:
+        """The work on one question, with the place of ``ticket``, which is given back at the end."""
+        ...

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.answering import citations, doubt, prompt
-from bot.answering.exchange import Reason
+from bot.answering.exchange import Reason, Reply
 from bot.answering.grounding import invented
 from bot.answering.markers import bare
 from bot.answering.prompt import FORM, NO_ANSWER, Form
@@ -59,22 +59,6 @@ class Prompted:
     quotable: frozenset[int] = frozenset()
     corrected: bool = False
     fresh: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """``status``: answered | refused | stopped; a refusal has a reason and no text. ``messages``, the tokens and
-    ``writing`` are those of the last text; ``writing``: milliseconds from the model's first piece to its last; None
-    where it wrote nothing now."""
-
-    status: str
-    messages: Sequence[Message]
-    text: str = ""
-    citations: tuple[int, ...] = ()
-    reason: Reason | None = None
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    writing: float | None = None
 
 
 def reply(prompted: Prompted, place: ModelAccess, on_text: Callable[[str], None]) -> Reply:

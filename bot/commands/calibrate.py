@@ -31,6 +31,9 @@ def calibrate(
         from bot.calibration.fit import TooFew, fit
         from bot.calibration.measure import Measuring
 
+        if not parts.has_chat_model:
+            say(f"errata: {parts.chat_name} reads without a chat model: there is nothing to measure.", error=True)
+            raise typer.Exit(FAILED)
         say("Loading the models …", error=True)
         measuring = Measuring(parts.database, parts.searcher, parts.embedder, parts.writer, parts.profile)
         with Steps(unit="questions") as steps:

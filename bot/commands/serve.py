@@ -104,13 +104,11 @@ def prepare(parts: Parts) -> None:
     """Opens database and models; makes sure that the index is that of the database. Raises what stands in the way."""
     _ = parts.database  # opening it brings the tables to the newest form
     _ = parts.chat_name, parts.embedder.fingerprint  # a missing model is told before the other one is loaded
-    with _saying("Loading the models"):
-        load = getattr(parts.chat, "load", None)
-        with ThreadPoolExecutor(1) as beside:  # one is waited for by the processor, the other by the disk
-            chat = beside.submit(load) if load is not None else None
-            parts.embedder.query("Errata 勘误")
-            if chat is not None:
-                chat.result()
+    # One is waited for by the processor, the other by the disk.
+    with _saying("Loading the models"), ThreadPoolExecutor(1) as beside:
+        chat = beside.submit(parts.load_chat_model)
+        parts.embedder.query("Errata 勘误")
+        chat.result()
     with _saying("Comparing the index with the database"):
         check = parts.searcher.check()
     if not check.ok:

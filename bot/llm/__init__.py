@@ -1,8 +1,8 @@
 """The model that people talk with: chat engines behind LangChain's `BaseChatModel`.
 
 Knows nothing about retrieval, prompts, citations or the web. `factory.open_chat_model` chooses the engine for a
-resolved model: llama.cpp for GGUF files, transformers for hub models and GPUs, any OpenAI-compatible server, and a
-small extractive one. `gate.Gate` lets callers in one by one.
+resolved model: llama.cpp for GGUF files, transformers for hub models and GPUs, any OpenAI-compatible server.
+`gate.Gate` lets callers in one by one.
 
 Besides LangChain's own `stop`, every engine takes these keyword arguments in `stream` and `invoke`:
 

@@ -37,9 +37,7 @@ def open_chat_model(
     if resolved.kind != "chat":
         raise CannotOpen(f"{resolved.name} is an embedding model: name a chat model.")
     if resolved.engine == "extractive":
-        from bot.llm.extractive import ExtractiveChat
-
-        return ExtractiveChat(**common)
+        raise CannotOpen(f"{resolved.name} reads without a chat model: there is none to open.")
     if resolved.engine == "remote":
         from bot.llm.remote import RemoteChat
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bot.__main__ import run
-from bot.llm.extractive import ExtractiveChat
+from bot.settings import Settings
 from bot.wiring import Parts
 from tests.fakes import HashingEmbedder
 
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
-
-    from bot.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +31,7 @@ class CommandLine:
     def __init__(self, data: Path, capsys: pytest.CaptureFixture[str], *, chat: Any = None) -> None:
         self.data = data
         self._capsys = capsys
-        self._chat = chat or ExtractiveChat(model="extractive")
+        self._chat = chat
         self.embedder = HashingEmbedder()
 
     def __call__(self, *arguments: str) -> Said:
@@ -43,4 +41,6 @@ class CommandLine:
         return Said(code, captured.out, captured.err)
 
     def parts(self, settings: Settings) -> Parts:
+        if self._chat is None and settings.chat_model == Settings.model_fields["chat_model"].default:
+            settings = settings.model_copy(update={"chat_model": "extractive"})
         return Parts(settings, embedder=self.embedder, chat=self._chat)

@@ -30,6 +30,7 @@ class SlowChat(LocalChatModel):
                 return
             time.sleep(float(os.environ.get("SLOW", "0")))
             yield Step(text="word [1] ")
+        yield Step(finish_reason="stop")
 
 
 def make_parts(settings: Settings) -> Parts:

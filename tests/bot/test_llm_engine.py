@@ -12,7 +12,6 @@ from langchain_core.output_parsers import StrOutputParser
 
 from bot.llm.engine import LocalChatModel, Request, Step
 from bot.llm.errors import CannotOpen
-from bot.llm.extractive import ExtractiveChat
 from bot.llm.factory import open_chat_model
 from bot.llm.llamacpp import LlamaCppChat
 from bot.llm.remote import RemoteChat
@@ -90,7 +89,6 @@ def test_options_of_a_call_win_over_the_models_own() -> None:
 @pytest.mark.parametrize(
     ("resolved", "engine"),
     [
-        (ResolvedModel("extractive", "chat", "extractive", "f"), ExtractiveChat),
         (ResolvedModel("m", "chat", "remote", "f", base_url="http://127.0.0.1:1/v1"), RemoteChat),
         (ResolvedModel("m", "chat", "llamacpp", "f", path="x.gguf"), LlamaCppChat),  # type: ignore[arg-type]
         (ResolvedModel("m", "chat", "transformers", "f", path="folder"), TransformersChat),  # type: ignore[arg-type]

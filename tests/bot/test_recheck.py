@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot.answering.answer import Answerer
+from bot.answering.chat_reader import ChatReader
 from bot.answering.profile import Profile
 from bot.answering.prompt import Selection
 from bot.llm.gate import Gate
@@ -48,7 +49,8 @@ def answerer(talk: Talk, text: str = "Within 30 days [1].") -> Answerer:
 def assembled(kind: type[Answerer], talk: Talk, text: str) -> Answerer:
     chat = ScriptedChat(script=lambda _prompt: text)
     writer = ChatWriter(chat, Gate(1, 0), talk.database, model=f"scripted {text}", max_tokens=64)
-    return kind(talk.database, talk.searcher, writer, Profile("test", Selection(most=4)))
+    how = Profile("test", Selection(most=4))
+    return kind(talk.database, talk.searcher, ChatReader(writer, how), how)
 
 
 def publish(talk: Talk, question: str, **parts: Any) -> int:

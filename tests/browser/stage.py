@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bot import texts
-from bot.llm.extractive import read_prompt
 from tests.fakes import ScriptedChat
 from tests.loop.world import World, put, serving, world
 
@@ -95,21 +94,17 @@ def clerk(prompt: str) -> str:
     cites every passage with that number."""
     if found := re.search("(?:Last question|最后一个问题): (.*)", prompt):
         return found[1]  # a follow-up stands alone here
-    passages, _ = read_prompt(prompt)
-    question = prompt.rpartition("Question: ")[2]
-    days = {
-        passage.number: (said[1], said[2])
-        for passage in passages
-        if (said := re.search(r"(\d+)(?:\*\*)? (days|天)", passage.text))
-    }
+    given, _, question = prompt.rpartition("Question: ")
+    passages = re.findall(r"(?ms)^\[(\d+)\] [^\n]*\n(.*?)(?=^\[\d+\] |\Z)", given)
+    days = {n: (said[1], said[2]) for n, text in passages if (said := re.search(r"(\d+)(?:\*\*)? (days|天)", text))}
     if days and re.search("return|退", question):
-        first = next(passage for passage in passages if passage.number in days)
-        number, unit = days[first.number]
+        first, words = next((n, text) for n, text in passages if n in days)
+        number, unit = days[first]
         cited = "".join(f"[{n}]" for n, also in days.items() if also == (number, unit))
         if unit == "天":
-            sale = f"特价商品除外 [{first.number}]。" if "特价" in first.text else ""
+            sale = f"特价商品除外 [{first}]。" if "特价" in words else ""
             return f"**{number} 天之内**可以退货 {cited}。{sale}"
-        sale = " Sale items are final." if "Sale" in first.text else ""
+        sale = " Sale items are final." if "Sale" in words else ""
         return f"Shoes can be returned **within {number} days** {cited}.{sale}"
     return "NO_ANSWER"
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bot.answering.answer import Answerer
+from bot.answering.chat_reader import ChatReader
 from bot.answering.condense import Turn
 from bot.answering.doubt import Limits
 from bot.answering.exchange import Ask, Event, SourcesFound, Token
@@ -52,10 +53,14 @@ def talk(tmp_path: Path, migrated: Path) -> Iterator[Talk]:
     talk.close()
 
 
+def assembled(talk: Talk, writer: ChatWriter, how: Profile) -> Answerer:
+    return Answerer(talk.database, talk.searcher, ChatReader(writer, how), how)
+
+
 def answerer(talk: Talk, text: str, doubt: float = 0.0, **how: Any) -> Answerer:
     chat = ScriptedChat(script=lambda _prompt: text, doubt=lambda _prompt: doubt)
     writer = ChatWriter(chat, Gate(1, 0), talk.database, model=f"scripted {doubt}", max_tokens=64)
-    return Answerer(talk.database, talk.searcher, writer, profile(**how))
+    return assembled(talk, writer, profile(**how))
 
 
 def status(talk: Talk, question: str, doubt: float, **how: Any) -> str:
@@ -82,7 +87,7 @@ def test_a_question_in_another_language_is_not_measured_by_its_words(talk: Talk)
 def test_a_second_asking_is_what_the_outcome_tells_and_stores(talk: Talk) -> None:
     chat = ScriptedChat(script=lambda prompt: "NO_ANSWER" if prompt.endswith(HELD) else ANSWER, doubt=lambda _: 0.05)
     writer = ChatWriter(chat, Gate(1, 0), talk.database, model="scripted", max_tokens=64)
-    how = Answerer(talk.database, talk.searcher, writer, profile(INTERCEPT))
+    how = assembled(talk, writer, profile(INTERCEPT))
     events: list[Event] = []
     outcome = how.answer(Ask(HELD, EVERYTHING), events.append)
     assert (outcome.status, outcome.answer) == ("answered", ANSWER)
@@ -174,7 +179,7 @@ def test_a_corrected_question_within_a_conversation_is_served_where_all_of_it_wa
     corrected(talk, written, "Ann brings them.")
     script = lambda prompt: written if "Last question:" in prompt else "Ann brings them [1]."  # noqa: E731
     writer = ChatWriter(ScriptedChat(script=script), Gate(1, 0), talk.database, model="scripted", max_tokens=64)
-    path = Answerer(talk.database, talk.searcher, writer, profile())
+    path = assembled(talk, writer, profile())
     assert path.answer(Ask(question, EVERYTHING, history=(DOORS,))).status == status
 
 
@@ -187,7 +192,7 @@ def test_stopping_while_the_model_judges_stops_the_answer(talk: Talk) -> None:
 
     chat = ScriptedChat(script=script, doubt=lambda _prompt: 0.1)
     writer = ChatWriter(chat, Gate(1, 0), talk.database, model="scripted", max_tokens=64)
-    how = Answerer(talk.database, talk.searcher, writer, profile(INTERCEPT))
+    how = assembled(talk, writer, profile(INTERCEPT))
     outcome = how.answer(Ask(HELD, EVERYTHING), stop=stop)
     assert (outcome.status, outcome.answer, len(chat.prompts)) == ("stopped", "", 1)
 

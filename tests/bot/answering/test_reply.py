@@ -10,9 +10,9 @@ import pytest
 
 from bot.answering import doubt, prompt
 from bot.answering.doubt import Limits
-from bot.answering.exchange import Source
+from bot.answering.exchange import Reply, Source
 from bot.answering.prompt import NO_ANSWER, Message
-from bot.answering.reply import Prompted, Reply, is_refusal, reply
+from bot.answering.reply import Prompted, is_refusal, reply
 from bot.llm.gate import Gate
 from bot.llm.writer import ChatWriter
 from knowledge.db import open_database
@@ -245,10 +245,10 @@ def test_a_bare_number_of_a_correction_is_passed_on_in_words(database: Database)
 def test_the_time_of_writing_begins_with_what_is_held_back(database: Database) -> None:
     asked = Asked(database, "14 [1]")
     asked.chat.gate = threading.Semaphore(1)
-    threading.Timer(0.05, asked.chat.gate.release).start()
+    threading.Timer(0.2, asked.chat.gate.release).start()
     writing = asked.reply(limit=None).writing
     assert writing is not None
-    assert writing >= 40
+    assert writing >= 100
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,7 @@
-"""A small engine without a model: it answers with the sentences of the given passages that fit the question best.
+"""The reader without a model: it answers with the sentences of the passages that fit the question best.
 
-Knows nothing about our prompts but this: the last user message holds passages, each beginning with a line `[n]
-title`, then a line that begins with `Question:`. Used to measure everything around a model in minutes, and on
-machines too small for one. When no sentence shares enough with the question it says NO_ANSWER, as the prompts ask
-of every model.
+Used to measure everything around a model in minutes, and on machines too small for one. When no sentence shares enough
+with the question it refuses.
 
 A word counts more the fewer passages hold it. Words are retrieval's tokens, so Chinese is compared by words too.
 """
@@ -13,19 +11,22 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from langchain_core.messages import HumanMessage
-
-from bot.llm.engine import LocalChatModel, Request, Step
-from bot.llm.stopping import StopScanner
+from bot.answering import citations
+from bot.answering.condense import condense
+from bot.answering.exchange import Reason, Reply
 from retrieval.text import tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    import threading
+    from collections.abc import Callable, Iterator, Sequence
 
-NO_ANSWER: Final = "NO_ANSWER"
+    from bot.answering.condense import Condensed, Turn
+    from bot.answering.exchange import Material, Ticket
+
 # Share of the question's weight that the best sentence, with its title, must hold. On 480 questions of XQuAD, CMRC
 # and SQuAD2 with three near passages: 0.25 gives the right sentence to 82 %, wrongly refuses 8 %, and answers 28 %
 # (zh) and 42 % (en) of the unanswerable.
@@ -36,8 +37,6 @@ MOST: Final = 3  # sentences in an answer
 TITLE: Final = 0.6
 BEFORE: Final = 0.4
 
-_HEAD = re.compile(r"^\[(\d+)\][ \t]*(.*)$")
-_QUESTION = re.compile(r"^Question:[ \t]*(.*)$", re.IGNORECASE)
 _SENTENCE = re.compile(r"[^.!?。！？；;\n]*(?:[.!?](?!\s|$)[^.!?。！？；;\n]*)*[.!?。！？；;]*[”’」』\")）]*")
 _COMMON_WORDS = (
     "a an and are as at be been by can could did do does for from had has have how i if in into is it its many may me "
@@ -50,7 +49,7 @@ _COMMON = frozenset(_COMMON_WORDS.split())
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A numbered passage of the prompt."""
+    """A numbered passage."""
 
     number: int
     title: str
@@ -66,61 +65,81 @@ class ScoredSentence:
     text: str
 
 
-class ExtractiveChat(LocalChatModel):
-    """Deterministic. Its tokens are words and single Chinese characters."""
+class ExtractiveReader:
+    """A ``Reader`` that needs no place in any line: everybody is served at once. Deterministic; it rewrites no
+    follow-up, a short one is joined with the question before it."""
 
-    slots: int = 8
+    def join(self, asker: str) -> Ticket:
+        """A place for anybody."""
+        return _NoLine()
 
-    def _steps(self, request: Request) -> Iterator[Step]:
-        prompt = "\n".join(message.text for message in request.messages)
-        last = next((m.text for m in reversed(request.messages) if isinstance(m, HumanMessage)), "")
-        yield Step(prompt_tokens=len(_pieces(prompt)))
-        scanner = StopScanner(request.stop)
-        count = 0
-        for piece in _pieces(answer(*read_prompt(last))):
-            if request.stop_event is not None and request.stop_event.is_set():
-                yield Step(completion_tokens=count, finish_reason="stopped")
-                return
-            if count >= request.max_tokens:
-                yield Step(text=scanner.flush(), completion_tokens=count, finish_reason="length")
-                return
-            count += 1
-            yield Step(text=scanner.feed(piece))
-            if scanner.stopped:
+    @contextmanager
+    def reading(
+        self,
+        ticket: Ticket | None,
+        *,
+        on_position: Callable[[int], None],
+        on_silence: Callable[[int], None],
+        stop: threading.Event,
+        background: bool,
+    ) -> Iterator[ExtractiveReading]:
+        """The work on one question."""
+        yield ExtractiveReading(stop)
+
+
+class ExtractiveReading:
+    """One question, until ``stop`` is set."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+
+    def condense(self, question: str, history: Sequence[Turn]) -> Condensed:
+        """The follow-up, joined with the question before it where it is short."""
+        return condense(question, history, lambda _messages, *, max_tokens: "")
+
+    def read(self, material: Material, on_text: Callable[[str], None]) -> Reply:
+        """The best sentences with their numbers, word by word. Tokens are words and single Chinese characters."""
+        passages = [
+            Passage(source.n, " ".join((source.title, *source.headings)), source.passage) for source in material.sources
+        ]
+        text = answer(passages, material.question)
+        if text is None:
+            return Reply("refused", reason=Reason.SAID_SO)
+        written: list[str] = []
+        for piece in _pieces(text):
+            if self._stop.is_set():
                 break
-        yield Step(text=scanner.flush(), completion_tokens=count, finish_reason="stop")
+            written.append(piece)
+            on_text(piece)
+        whole, cited = citations.verify("".join(written), [passage.text for passage in passages])
+        return Reply(
+            "stopped" if self._stop.is_set() else "answered",
+            text=whole,
+            citations=cited,
+            completion_tokens=len(written),
+        )
 
 
-def read_prompt(text: str) -> tuple[list[Passage], str]:
-    """(passages, question) of a user message. Without a question line the last line that is not empty is the
-    question.
-    """
-    passages: list[tuple[int, str, list[str]]] = []
-    question = ""
-    lines = text.splitlines()
-    for line in lines:
-        if asked := _QUESTION.match(line):
-            question = asked[1].strip()
-        elif head := _HEAD.match(line):
-            question = ""
-            passages.append((int(head[1]), head[2].strip(), []))
-        elif passages and not question:
-            passages[-1][2].append(line)
-    if not question:
-        question = next((line for line in reversed(lines) if line.strip()), "")
-    return [Passage(number, title, "\n".join(body).strip()) for number, title, body in passages], question
+class _NoLine:
+    """A place in a line that does not exist."""
+
+    def wait(
+        self, *, on_position: Callable[[int], None] | None = None, cancelled: threading.Event | None = None
+    ) -> None: ...
+
+    def leave(self) -> None: ...
 
 
-def answer(passages: Sequence[Passage], question: str) -> str:
-    """The best sentences, each followed by its passage's number, or NO_ANSWER."""
+def answer(passages: Sequence[Passage], question: str) -> str | None:
+    """The best sentences, each followed by its passage's number; None where none shares enough with the question."""
     asked = set(terms(question))
     if not asked or not passages:
-        return NO_ANSWER
+        return None
     holding = Counter(term for passage in passages for term in asked & set(terms(f"{passage.title} {passage.text}")))
     weights = {term: math.log(1 + (len(passages) + 1) / (holding[term] + 0.5)) for term in asked}
     scored = sorted(_scored(passages, question, weights), key=lambda sentence: (-sentence.score, sentence.place))
     if not scored or scored[0].score < ENOUGH:
-        return NO_ANSWER
+        return None
     chosen = [sentence for sentence in scored[:MOST] if sentence.score >= CLOSE * scored[0].score]
     chosen.sort(key=lambda sentence: (sentence.place[0] != scored[0].place[0], sentence.place))
     return " ".join(f"{sentence.text} [{passages[sentence.place[0]].number}]" for sentence in chosen)

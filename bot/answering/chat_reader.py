@@ -1,0 +1,88 @@
+"""The reader that is a chat model: it condenses follow-ups, judges whether the passages state what is
+asked, and writes.
+
+Joins condense, prompt, doubt and reply with the model's place in the line (``exchange.Writer``).
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from bot.answering import prompt
+from bot.answering.condense import condense
+from bot.answering.reply import Prompted, reply
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterator, Sequence
+
+    from bot.answering.condense import Condensed, Turn
+    from bot.answering.exchange import Material, ModelAccess, Reply, Ticket, Writer
+    from bot.answering.profile import Profile
+
+
+class ChatReader:
+    """A ``Reader`` with a chat model and what is tuned for it."""
+
+    def __init__(self, writer: Writer, profile: Profile) -> None:
+        self._writer = writer
+        self._profile = profile
+
+    def join(self, asker: str) -> Ticket:
+        """A place before the model. Raises Busy, TooManyWaiting."""
+        return self._writer.join(asker)
+
+    @contextmanager
+    def reading(
+        self,
+        ticket: Ticket | None,
+        *,
+        on_position: Callable[[int], None],
+        on_silence: Callable[[int], None],
+        stop: threading.Event,
+        background: bool,
+    ) -> Iterator[ChatReading]:
+        """The work on one question; the model is waited for when it is first needed."""
+        with self._writer.place(
+            ticket, on_position=on_position, on_silence=on_silence, stop=stop, background=background
+        ) as place:
+            yield ChatReading(place, self._profile)
+
+
+class ChatReading:
+    """One question before the model."""
+
+    def __init__(self, place: ModelAccess, profile: Profile) -> None:
+        self._place = place
+        self._profile = profile
+
+    def condense(self, question: str, history: Sequence[Turn]) -> Condensed:
+        """The follow-up as the model rewrites it, where that holds (condense)."""
+        return condense(
+            question, history, lambda messages, *, max_tokens: self._place.write(messages, max_tokens=max_tokens).text
+        )
+
+    def read(self, material: Material, on_text: Callable[[str], None]) -> Reply:
+        """The model's verified answer (reply)."""
+        prompted = Prompted(
+            prompt.build(material.question, material.hits, material.language, self._profile.form),
+            material.question,
+            material.language,
+            material.sources,
+            form=self._profile.form,
+            limit=self._limit(material),
+            sure=self._profile.limits.sure,
+            quotable=material.quotable,
+            corrected=material.corrected,
+            fresh=material.fresh,
+        )
+        return reply(prompted, self._place, on_text)
+
+    def _limit(self, material: Material) -> float | None:
+        """The doubt, in log-odds, above which the passages are taken to lack what is asked; None: the model is not
+        asked."""
+        limits = self._profile.limits
+        coverage = limits.foreign if material.coverage is None else material.coverage
+        length = sum(len(hit.passage.text.encode()) for hit in material.hits)
+        return limits.limit(coverage, length, corrected="erratum" in material.hits[0].stages)
