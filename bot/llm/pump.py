@@ -9,6 +9,7 @@ code cannot be cut off, the process would abort.
 from __future__ import annotations
 
 import atexit
+import contextvars
 import queue
 import threading
 import time
@@ -71,7 +72,8 @@ def pump(
         finally:
             _threads.discard(threading.current_thread())
 
-    thread = threading.Thread(target=run, name="generation", daemon=True)
+    context = contextvars.copy_context()  # so that log lines have the request's id
+    thread = threading.Thread(target=context.run, args=(run,), name="generation", daemon=True)
     _threads.add(thread)
     thread.start()
     since = time.monotonic()

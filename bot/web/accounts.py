@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from bot import accounts
 from bot.accounts import Identity
+from bot.web import responses
 from bot.web.queries import Id
 from bot.web.security import (
     SESSION_COOKIE,
@@ -42,13 +43,13 @@ class KeyBody(BaseModel):
     collection: str | None = Field(None, max_length=64)
 
 
-@router.get("/session")
+@router.get("/session", response_model=responses.Session)
 def who(identity: MaybeIdentity) -> dict[str, Any]:
     """Who is signed in, if anybody."""
     return {"user": _user(identity) if identity and identity.role != "visitor" else None}
 
 
-@router.post("/session")
+@router.post("/session", response_model=responses.Session)
 def sign_in(body: LoginBody, request: Request, response: Response, parts: PartsDep) -> dict[str, Any]:
     """Signs in. A few wrong passwords from one address or for one name make it wait."""
     logins: Flood = request.app.state.logins
@@ -72,7 +73,7 @@ def sign_out(request: Request, response: Response, parts: PartsDep) -> None:
     clear_cookie(request, response, SESSION_COOKIE)
 
 
-@router.get("/users")
+@router.get("/users", response_model=responses.Accounts)
 def list_users(_identity: Admin, parts: PartsDep) -> dict[str, Any]:
     """All accounts."""
     with parts.database.read() as session:
@@ -84,7 +85,7 @@ def list_users(_identity: Admin, parts: PartsDep) -> dict[str, Any]:
         }
 
 
-@router.post("/users", status_code=201)
+@router.post("/users", status_code=201, response_model=responses.User)
 def add_user(body: UserBody, _identity: Admin, parts: PartsDep) -> dict[str, Any]:
     """Adds an account."""
     with parts.database.write() as session:
@@ -92,7 +93,7 @@ def add_user(body: UserBody, _identity: Admin, parts: PartsDep) -> dict[str, Any
         return {"username": user.username, "role": user.role}
 
 
-@router.get("/keys")
+@router.get("/keys", response_model=responses.Keys)
 def list_keys(_identity: Admin, parts: PartsDep) -> dict[str, Any]:
     """All API keys, without their secrets."""
     with parts.database.read() as session:
@@ -112,7 +113,7 @@ def list_keys(_identity: Admin, parts: PartsDep) -> dict[str, Any]:
         }
 
 
-@router.post("/keys", status_code=201)
+@router.post("/keys", status_code=201, response_model=responses.NewKey)
 def add_key(body: KeyBody, identity: Admin, parts: PartsDep) -> dict[str, Any]:
     """Creates a key; its secret is shown this once."""
     with parts.database.write() as session:

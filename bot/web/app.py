@@ -6,9 +6,13 @@ import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
 
 import structlog
 from fastapi import Depends, FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.middleware.gzip import GZipMiddleware
@@ -18,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 import bot
 from bot.errors import SettingsError
 from bot.events import metrics
-from bot.web import accounts, chat, cited, curate, documents, openai, pages, problems, unanswered
+from bot.web import accounts, chat, cited, curate, documents, openai, pages, problems, responses, unanswered
 from bot.web.halves import refuse_halves
 from bot.web.security import Flood, Guard, place_of
 from bot.wiring import Parts
@@ -72,12 +76,18 @@ def create_app(parts: Parts) -> FastAPI:
         dependencies=[Depends(refuse_halves)],
         docs_url=None,
         redoc_url=None,
-        responses={"4XX": {"description": "What is wrong, in words.", "content": {"application/problem+json": {}}}},
+        responses={
+            "4XX": {
+                "description": "What is wrong, in words.",
+                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            }
+        },
     )
     app.state.parts = parts
     app.state.flood = Flood(settings.questions_per_minute, 60.0)
     app.state.logins = Flood(LOGINS, LOGIN_SECONDS)
     problems.install(app)
+    app.openapi = partial(_described, app)  # type: ignore[method-assign]
     for module in (chat, cited, curate, unanswered, documents, accounts, openai, pages):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
@@ -91,6 +101,24 @@ def create_app(parts: Parts) -> FastAPI:
     )
     app.add_middleware(Observe)
     return app
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI description, with the form of problems, which no route returns by itself."""
+    if app.openapi_schema is None:
+        described = get_openapi(
+            title=app.title,
+            version=app.version,
+            description=app.description,
+            tags=app.openapi_tags,
+            routes=app.routes,
+        )
+        _, forms = models_json_schema(
+            [(responses.Problem, "serialization")], ref_template="#/components/schemas/{model}"
+        )
+        described["components"]["schemas"] |= forms["$defs"]
+        app.openapi_schema = described
+    return app.openapi_schema
 
 
 class Observe:

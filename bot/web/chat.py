@@ -17,7 +17,7 @@ from bot.errors import Busy
 from bot.events import metrics
 from bot.feedback import Said
 from bot.turn import Begun, Failed, Finished, TurnEvent
-from bot.web import problems, sse
+from bot.web import problems, responses, sse
 from bot.web.security import Asker, Flood, MaybeIdentity, PartsDep, Program, ScopeDep, Visitor, address
 from bot.wiring import Parts
 
@@ -66,7 +66,11 @@ class TitleBody(BaseModel):
     title: str = Field(min_length=1, max_length=1000)
 
 
-@router.post("/chat", response_model=None)
+@router.post(
+    "/chat",
+    response_model=responses.WholeAnswer,
+    responses={200: {"content": {"text/event-stream": {}}, "description": "Events, or one object."}},
+)
 async def chat(
     body: ChatBody, request: Request, response: Response, identity: Asker, scope: ScopeDep, parts: PartsDep
 ) -> Response:
@@ -174,7 +178,7 @@ def stop(answer_id: str, identity: Visitor, parts: PartsDep) -> None:
     parts.turns.stop(answer_id)
 
 
-@router.post("/answers/{answer_id}/feedback", status_code=201)
+@router.post("/answers/{answer_id}/feedback", status_code=201, response_model=responses.Rated)
 def rate(answer_id: str, body: FeedbackBody, identity: Visitor, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """Rates an answer; again replaces."""
     with parts.database.write() as session:
@@ -192,7 +196,7 @@ def signal(answer_id: str, body: SignalBody, identity: Visitor, parts: PartsDep)
         feedback.signal(session, answer, body.kind, body.value)
 
 
-@router.post("/feedback", status_code=201)
+@router.post("/feedback", status_code=201, response_model=responses.Rated)
 def rate_elsewhere(body: ElsewhereBody, identity: Program, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """Feedback from another front end."""
     with parts.database.write() as session:
@@ -209,7 +213,7 @@ def rate_elsewhere(body: ElsewhereBody, identity: Program, scope: ScopeDep, part
         return {"feedback_id": row.id, "correction_id": row.correction_id}
 
 
-@router.get("/conversations")
+@router.get("/conversations", response_model=responses.Conversations)
 def list_conversations(identity: MaybeIdentity, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """The owner's conversations; none for somebody who never asked."""
     if identity is None:
@@ -218,7 +222,11 @@ def list_conversations(identity: MaybeIdentity, scope: ScopeDep, parts: PartsDep
         return {"conversations": conversations.listing(session, identity.owner, scope)}
 
 
-@router.get("/conversations/{conversation_id}")
+@router.get(
+    "/conversations/{conversation_id}",
+    response_model=responses.Conversation,
+    response_model_exclude_unset=True,
+)
 def get_conversation(conversation_id: str, identity: Visitor, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """The conversation with its turns; answers that were corrected since say so. A turn with the status ``running``
     has the text so far, and its place in the line (``position``) while it waits."""
@@ -228,7 +236,7 @@ def get_conversation(conversation_id: str, identity: Visitor, scope: ScopeDep, p
     return {**found, "turns": [_so_far(parts, turn) for turn in found["turns"]]}
 
 
-@router.patch("/conversations/{conversation_id}")
+@router.patch("/conversations/{conversation_id}", response_model=responses.Renamed)
 def rename_conversation(conversation_id: str, body: TitleBody, identity: Visitor, parts: PartsDep) -> dict[str, Any]:
     """Gives it another title."""
     with parts.database.write() as session:
@@ -245,7 +253,7 @@ def delete_conversation(conversation_id: str, identity: Visitor, parts: PartsDep
     parts.turns.stop_conversation(conversation_id)
 
 
-@router.post("/conversations/{conversation_id}/survey", status_code=201)
+@router.post("/conversations/{conversation_id}/survey", status_code=201, response_model=responses.Surveyed)
 def survey(conversation_id: str, body: SurveyBody, identity: Visitor, parts: PartsDep) -> dict[str, Any]:
     """Stars for a whole conversation; again replaces."""
     with parts.database.write() as session:

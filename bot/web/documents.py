@@ -17,6 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from bot.events import metrics
+from bot.web import responses
 from bot.web.problems import Refused, plain, said_by_code
 from bot.web.queries import MOST, Limit, Name, Offset, Words
 from bot.web.security import Curator, PartsDep, Program, ScopeDep, writable
@@ -72,7 +73,13 @@ _ADDED = {
 }
 
 
-@router.post("/documents", status_code=201, response_model=None, openapi_extra={"requestBody": _ADDED})
+@router.post(
+    "/documents",
+    status_code=201,
+    response_model=responses.StoredDocument,
+    responses={202: {"model": responses.StartedJob, "description": "Files: a job to poll."}},
+    openapi_extra={"requestBody": _ADDED},
+)
 async def add_documents(request: Request, identity: Curator, scope: ScopeDep, parts: PartsDep) -> Any:
     """JSON: one document, searchable when this returns; with the id of another it becomes a new version of that one.
     Multipart ``files``: 202 with a job to poll; a file that would replace a document with another text is rejected,
@@ -102,7 +109,7 @@ async def add_documents(request: Request, identity: Curator, scope: ScopeDep, pa
     return await run_in_threadpool(_put, parts, body, identity.name, writable(scope, body.collection))
 
 
-@router.get("/documents")
+@router.get("/documents", response_model=responses.Documents)
 def list_documents(
     _identity: Curator,
     scope: ScopeDep,
@@ -117,7 +124,7 @@ def list_documents(
         return catalogue.listing(session, scope.only(collection), q=q, limit=limit, offset=offset)
 
 
-@router.get("/documents/{document_id:path}")
+@router.get("/documents/{document_id:path}", response_model=responses.Document)
 def get_document(
     document_id: str,
     _identity: Curator,
@@ -136,7 +143,7 @@ def delete_document(document_id: str, identity: Curator, scope: ScopeDep, parts:
     put.remove(parts.database, document_id, scope, actor=identity.name)
 
 
-@router.post("/documents/{document_id:path}/restore")
+@router.post("/documents/{document_id:path}/restore", response_model=responses.StoredDocument)
 def restore_document(document_id: str, identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """Brings a retired document back to the readers, with the text that it had."""
     stored = put.restore(parts.database, parts.embedder, document_id, scope, actor=identity.name)
@@ -144,7 +151,7 @@ def restore_document(document_id: str, identity: Curator, scope: ScopeDep, parts
     return {"id": stored.id, "version": stored.version}
 
 
-@router.get("/jobs/{job_id}")
+@router.get("/jobs/{job_id}", response_model=responses.Job)
 def get_job(job_id: int, _identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """How far an upload is, file by file."""
     with parts.database.read() as session:
@@ -163,7 +170,7 @@ def get_job(job_id: int, _identity: Curator, scope: ScopeDep, parts: PartsDep) -
         }
 
 
-@router.post("/search")
+@router.post("/search", response_model=responses.Hits)
 def search(body: SearchBody, _identity: Program, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """The hits for a query with the score of each stage."""
     result = parts.searcher.search(

@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 
 from bot import texts
 from bot.events import metrics
+from bot.web import responses
 from bot.web.problems import NotReady, detail_of, from_error, is_ours
 from bot.web.security import PartsDep
 from bot.wiring import Parts
@@ -67,13 +68,13 @@ def locale(locale: str) -> JSONResponse:
     return JSONResponse({k: v for k, v in words.items() if not k.startswith("server.")}, headers=FRESH)
 
 
-@router.get("/healthz")
+@router.get("/healthz", response_model=responses.Alive)
 def alive() -> dict[str, str]:
     """The process answers."""
     return {"status": "ok"}
 
 
-@router.get("/readyz", response_model=None)
+@router.get("/readyz", response_model=responses.Ready, responses={503: {"model": responses.Problem}})
 def ready(parts: PartsDep) -> Any:
     """Whether questions can be answered; 503 says why not."""
     try:

@@ -148,7 +148,9 @@ def test_failing_engine_is_an_error_event_or_a_problem(
         visitor = made.client()
         told = events(visitor, QUESTION)
         assert [name for name, _ in told] == ["meta", "sources", *["token"] * words, "error"]
-        assert told[-1][1] == {"title": title, "status": status, "detail": detail}
+        assert {name: told[-1][1][name] for name in ("title", "status", "detail")} == {
+            "title": title, "status": status, "detail": detail
+        }  # fmt: skip
         problem = visitor.post("/api/chat", json={"question": QUESTION, "stream": False})
         assert (problem.status_code, problem.json()["detail"]) == (status, detail)
         assert stored(made) == [("failed", "")] * 2
@@ -226,7 +228,13 @@ def test_deleting_a_conversation_ends_the_answer_that_is_written_in_it(tmp_path:
             assert same_browser.get(path).status_code == 404
         assert listener.events[-1] == (
             "error",
-            {"title": "Not Found", "status": 404, "detail": "The conversation was deleted."},
+            {
+                "type": "urn:errata:problem:not_found",
+                "code": "not_found",
+                "title": "Not Found",
+                "status": 404,
+                "detail": "The conversation was deleted.",
+            },
         )
         assert (stored(made), made.parts.turns.running, made.parts.gate.running) == ([], 0, 0)
         with made.parts.database.read() as session:

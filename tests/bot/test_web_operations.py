@@ -201,6 +201,9 @@ def test_interface_is_described_and_its_page_needs_no_other_host(shop: World) ->
             assert "422" not in operation["responses"]
             assert operation["description"], (method, path)
             assert operation["tags"][0] in [tag["name"] for tag in api["tags"]]
+    schemas = api["components"]["schemas"]
+    assert {"type", "code", "status", "detail"} <= schemas["Problem"]["properties"].keys()
+    assert "FieldProblem" in schemas
     upload = api["paths"]["/api/documents"]["post"]
     assert set(upload["requestBody"]["content"]) == {"application/json", "multipart/form-data"}
     page = visitor.get("/docs")

@@ -1,0 +1,316 @@
+"""The forms of all JSON responses, as ``/docs`` shows them. Documentation and check in one: a route that returns a
+field which is not here fails its tests.
+
+Moments are ISO 8601 in UTC. What is frozen with a complaint or stored as JSON by an earlier version is an open object.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Status = Literal["answered", "curated", "refused", "stopped", "failed"]
+
+
+class Form(BaseModel):
+    """Base of all: nothing may be in a response that is not documented."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class FieldProblem(Form):
+    field: str
+    code: str
+    detail: str
+
+
+class Problem(Form):
+    """Every error (RFC 9457, ``application/problem+json``). ``type`` and ``code`` are stable; ``detail`` is for people,
+    in the language of ``Accept-Language``."""
+
+    type: str = Field(examples=["urn:errata:problem:busy"])
+    code: str
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldProblem] | None = Field(None, description="422: what is wrong with which field")
+    revision: int | None = Field(None, description="409: the revision of the correction now")
+    state: str | None = Field(None, description="409: the state of the correction now")
+
+
+# Chat
+
+
+class Source(Form):
+    """A passage that an answer was written from; citations use ``n``."""
+
+    n: int
+    passage_id: int
+    document_id: str
+    version: int
+    title: str
+    headings: list[str]
+    url: str | None
+    passage: str
+    score: float
+    stages: dict[str, float]
+    curated: bool
+    collection: str = "main"
+
+
+class Timings(Form):
+    """Milliseconds."""
+
+    retrieval: float | None
+    first_token: float | None
+    total: float | None
+
+
+class Match(Form):
+    """Why an approved answer was served word for word."""
+
+    probability: float
+    how: str
+
+
+class Done(Form):
+    """The end of a turn. ``answer`` replaces what was streamed; ``reason`` says why it was refused."""
+
+    answer_id: str
+    status: Status
+    reason: str | None
+    answer: str
+    condensed_question: str
+    confidence: float
+    citations: list[int]
+    match: Match | None = None
+    timings_ms: Timings
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class WholeAnswer(Done):
+    """What ``stream: false`` returns: ``meta``, ``sources`` and ``done`` in one."""
+
+    conversation_id: str
+    knowledge_version: int
+    sources: list[Source]
+
+
+class Rated(Form):
+    feedback_id: int
+    correction_id: int | None
+
+
+class Surveyed(Form):
+    conversation_id: str
+    stars: int
+
+
+class ConversationLine(Form):
+    id: str
+    title: str
+    created_at: datetime
+    updated_at: datetime
+    corrected: bool = Field(description="whether an answer in it was corrected since")
+
+
+class Conversations(Form):
+    conversations: list[ConversationLine]
+
+
+class GivenFeedback(Form):
+    rating: str
+    reasons: list[str]
+    comment: str | None
+    suggested_answer: str | None
+    quote: str | None
+    stars: int | None
+
+
+class CorrectionOfAnswer(Form):
+    """What became of a complaint, as far as who complained may know."""
+
+    state: str
+    corrected: bool
+    corrected_at: datetime | None
+    answer: str | None
+
+
+class Turn(Form):
+    """``status`` may be ``running``: then ``answer`` is the text so far and ``position`` the place in the line."""
+
+    answer_id: str
+    question: str
+    condensed_question: str
+    status: str
+    reason: str | None
+    answer: str
+    sources: list[dict[str, Any]]
+    citations: list[int]
+    confidence: float | None
+    created_at: datetime
+    knowledge_version: int
+    feedback: GivenFeedback | None
+    correction: CorrectionOfAnswer | None
+    position: int | None = None
+
+
+class Conversation(Form):
+    id: str
+    title: str
+    created_at: datetime
+    updated_at: datetime
+    turns: list[Turn]
+
+
+class Renamed(Form):
+    id: str
+    title: str
+
+
+# Accounts
+
+
+class User(Form):
+    username: str
+    role: str
+
+
+class Session(Form):
+    user: User | None
+
+
+class Account(User):
+    disabled: bool
+    created_at: datetime
+
+
+class Accounts(Form):
+    users: list[Account]
+
+
+class Key(Form):
+    id: int
+    name: str
+    role: str
+    collection: str | None
+    created_by: str
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+class Keys(Form):
+    keys: list[Key]
+
+
+class NewKey(Form):
+    id: int
+    name: str
+    role: str
+    collection: str | None
+    key: str = Field(description="the secret, shown this once")
+
+
+# Knowledge
+
+
+class StoredDocument(Form):
+    id: str
+    version: int
+
+
+class JobId(Form):
+    id: int
+
+
+class StartedJob(Form):
+    job: JobId
+
+
+class DocumentLine(Form):
+    id: str
+    title: str
+    source: str
+    collection: str
+    language: str
+    version: int | None
+    kind: str
+    retired: bool
+    retired_by: str | None
+    updated_at: datetime
+    passages: int
+
+
+class Documents(Form):
+    documents: list[DocumentLine]
+    total: int
+
+
+class DocumentVersionLine(Form):
+    version: int
+    created_at: datetime
+    actor: str
+    reason: str | None
+    kind: str
+    correction_id: int | None
+
+
+class Document(DocumentLine):
+    current_version: int | None
+    text: str
+    url: str | None
+    metadata: dict[str, Any]
+    versions: list[DocumentVersionLine]
+
+
+class Job(Form):
+    id: int
+    kind: str
+    state: Literal["queued", "running", "done", "failed"]
+    error: str | None
+    total: int
+    done: int
+    files: list[dict[str, Any]]
+
+
+class Hit(Form):
+    n: int
+    passage_id: int
+    document_id: str
+    version: int
+    title: str
+    headings: list[str]
+    url: str | None
+    passage: str
+    language: str
+    score: float
+    stages: dict[str, float]
+    curated: bool
+
+
+class SearchTimings(Form):
+    embed: float
+    search: float
+
+
+class Hits(Form):
+    knowledge_version: int
+    timings_ms: SearchTimings
+    hits: list[Hit]
+
+
+# Operation
+
+
+class Alive(Form):
+    status: str
+
+
+class Ready(Form):
+    status: str
+    knowledge_version: int
+    passages: int
+    model: str
