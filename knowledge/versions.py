@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import sqlalchemy as sa
 
-from knowledge.composition import Anchor, Composition, Replacement, StoredEdit, from_json, occurrences
+from knowledge.composition import Anchor, Composition, Replacement, StoredEdit, from_json
 from knowledge.errors import Conflict, Invalid, NotFound
+from knowledge.replacing import place
 from knowledge.scoping import properties
 from knowledge.superseding import Site, sites
 from knowledge.tables import Document, DocumentVersion, Edit, Embedding, PassageRow
@@ -182,7 +183,7 @@ def plan(
         sa.select(Edit).where(Edit.id.in_({*seen.edits, *revive}.difference(drop))).order_by(Edit.id)
     )
     composed = Composition(root.title, root.text).apply(map(_stored_edit, active), same_source=base is None)
-    text, anchors = _edited(document_id, composed, add)
+    text, anchors = place(document_id, composed, add, limit=MAX_TEXT)
     content = replace(root, text=text)
     stored = [] if base is not None or add else _stored(session, document_id, standing, edits_key(composed.kept))
     language = language or (document.language if document else language_of(f"{content.title}\n{content.text}"))
@@ -257,72 +258,6 @@ def _check_input(document_id: str, content: Content) -> None:
 def _with_plain_line_ends(text: str) -> str:
     """Passages have ``\\n`` only, and words to replace are copied from passages: they must be found in the text."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _edited(document_id: str, composed: Composition, add: Sequence[Replacement]) -> tuple[str, tuple[Anchor, ...]]:
-    """(the text with new replacements, where each of them belongs). Each is made on the text without the others.
-    Raises Invalid."""
-    before = composed.text
-    anchors: list[Anchor] = []
-    changes: list[tuple[int, int, str]] = []
-    for new in add:
-        start = _only_place(document_id, before, new.find)
-        end = start + len(new.find)
-        for earlier, (other_start, other_end, _) in zip(add, changes, strict=False):
-            if start < other_end and other_start < end:
-                raise Invalid(
-                    "Two edits of {document_id!r} change the same words: {words!r} and {others!r}. Make one of them.",
-                    code="edit_overlap",
-                    document_id=document_id,
-                    words=new.find[:80],
-                    others=earlier.find[:80],
-                )
-        anchor = composed.anchor(start, end)
-        if anchor is None:
-            raise _found_too_often(document_id, new.find, before.count(new.find))
-        anchors.append(anchor)
-        changes.append((start, end, new.replace))
-    text = composed.replace(changes)
-    if add and not text.strip():
-        raise Invalid(
-            "The edits leave nothing of {document_id!r}: supersede the document instead.",
-            code="edit_everything",
-            document_id=document_id,
-        )
-    if len(text) > MAX_TEXT:
-        raise Invalid(
-            "The edits make {document_id!r} longer than {limit:,} characters.",
-            code="edit_too_long",
-            document_id=document_id,
-            limit=MAX_TEXT,
-        )
-    return text, tuple(anchors)
-
-
-def _only_place(document_id: str, text: str, words: str) -> int:
-    places = occurrences(text, words)
-    if not places:
-        raise Invalid(
-            "The words to replace do not occur in {document_id!r}: {words!r}. Copy them from the newest version, as it "
-            "reads without this correction's own earlier edits, with enough words around them to be unique.",
-            code="edit_missing",
-            document_id=document_id,
-            words=words[:80],
-        )
-    if len(places) > 1:
-        raise _found_too_often(document_id, words, max(text.count(words), 2))
-    return places[0]
-
-
-def _found_too_often(document_id: str, words: str, times: int) -> Invalid:
-    return Invalid(
-        "The words to replace occur {count} times in {document_id!r}: {words!r}. Copy them from the newest version, as "
-        "it reads without this correction's own earlier edits, with enough words around them to be unique.",
-        code="edit_ambiguous",
-        document_id=document_id,
-        words=words[:80],
-        count=times,
-    )
 
 
 def _stored_edit(edit: Edit) -> StoredEdit:

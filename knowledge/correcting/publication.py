@@ -14,13 +14,14 @@ import sqlalchemy as sa
 from knowledge import versions
 from knowledge.composition import Replacement
 from knowledge.correcting import belonging, corrections
-from knowledge.correcting.drafts import Draft, DraftEdit, DraftSupersession, from_json
+from knowledge.correcting.drafts import Draft, DraftEdit, from_json
+from knowledge.correcting.fitting import check_edit, check_supersessions, find_sites
 from knowledge.correcting.matching import normal_form
 from knowledge.db import utc_now
-from knowledge.errors import Conflict, Invalid, NotAllowed, Stale
+from knowledge.errors import Conflict, Invalid, NotAllowed
 from knowledge.log import head, load_passages
 from knowledge.superseding import Site, Superseded, sites, superseded
-from knowledge.tables import Complaint, Correction, Document, DocumentVersion, Edit, Entry, PassageRow, Supersession
+from knowledge.tables import Complaint, Correction, Document, Edit, Entry, PassageRow, Supersession
 from knowledge.versions import Content, Plan, Seen
 from retrieval.text import language_in
 
@@ -92,13 +93,13 @@ def prepare(session: Session, correction: Correction, embedder: Embedder) -> Pub
     _refuse_built_upon(session, _plan_sources(session, old, {}))
     new: dict[str, list[DraftEdit]] = {}
     for edit in draft.edits:
-        _check_edit(session, correction, edit)
+        check_edit(session, correction, edit)
         new.setdefault(edit.document_id, []).append(edit)
-    _check_supersessions(session, correction, draft)
+    check_supersessions(session, correction, draft, own=erratum_id(correction.id))
     erratum = _plan_erratum(session, correction, draft)
     sources = _plan_sources(session, old, new)
     erratum, *edited = versions.embed(session, [erratum, *sources], embedder)
-    where = tuple(_sites(session, one, edited) for one in draft.supersedes)
+    where = tuple(find_sites(session, one, edited) for one in draft.supersedes)
     hidden, shown = _effect(session, [erratum, *edited], _superseding(draft, where), standing)
     asked = _asked(session, correction)
     return Publication(
@@ -223,84 +224,6 @@ def _forms(draft: Draft) -> dict[str, str]:
     return {form: text for form, text in forms.items() if form not in excluded}
 
 
-def _check_edit(session: Session, correction: Correction, edit: DraftEdit) -> None:
-    document = session.get(Document, edit.document_id, populate_existing=True)
-    if document is None or document.retired_at is not None:
-        raise Invalid(
-            "There is no document {document_id!r} to edit.", code="edit_no_document", document_id=edit.document_id
-        )
-    _check_collection(document, correction.collection)
-    if document.kind == "erratum":
-        raise Invalid(
-            "{document_id!r} is an erratum: change the answer of its correction instead.",
-            code="edit_erratum",
-            document_id=edit.document_id,
-        )
-    if edit.version != document.current_version and not _differs_by_own_edits(session, correction, document, edit):
-        raise Stale(
-            "Document {document_id!r} is at version {current}; the edit was made on version {version}. Look at the "
-            "new text and make the edit again.",
-            code="edit_outdated",
-            document_id=edit.document_id,
-            current=document.current_version,
-            version=edit.version,
-        )
-
-
-def _differs_by_own_edits(session: Session, correction: Correction, document: Document, edit: DraftEdit) -> bool:
-    """Whether the version that an edit was made on is the present one but for what this correction itself published:
-    its draft may name the version before that."""
-    own = set(
-        session.scalars(
-            sa.select(Edit.id)
-            .join(Entry, Entry.id == Edit.entry_id)
-            .where(Entry.correction_id == correction.id, Edit.document_id == document.id)
-        )
-    )
-    compositions = [
-        (version.base_version, frozenset(map(int, filter(None, version.edits.split(",")))) - own)
-        for number in (edit.version, document.current_version)
-        if (version := session.get(DocumentVersion, (document.id, number))) is not None
-    ]
-    return len(compositions) == 2 and compositions[0] == compositions[1]
-
-
-def _check_supersessions(session: Session, correction: Correction, draft: Draft) -> None:
-    for one in draft.supersedes:
-        document = session.get(Document, one.document_id)
-        if document is None:
-            raise Invalid(
-                "There is no document {document_id!r} to supersede.",
-                code="supersede_no_document",
-                document_id=one.document_id,
-            )
-        _check_collection(document, correction.collection)
-        if one.document_id == erratum_id(correction.id):
-            raise Invalid("A correction cannot supersede itself.", code="supersede_itself")
-        if one.passage is not None and not _sites(session, one, ()):
-            raise Invalid(
-                "Document {document_id!r} has no passage {passage!r} (any more).",
-                code="supersede_no_passage",
-                document_id=one.document_id,
-                passage=one.passage[:60],
-            )
-
-
-def _sites(session: Session, one: DraftSupersession, plans: Sequence[Plan]) -> frozenset[Site]:
-    """Where a document has the passage to supersede: in its present version, and in the text that is planned for it."""
-    document = session.get_one(Document, one.document_id)
-    rows = session.execute(
-        sa.select(PassageRow.headings, PassageRow.text)
-        .where(PassageRow.document_id == document.id, PassageRow.version == document.current_version)
-        .order_by(PassageRow.position)
-    )
-    places = sites(document.title, [(row.headings, row.text) for row in rows])
-    for plan in plans:
-        if plan.document_id == one.document_id:
-            places += plan.sites()
-    return frozenset(site for site in places if site.text == one.passage)
-
-
 def _superseding(draft: Draft, where: Sequence[frozenset[Site]]) -> dict[str, Superseded]:
     """What a draft hides, by document."""
     hides: dict[str, Superseded] = {}
@@ -308,17 +231,6 @@ def _superseding(draft: Draft, where: Sequence[frozenset[Site]]) -> dict[str, Su
         known = hides.get(one.document_id, Superseded())
         hides[one.document_id] = known | Superseded(whole=one.passage is None, sites=places)
     return hides
-
-
-def _check_collection(document: Document, collection: str) -> None:
-    """A correction changes documents of its own collection only. Raises Invalid."""
-    if document.collection != collection:
-        raise Invalid(
-            "Document {document_id!r} is not in the collection {collection!r}, to which this correction belongs.",
-            code="document_outside_correction",
-            document_id=document.id,
-            collection=collection,
-        )
 
 
 def _effect(
