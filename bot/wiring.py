@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bot.llm.writer import ChatWriter
     from bot.models.spec import ResolvedModel
     from bot.models.store import ModelStore
+    from bot.same_questions import SameQuestions
     from bot.settings import Settings
     from bot.turn import Turns
     from bot.worker import Handler, Worker
@@ -214,6 +215,12 @@ class Parts:
             return choose(hits, self.profile.selection)
 
         return Curation(self.database, self.searcher, self.embedder, read, scope)
+
+    @cached_property
+    def same_questions(self) -> SameQuestions:
+        from bot.same_questions import SameQuestions
+
+        return SameQuestions(self.embedder, self.profile.alike)
 
     @cached_property
     def worker(self) -> Worker:

@@ -12,7 +12,7 @@ from bot import feedback, unanswered
 from bot.accounts import Identity
 from bot.errors import Forbidden
 from bot.web import problems
-from bot.web.queries import Limit, Name, Offset, Words
+from bot.web.queries import Id, Limit, Name, Offset, Words
 from bot.web.security import Curator, PartsDep, ScopeDep, writable
 from bot.wiring import Parts
 from knowledge.correcting import corrections, items
@@ -124,6 +124,13 @@ def split(correction_id: int, body: SplitBody, identity: Curator, scope: ScopeDe
             "kept": shown(items.item(session, kept, scope)),
             "split": shown(items.item(session, apart, scope)),
         }
+
+
+@router.get("/{correction_id}/same")
+def same(correction_id: Id, _identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
+    """The corrections in the queue that ask the same as this one: what may be merged with it."""
+    with parts.database.read() as session:
+        return {"items": parts.same_questions.of(session, correction_id, scope)}
 
 
 @router.get("/{correction_id}")

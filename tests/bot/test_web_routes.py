@@ -64,6 +64,7 @@ ROWS = (
     Row("DELETE", "/api/conversations/{conversation_id}", "the owner", 204),
     Row("GET", "/api/corrections", "curators"),
     Row("POST", "/api/corrections", "curators", 422, {"question": "?"}),
+    Row("GET", "/api/corrections/{correction_id}/same", "curators"),
     Row("GET", "/api/unanswered", "curators"),
     Row("POST", "/api/unanswered/{group_id}/correct", "curators", 404, values={"group_id": "99"}),
     Row("POST", "/api/corrections/merge", "curators", 422, {"ids": [1, 1]}),

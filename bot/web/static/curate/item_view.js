@@ -13,6 +13,7 @@ import { Proof } from "./proof.js";
 import { PriorityMark, StateMark } from "./queue_view.js";
 import { Recheck } from "./recheck.js";
 import { go } from "./route.js";
+import { Same } from "./same.js";
 import { Complaints, Snapshot } from "./snapshot.js";
 import { form, item, itemId, itemStatus } from "./store.js";
 
@@ -32,6 +33,7 @@ export function ItemView() {
       <${Head} current=${current} />
       <${Conflict} /><${SetAside} /><${Restored} />
       <${Outcome} current=${current} />
+      <${Same} id=${current.id} revision=${current.revision} />
       <${Observed} observations=${current.observations} />
       <${Section} id="reported" title=${t("section.reported")} count=${complaints.length}><${Complaints} complaints=${complaints} origin=${current.origin} /></${Section}>
       <${Section} id="answer-then" title=${t("section.then")}><${Snapshot} snapshot=${current.snapshot} /></${Section}>
