@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import sqlalchemy as sa
 
+from bot import folders
 from bot.errors import BotError
 from knowledge.errors import KnowledgeError
 from retrieval.errors import RetrievalError
@@ -90,6 +91,7 @@ def python(_parts: Parts) -> Finding:
 
 def data_folder(parts: Parts) -> Finding:
     folder = parts.settings.data
+    folders.require(folder, "ERRATA_DATA")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryFile(dir=folder) as probe:
         probe.write(b"errata")
@@ -105,6 +107,15 @@ def data_folder(parts: Parts) -> Finding:
     if folder.stat().st_mode & 0o007:
         return Finding("data folder", "warn", f"{what}; other users may read it", f"chmod o-rwx {folder.resolve()}")
     return Finding("data folder", "ok", what)
+
+
+def other_folders(parts: Parts) -> Finding:
+    """Those inside the data folder, and that of the models."""
+    wanted = folders.all_folders(parts.settings)
+    for folder, variable in wanted.items():
+        folders.require(folder, variable)
+    there = sum(folder.is_dir() for folder in wanted)
+    return Finding("folders", "ok", f"{there} of {len(wanted)} are there; the others are made when they are needed")
 
 
 def database(parts: Parts) -> Finding:
@@ -290,6 +301,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("settings", settings),
     ("python", python),
     ("data folder", data_folder),
+    ("folders", other_folders),
     ("database", database),
     ("database library", database_library),
     ("chat model", chat_model),

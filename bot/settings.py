@@ -106,6 +106,11 @@ class Settings(BaseSettings):
     def uploads(self) -> Path:
         return self.data / "uploads"
 
+    @property
+    def profiles(self) -> Path:
+        """Where calibrations lie."""
+        return self.data / "profiles"
+
 
 def read_settings() -> Settings:
     """Reads the environment. Raises SettingsError that names every wrong variable, and what it may be.

@@ -59,8 +59,11 @@ class Parts:
 
     @cached_property
     def database(self) -> Database:
+        from bot import folders
         from knowledge.db import open_database
 
+        folders.require(self.settings.data, "ERRATA_DATA")
+        folders.require_file(self.settings.database, "ERRATA_DATA")
         try:
             return open_database(self.settings.database)
         except OSError as error:
@@ -71,9 +74,11 @@ class Parts:
 
     @cached_property
     def store(self) -> ModelStore:
+        from bot import folders
         from bot.models.fetch import Origins
         from bot.models.store import ModelStore
 
+        folders.require(self.settings.models, "ERRATA_MODELS")
         sources = Origins(hub=self.settings.models_hub, mirror=self.settings.models_mirror)
         return ModelStore(self.settings.models, sources=sources)
 
@@ -112,9 +117,11 @@ class Parts:
 
     @cached_property
     def searcher(self) -> Searcher:
+        from bot import folders
         from retrieval.search import Searcher
         from retrieval.snapshot import Snapshots
 
+        folders.require(self.settings.snapshots, "ERRATA_DATA")
         return Searcher(self.source, self.embedder, snapshots=Snapshots(self.settings.snapshots))
 
     @cached_property

@@ -5,7 +5,8 @@
         ├── ChangeError         a log row does not fit the index it is applied to
         ├── VectorError         a vector that the index cannot hold
         ├── EmbedderError       the embedding model cannot be loaded or gives unusable vectors
-        └── SnapshotError       a snapshot on disk is damaged (never leaves ``retrieval.snapshot``)
+        └── SnapshotError       a snapshot on disk is damaged (then an older one, or the log, takes its place), or
+                                there is no folder to save one in
 
 Each message says what happened and what to do about it.
 """
@@ -49,4 +50,7 @@ class EmbedderError(RetrievalError):
 
 
 class SnapshotError(RetrievalError):
-    """A snapshot cannot be trusted; it is set aside and an older one, or the log, takes its place."""
+    """A snapshot cannot be trusted: it is set aside, and an older one, or the log, takes its place. Or none can be
+    saved."""
+
+    code = "snapshot_failed"

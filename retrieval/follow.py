@@ -13,7 +13,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Protocol
 
-from retrieval.errors import ChangeError
+from retrieval.errors import ChangeError, SnapshotError
 from retrieval.index import Index
 
 if TYPE_CHECKING:
@@ -126,6 +126,10 @@ class Follower:
         try:
             while self._one_upkeep():
                 pass
+        except SnapshotError as error:
+            _log.error("the snapshot of the index was not written: %s", error)
+            with self._writing:
+                self._upkeep = None
         except Exception:  # noqa: BLE001 (a source may raise anything, and searching must go on)
             # The index stays as it is; the next step of the log that finds it too large starts upkeep again.
             _log.exception("the index could not be compacted or its snapshot not written")

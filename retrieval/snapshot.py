@@ -67,9 +67,18 @@ class Snapshots:
 
     def save(self, index: Index) -> Path:
         """Writes the index, compacted if it is not, and removes what is older than the two newest. Returns the
-        snapshot's folder. Raises ``OSError`` when the disk does; nothing half-written stays then."""
+        snapshot's folder. Raises ``SnapshotError`` when a file is in the folder's place, ``OSError`` when the disk
+        does; nothing half-written stays then."""
         index = index.compacted()
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise SnapshotError(
+                "{path} is not a folder, so the index cannot be saved there. Move it away: Errata makes the folder "
+                "itself.",
+                code="snapshot_folder",
+                path=str(error.filename or self.folder),
+            ) from error
         self._remove_abandoned()
         name = f"snapshot-{_model(index.fingerprint)}-{index.seq:012d}-{time.time_ns():020d}-{secrets.token_hex(2)}"
         aside = self.folder / f"writing-{name}"

@@ -47,11 +47,14 @@ def serve(
 
     Exit code 0: stopped as told; 1: could not start, the message says why and what to do.
     """
+    from bot.folders import require_all
+
     with open_parts(verbose=True) as parts:
         given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
         parts.settings = parts.settings.model_copy(update=given)
         parts.serving = True
         started = time.monotonic()
+        require_all(parts.settings)
         with listen(parts.settings) as listening, only_server(parts.settings.data):
             prepare(parts)
             _run(parts, listening, started)

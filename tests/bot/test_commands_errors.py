@@ -55,7 +55,7 @@ def test_a_data_folder_that_is_a_file_is_a_clear_line(
     monkeypatch.setenv("ERRATA_DATA", str(tmp_path / "file"))
     said = errata("user", "list")
     assert said.code == 1
-    assert said.err.startswith(f"errata: The data folder {tmp_path / 'file'} cannot be written")
+    assert said.err.startswith(f"errata: {tmp_path / 'file'} is not a folder")
 
 
 def test_the_traceback_comes_only_with_debug(errata: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -163,7 +163,7 @@ def test_failing_upkeep_is_logged_and_searching_goes_on(tmp_path: Path, caplog: 
             source.add(passage(id_, "text"))
             following.refresh()
         following.close()
-    assert {"could not be compacted" in message for message in caplog.messages} == {True}
+    assert {f"{blocked} is not a folder" in message for message in caplog.messages} == {True}
     assert same(following.refresh(), built(source))
 
 
