@@ -91,12 +91,23 @@ def test_a_database_of_the_first_version_is_upgraded_with_what_is_in_it(tmp_path
                 "insert into complaints (correction_id, question, snapshot, rating, reasons, who, created_at)"
                 " values (1, 'How long?', '{}', 'down', '[]', 'visitor', '2026-01-01 00:00:00.000000')"
             ),
+            *_documents_of_the_first_version(
+                ("fr", "en"), ("de-CH", "en"), ("zh-CN", "en"), ("en", "en"), ("fr", "zh")
+            ),
         ):
             session.execute(sa.text(statement))
     database.migrate()
     with database.read() as session:
         kept = session.scalars(sa.select(Complaint)).one()
+        languages = session.execute(sa.text("select document_id, language from passages order by id")).all()
+        collections = {
+            table: session.scalars(sa.text(f"select distinct collection from {table}")).all()
+            for table in ("documents", "corrections")
+        }
     assert (kept.question, kept.reporter, database.integrity()) == ("How long?", None, "ok")
+    # What was stated for a document holds for its passages, where their words do not show Chinese.
+    assert [language for _, language in languages] == ["fr", "de", "en", "en", "zh"]
+    assert collections == {"documents": ["main"], "corrections": ["main"]}
     database.close()
 
 
@@ -155,6 +166,28 @@ def test_sources_and_retired_documents_of_an_older_version_are_kept(tmp_path: Pa
     assert by == {"docs/b": "cli:ann", "docs/c": "cli:ann", "docs/d": "cli:ann", "handbook/g": "errata"}
     assert origins == {"docs": None, "upload": "upload", "handbook": "handbook"}
     database.close()
+
+
+def _documents_of_the_first_version(*languages: tuple[str, str]) -> list[str]:
+    """Statements that write documents of one passage each: (language of the document, of the passage)."""
+    return [
+        statement
+        for number, (stated, shown) in enumerate(languages, start=1)
+        for statement in (
+            (
+                "insert into documents (id, kind, title, source, language, base_version, current_version, created_at,"
+                f" updated_at) values ('d{number}', 'source', 'T', 'api', '{stated}', 1, 1, '2026', '2026')"
+            ),
+            (
+                "insert into document_versions (document_id, version, base_version, edits, title, text, sha256, details,"
+                f" actor, created_at) values ('d{number}', 1, 1, '', 'T', 'x', 'x', '{{}}', 'ann', '2026')"
+            ),
+            (
+                "insert into passages (document_id, version, position, headings, text, sha256, language, live)"
+                f" values ('d{number}', 1, 0, '[]', 'x', 'x', '{shown}', 1)"
+            ),
+        )
+    ]
 
 
 def _path(database: Database) -> Path:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from knowledge import put
+from knowledge.documents import Content
 from knowledge.log import KnowledgeLog, NotEmbedded, head
+from knowledge.put import NewDocument
 from retrieval.scope import EVERYTHING
 from tests.fakes import HashingEmbedder
 from tests.knowledge.world import RETURNS, World, assert_index_follows
+from tests.statements import statements
 
 
 def test_an_empty_log_has_nothing(world: World) -> None:
@@ -124,3 +128,50 @@ def test_head_is_the_newest_step_of_the_same_view(world: World) -> None:
         world.put("b", "B.")
         assert (before, head(session)) == (1, 1)
     assert world.source.head() == 2
+
+
+def many(world: World, count: int, *, at_once: int) -> None:
+    """Puts documents of one passage each in, so many with each call."""
+    for start in range(0, count, at_once):
+        new = [
+            NewDocument(f"d{number}", Content(f"D{number}", f"Document {number} says so."))
+            for number in range(start, min(start + at_once, count))
+        ]
+        put.put(world.database, world.embedder, new, actor="ann")
+
+
+@pytest.mark.parametrize(("documents", "at_once"), [(1, 1), (40, 1), (600, 300)])
+def test_catching_up_reads_all_steps_in_one_statement(world: World, documents: int, at_once: int) -> None:
+    world.searcher.refresh()
+    many(world, documents, at_once=at_once)
+    with statements(world.database) as seen:
+        assert len(world.searcher.refresh()) == documents
+    assert len(seen) == 3  # the newest step before and after, the changes between them
+    assert_index_follows(world)
+
+
+def test_building_the_index_reads_all_rows_in_one_statement(world: World) -> None:
+    many(world, 600, at_once=600)
+    with statements(world.database) as seen:
+        assert len(world.built()) == 600
+    assert len(seen) == 2  # the newest step, the rows
+
+
+def test_what_one_call_puts_in_is_one_step_of_the_log(world: World) -> None:
+    many(world, 5, at_once=5)
+    assert world.source.head() == 1
+    (change,) = world.source.changes(0)
+    assert [row.text for row in change.added] == [f"D{number}\nDocument {number} says so." for number in range(5)]
+    world.put("d3", "Another text.")
+    many(world, 7, at_once=7)  # d3 says again what it said; two are new
+    assert world.source.head() == 3
+    assert (len(world.source.changes(2)[0].added), len(world.source.changes(2)[0].hidden)) == (3, 1)
+    many(world, 7, at_once=7)
+    assert world.source.head() == 3  # nothing new, no step
+    assert_index_follows(world)
+
+
+def test_a_step_of_one_document_names_it_and_a_step_of_several_names_none(world: World) -> None:
+    world.put("one", "One.")
+    many(world, 2, at_once=2)
+    assert [row["document_id"] for row in world.rows("log")["log"]] == ["one", None]

@@ -63,6 +63,10 @@ class World:
         """What an answer stands on: here simply the first hits."""
         return self.searcher.search(question, self.passages, scope=scope, candidate=candidate).hits
 
+    def desk(self, scope: Scope) -> Curation:
+        """The desk of a curator who sees this scope."""
+        return Curation(self.database, self.searcher, self.embedder, self.read, scope)
+
     def restart(self, copy_of: Path | None = None) -> None:
         """As a server does when it stops and starts: nothing is known but what the file says. ``copy_of``: and the
         file is another's copy."""
@@ -77,8 +81,18 @@ class World:
         self.searcher.close()
         self.database.close()
 
-    def put(self, document_id: str, text: str, *, title: str = "", **more: Any) -> Stored:
-        new = NewDocument(document_id, Content(title or document_id, text, **more))
+    def put(
+        self,
+        document_id: str,
+        text: str,
+        *,
+        title: str = "",
+        language: str | None = None,
+        collection: str | None = None,
+        **more: Any,
+    ) -> Stored:
+        content = Content(title or document_id, text, **more)
+        new = NewDocument(document_id, content, language=language, collection=collection)
         return put.put(self.database, self.embedder, [new], actor="ann")[0]
 
     def remove(self, document_id: str) -> int | None:

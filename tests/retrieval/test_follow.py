@@ -206,3 +206,31 @@ def test_steps_during_a_compaction_are_not_lost(tmp_path: Path) -> None:
         assert following.refresh().ids().tolist() == sorted(live)
     following.close()
     assert same(following.refresh(), built(source))
+
+
+def test_the_lock_is_not_held_while_the_log_is_read_for_a_compaction() -> None:
+    """Questions go on while upkeep reads what came meanwhile."""
+    reading, go_on = threading.Event(), threading.Event()
+
+    class SlowSource(CountingSource):
+        def changes(self, after: int) -> Sequence[Change]:
+            if threading.current_thread().name == "retrieval-upkeep":
+                reading.set()
+                assert go_on.wait(10)
+            return super().changes(after)
+
+    source = SlowSource()
+    source.add(passage(1, "bread"))
+    followed = follower(source, compact_after=0)
+    followed.refresh()
+    source.add(passage(2, "oven"))
+    followed.refresh()
+    assert reading.wait(10)
+    source.add(passage(3, "butter"))
+    answered = threading.Thread(target=followed.refresh)
+    answered.start()
+    answered.join(10)
+    assert not answered.is_alive()
+    go_on.set()
+    followed.close()
+    assert same(followed.refresh(), built(source))

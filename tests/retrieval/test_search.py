@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from retrieval.passage import Hit
-from retrieval.scope import EVERYTHING
+from retrieval.scope import EVERYTHING, Scope
 from retrieval.search import Check, Searcher, errata_first
 from tests.fakes import HashingEmbedder, MemoryLog, passage
 
@@ -25,8 +25,8 @@ def knowledge(*, hide: int | None = None) -> tuple[MemoryLog, Searcher]:
     return source, Searcher(source, source.embedder)
 
 
-def ids(searcher: Searcher, query: str, **options: object) -> list[int]:
-    return [hit.passage.id for hit in searcher.search(query, **options, scope=EVERYTHING).hits]  # type: ignore[arg-type]
+def ids(searcher: Searcher, query: str, *, scope: Scope = EVERYTHING, **options: object) -> list[int]:
+    return [hit.passage.id for hit in searcher.search(query, scope=scope, **options).hits]  # type: ignore[arg-type]
 
 
 def test_search_finds_by_words_and_by_meaning() -> None:
@@ -273,3 +273,51 @@ def test_search_coverage_weighs_words_by_their_rarity() -> None:
     unknown = searcher.search("Who is the king of Spain?", 3, scope=EVERYTHING).coverage
     assert known > 0.4 > unknown
     assert searcher.search("E1101", 3, scope=EVERYTHING).coverage == 1.0
+
+
+TWO = [
+    passage(1, "the oven is hot", title="Oven"),
+    passage(2, "bread is baked for an hour"),
+    passage(11, "the oven of the sales team is not to be used", collection="sales"),
+    passage(12, "oven oven oven bread", collection="sales", erratum=True),
+]
+
+
+@pytest.mark.parametrize("query", ["the oven", "bread", "how hot is the oven of the sales team?", "zebra"])
+def test_what_is_outside_the_scope_is_never_found_and_has_no_influence(query: str) -> None:
+    both, alone = MemoryLog(), MemoryLog()
+    both.add(*TWO)
+    alone.add(*TWO[:2])
+    wide, narrow = Searcher(both, both.embedder), Searcher(alone, alone.embedder)
+    for k in (1, 3, 50):
+        one = wide.search(query, k, scope=Scope.of("main"))
+        other = narrow.search(query, k, scope=EVERYTHING)
+        assert (one.hits, one.best_dense, one.coverage) == (other.hits, other.best_dense, other.coverage)
+    assert wide.search("oven", 50, scope=Scope.of("none")).hits == ()
+    assert {hit.passage.id for hit in wide.search("oven", 50, scope=EVERYTHING).hits} == {1, 2, 11, 12}
+
+
+def test_candidate_passages_obey_scope_and_filters() -> None:
+    source = MemoryLog()
+    source.add(*TWO)
+    searcher = Searcher(source, source.embedder)
+    added = [
+        passage(-1, "the oven is cold", document_id="document-1", department="kitchen"),
+        passage(-2, "the oven of the sales team is cold", collection="sales"),
+    ]
+    candidate = searcher.candidate(hide=[1], add=added)
+    assert sorted(ids(searcher, "oven", k=50, scope=Scope.of("main"), candidate=candidate)) == [-1, 2]
+    assert sorted(ids(searcher, "oven", k=50, scope=Scope.of("sales"), candidate=candidate)) == [-2, 11, 12]
+    filtered = {"filters": {"department": "kitchen"}, "candidate": candidate}
+    assert ids(searcher, "oven", k=50, scope=EVERYTHING, **filtered) == [-1]
+    assert ids(searcher, "oven", k=50, scope=Scope.of("sales"), **filtered) == []
+
+
+@pytest.mark.parametrize(("asked", "expected"), [("fr", [5]), ("FR", [5]), ("fr-CA", [5]), ("de", [])])
+def test_the_filter_language_asks_for_the_language_of_a_passage(asked: str, expected: list[int]) -> None:
+    source = MemoryLog()
+    source.add(passage(1, "the oven"), passage(5, "le four oven", language="fr"))
+    searcher = Searcher(source, source.embedder)
+    assert ids(searcher, "oven", scope=EVERYTHING, filters={"language": asked}) == expected
+    assert ids(searcher, "oven", scope=EVERYTHING, language=asked) == expected
+    assert ids(searcher, "oven", scope=EVERYTHING, language="en", filters={"language": asked}) == []

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -9,7 +10,7 @@ import pytest
 
 from retrieval.index import Index
 from retrieval.passage import Change, Row
-from retrieval.scope import EVERYTHING
+from retrieval.scope import EVERYTHING, Scope
 from retrieval.search import Searcher
 from retrieval.snapshot import Snapshots
 from tests.fakes import HashingEmbedder, MemoryLog, passage
@@ -223,3 +224,33 @@ def test_searcher_with_damaged_snapshots_rebuilds_from_its_source(name: str, dam
     again.close()
     assert again.check().ok
     assert names(tmp_path) == ["damaged", "snapshot"]
+
+
+def test_collections_and_languages_come_back(tmp_path: Path) -> None:
+    rows = [
+        Row(number, "bread", EMBEDDER.query("bread"), collection, language)
+        for number, (collection, language) in enumerate(
+            [("main", "en"), ("sales", "fr"), ("保密", "zh"), ("main", "en")]
+        )
+    ]
+    index = Index.build(rows, seq=1, fingerprint=EMBEDDER.fingerprint, dimension=EMBEDDER.dimension)
+    Snapshots(tmp_path).save(index)
+    restored = Snapshots(tmp_path).load_newest(EMBEDDER.fingerprint)
+    assert restored is not None
+    assert restored.digests() == index.digests()
+    for name, expected in (("main", [0, 3]), ("sales", [1]), ("保密", [2]), ("none", [])):
+        assert [id_ for id_, _ in restored.within(Scope.of(name)).keyword(["bread"], 9)] == expected
+
+
+def test_a_snapshot_of_the_format_without_collections_is_passed_over(tmp_path: Path) -> None:
+    """As a release wrote it that knew no collections: sound to the last byte, and of no use."""
+    snapshots = Snapshots(tmp_path)
+    folder = snapshots.save(an_index())
+    content = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    del content["sha256"], content["labels"], content["files"]["codes.npy"]
+    content["format"] = content["format"].replace("2/", "1/", 1)
+    (folder / "codes.npy").unlink()
+    sealed = {**content, "sha256": hashlib.sha256(json.dumps(content, indent=1, sort_keys=True).encode()).hexdigest()}
+    (folder / "manifest.json").write_text(json.dumps(sealed, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    assert snapshots.load_newest(EMBEDDER.fingerprint) is None
+    assert names(tmp_path) == ["snapshot"]  # it was not taken for a damaged one
