@@ -179,8 +179,8 @@ def _documents_of_the_first_version(*languages: tuple[str, str]) -> list[str]:
                 f" updated_at) values ('d{number}', 'source', 'T', 'api', '{stated}', 1, 1, '2026', '2026')"
             ),
             (
-                "insert into document_versions (document_id, version, base_version, edits, title, text, sha256, details,"
-                f" actor, created_at) values ('d{number}', 1, 1, '', 'T', 'x', 'x', '{{}}', 'ann', '2026')"
+                "insert into document_versions (document_id, version, base_version, edits, title, text, sha256,"
+                f" details, actor, created_at) values ('d{number}', 1, 1, '', 'T', 'x', 'x', '{{}}', 'ann', '2026')"
             ),
             (
                 "insert into passages (document_id, version, position, headings, text, sha256, language, live)"
