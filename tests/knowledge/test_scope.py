@@ -225,7 +225,7 @@ def test_a_desk_knows_nothing_of_corrections_outside_its_scope(shop: World) -> N
 
 def test_an_item_shows_no_source_outside_the_scope(shop: World) -> None:
     number = complain(shop, QUESTION, "shoes", "books", cites=(1, 2))
-    narrow, wide = shop.desk(SHOES).item(number), shop.desk(BOTH).item(number)
+    narrow, wide = (shop.desk(scope).item(number, prompts=True) for scope in (SHOES, BOTH))
     assert [one["document_id"] for one in narrow["snapshot"]["sources"]] == ["shoes"]
     assert (narrow["snapshot"]["prompt"], narrow["complaints"][0]["snapshot"]) == ([], narrow["snapshot"])
     assert [one["document_id"] for one in wide["snapshot"]["sources"]] == ["shoes", "books"]
