@@ -340,8 +340,10 @@ def test_the_systems_own_reasons_are_told_in_the_readers_language(shop: World, c
         [event["reason"] for event in client.get(f"/api/corrections/{correction_id}").json()["history"]]
         for client in (curator, chinese)
     ]
-    assert told[0] == ["Not Found", None, "the new terms", "the source changed: returns"]
-    assert told[1] == ["Not Found", None, "the new terms", "来源文档有变：returns"]
+    passage = "Shoes can be returned within 14 days of delivery."
+    english = f"the source changed where it was corrected ({passage}): returns"
+    assert told[0] == ["Not Found", None, "the new terms", english]
+    assert told[1] == ["Not Found", None, "the new terms", f"来源文档中被更正的那一段有变（{passage}）：returns"]
 
 
 def test_a_published_correction_can_be_checked_again(shop: World, curator: TestClient) -> None:
