@@ -7,7 +7,9 @@ counts what happened (bot.events).
 
 from __future__ import annotations
 
+import contextvars
 import threading
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -20,6 +22,7 @@ from bot.errors import BotError, Busy, TooManyWaiting
 from bot.events import metrics
 from bot.feedback import report_unanswered
 from bot.tables import Answer
+from bot.turn_events import Asked, Begun, Failed, Finished, Listen, Progress, TurnEvent
 from knowledge.errors import Invalid, KnowledgeError, NotFound
 from retrieval.errors import RetrievalError
 
@@ -36,37 +39,16 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+MOST = 200  # turns under way at once, each a thread; the engine's own queue is far shorter
+RETRY_SECONDS = 5  # when all of these are taken
+
 
 @dataclass(frozen=True, slots=True)
-class Begun:
-    """The turn has ids and is stored."""
-
+class _Turn:
     conversation_id: str
     answer_id: str
     ask: Ask
     ticket: Ticket | None  # the place in the line; None while the line is full and no model is needed
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    outcome: Outcome
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    error: Exception
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a running turn is. ``text``: what was written so far; ``position``: its place in the line, 1 is next,
-    None when it does not wait."""
-
-    text: str
-    position: int | None
-
-
-TurnEvent = Event | Finished | Failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +60,7 @@ class _Running:
 
 
 class Turns:
-    """Begins turns, runs them, stops them."""
+    """Runs turns, stops them. ``ask`` is the one way to have a question answered and stored."""
 
     def __init__(self, database: Database, answerer: Answerer, *, model: str) -> None:
         self._database = database
@@ -88,7 +70,7 @@ class Turns:
         self._idle = threading.Condition()
         self._ending = False
 
-    def begin(
+    def ask(
         self,
         *,
         owner: str,
@@ -100,14 +82,19 @@ class Turns:
         regenerate: str | None = None,
         history: Sequence[Turn] | None = None,
         asker: str | None = None,
-    ) -> Begun:
-        """Joins the line and stores the question; everything that can be refused is refused here. Whoever begins a
-        turn runs it, or abandons it. Raises Busy (the line is full), TooManyWaiting (of this asker), Invalid, NotFound.
+        listen: Listen = lambda _event: None,
+    ) -> Asked:
+        """Stores the question and has it answered, in a thread of its own; returns at once. Everything that can be
+        refused is refused here. Raises Busy (the line is full, too many turns, no thread), TooManyWaiting (of this
+        asker), Invalid, NotFound.
 
         ``scope``: whose knowledge it may be answered from. ``regenerate``: an answer of the owner's that they want
         another wording of. ``history``: what was said before, where another program keeps the conversation. ``asker``:
-        whose turn it is in the line; None: the owner's.
+        whose turn it is in the line; None: the owner's. ``listen`` hears the events, in that thread: Begun first,
+        Finished or Failed last.
         """
+        if self.running >= MOST:
+            raise Busy(RETRY_SECONDS)
         alone = not (conversation_id or regenerate or history)
         new = regenerate is None
         ticket = self._join(asker or owner, question, scope, filters, alone=alone, new=new)
@@ -126,40 +113,53 @@ class Turns:
                 ask = conversations.ask_for(session, answer, scope, language=language, filters=filters, again=earlier)
                 if history is not None:
                     ask = replace(ask, history=tuple(history))
-                begun = Begun(answer.conversation_id, answer.id, ask, ticket)
+                turn = _Turn(answer.conversation_id, answer.id, ask, ticket)
             undo.pop_all()
         with self._idle:
             stop = threading.Event()
-            self._running[begun.answer_id] = _Running(begun.conversation_id, stop)
+            self._running[turn.answer_id] = _Running(turn.conversation_id, stop)
             if self._ending:
                 stop.set()
         metrics.questions.inc()
-        return begun
+        return self._start(turn, listen)
 
-    def run(self, begun: Begun, emit: Callable[[TurnEvent], None]) -> None:
-        """Answers, stores, and tells: the last event is Finished or Failed. Raises nothing."""
+    def _start(self, turn: _Turn, listen: Listen) -> Asked:
+        """Runs a turn in a thread. Raises Busy where there is none."""
+        outcome: Future[Outcome] = Future()
+        context = contextvars.copy_context()  # so that its log lines have the request's id
+        try:
+            threading.Thread(
+                target=context.run, args=(self._run, turn, listen, outcome), name="turn", daemon=True
+            ).start()
+        except RuntimeError as error:  # the system gives no more threads
+            self._fail(turn, error)
+            self._over(turn)
+            raise Busy(RETRY_SECONDS) from error
+        return Asked(turn.conversation_id, turn.answer_id, outcome)
+
+    def _run(self, turn: _Turn, listen: Listen, outcome: Future[Outcome]) -> None:
+        """Answers, stores, and tells. Raises nothing."""
+        outcome.set_running_or_notify_cancel()  # who waits may give up waiting, not the answer
 
         def tell(event: TurnEvent) -> None:
             try:
-                emit(event)
+                listen(event)
             except Exception as error:  # noqa: BLE001 - a listener that breaks must not take the answer with it
-                log.warning("listener_failed", answer_id=begun.answer_id, error=type(error).__name__)
+                log.warning("listener_failed", answer_id=turn.answer_id, error=type(error).__name__)
 
+        tell(Begun(turn.conversation_id, turn.answer_id))
         try:
-            outcome = self._answer(begun, tell)
+            answered = self._answer(turn, tell)
         except Exception as error:  # noqa: BLE001 - whatever it was, the turn must be stored and the listener told
-            self._fail(begun, error)
+            self._fail(turn, error)
             tell(Failed(error))
+            self._over(turn)
+            outcome.set_exception(error)
         else:
-            _count(outcome, begun)
-            tell(Finished(outcome))
-        finally:
-            self._over(begun)
-
-    def abandon(self, begun: Begun, error: Exception) -> None:
-        """Gives up a turn that cannot be run: its place goes to the next, its answer is stored as failed."""
-        self._fail(begun, error)
-        self._over(begun)
+            _count(answered, turn)
+            tell(Finished(answered))
+            self._over(turn)
+            outcome.set_result(answered)
 
     @property
     def running(self) -> int:
@@ -217,10 +217,10 @@ class Turns:
             raise Invalid("regenerate names an answer of another conversation than conversation_id.")
         return earlier
 
-    def _answer(self, begun: Begun, tell: Callable[[TurnEvent], None]) -> Outcome:
+    def _answer(self, turn: _Turn, tell: Callable[[TurnEvent], None]) -> Outcome:
         """The stored outcome."""
 
-        running = self._running[begun.answer_id]
+        running = self._running[turn.answer_id]
 
         def pass_on(event: Event) -> None:
             if isinstance(event, Token):
@@ -229,61 +229,61 @@ class Turns:
                 running.place[0] = event.position
             if isinstance(event, SourcesFound):
                 with self._database.write() as session:
-                    _refuse_if_deleted(session, begun)
-                    conversations.found(session, begun.answer_id, event)
+                    _refuse_if_deleted(session, turn)
+                    conversations.found(session, turn.answer_id, event)
             tell(event)
 
-        outcome = self._answerer.answer(begun.ask, pass_on, stop=running.stop, ticket=begun.ticket)
+        outcome = self._answerer.answer(turn.ask, pass_on, stop=running.stop, ticket=turn.ticket)
         with self._database.write() as session:
-            _refuse_if_deleted(session, begun)
-            conversations.finish(session, begun.answer_id, outcome)
+            _refuse_if_deleted(session, turn)
+            conversations.finish(session, turn.answer_id, outcome)
             if outcome.status == "refused":
-                _report(session, begun)
+                _report(session, turn)
         return outcome
 
-    def _over(self, begun: Begun) -> None:
-        if begun.ticket is not None:
-            begun.ticket.leave()
+    def _over(self, turn: _Turn) -> None:
+        if turn.ticket is not None:
+            turn.ticket.leave()
         with self._idle:
-            self._running.pop(begun.answer_id, None)
+            self._running.pop(turn.answer_id, None)
             self._idle.notify_all()
 
-    def _fail(self, begun: Begun, error: Exception) -> None:
+    def _fail(self, turn: _Turn, error: Exception) -> None:
         """Stores that it went wrong, if the database lets us."""
         metrics.answers.labels("failed").inc()
         if isinstance(error, BotError | KnowledgeError | RetrievalError):
-            log.warning("turn_failed", answer_id=begun.answer_id, error=type(error).__name__, detail=str(error)[:500])
+            log.warning("turn_failed", answer_id=turn.answer_id, error=type(error).__name__, detail=str(error)[:500])
         else:
-            log.error("turn_failed", answer_id=begun.answer_id, error=type(error).__name__, exc_info=error)
+            log.error("turn_failed", answer_id=turn.answer_id, error=type(error).__name__, exc_info=error)
         try:
             with self._database.write() as session:
-                if session.get(Answer, begun.answer_id) is not None:
-                    conversations.fail(session, begun.answer_id)
+                if session.get(Answer, turn.answer_id) is not None:
+                    conversations.fail(session, turn.answer_id)
         except Exception as second:  # noqa: BLE001 - the listener must still be told of the first
-            log.error("turn_not_stored", answer_id=begun.answer_id, error=type(second).__name__)
+            log.error("turn_not_stored", answer_id=turn.answer_id, error=type(second).__name__)
 
 
-def _report(session: Session, begun: Begun) -> None:
+def _report(session: Session, turn: _Turn) -> None:
     """Puts a refused question into the queue, in the transaction that stores the answer. An answer counts also where
     that fails."""
     try:
         with session.begin_nested():
-            report_unanswered(session, begun.answer_id, begun.ask.scope)
+            report_unanswered(session, turn.answer_id, turn.ask.scope)
     except Exception as error:  # noqa: BLE001 - whatever it is, the answer is finished
-        log.error("unanswered_not_reported", answer_id=begun.answer_id, error=type(error).__name__)
+        log.error("unanswered_not_reported", answer_id=turn.answer_id, error=type(error).__name__)
         metrics.failed_afterwards("unanswered_report")
 
 
-def _count(outcome: Outcome, begun: Begun) -> None:
+def _count(outcome: Outcome, turn: _Turn) -> None:
     """Puts a finished answer into the metrics."""
     try:
         metrics.answered(outcome)
     except Exception as error:  # noqa: BLE001 - an answer that cannot be measured counts all the same
-        log.error("answer_not_measured", answer_id=begun.answer_id, error=type(error).__name__)
+        log.error("answer_not_measured", answer_id=turn.answer_id, error=type(error).__name__)
         metrics.failed_afterwards("metrics")
 
 
-def _refuse_if_deleted(session: Session, begun: Begun) -> None:
+def _refuse_if_deleted(session: Session, turn: _Turn) -> None:
     """A conversation may be deleted while it is being answered: then there is nothing left to store."""
-    if session.get(Answer, begun.answer_id) is None:
+    if session.get(Answer, turn.answer_id) is None:
         raise NotFound("The conversation was deleted.")

@@ -154,7 +154,7 @@ class Answerer:
             "profile": self._profile.name,
         }
         if not self._profile.evidence.enough(result, language_of(condensed.text)):
-            empty = not chosen and not len(self._searcher.refresh())
+            empty = not chosen and not len(self._searcher.refresh().within(ask.scope))
             return _refused(Reason.NO_DOCUMENTS if empty else Reason.NOTHING_NEAR, common, timings, started)
         material = Material(
             condensed.text,

@@ -13,17 +13,14 @@ from starlette.concurrency import run_in_threadpool
 from bot import conversations, feedback
 from bot.accounts import Identity
 from bot.answering.exchange import Outcome, Silent, SourcesFound, Token, Waiting
-from bot.errors import Busy
 from bot.events import metrics
 from bot.feedback import Said
-from bot.turn import Begun, Failed, Finished, TurnEvent
+from bot.turn_events import Asked, Begun, Failed, Finished, Listen, TurnEvent
 from bot.web import problems, responses, sse
 from bot.web.security import Asker, Flood, MaybeIdentity, PartsDep, Program, ScopeDep, Visitor, address
 from bot.wiring import Parts
 
 router = APIRouter(prefix="/api", tags=["chat"])
-MOST_TURNS = 200  # turns under way at once, each a thread; the engine's own queue is far shorter
-RETRY_SECONDS = 5  # when all of these are taken
 
 
 class ChatBody(BaseModel):
@@ -79,8 +76,9 @@ async def chat(
     A streamed turn goes on when its listener leaves, for a page that is reloaded finds it again in its conversation;
     only ``/stop`` ends it. Who waits for the whole answer has no id to stop it with: hanging up does.
     """
-    begun = await run_in_threadpool(
-        begin,
+    feed = sse.Feed()
+    asked = await run_in_threadpool(
+        ask,
         request,
         identity,
         parts,
@@ -90,77 +88,72 @@ async def chat(
         language=body.language,
         filters=body.filters,
         regenerate=body.regenerate,
+        **({"listen": _listener(parts, feed)} if body.stream else {}),
     )
     cookies = {"set-cookie": response.headers["set-cookie"]} if "set-cookie" in response.headers else {}
-
-    def hang_up() -> None:
-        parts.turns.stop(begun.answer_id)
-
-    def give_up(error: Exception) -> None:
-        parts.turns.abandon(begun, error)
-
     if body.stream:
-        return sse.EventStream(
-            lambda send: _tell(parts, begun, send), on_leave=_go_on, on_failure=give_up, headers=cookies
-        )
-    outcome = await sse.whole(lambda: finish(parts, begun), request, on_leave=hang_up, on_failure=give_up)
-    said = {**_ids(begun), "knowledge_version": outcome.knowledge_version, "sources": _sources(outcome)}
-    return JSONResponse(problems.plain({**said, **_done(begun, outcome)}), headers=cookies)
+        return sse.EventStream(feed, on_leave=_go_on, headers=cookies)
+    outcome = await sse.whole(asked.outcome, request, on_leave=lambda: parts.turns.stop(asked.answer_id))
+    meta = {**_ids(asked), "knowledge_version": outcome.knowledge_version, "sources": _sources(outcome)}
+    return JSONResponse(problems.plain({**meta, **_done(asked, outcome)}), headers=cookies)
 
 
 def _go_on() -> None:
     """Nobody listens any more; the answer is stored all the same."""
 
 
-def begin(request: Request, identity: Identity, parts: Parts, **asked: Any) -> Begun:
-    """Begins a turn, if there is room for it. Raises TooMany, Busy, and what ``Turns.begin`` raises."""
+def ask(request: Request, identity: Identity, parts: Parts, **question: Any) -> Asked:
+    """Has a question answered for whoever sent the request. Raises TooMany, and what ``Turns.ask`` raises."""
     if identity.role != "program":
         flood: Flood = request.app.state.flood
         flood.take(identity.owner if identity.role != "visitor" else address(request))
-    if parts.turns.running >= MOST_TURNS:
-        raise Busy(RETRY_SECONDS)
-    return parts.turns.begin(owner=identity.owner, **asked)
+    return parts.turns.ask(owner=identity.owner, **question)
 
 
-def finish(parts: Parts, begun: Begun) -> Outcome:
-    """Runs the turn to its end. Raises what went wrong."""
-    last: list[TurnEvent] = []
-    parts.turns.run(begun, lambda event: last.__setitem__(slice(None), [event]))
-    event = last[0]
-    if isinstance(event, Failed):
-        raise event.error
-    assert isinstance(event, Finished)
-    return event.outcome
+def until_the_end(feed: sse.Feed, pass_on: Listen) -> Listen:
+    """A listener that ends the stream behind the last event."""
+
+    def listen(event: TurnEvent) -> None:
+        try:
+            pass_on(event)
+        finally:
+            if isinstance(event, Finished | Failed):
+                feed.end()
+
+    return listen
 
 
-def _tell(parts: Parts, begun: Begun, send: sse.Send) -> None:
-    """Runs the turn and sends its events as the contract names them. ``meta`` is first, also when the line is waited in
-    before anything is looked for; should the knowledge change meanwhile, it comes again with its new version."""
-    told: list[int] = []
+def _listener(parts: Parts, feed: sse.Feed) -> Listen:
+    """Sends the events of a turn as the contract names them. ``meta`` is first, also when the line is waited in before
+    anything is looked for; should the knowledge change meanwhile, it comes again with its new version."""
+    sent: list[int] = []  # knowledge versions
+    begun: list[Begun] = []
 
     def meta(knowledge_version: int) -> None:
-        if knowledge_version not in told:
-            told.append(knowledge_version)
-            send("meta", {**_ids(begun), "knowledge_version": knowledge_version})
+        if knowledge_version not in sent:
+            sent.append(knowledge_version)
+            feed.send("meta", {**_ids(begun[0]), "knowledge_version": knowledge_version})
 
     def pass_on(event: TurnEvent) -> None:
-        if isinstance(event, SourcesFound):
+        if isinstance(event, Begun):
+            begun.append(event)
+        elif isinstance(event, SourcesFound):
             meta(event.knowledge_version)
-            send("sources", {"sources": _sources(event)})
+            feed.send("sources", {"sources": _sources(event)})
         elif isinstance(event, Waiting | Silent):
-            if not told:
+            if not sent:
                 meta(parts.searcher.refresh().seq)
-            send(*_patience(parts, event))
+            feed.send(*_patience(parts, event))
         elif isinstance(event, Token):
-            send("token", {"text": event.text})
+            feed.send("token", {"text": event.text})
         elif isinstance(event, Finished):
-            send("done", _done(begun, event.outcome))
+            feed.send("done", _done(begun[0], event.outcome))
         elif isinstance(event, Failed):
-            if not told:
+            if not sent:
                 meta(0)
-            send("error", problems.summary(event.error))
+            feed.send("error", problems.summary(event.error))
 
-    parts.turns.run(begun, pass_on)
+    return until_the_end(feed, pass_on)
 
 
 def _patience(parts: Parts, event: Waiting | Silent) -> tuple[str, dict[str, Any]]:
@@ -267,7 +260,7 @@ def _so_far(parts: Parts, turn: dict[str, Any]) -> dict[str, Any]:
     return turn if progress is None else {**turn, "answer": progress.text, "position": progress.position}
 
 
-def _ids(begun: Begun) -> dict[str, Any]:
+def _ids(begun: Begun | Asked) -> dict[str, Any]:
     return {"conversation_id": begun.conversation_id, "answer_id": begun.answer_id}
 
 
@@ -275,7 +268,7 @@ def _sources(event: SourcesFound | Outcome) -> list[dict[str, Any]]:
     return [asdict(source) for source in event.sources]
 
 
-def _done(begun: Begun, outcome: Outcome) -> dict[str, Any]:
+def _done(begun: Begun | Asked, outcome: Outcome) -> dict[str, Any]:
     timings = dict(outcome.timings_ms)
     return {
         "answer_id": begun.answer_id,

@@ -31,11 +31,10 @@ from bot.answering.condense import MAX_TURNS, Turn
 from bot.answering.exchange import Outcome, Source
 from bot.answering.markers import markers
 from bot.answering.smalltalk import kind_of
-from bot.turn import Begun, Failed, Finished, TurnEvent
+from bot.turn_events import Asked, Begun, Failed, Finished, Listen, TurnEvent
 from bot.web import cited, problems, sse
-from bot.web.chat import begin, finish
+from bot.web.chat import ask, until_the_end
 from bot.web.security import PartsDep, Program, ScopeDep
-from bot.wiring import Parts
 from knowledge.errors import Invalid, NotFound
 
 log = structlog.get_logger()
@@ -128,24 +127,27 @@ async def complete(
         raise Invalid("n: there is one answer to a question.")
     question, history = read(body.messages)
     asker = f"{identity.owner}:{body.user}" if body.user else None
-    begun = await run_in_threadpool(
-        begin, request, identity, parts, scope=scope, question=question, history=history, asker=asker
+    address = str(parts.settings.public_url or request.base_url).rstrip("/")
+    usage = body.stream_options is not None and body.stream_options.include_usage
+    feed = sse.Feed()
+    asked = await run_in_threadpool(
+        ask,
+        request,
+        identity,
+        parts,
+        scope=scope,
+        question=question,
+        history=history,
+        asker=asker,
+        **({"listen": _listener(feed, address, usage=usage)} if body.stream else {}),
     )
-    completion = _Completion(begun, str(parts.settings.public_url or request.base_url).rstrip("/"))
 
     def leave() -> None:
-        parts.turns.stop(begun.answer_id)
-
-    def give_up(error: Exception) -> None:
-        parts.turns.abandon(begun, error)
+        parts.turns.stop(asked.answer_id)
 
     if body.stream:
-        usage = body.stream_options is not None and body.stream_options.include_usage
-        return sse.EventStream(
-            lambda send: _tell(parts, begun, completion, send, usage=usage), on_leave=leave, on_failure=give_up
-        )
-    outcome = await sse.whole(lambda: finish(parts, begun), request, on_leave=leave, on_failure=give_up)
-    return JSONResponse(completion.whole(outcome))
+        return sse.EventStream(feed, on_leave=leave)
+    return JSONResponse(_Completion(asked, address).whole(await sse.whole(asked.outcome, request, on_leave=leave)))
 
 
 def read(messages: list[MessageBody]) -> tuple[str, tuple[Turn, ...]]:
@@ -178,7 +180,7 @@ def _bears_on(turn: Turn, question: str) -> bool:
 class _Completion:
     """The shapes of one completion."""
 
-    def __init__(self, begun: Begun, address: str) -> None:
+    def __init__(self, begun: Begun | Asked, address: str) -> None:
         self._begun = begun
         self._address = address
         self._created = int(time.time())
@@ -240,25 +242,28 @@ class _Completion:
         return {"id": PREFIX + self._begun.answer_id, "object": kind, "created": self._created, "model": MODEL}
 
 
-def _tell(parts: Parts, begun: Begun, completion: _Completion, send: sse.Send, *, usage: bool) -> None:
-    """Runs the turn and sends it in OpenAI's chunks: the role now, the verified answer line by line when it is there,
-    its citations last."""
+def _listener(feed: sse.Feed, address: str, *, usage: bool) -> Listen:
+    """Sends the events of a turn in OpenAI's chunks: the role at once, the verified answer line by line when it is
+    there, its citations last."""
+    completions: list[_Completion] = []
 
     def pass_on(event: TurnEvent) -> None:
-        if isinstance(event, Finished):
-            outcome = event.outcome
+        if isinstance(event, Begun):
+            completions.append(_Completion(event, address))
+            feed.send(None, completions[0].chunk({"role": "assistant", "content": ""}))
+        elif isinstance(event, Finished):
+            completion, outcome = completions[0], event.outcome
             for line in outcome.answer.splitlines(keepends=True):
-                send(None, completion.chunk({"content": line}))
+                feed.send(None, completion.chunk({"content": line}))
             last = {"annotations": completion.annotations(outcome)}
-            send(None, completion.chunk(last, end=True, **completion.more(outcome)))
+            feed.send(None, completion.chunk(last, end=True, **completion.more(outcome)))
             if usage:
-                send(None, completion.usage(outcome))
-            send(None, "[DONE]")
+                feed.send(None, completion.usage(outcome))
+            feed.send(None, "[DONE]")
         elif isinstance(event, Failed):
-            send(None, _error(problems.status_of(event.error), problems.detail_of(event.error)))
+            feed.send(None, _error(problems.status_of(event.error), problems.detail_of(event.error)))
 
-    send(None, completion.chunk({"role": "assistant", "content": ""}))
-    parts.turns.run(begun, pass_on)
+    return until_the_end(feed, pass_on)
 
 
 def _usage(outcome: Outcome) -> dict[str, int]:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bot.answering.exchange import Ask
 from bot.events import metrics
+from retrieval.scope import Scope
 from tests.bot.shop import TEXT
 from tests.fakes import ScriptedChat
 from tests.loop.world import ask, events, put, world
@@ -71,3 +73,13 @@ def test_only_where_there_are_no_documents_it_is_written_that_there_are_none(tmp
     words = [answer["answer"] for answer in others]
     assert not [text for text in words if "no documents" in text or "没有文档" in text]
     assert len(set(words)) == len(CASES)  # each says what happened
+
+
+def test_documents_that_somebody_may_not_see_are_not_there_for_them(tmp_path: Path) -> None:
+    with world(tmp_path, ScriptedChat(script=script)) as made:
+        put(made.client("carla"), "hours", "Hours", TEXT)
+        outcomes = [
+            made.parts.answerer.answer(Ask("When does the shop open?", scope, filters=filters)).reason
+            for scope, filters in ((Scope.of("other"), {}), (Scope.of("main"), {"document_id": "none"}))
+        ]
+    assert outcomes == ["no_documents", "nothing_near"]

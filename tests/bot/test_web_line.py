@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -111,9 +110,10 @@ def test_a_turn_without_a_thread_gives_the_place_back(
                     raise RuntimeError("can't start new thread")
                 super().start()
 
-        with monkeypatch.context() as patched, suppress(RuntimeError):
-            patched.setattr("bot.web.sse.threading.Thread", NoThread)
-            visitor.post("/api/chat", json={"question": QUESTION, "stream": stream})
+        with monkeypatch.context() as patched:
+            patched.setattr("bot.turn.threading.Thread", NoThread)
+            refused = visitor.post("/api/chat", json={"question": QUESTION, "stream": stream})
+            assert (refused.status_code, int(refused.headers["retry-after"]) > 0) == (503, True)
         assert (made.parts.turns.running, made.parts.gate.waiting) == (0, 0)
         assert [status for status, _ in stored(made)] == ["failed"]
         assert visitor.post("/api/chat", json={"question": QUESTION, "stream": False}).json()["status"] == "answered"
