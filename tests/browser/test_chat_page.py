@@ -341,6 +341,7 @@ def test_chat_page_shows_the_sources_before_the_first_word(slow: Stage) -> None:
     turn = page.locator(".turn-searching")
     expect(turn.locator(".footnote .source-title").first).to_have_text(CASE.title)
     expect(turn.locator(".prose")).to_have_text("")
+    expect(page.locator(".conversation-title")).to_have_text([CASE.question])
     turn.locator(".footnote").first.click()
     expect(page.locator(".passage-panel .passage-text")).to_have_text(CASE.text)
 

@@ -135,6 +135,15 @@ export function formatNumber(value, digits = 2) {
 }
 
 /**
+ * @param {number | null | undefined} share 0 to 1
+ * @returns {string} in percent
+ */
+export function formatShare(share) {
+  if (typeof share !== "number" || Number.isNaN(share)) return "";
+  return new Intl.NumberFormat(language.value, { style: "percent", maximumFractionDigits: 0 }).format(share);
+}
+
+/**
  * The `lang` attribute for a text whose language nobody told us, so that fonts, line breaking and screen readers fit.
  * @param {string | null | undefined} text
  * @returns {"zh-CN" | "en"}

@@ -154,15 +154,14 @@ function receive(turn, event, data) {
  * @param {Record<string, any>} data
  */
 function begun(turn, data) {
+  const shown = turns.value.includes(turn);
+  if (!turn.value.conversation || !shown || stopping.has(turn)) unseen.value += 1;
   update(turn, { answerId: data.answer_id, conversation: data.conversation_id ?? turn.value.conversation, condensed: data.condensed_question ?? null });
   listen(turn);
-  if (stopping.delete(turn)) {
-    stopAnswer(data.answer_id).catch((error) => toast(explain(error)));
-    unseen.value += 1;
-  }
-  if (!turns.value.includes(turn)) {
-    unseen.value += 1;
-  } else if (data.conversation_id && conversationId.value !== data.conversation_id) {
+  // A conversation that was being loaded may have brought the same turn along.
+  if (shown) turns.value = turns.value.filter((other) => other === turn || other.value.answerId !== data.answer_id);
+  if (stopping.delete(turn)) stopAnswer(data.answer_id).catch((error) => toast(explain(error)));
+  if (shown && data.conversation_id && conversationId.value !== data.conversation_id) {
     moveTyped(conversationId.value, data.conversation_id);
     conversationId.value = data.conversation_id;
     showInAddress(data.conversation_id, { replace: true });

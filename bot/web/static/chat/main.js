@@ -125,7 +125,9 @@ boot(() => html`<${Page} />`, () => {
   addEventListener("keydown", onKey);
   startConversations();
   if (addressed()) followAddress();
-  watch(() => ({ busy: Boolean(running.value), happened: unseen.value }), ({ busy }) => {
-    if (!busy) refreshConversations(); // on start, and whenever an answer has ended
+  let before = 0;
+  watch(() => ({ busy: Boolean(running.value), count: unseen.value }), ({ busy, count }) => {
+    if (!busy || count !== before) refreshConversations(); // on start, when a conversation begins, and when an answer has ended
+    before = count;
   });
 });

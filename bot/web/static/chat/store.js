@@ -61,7 +61,7 @@ export const loadingProblem = signal("");
 export const drafts = signal({});
 /** The same for the conversation that is open. */
 export const typed = computed(() => drafts.value[conversationId.value ?? ""] ?? "");
-/** Counts what became of questions that are not shown as being answered: begun or ended in another conversation, or stopped before. */
+/** Counts what the list of conversations has not shown yet: a new one, and what happened in one that is not open. */
 export const unseen = signal(0);
 /** The passage that the panel shows. @type {import("../vendor/signals.js").Signal<{source: import("../answer.js").Source, sources: import("../answer.js").Source[], button: HTMLElement | null} | null>} */
 export const panel = signal(null);

@@ -77,7 +77,7 @@ export function Superseded() {
     ${!locked && open.map((entry, index) => html`<div key=${`conflict-${index}`} class="edit-card">
       <p class="edit-head"><span>${entry.title ?? entry.document_id}</span> <span class="mark mark-soft">${label("conflict_reason", entry.reason)}</span></p>
       <div class="clamp"><${PassageText} text=${entry.passage} /></div>
-      ${canTakeOut.value && html`<p class="buttons"><button type="button" class="button button-small button-quiet" onClick=${() => offerTakeOut(entry)}>${t("supersede.passage")}</button></p>`}
+      ${canTakeOut.value && html`<p class="buttons"><button type="button" class="button button-small" onClick=${() => offerTakeOut(entry)}>${t("supersede.passage")}</button></p>`}
     </div>`)}
     ${!locked && !canTakeOut.value && html`<p class="hint">${t("supersede.answer_first")}</p>`}
     ${canTakeOut.value && (picker.value?.mode === "supersede" ? html`<${DocumentPicker} />` : html`<p><button type="button" class="button button-small" onClick=${() => openPicker({ mode: "supersede" })}>${t("supersede.document")}</button></p>`)}

@@ -2,7 +2,7 @@
 import { Answer } from "../answer.js";
 import { segment, withQuery } from "../api.js";
 import { html, useState } from "../html.js";
-import { formatNumber, formatTime, label, languageOf, t } from "../i18n.js";
+import { formatNumber, formatShare, formatTime, label, languageOf, t } from "../i18n.js";
 import { PassageText, SourceLine } from "../passage.js";
 import { startEdit } from "./document_picker.js";
 import { person } from "./history.js";
@@ -84,7 +84,7 @@ function Facts({ snapshot }) {
     [t("snapshot.when"), formatTime(snapshot.answered_at)],
     [t("snapshot.model"), snapshot.model],
     [t("snapshot.knowledge"), snapshot.knowledge_version],
-    [t("snapshot.confidence"), formatNumber(snapshot.confidence)],
+    [t("snapshot.confidence"), formatShare(snapshot.confidence)],
     [t("snapshot.time"), snapshot.timings_ms?.total ? t("snapshot.seconds", { seconds: formatNumber(snapshot.timings_ms.total / 1000, 1) }) : ""],
   ].filter(([, value]) => value !== undefined && value !== null && value !== "");
   return html`<dl class="facts">${facts.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
