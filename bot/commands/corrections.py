@@ -50,7 +50,10 @@ def show_list(
         return
     for one in found["items"]:
         live = " live" if one["live"] else ""
-        say(f"{one['id']:>5}  {one['state'] + live:<16} {one['priority']:<9} {one['complaints']}×  {one['question']}")
+        unsure = one["state"] == "approved" and one["recheck_state"] in ("partly", "failed")
+        note = " (not verified)" if unsure else ""
+        state = one["state"] + live
+        say(f"{one['id']:>5}  {state:<16} {one['priority']:<9} {one['complaints']}×  {one['question']}{note}")
     counts = ", ".join(f"{count} {name}" for name, count in sorted(found["counts"].items()))
     say(f"{len(found['items'])} of {found['total']} shown" + (f"; in all: {counts}" if counts else ""))
 

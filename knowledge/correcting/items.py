@@ -57,15 +57,16 @@ def listing(
         said = sa.select(Complaint.correction_id).where(contains(q, Complaint.comment, Complaint.question))
         wanted.append(sa.or_(contains(q, Correction.question), Correction.id.in_(said)))
     rank = sa.case({name: number for number, name in enumerate(PRIORITIES)}, value=Correction.priority)
-    found = sa.select(Correction).options(defer(Correction.draft), defer(Correction.recheck)).where(*wanted)
+    shown = sa.select(Correction, Correction.recheck["state"].as_string())
+    found = shown.options(defer(Correction.draft), defer(Correction.recheck)).where(*wanted)
     found = found.order_by(rank, Correction.updated_at.desc(), Correction.id.desc())
-    rows = session.scalars(page(found, limit, offset)).all()
-    ids = [row.id for row in rows]
+    rows = session.execute(page(found, limit, offset)).all()
+    ids = [row.id for row, _ in rows]
     complaints = _complaints(session, ids)
     live = set(session.scalars(sa.select(Entry.correction_id).where(Entry.live, Entry.correction_id.in_(ids))))
     counts = _counts(session, scope)
     return {
-        "items": [_line(row, row.id in live, *complaints.get(row.id, (0, ""))) for row in rows],
+        "items": [_line(row, recheck, row.id in live, *complaints.get(row.id, (0, ""))) for row, recheck in rows],
         "total": session.scalar(sa.select(sa.func.count()).select_from(Correction).where(*wanted)) or 0,
         "counts": counts,
     }
@@ -86,7 +87,9 @@ def item(session: Session, correction: Correction, scope: Scope, *, prompts: boo
     ).all()
     confirmed = confirmed_forms(correction.draft, correction.question)
     return {
-        **_line(correction, entry is not None, len(complaints), _answer(complaints)),
+        **_line(
+            correction, (correction.recheck or {}).get("state"), entry is not None, len(complaints), _answer(complaints)
+        ),
         "complaints": [_complaint(one, shown, normal_form(one.question) in confirmed) for one, shown in complaints],
         "snapshot": complaints[0][1] if complaints else None,
         "draft": correction.draft,
@@ -206,11 +209,16 @@ def _answer(complaints: Sequence[Reported]) -> str:
     return str(complaints[0][1].get("answer") or "")[:EXCERPT] if complaints else ""
 
 
-def _line(correction: Correction, live: bool, complaints: int, excerpt: str) -> dict[str, Any]:
+def _line(
+    correction: Correction, recheck_state: str | None, live: bool, complaints: int, excerpt: str
+) -> dict[str, Any]:
+    """``recheck_state``: what asking its questions again gave (bot.recheck): pending | verified | partly | reopened |
+    failed; None: nothing is published that was asked."""
     return {
         "id": correction.id,
         "state": correction.state,
         "live": live,
+        "recheck_state": recheck_state,
         "revision": correction.revision,
         "priority": correction.priority,
         "collection": correction.collection,

@@ -37,6 +37,7 @@ FAMILIES = {
     "proof.verdict": {"fixed", "not_fixed", "regressed", "failed"},
     "outcome": {"fixed", "same", "changed", "regressed", "not_fixed"},
     "role": {"complaint", "paraphrase", "neighbour", "golden"},
+    "recheck_mark": {"partly", "failed"},
     "recheck": {"pending", "verified", "partly", "reopened", "failed"},
     "answer_status": {"answered", "curated", "refused", "stopped", "failed"},
     "refusal": {"no_documents", "nothing_near", "doubt", "said_so", "invented", "not_cited"},

@@ -351,6 +351,8 @@ def test_a_published_correction_can_be_checked_again(shop: World, curator: TestC
     assert shop.work() == 1
     checked = curator.get(f"/api/corrections/{correction_id}").json()
     assert (checked["state"], checked["recheck"]["state"]) == ("approved", "partly")  # the model speaks of days only
+    (line,) = curator.get("/api/corrections").json()["items"]
+    assert (line["recheck_state"], "recheck" in line) == ("partly", False)
     assert checked["recheck"]["verbatim"] == {"right": True, "questions": 1, "problems": []}
     chinese = shop.client("carla")
     chinese.headers["Accept-Language"] = "zh-CN"

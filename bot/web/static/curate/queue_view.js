@@ -81,6 +81,7 @@ function Entry({ entry }) {
       ${entry.answer_excerpt && html`<span class="entry-answer" lang=${languageOf(entry.answer_excerpt)}>${bare(entry.answer_excerpt)}</span>`}
       <span class="entry-facts">
         <${StateMark} state=${entry.state} live=${entry.live} />
+        ${entry.state === "approved" && ["partly", "failed"].includes(entry.recheck_state ?? "") && html`<span class="mark mark-warn">${t(`recheck_mark.${entry.recheck_state}`)}</span>`}
         <${PriorityMark} priority=${entry.priority} />
         <span>${label("origin", entry.origin)}</span>
         ${complaints > 1 && html`<span>${t("queue.complaints", { n: complaints })}</span>`}

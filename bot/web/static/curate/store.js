@@ -27,6 +27,7 @@ import { batch, computed, signal } from "../html.js";
  * @property {string} id the server's number, as text, because the page's address holds it too
  * @property {string} state
  * @property {boolean} [live]
+ * @property {string | null} [recheck_state]
  * @property {string} [priority]
  * @property {string} [origin]
  * @property {string} question
