@@ -114,8 +114,8 @@ def test_an_item_is_plain_json(world: World) -> None:
     assert json.loads(json.dumps(item)) == item
     assert set(item) == {
         "id", "state", "live", "recheck_state", "revision", "priority", "collection", "origin", "kind", "language",
-        "question", "answer_excerpt", "claimed_by", "created_at", "updated_at", "complaints", "snapshot", "draft", "suggestions",
-        "proof", "published", "recheck", "observations", "merged_into", "history",
+        "question", "answer_excerpt", "claimed_by", "created_at", "updated_at", "complaints", "snapshot", "draft",
+        "suggestions", "proof", "published", "recheck", "observations", "merged_into", "history",
     }  # fmt: skip
 
 
