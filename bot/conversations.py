@@ -14,11 +14,12 @@ import sqlalchemy as sa
 
 from bot.answering.condense import MAX_TURNS, Condensed, How, Turn
 from bot.answering.exchange import Ask, Outcome, Reason, Source, SourcesFound
-from bot.tables import Answer, Conversation, Feedback, Signal
+from bot.tables import Answer, AnsweredQuestion, AnswerSource, Conversation, Feedback, Signal
 from knowledge.correcting.outcomes import CorrectionOutcome, outcomes
 from knowledge.db import utc_now
 from knowledge.errors import Invalid, NotFound
-from knowledge.scoping import outside
+from knowledge.scoping import collections_of, outside
+from knowledge.tables import question_sha256
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -120,6 +121,26 @@ def finish(session: Session, answer_id: str, outcome: Outcome) -> None:
     answer.prompt_tokens = outcome.prompt_tokens
     answer.completion_tokens = outcome.completion_tokens
     answer.profile = outcome.profile or None
+    if outcome.status == "answered":
+        _note_answered(session, answer)
+
+
+def _note_answered(session: Session, answer: Answer) -> None:
+    """Where proofs find the question, with the passages that it was answered from."""
+    read: dict[int, bool] = {}
+    for source in answer.sources:
+        read[source["passage_id"]] = read.get(source["passage_id"], False) or source["n"] in answer.citations
+    question = answer.condensed_question or answer.question
+    collections = set(collections_of(session, {source["document_id"] for source in answer.sources}).values())
+    session.add(
+        AnsweredQuestion(
+            answer_id=answer.id,
+            question=question,
+            sha256=question_sha256(question),
+            collection=min(collections) if len(collections) == 1 else None,
+        )
+    )
+    session.add_all(AnswerSource(answer_id=answer.id, passage_id=id_, cited=cited) for id_, cited in read.items())
 
 
 def fail(session: Session, answer_id: str, text: str = "") -> None:

@@ -89,6 +89,30 @@ class Answer(Base):
     reason: Mapped[str | None] = mapped_column(sa.String(16))  # of a refusal (bot.answering.exchange.Reason)
 
 
+class AnsweredQuestion(Base):
+    """A question that people got an answer to from passages, in the order in which they were answered: what proofs
+    look through, without reading whole answers."""
+
+    __tablename__ = "answered_questions"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    answer_id: Mapped[str] = mapped_column(sa.ForeignKey("answers.id", ondelete="CASCADE"), unique=True)
+    question: Mapped[str]  # condensed: understandable without its conversation
+    sha256: Mapped[str] = mapped_column(sa.String(64))  # of the question's words
+    collection: Mapped[str | None] = mapped_column(sa.String(64))  # of all its sources (null: of several, or none)
+
+
+class AnswerSource(Base):
+    """A passage that an answer was given from; ``cited``: the answer names it."""
+
+    __tablename__ = "answer_sources"
+
+    answer_id: Mapped[str] = mapped_column(sa.ForeignKey("answers.id", ondelete="CASCADE"), primary_key=True)
+    passage_id: Mapped[int] = mapped_column(primary_key=True, index=True)
+    cited: Mapped[bool]
+
+
 class Feedback(Base):
     """What a person said of an answer; saying it again replaces it."""
 

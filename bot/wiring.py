@@ -17,7 +17,6 @@ from retrieval.scope import EVERYTHING
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Sequence
 
     from langchain_core.language_models import BaseChatModel
 
@@ -33,12 +32,12 @@ if TYPE_CHECKING:
     from bot.turn import Turns
     from bot.worker import Handler, Worker
     from knowledge.correcting.curation import Curation
+    from knowledge.correcting.proof import Tools
     from knowledge.db import Database
     from knowledge.log import KnowledgeLog
     from retrieval.embed import Embedder
-    from retrieval.passage import Hit
     from retrieval.scope import Scope
-    from retrieval.search import Candidate, Searcher
+    from retrieval.search import Searcher
 
 
 class Parts:
@@ -213,15 +212,18 @@ class Parts:
 
     def curation(self, scope: Scope) -> Curation:
         """The desk of somebody who sees this scope."""
-        from bot.answering.prompt import choose
         from knowledge.correcting.curation import Curation
 
-        def read(question: str, candidate: Candidate | None, scope: Scope) -> Sequence[Hit]:
-            depth = self.profile.selection.depth
-            hits = self.searcher.search(question, depth, scope=scope, candidate=candidate).hits
-            return choose(hits, self.profile.selection)
+        return Curation(self.database, self.embedder, self.proving, scope)
 
-        return Curation(self.database, self.searcher, self.embedder, read, scope)
+    @cached_property
+    def proving(self) -> Tools:
+        from bot.proving import PromptReading, StoredAnswers
+        from knowledge.correcting.proof import Tools
+
+        reading = PromptReading(self.profile.selection)
+        answers = StoredAnswers(self.database, self.embedder)
+        return Tools.of(self.database, self.source, self.searcher, self.embedder, reading, answers)
 
     @cached_property
     def same_questions(self) -> SameQuestions:

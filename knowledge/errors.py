@@ -7,7 +7,8 @@
     │   ├── Stale         somebody else changed it first (``revision``, ``state`` tell what it is now)
     │   ├── NotAllowed    this action does not exist in this state
     │   ├── ProofRunning  a proof is under way: wait for it
-    │   └── Regression    the proof found a right answer that would become wrong
+    │   ├── Regression    the proof found a right answer that would become wrong
+    │   └── NotFixed      the proof found a question of the correction that would not be answered with it
     └── LoadError         a file cannot be read (knowledge.load.errors)
 
 HTTP statuses for these are decided once, in bot/web/problems.py.
@@ -79,3 +80,9 @@ class Regression(Conflict):
     """The proof found a right answer that would become wrong."""
 
     code = "regression"
+
+
+class NotFixed(Conflict):
+    """The proof found a question of the correction that would not be answered with it."""
+
+    code = "not_fixed"

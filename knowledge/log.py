@@ -52,6 +52,11 @@ class KnowledgeLog:
 
     def changes(self, after: int) -> Sequence[Change]:
         """The log after ``after``, oldest first, read in one statement. Raises NotEmbedded."""
+        with self._database.read() as session:
+            return self.changes_in(session, after)
+
+    def changes_in(self, session: Session, after: int) -> Sequence[Change]:
+        """``changes`` for whoever has a session already."""
         step = (LogStep.seq, LogChange.passage_id.label("changed"), LogChange.added)
         query = (
             sa.select(*step, *self._columns())
@@ -61,13 +66,12 @@ class KnowledgeLog:
         query = self._joined(query, outer=True).where(LogStep.seq > after).order_by(LogStep.seq, LogChange.passage_id)
         added: dict[int, list[Row]] = {}
         hidden: dict[int, set[int]] = {}
-        with self._database.read() as session:
-            for found in session.execute(query):
-                added.setdefault(found.seq, [])
-                if found.added:
-                    added[found.seq].append(_row(found))
-                elif found.added is not None:
-                    hidden.setdefault(found.seq, set()).add(found.changed)
+        for found in session.execute(query):
+            added.setdefault(found.seq, [])
+            if found.added:
+                added[found.seq].append(_row(found))
+            elif found.added is not None:
+                hidden.setdefault(found.seq, set()).add(found.changed)
         return [Change(seq, tuple(rows), frozenset(hidden.get(seq, ()))) for seq, rows in added.items()]
 
     def ids(self) -> list[int]:

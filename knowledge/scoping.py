@@ -25,7 +25,10 @@ _COLUMNS = {"document_id": Document.id, "source": Document.source, "kind": Docum
 ABOUT = ("document_id", "source")  # what an erratum is asked for by, besides its own: correcting.belonging
 
 
-def within(scope: Scope, collection: InstrumentedAttribute[str] | sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+def within(
+    scope: Scope,
+    collection: InstrumentedAttribute[str] | InstrumentedAttribute[str | None] | sa.ColumnElement[str],
+) -> sa.ColumnElement[bool]:
     """Whether a row's collection is inside the scope."""
     return sa.true() if scope.collections is None else collection.in_(sorted(scope.collections))
 

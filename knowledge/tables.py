@@ -8,6 +8,7 @@ Tables of people and conversations live in bot.tables.
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,15 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from knowledge.db import Base, utc_now
 from retrieval.scope import MAIN
+
+
+def question_sha256(text: str) -> str:
+    """What a question's vector is kept under: its very words, because a model embeds these."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _sha256_of_question(context: Any) -> str:
+    return question_sha256(context.get_current_parameters()["question"])
 
 
 class Document(Base):
@@ -234,6 +244,7 @@ class Entry(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     replaces: Mapped[int | None]  # the entry of the same correction that was live until then: a rollback revives it
     collection: Mapped[str] = mapped_column(sa.String(64), default=MAIN, server_default=MAIN)  # its correction's
+    proof_id: Mapped[int | None]  # of the proof that the approval was based on (null: approved before they were kept)
 
 
 class EntryQuestion(Base):
@@ -357,6 +368,20 @@ class Golden(Base):
     answer: Mapped[str]
     document_id: Mapped[str]
     active: Mapped[bool] = mapped_column(default=True)
+    sha256: Mapped[str] = mapped_column(
+        sa.String(64), default=_sha256_of_question, server_default=sa.text("''")
+    )  # of its words
+
+
+class QuestionVector(Base):
+    """The unit vector (float32, little endian) of a question's words under one model fingerprint: what proofs find the
+    nearest questions by. Derived; ``errata reindex`` fills in what is missing."""
+
+    __tablename__ = "question_vectors"
+
+    fingerprint: Mapped[str] = mapped_column(sa.String(128), primary_key=True)
+    sha256: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    vector: Mapped[bytes]
 
 
 class Job(Base):

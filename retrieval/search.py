@@ -60,6 +60,7 @@ class SearchResult:
 
     ``coverage`` is the largest share of the question's words that one of the first hits holds, each word weighing as
     much as it is rare among the passages: "who was the" covers nothing, an error number nearly all.
+    ``reach`` is the cosine of the farthest passage that the ranking by meaning looked at; -1.0 where it looked at all.
     """
 
     hits: tuple[Hit, ...]
@@ -68,6 +69,7 @@ class SearchResult:
     search_ms: float
     best_dense: float
     coverage: float
+    reach: float = -1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,17 +145,33 @@ class Searcher:
         hits = self._ranked(dense, keyword, k, candidate)
         best_dense = dense[0][1] if dense else 0.0
         covered = _coverage(view, words, hits)
-        return SearchResult(hits, index.seq, embed_ms, _milliseconds(started), best_dense, covered)
+        reach = dense[-1][1] if len(dense) == depth else -1.0
+        return SearchResult(hits, index.seq, embed_ms, _milliseconds(started), best_dense, covered, reach)
 
-    def candidate(self, *, hide: Iterable[int], add: Sequence[Passage]) -> Candidate:
-        """The newest index with passages hidden (those not live are ignored) and others added, embedded here.
+    def ranking(self, query: str, k: int, scope: Scope, candidate: Candidate) -> tuple[int, ...]:
+        """The ids of the k passages inside the scope that are best in the fused ranking of a candidate, errata not
+        moved. Asks the source nothing, so that whoever holds a transaction may call it."""
+        words = tokens(query)
+        view = candidate.index.within(scope)
+        if not words or not len(view):
+            return ()
+        depth = max(DEPTH, 2 * k)
+        dense = view.dense(self._embedder.query(query), depth, None)
+        keyword = view.keyword(words, depth, None)
+        return tuple(id_ for id_, _ in _fused(dense, keyword)[:k])
+
+    def candidate(
+        self, *, hide: Iterable[int] = (), add: Sequence[Passage] = (), base: Index | None = None
+    ) -> Candidate:
+        """An index (``base``, else the newest) with passages hidden (those not live are ignored) and others added,
+        embedded here. Without either: the knowledge of one moment, to be asked more than once.
 
         Added passages carry negative ids, which no passage of the source has. Others see nothing of it.
         """
         if any(passage.id >= 0 for passage in add):
             raise ValueError("the passages of a candidate carry negative ids")
-        index = self.refresh()
-        vectors = self._embedder.passages([passage.indexed_text for passage in add])
+        index = base if base is not None else self.refresh()
+        vectors = self._embedder.passages([passage.indexed_text for passage in add]) if add else ()
         rows = tuple(
             Row(passage.id, passage.indexed_text, vector, passage.collection, passage.language)
             for passage, vector in zip(add, vectors, strict=True)
@@ -200,7 +218,7 @@ class Searcher:
     def _ranked(
         self, dense: list[tuple[int, float]], keyword: list[tuple[int, float]], k: int, candidate: Candidate | None
     ) -> tuple[Hit, ...]:
-        fused = fuse([(DENSE_WEIGHT, [id_ for id_, _ in dense]), (KEYWORD_WEIGHT, [id_ for id_, _ in keyword])])
+        fused = _fused(dense, keyword)
         stages: dict[int, dict[str, float]] = {id_: {} for id_, _ in fused}
         for name, ranking in (("dense", dense), ("keyword", keyword)):
             for rank, (id_, score) in enumerate(ranking, start=1):
@@ -219,6 +237,10 @@ class Searcher:
         if missing := [id_ for id_ in wanted if id_ not in found]:
             _log.error("passages %s are in the index but not in the database; run: errata doctor", missing)
         return found
+
+
+def _fused(dense: list[tuple[int, float]], keyword: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    return fuse([(DENSE_WEIGHT, [id_ for id_, _ in dense]), (KEYWORD_WEIGHT, [id_ for id_, _ in keyword])])
 
 
 def _coverage(view: View, words: Sequence[str], hits: Sequence[Hit]) -> float:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"\b[A-Z][\w'’-]+")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_WORD = re.compile(r"[^\W_](?:[\w'’.,-]*\w)?")
 _LATIN = re.compile(r"[A-Za-z]{3}")
 _LIST_NUMBER = re.compile(r"(?m)^\s*\d+[.)、．]\s")
 _CHINESE_NUMBER = re.compile(r"[零〇一二两三四五六七八九十百]+")
@@ -56,6 +57,28 @@ def missing(expected: str, question: str, text: str) -> tuple[str, ...]:
     wanted = _facts(_LIST_NUMBER.sub("", bare(expected)), names=bool(_LATIN.search(text)), strict=True)
     given = bare(text)
     return tuple(sorted(wanted - _facts(question) - set(tokens(question)) - _facts(given) - set(tokens(given))))
+
+
+def lost(answer: str, before: str, after: str) -> tuple[str, ...]:
+    """The numbers, names and words of an answer that are in the text ``before`` and not in the text ``after``, as the
+    answer writes them, in its order. Numbers are the same in digits and in words; what is not in ``before`` either was
+    not taken from there."""
+    plain = _LIST_NUMBER.sub("", bare(answer))
+    had, has = (_facts(text) | set(tokens(text)) for text in (before, after))
+    later = normalise(after)
+    gone = {fact for fact in _facts(plain, strict=True) if fact in had and fact not in has}
+    gone |= {
+        word
+        for word in tokens(plain)
+        # One letter or character says nothing; a Chinese word may be cut otherwise in another sentence.
+        if len(word) > 1 and word in had and word not in has and (word.isascii() or word not in later)
+    }
+    shown: dict[str, None] = {}
+    for word in _WORD.findall(plain):
+        parts = _facts(word) | set(tokens(word))
+        shown.update(dict.fromkeys([word] if word.isascii() and parts & gone else sorted(parts & gone)))
+        gone -= parts
+    return (*shown, *sorted(gone))
 
 
 def _facts(text: str, *, names: bool = True, strict: bool = False) -> set[str]:

@@ -163,7 +163,7 @@ def _act(
     said: dict[str, Any] = {"actor": identity.name, "reason": body.reason, "revision": body.revision}
     if action == "approve":
         if body.override and not identity.administers:
-            raise Forbidden("Only an administrator may approve in spite of a regression.")
+            raise Forbidden("Only an administrator may approve in spite of the proof.", code="override_not_allowed")
         result = curation.approve(correction_id, override=body.override, **said)
         parts.worker.wake()
         return result
@@ -191,7 +191,7 @@ def shown(item: dict[str, Any]) -> dict[str, Any]:
     """The item, the reasons that the system itself gives in the reader's language."""
     words = {**item, "history": [_in_words(event) for event in item["history"]]}
     if item["proof"]:
-        words["proof"] = {**item["proof"], "items": [_in_words(one) for one in item["proof"]["items"]]}
+        words["proof"] = {**item["proof"], "items": [_replayed_in_words(one) for one in item["proof"]["items"]]}
     if item["recheck"]:
         words["recheck"] = _recheck_in_words(item["recheck"])
     return words
@@ -199,6 +199,13 @@ def shown(item: dict[str, Any]) -> dict[str, Any]:
 
 def _in_words(one: dict[str, Any]) -> dict[str, Any]:
     return {**one, "reason": problems.said(one["reason"], kind="reason.")} if one.get("reason") else one
+
+
+def _replayed_in_words(one: dict[str, Any]) -> dict[str, Any]:
+    """A question of a proof; those of earlier versions have no code."""
+    if not one.get("code"):
+        return _in_words(one)
+    return {**one, "reason": problems.words(f"proof.reason.{one['code']}", **one["values"])}
 
 
 def _recheck_in_words(recheck: dict[str, Any]) -> dict[str, Any]:

@@ -87,6 +87,11 @@ def said_by_code(code: str | None, values: Mapping[str, Any] | None, english: st
     return texts.message(code, values or {}, english, _reader.get())
 
 
+def words(key: str, **values: object) -> str:
+    """A text of the catalogues in the reader's language."""
+    return texts.text(key, _reader.get(), **values)
+
+
 def plain(value: Any) -> Any:
     """A value as JSON types: dates become text, tuples lists."""
     return jsonable_encoder(value)

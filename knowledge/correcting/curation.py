@@ -5,6 +5,7 @@ command line alike. Joins corrections, drafts, proof and publish; knows nothing 
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,7 @@ from knowledge.correcting.corrections import State
 from knowledge.correcting.items import item
 from knowledge.correcting.publication import prepare, prepare_withdrawal
 from knowledge.db import utc_now
-from knowledge.errors import Conflict, Invalid, NotAllowed, ProofRunning, Regression, Stale
-from knowledge.log import head
+from knowledge.errors import Conflict, Invalid, NotAllowed, NotFixed, ProofRunning, Regression, Stale
 from knowledge.tables import Correction, Entry, Proof
 
 if TYPE_CHECKING:
@@ -26,16 +26,25 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from knowledge.correcting.proof import Reading
     from knowledge.correcting.publication import Publication
     from knowledge.db import Database
     from retrieval.embed import Embedder
     from retrieval.scope import Scope
-    from retrieval.search import Searcher
 
 ATTEMPTS = 10  # how often a step is prepared anew when the knowledge changes meanwhile
 MAX_REASON = 4_000
+MAX_NAMED = 600  # characters of the questions that a refusal names
 PROOF_LIMIT = timedelta(minutes=10)  # a proof takes seconds: one that runs for longer lost its process
+
+
+@dataclass(frozen=True, slots=True)
+class _Basis:
+    """A finished proof: its row, its report, and, where it was made just now, the proof itself, which can follow what
+    others write."""
+
+    proof_id: int
+    report: Mapping[str, Any]
+    proved: proof.Proved | None
 
 
 class Curation:
@@ -44,13 +53,12 @@ class Curation:
     Actions return the item as it is afterwards (items). All raise NotFound and Conflict kinds.
     """
 
-    def __init__(self, database: Database, searcher: Searcher, embedder: Embedder, read: Reading, scope: Scope) -> None:
-        """``read``: the passages that answers stand on, chosen as people's answers choose them; proofs judge by it."""
-        self._scope = scope
+    def __init__(self, database: Database, embedder: Embedder, tools: proof.Tools, scope: Scope) -> None:
+        """``tools``: what proofs work with; one for all desks, because it remembers."""
         self._database = database
-        self._searcher = searcher
         self._embedder = embedder
-        self._read = read
+        self._tools = tools
+        self._scope = scope
 
     def item(self, correction_id: int, *, prompts: bool = False) -> dict[str, Any]:
         """See items.item."""
@@ -110,40 +118,80 @@ class Curation:
         revision: int | None = None,
         override: bool = False,
     ) -> dict[str, Any]:
-        """Publishes the draft if its proof finds no regression; proves it first where that was not done, or was done
-        on an older state of the knowledge.
+        """Publishes the draft if its proof finds all its questions fixed and no regression; proves it first where that
+        was not done, or was done on an older state of the knowledge.
 
-        ``override``: publish in spite of a regression (administrators, with a reason, on the record).
+        What is published is what was proved: what others write meanwhile is followed, and the questions that are read
+        differently after it are judged anew. ``override``: publish in spite of the proof (administrators, with a
+        reason, on the record). Raises Regression, NotFixed, Stale, NotAllowed, ProofRunning.
         """
-        said = _reason(reason)
-        if override and not (said or "").strip():
-            raise Invalid("Approving in spite of a regression needs a reason.")
+        why = _reason(reason)
+        if override and not (why or "").strip():
+            raise Invalid("Approving in spite of the proof needs a reason.", code="override_without_reason")
         for _attempt in range(ATTEMPTS):
-            publication, report = self._proved(correction_id, revision)
-            broken = [_loss(one) for one in report["items"] if one["outcome"] == "regressed"]
-            if broken and not override:
-                raise Regression(
-                    f"Approving would break {len(broken)} answer(s) that are right now: {'; '.join(broken)[:600]}. "
-                    "Change the draft, or let an administrator override this with a reason."
-                )
-            why = f"in spite of {len(broken)} regression(s): {said}" if broken else said
-            with self._database.write() as session:
-                if head(session) == publication.seq:  # what is published is what was proved
-                    fingerprint = self._embedder.fingerprint
-                    publish.approve(session, publication, fingerprint=fingerprint, actor=actor, reason=why)
-                    return item(session, corrections.get(session, correction_id, self._scope), self._scope)
-        raise Stale("The knowledge kept changing while this was being proved. Approve it again.")
+            publication, basis = self._proved(correction_id, revision)
+            approved = self._publish(publication, basis, actor=actor, reason=why, override=override)
+            if approved is not None:
+                return approved
+        raise Stale(
+            "The knowledge that the proof is about kept changing while it was proved. Approve it again.",
+            code="knowledge_moving",
+        )
 
-    def _proved(self, correction_id: int, revision: int | None) -> tuple[Publication, Mapping[str, Any]]:
+    def _publish(
+        self, publication: Publication, basis: _Basis, *, actor: str, reason: str | None, override: bool
+    ) -> dict[str, Any] | None:
+        """Publishes what was proved. None: something came meanwhile after which it must be proved anew."""
+        fingerprint = self._embedder.fingerprint
+        for _attempt in range(ATTEMPTS):
+            with self._database.read() as session:
+                later = proof.since(session, publication, basis.report["seq"], self._tools.log)
+            caught_up = self._followed(basis, later)
+            if caught_up is None:
+                return None
+            basis = caught_up
+            why = _in_spite(basis.report, reason, override=override)
+            with self._database.write() as session:
+                # Nobody else writes now. What came since is little: whether it changes what was proved takes no search.
+                later = proof.since(session, publication, basis.report["seq"], self._tools.log)
+                if later.decisive or (later.changes and basis.proved is None):
+                    return None
+                if basis.proved is not None and proof.follow(basis.proved, later.changes)[1]:
+                    continue
+                entry = publish.approve(session, publication, fingerprint=fingerprint, actor=actor, reason=why)
+                entry.proof_id = basis.proof_id
+                if basis.proved is not None:
+                    stored = sa.update(Proof).where(Proof.id == basis.proof_id)
+                    session.execute(stored.values(report={**basis.report, "seq": later.seq}))
+                return item(session, corrections.get(session, publication.correction_id, self._scope), self._scope)
+        return None
+
+    @staticmethod
+    def _followed(basis: _Basis, later: proof.Since) -> _Basis | None:
+        """The proof after what came since; None: it cannot be followed."""
+        if later.decisive or (later.changes and basis.proved is None):
+            return None
+        if basis.proved is None:
+            return basis
+        proved, moved = proof.follow(basis.proved, later.changes)
+        proved = proof.judged_anew(proved, moved)
+        return replace(basis, proved=proved, report=proved.report)
+
+    def _proved(self, correction_id: int, revision: int | None) -> tuple[Publication, _Basis]:
         """What approving would write now, with its proof. Raises Stale, NotAllowed, ProofRunning."""
         with self._database.read() as session:
             correction = corrections.get(session, correction_id, self._scope)
             _check_revision(correction, revision)
             if (State(correction.state), "approve") not in corrections.TRANSITIONS and correction.state != State.QUEUED:
-                raise NotAllowed(f"Correction {correction_id} is {correction.state}: it cannot be approved.")
+                raise NotAllowed(
+                    "Correction {number} is {state}: it cannot be approved.",
+                    code="not_approvable",
+                    number=correction_id,
+                    state=correction.state,
+                )
             publication = prepare(session, correction, self._embedder)
-            report = self._report(session, publication)
-        return publication, self._prove(publication) if report is None else report
+            stored = self._stored(session, publication)
+        return publication, stored or self._prove(publication)
 
     def reject(
         self, correction_id: int, *, actor: str, reason: str | None, revision: int | None = None
@@ -250,7 +298,7 @@ class Curation:
             )
             return item(session, correction, self._scope)
 
-    def _report(self, session: Session, publication: Publication) -> Mapping[str, Any] | None:
+    def _stored(self, session: Session, publication: Publication) -> _Basis | None:
         """The finished proof of this very draft on the present knowledge. Raises ProofRunning."""
         latest = session.scalar(
             sa.select(Proof)
@@ -261,10 +309,14 @@ class Curation:
         if latest is None:
             return None
         if latest.state == "running" and latest.started_at > utc_now() - PROOF_LIMIT:
-            raise ProofRunning("A proof of this draft is running. Approve again when it is finished.")
-        return latest.report if latest.state == "done" and latest.report["seq"] == publication.seq else None
+            raise ProofRunning(
+                "A proof of this draft is running. Approve again when it is finished.", code="draft_proof_running"
+            )
+        if latest.state != "done" or latest.report["seq"] != publication.seq or "left_out" not in latest.report:
+            return None  # an earlier version replayed less
+        return _Basis(latest.id, latest.report, None)
 
-    def _prove(self, publication: Publication) -> Mapping[str, Any]:
+    def _prove(self, publication: Publication) -> _Basis:
         try:
             with self._database.write() as session:
                 _fail_running(session, Proof.started_at <= utc_now() - PROOF_LIMIT)
@@ -275,23 +327,24 @@ class Curation:
                 session.flush()
                 proof_id = row.id
         except IntegrityError:  # one_running_proof_per_correction
-            raise ProofRunning("A proof of this correction is running already. Wait for it.") from None
-        report: Mapping[str, Any] | None = None
+            raise ProofRunning(
+                "A proof of this correction is running already. Wait for it.", code="proof_running"
+            ) from None
+        proved: proof.Proved | None = None
         try:
-            with self._database.read() as session:
-                report = proof.prove(session, publication, self._searcher, self._embedder, self._read)
+            proved = proof.prove(publication, self._tools)
         finally:
             with self._database.write() as session:
                 session.execute(
                     sa.update(Proof)
                     .where(Proof.id == proof_id)
                     .values(
-                        state="done" if report is not None else "failed",
-                        report=dict(report or {}),
+                        state="done" if proved is not None else "failed",
+                        report=dict(proved.report) if proved is not None else {},
                         finished_at=utc_now(),
                     )
                 )
-        return report
+        return _Basis(proof_id, proved.report, proved)
 
 
 def _fail_running(session: Session, which: sa.ColumnElement[bool]) -> int:
@@ -300,8 +353,35 @@ def _fail_running(session: Session, which: sa.ColumnElement[bool]) -> int:
     return int(session.execute(ended).rowcount)  # type: ignore[attr-defined]
 
 
-def _loss(item: Mapping[str, Any]) -> str:
-    """An item of a proof that regressed, in words; reports of earlier versions have no reason."""
+def _in_spite(report: Mapping[str, Any], reason: str | None, *, override: bool) -> str | None:
+    """The reason that the history keeps. Raises Regression, NotFixed where the proof forbids the approval."""
+    broken = [_named(one) for one in report["items"] if one["outcome"] == "regressed"]
+    unfixed = [_named(one) for one in report["items"] if one["outcome"] == "not_fixed"]
+    if broken and not override:
+        raise Regression(
+            "Approving would break {count} answer(s) that are right now: {questions}. Change the draft, or let an "
+            "administrator override this with a reason.",
+            code="regression",
+            count=len(broken),
+            questions="; ".join(broken)[:MAX_NAMED],
+        )
+    if unfixed and not override:
+        raise NotFixed(
+            "Approving would not fix {count} question(s) of this correction: {questions}. Change the draft, take the "
+            "questions out that ask something else, or let an administrator override this with a reason.",
+            code="not_fixed",
+            count=len(unfixed),
+            questions="; ".join(unfixed)[:MAX_NAMED],
+        )
+    if broken and unfixed:
+        return f"in spite of {len(broken)} regression(s) and {len(unfixed)} question(s) that are not fixed: {reason}"
+    if unfixed:
+        return f"in spite of {len(unfixed)} question(s) that are not fixed: {reason}"
+    return f"in spite of {len(broken)} regression(s): {reason}" if broken else reason
+
+
+def _named(item: Mapping[str, Any]) -> str:
+    """An item of a proof in words."""
     return f"{item['question']} ({item['reason']})" if item.get("reason") else str(item["question"])
 
 

@@ -255,12 +255,16 @@ def _complaint(complaint: Complaint, snapshot: Mapping[str, Any], confirmed: boo
 
 def _proof(proof: Proof) -> dict[str, Any]:
     return {
+        "id": proof.id,
         "state": proof.state,
         "revision": proof.revision,
         "started_at": _time(proof.started_at),
         "finished_at": _time(proof.finished_at),
         "verdict": proof.report.get("verdict"),
         "items": proof.report.get("items", []),
+        # None: made by a version that did not say so
+        "replayed": proof.report.get("replayed"),
+        "left_out": proof.report.get("left_out"),
     }
 
 
@@ -274,6 +278,7 @@ def _published(entry: Entry) -> dict[str, Any]:
         "answer": entry.answer,
         "approved_by": entry.actor,
         "approved_at": _time(entry.created_at),
+        "proof_id": entry.proof_id,
     }
 
 

@@ -1,100 +1,217 @@
 """Proof before publish: the complaint and its neighbours, replayed on a candidate that nobody else sees.
 
-The candidate is the present index with the draft's documents in place. Asked on it are
+The candidate is the present index with the draft's documents in place. Replayed on it are
 
-- the complaint and its paraphrases: *fixed* when the draft answers them and retrieval finds the erratum by itself;
-- the draft's questions that another published correction answers now: *regressed*, because readers would lose a
-  confirmed answer, unless the draft supersedes that correction's erratum, and so takes its place knowingly;
-- the golden set's nearest questions: *regressed* when one whose document was found would no longer find it.
+- ``complaint``, ``paraphrase``: the questions of the correction, all of them: *fixed* when the draft answers them and
+  retrieval finds the erratum by itself;
+- ``golden``: the draft's questions that another published correction answers now, all of them: *regressed*, because
+  readers would lose a confirmed answer, unless the draft supersedes that correction's erratum, and so takes its place
+  knowingly; and the golden questions nearest to the draft's: *regressed* when one whose document was found would no
+  longer find it;
+- ``edited``: questions that people got an answer to from a passage that the draft edits or hides, those rated up
+  first, then those that cite it, then the newest;
+- ``neighbour``: the nearest of all questions that people got an answer to, those rated up first. Both are *regressed*
+  when something of an answer that was rated up would be in no passage that is read; for others that is a warning.
 
-"Found" is what readers' answers would stand on: the caller hands in how that is chosen from the hits. The report
-shows before and after, and the reason of every regression.
+The report names what was replayed and what was not, with the reason. It is about the knowledge of one moment;
+``follow`` brings it to a later one at the cost of the questions that are read differently there.
 
 Decision: no chat model in a proof. What the model would write for a question that retrieval serves rightly is not
 reproducible to the letter, and takes seconds each; what is proved is what it will be given. Costs: a neighbour
-whose passages stay and whose wording the model would change is not seen.
+whose passages stay and whose wording the model would change is not seen. Nor can a proof see whether the draft is true.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
 import sqlalchemy as sa
 
 from knowledge.correcting import matching
+from knowledge.correcting.nearest import NearestQuestions
+from knowledge.correcting.replay import Answered, Graded, Trial, answered, asked, golden, judged, taken
 from knowledge.db import utc_now
-from knowledge.tables import Complaint, Entry, Golden
+from knowledge.log import load_passages
+from knowledge.tables import Complaint, Entry, Golden, LogChange, LogStep, PassageRow
 from retrieval.scope import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
+    from numpy.typing import NDArray
     from sqlalchemy.orm import Session
 
-    from knowledge.correcting.matching import Match
     from knowledge.correcting.publication import Publication
+    from knowledge.correcting.replay import Case, Item, Reading
+    from knowledge.db import Database
+    from knowledge.log import KnowledgeLog
     from retrieval.embed import Embedder
-    from retrieval.passage import Hit
-    from retrieval.search import Candidate, Searcher
+    from retrieval.passage import Change
+    from retrieval.search import Searcher
 
-NEIGHBOURS = 20  # nearest golden questions that are replayed
-
-
-class Reading(Protocol):
-    """The passages inside a scope that an answer to a question would stand on: now (None), or on a candidate."""
-
-    def __call__(self, question: str, candidate: Candidate | None, scope: Scope) -> Sequence[Hit]: ...
+NEIGHBOURS = 20  # nearest golden questions that are replayed, and as many nearest answered ones
+EDITED = 50  # questions answered from edited or hidden passages that are replayed
+BATCH = 500  # below SQLite's limit of bound parameters
 
 
 @dataclass(frozen=True, slots=True)
-class Graded:
-    """A golden question and the document that answers it."""
+class Found:
+    """Answered questions that are to be replayed, and how many were left out, by reason: ``limit`` (too many),
+    ``waiting`` (no vector yet), ``rated_down`` (known to be wrong). What is outside the scope is not counted."""
 
-    question: str
-    answer: str
-    document_id: str
+    questions: tuple[Answered, ...]
+    left_out: Mapping[str, int]
+
+
+class AnsweredQuestions(Protocol):
+    """The questions that people got an answer to from passages inside the scope. Each method opens sessions of its own,
+    and gives each question once. ``without``: normal forms of questions that are not wanted."""
+
+    def on_passages(self, passages: Collection[int], scope: Scope, *, without: Collection[str], most: int) -> Found:
+        """Those whose answers were given from these passages: rated up first, then those that cite one, the newest
+        first."""
+
+    def nearest(self, vector: NDArray[Any], scope: Scope, *, without: Collection[str], most: int) -> Found:
+        """Those nearest to a unit vector (dimension,): up to half of them rated up, then the others. ``limit`` counts
+        all answered questions that are not given, whatever the reason."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Trial:
-    """A publication beside what stands."""
+class Tools:
+    """What proofs work with."""
 
-    publication: Publication
-    candidate: Candidate
-    read: Reading
+    database: Database
+    log: KnowledgeLog
+    searcher: Searcher
+    embedder: Embedder
+    reading: Reading
+    answers: AnsweredQuestions
+    golden: NearestQuestions
 
-    @property
-    def scope(self) -> Scope:
-        """What a proof may see: the collection of the correction."""
-        return Scope.of(self.publication.collection)
+    @classmethod
+    def of(
+        cls,
+        database: Database,
+        log: KnowledgeLog,
+        searcher: Searcher,
+        embedder: Embedder,
+        reading: Reading,
+        answers: AnsweredQuestions,
+    ) -> Tools:
+        golden = NearestQuestions(database, embedder, Golden.__table__)
+        return cls(database, log, searcher, embedder, reading, answers, golden)
 
-    def before(self, question: str) -> Sequence[Hit]:
-        return self.read(question, None, self.scope)
 
-    def after(self, question: str) -> Sequence[Hit]:
-        return self.read(question, self.candidate, self.scope)
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """A proof in memory: it can follow the log. ``report``: as it is stored, see ``prove``."""
+
+    trial: Trial
+    cases: tuple[Case, ...]
+    report: Mapping[str, Any]
 
 
-def prove(
-    session: Session, publication: Publication, searcher: Searcher, embedder: Embedder, read: Reading
-) -> dict[str, Any]:
-    """Replays and reports: ``{verdict, items, seq}``; verdict: fixed | not_fixed | regressed; seq: of the log."""
-    trial = _Trial(publication, searcher.candidate(hide=publication.hidden, add=publication.shown), read)
-    frozen = _frozen(session, publication.correction_id)
-    items = [_complaint(trial, role, question, frozen.get(question)) for role, question in _asked(publication)]
-    served = matching.served(session, publication.forms, trial.scope, now=utc_now())
-    items += [
-        _taken(trial, question, served[form])
+@dataclass(frozen=True, slots=True)
+class Since:
+    """What came after a step of the log. ``decisive``: something that a proof cannot follow, because a correction was
+    published or ended, or a document of the publication was changed: it must be prepared and proved anew."""
+
+    seq: int
+    decisive: bool
+    changes: tuple[Change, ...]
+
+
+def prove(publication: Publication, tools: Tools) -> Proved:
+    """Replays and reports. Opens sessions of its own, one at a time: call it without one.
+
+    The report: ``{verdict, items, replayed: {role: count}, left_out: [{role, reason, count}], seq}``; verdict: fixed |
+    not_fixed | regressed; seq: of the knowledge that it is about.
+    """
+    trial = Trial.of(publication, tools.searcher, tools.embedder, tools.reading)
+    cases, left_out = _cases(publication, tools)
+    return Proved(trial, cases, _report(trial, judged(trial, cases, None, ()), left_out))
+
+
+def follow(proved: Proved, changes: Sequence[Change]) -> tuple[Proved, frozenset[str]]:
+    """The proof after later steps of the log, and the questions that are to be judged anew before its report is about
+    them. Asks no database."""
+    trial, moved = proved.trial.followed(changes)
+    return replace(proved, trial=trial), moved
+
+
+def judged_anew(proved: Proved, moved: Collection[str]) -> Proved:
+    """The proof with these questions judged on the knowledge that it follows. Call it without a session."""
+    report, trial = proved.report, proved.trial
+    items = judged(trial, proved.cases, moved, report["items"])
+    return replace(proved, report=_report(trial, items, report["left_out"]))
+
+
+def since(session: Session, publication: Publication, seq: int, log: KnowledgeLog) -> Since:
+    """What came after step ``seq`` of the log, for a proof of this publication."""
+    steps = session.execute(
+        sa.select(LogStep.seq, LogStep.correction_id).where(LogStep.seq > min(seq, publication.seq))
+    ).all()
+    newest = max((step.seq for step in steps), default=seq)
+    if not steps:
+        return Since(newest, False, ())
+    changed = sa.select(LogChange.passage_id).where(LogChange.seq > min(seq, publication.seq))
+    documents = set(session.scalars(sa.select(PassageRow.document_id).where(PassageRow.id.in_(changed)).distinct()))
+    if any(step.correction_id is not None for step in steps) or documents & publication.documents:
+        return Since(newest, True, ())
+    return Since(newest, False, tuple(log.changes_in(session, seq)))
+
+
+def _report(trial: Trial, items: list[Item], left_out: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    outcomes = {item["outcome"] for item in items}
+    return {
+        "verdict": "regressed" if "regressed" in outcomes else "not_fixed" if "not_fixed" in outcomes else "fixed",
+        "items": items,
+        "replayed": dict(Counter(item["role"] for item in items)),
+        "left_out": [dict(one) for one in left_out],
+        "seq": trial.seq,
+    }
+
+
+def _cases(publication: Publication, tools: Tools) -> tuple[tuple[Case, ...], list[dict[str, Any]]]:
+    """What is to be replayed, in the order of the report, and what is left out."""
+    scope = Scope.of(publication.collection)  # what a proof may see
+    vector = tools.embedder.query(publication.draft.question)
+    waiting = tools.golden.follow()
+    with tools.database.read() as session:
+        frozen = _frozen(session, publication.correction_id)
+        served = matching.served(session, publication.forms, scope, now=utc_now())
+        eligible, expired = _golden(session, publication)
+        near, left_golden = _nearest(session, publication, tools.golden.ranked(vector), eligible)
+        passages = _same_passages(session, publication)
+    without = set(publication.forms)
+    edited = tools.answers.on_passages(passages, scope, without=without, most=EDITED)
+    without |= {matching.normal_form(one.question) for one in edited.questions}
+    nearest = tools.answers.nearest(vector, scope, without=without, most=NEIGHBOURS)
+    cases = [asked(role, question, frozen.get(question)) for role, question in _asked(publication)]
+    cases += [
+        taken(question, served[form])
         for form, question in publication.forms.items()
         if form in served and served[form].correction_id != publication.correction_id
     ]
-    golden = _nearest(_golden(session, publication), publication.draft.question, embedder)
-    items += [_graded(trial, one) for one in golden]
-    outcomes = {item["outcome"] for item in items}
-    verdict = "regressed" if "regressed" in outcomes else "not_fixed" if "not_fixed" in outcomes else "fixed"
-    return {"verdict": verdict, "items": items, "seq": publication.seq}
+    cases += [golden(one) for one in near]
+    cases += [answered("edited", one) for one in edited.questions]
+    cases += [answered("neighbour", one) for one in nearest.questions]
+    unembedded = len(waiting & eligible)
+    further = {**nearest.left_out, "limit": nearest.left_out.get("limit", 0) - len(edited.questions)}
+    reasons = (
+        ("golden", {"limit": left_golden - unembedded, "waiting": unembedded, "expired": expired}),
+        ("edited", edited.left_out),
+        ("neighbour", further),
+    )
+    left_out = [
+        {"role": role, "reason": reason, "count": count}
+        for role, counts in reasons
+        for reason, count in counts.items()
+        if count > 0
+    ]
+    return tuple(cases), left_out
 
 
 def _asked(publication: Publication) -> list[tuple[str, str]]:
@@ -106,91 +223,66 @@ def _asked(publication: Publication) -> list[tuple[str, str]]:
     return [(role, question) for question, role in roles.items()]
 
 
-def _complaint(trial: _Trial, role: str, question: str, before: Mapping[str, Any] | None) -> dict[str, Any]:
-    hits = trial.after(question)
-    curated = matching.normal_form(question) in trial.publication.forms
-    found = any(hit.passage.document_id == trial.publication.erratum.document_id for hit in hits)
-    return {
-        "role": role,
-        "question": question,
-        "before": before or {"status": None, "answer": None, "sources": _sources(trial.before(question))},
-        "after": {
-            "status": "curated" if curated else "retrieved" if found else "not_found",
-            "answer": trial.publication.draft.answer if curated else None,
-            "sources": _sources(hits),
-        },
-        "outcome": "fixed" if found and curated else "not_fixed",
-        "reason": None,
-    }
-
-
-def _taken(trial: _Trial, question: str, now: Match) -> dict[str, Any]:
-    """A question that another correction answers now and this one would answer instead."""
-    replaced = now.document_id in {one.document_id for one in trial.publication.draft.supersedes}
-    why = f"correction {now.correction_id} answers this question; supersede {now.document_id} to take its place"
-    return {
-        "role": "golden",
-        "question": question,
-        "before": {"status": "curated", "answer": now.answer, "sources": _sources(trial.before(question))},
-        "after": {
-            "status": "curated",
-            "answer": trial.publication.draft.answer,
-            "sources": _sources(trial.after(question)),
-        },
-        "outcome": "changed" if replaced else "regressed",
-        "reason": None if replaced else why,
-    }
-
-
-def _graded(trial: _Trial, graded: Graded) -> dict[str, Any]:
-    before, after = trial.before(graded.question), trial.after(graded.question)
-    was_found = any(hit.passage.document_id == graded.document_id for hit in before)
-    is_found = any(hit.passage.document_id == graded.document_id for hit in after)
-    lost = was_found and not is_found
-    same = [hit.passage.text for hit in before] == [hit.passage.text for hit in after]
-    return {
-        "role": "golden",
-        "question": graded.question,
-        "before": {
-            "status": "retrieved" if was_found else "not_found",
-            "answer": graded.answer,
-            "sources": _sources(before),
-        },
-        "after": {
-            "status": "retrieved" if is_found else "not_found",
-            "answer": graded.answer,
-            "sources": _sources(after),
-        },
-        "outcome": "regressed" if lost else "same" if same else "changed",
-        "reason": f"{graded.document_id} answers this question and would no longer be found" if lost else None,
-    }
-
-
-def _golden(session: Session, publication: Publication) -> list[Graded]:
-    """The golden questions of other corrections of the collection that hold now, without those that this one asks for
-    itself."""
-    rows = session.execute(
-        sa.select(Golden.question, Golden.answer, Golden.document_id)
+def _golden(session: Session, publication: Publication) -> tuple[set[int], int]:
+    """The golden questions of other corrections of the collection that hold now, and how many expired."""
+    held = (
+        sa.select(Golden.id)
         .join(Entry, Entry.id == Golden.entry_id)
         .where(
             Golden.active,
             Entry.live,
             Entry.collection == publication.collection,
             Entry.correction_id != publication.correction_id,
-            sa.or_(Entry.valid_until.is_(None), Entry.valid_until > utc_now()),
         )
-        .order_by(Golden.id)
     )
-    return [Graded(*row) for row in rows if matching.normal_form(row.question) not in publication.forms]
+    over = Entry.valid_until <= utc_now()
+    eligible = set(session.scalars(held.where(sa.or_(Entry.valid_until.is_(None), ~over))))
+    return eligible, session.scalar(sa.select(sa.func.count()).select_from(held.where(over).subquery())) or 0
 
 
-def _nearest(golden: Sequence[Graded], question: str, embedder: Embedder) -> list[Graded]:
-    """The golden questions nearest to the draft's; all of them when they are few."""
-    if len(golden) <= NEIGHBOURS:
-        return list(golden)
-    vectors = np.stack([embedder.query(one.question) for one in golden])
-    order = np.argsort(-(vectors @ embedder.query(question)), kind="stable")
-    return [golden[int(index)] for index in order[:NEIGHBOURS]]
+def _nearest(
+    session: Session, publication: Publication, ranked: Any, eligible: Collection[int]
+) -> tuple[list[Graded], int]:
+    """The golden questions nearest to the draft's, and how many are left out; those that this correction asks for
+    itself count as neither."""
+    spare = len(publication.forms)  # as many may be its own questions
+    ids: list[int] = []
+    for id_ in ranked:
+        if len(ids) == NEIGHBOURS + spare:
+            break
+        if id_ in eligible:
+            ids.append(id_)
+    columns = (Golden.id, Golden.question, Golden.answer, Golden.document_id)
+    rows = {row.id: Graded(*row) for row in session.execute(sa.select(*columns).where(Golden.id.in_(ids)))}
+    others = [rows[id_] for id_ in ids if matching.normal_form(rows[id_].question) not in publication.forms]
+    own = len(ids) - len(others)
+    return others[:NEIGHBOURS], len(eligible) - own - len(others[:NEIGHBOURS])
+
+
+def _same_passages(session: Session, publication: Publication) -> set[int]:
+    """The passages that the publication edits or hides: those with other words afterwards, and all of earlier versions
+    of the document with the same words, which answers may have been given from."""
+    kept = {(one.document_id, one.indexed_text) for one in publication.shown}
+    gone = [
+        one
+        for one in load_passages(session, sorted(publication.hidden))
+        if (one.document_id, one.indexed_text) not in kept
+    ]
+    found = {one.id for one in gone}
+    ids = [one.id for one in gone]
+    for start in range(0, len(ids), BATCH):
+        other = sa.orm.aliased(PassageRow)
+        found.update(
+            session.scalars(
+                sa.select(other.id)
+                .join(
+                    PassageRow,
+                    sa.and_(PassageRow.sha256 == other.sha256, PassageRow.document_id == other.document_id),
+                )
+                .where(PassageRow.id.in_(ids[start : start + BATCH]))
+            )
+        )
+    return found
 
 
 def _frozen(session: Session, correction_id: int) -> dict[str, Mapping[str, Any]]:
@@ -200,19 +292,3 @@ def _frozen(session: Session, correction_id: int) -> dict[str, Mapping[str, Any]
         complaint.question: {key: complaint.snapshot.get(key) for key in ("status", "answer", "citations", "sources")}
         for complaint in complaints
     }
-
-
-def _sources(hits: Sequence[Hit]) -> list[dict[str, Any]]:
-    return [
-        {
-            "n": n,
-            "document_id": hit.passage.document_id,
-            "version": hit.passage.version,
-            "title": hit.passage.title,
-            "url": hit.passage.url,
-            "passage": hit.passage.text,
-            "score": round(hit.score, 6),
-            "curated": hit.passage.erratum,
-        }
-        for n, hit in enumerate(hits, start=1)
-    ]

@@ -55,6 +55,12 @@ class Publication:
     hidden: frozenset[int]  # live passages that readers will no longer see
     shown: tuple[Passage, ...]  # passages that they will see instead, with negative ids
 
+    @property
+    def documents(self) -> frozenset[str]:
+        """Those that it writes, edits, hides, or no longer hides."""
+        written = (plan.document_id for plan in (self.erratum, *self.edited))
+        return frozenset((*written, *self.seen, *(passage.document_id for passage in self.shown)))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Withdrawal:

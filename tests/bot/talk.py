@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 from bot import conversations, feedback
 from bot.answering.condense import How
 from bot.answering.exchange import Outcome, Source
+from bot.answering.prompt import Selection
 from bot.feedback import Said
+from bot.proving import PromptReading, StoredAnswers
 from bot.tables import Answer, Conversation
 from knowledge.correcting.curation import Curation
+from knowledge.correcting.proof import Tools
 from knowledge.db import Database
 from knowledge.log import KnowledgeLog, head
 from retrieval.scope import EVERYTHING
@@ -31,13 +34,10 @@ class Talk:
         self.database = Database(f"sqlite:///{path}")
         self.embedder = HashingEmbedder()
         self.searcher = Searcher(KnowledgeLog(self.database, self.embedder.fingerprint), self.embedder)
-        self.curation = Curation(
-            self.database,
-            self.searcher,
-            self.embedder,
-            lambda question, candidate, scope: self.searcher.search(question, 4, scope=scope, candidate=candidate).hits,
-            EVERYTHING,
-        )
+        reading, answers = PromptReading(Selection(near=0.0)), StoredAnswers(self.database, self.embedder)
+        log = KnowledgeLog(self.database, self.embedder.fingerprint)
+        tools = Tools.of(self.database, log, self.searcher, self.embedder, reading, answers)
+        self.curation = Curation(self.database, self.embedder, tools, EVERYTHING)
 
     def close(self) -> None:
         self.searcher.close()

@@ -18,6 +18,7 @@ from bot import texts
 from bot.answering.exchange import Reason
 from bot.answering.smalltalk import Kind
 from bot.web.problems import STATUSES
+from knowledge.correcting import replay
 from knowledge.correcting.corrections import TRANSITIONS
 
 BOT = Path(bot.__file__).parent
@@ -36,8 +37,18 @@ FAMILIES = {
     "reason": {"wrong", "outdated", "incomplete", "off_topic", "unclear", "source_wrong", "missing", "other"},
     "proof.verdict": {"fixed", "not_fixed", "regressed", "failed"},
     "outcome": {"fixed", "same", "changed", "regressed", "not_fixed"},
-    "role": {"complaint", "paraphrase", "neighbour", "golden"},
     "recheck_mark": {"partly", "failed"},
+    "role": {"complaint", "paraphrase", "golden", "edited", "neighbour"},
+    "proof.reason": set(replay.REASONS),
+    "proof.left_out": {
+        "limit",
+        "limit_edited",
+        "waiting",
+        "expired",
+        "rated_down",
+        "unknown",
+    },
+    "proof.count": {"fixed", "not_fixed", "regressed", "changed", "same"},
     "recheck": {"pending", "verified", "partly", "reopened", "failed"},
     "answer_status": {"answered", "curated", "refused", "stopped", "failed"},
     "refusal": {"no_documents", "nothing_near", "doubt", "said_so", "invented", "not_cited"},

@@ -207,11 +207,11 @@ def test_override_is_for_administrators_with_a_reason(shop: World, curator: Test
     path, admin = f"/api/corrections/{correction_id}/approve", shop.client("ada")
     assert refusal(curator.post(path, json={"override": True, "reason": "r"})) == (
         403,
-        "Only an administrator may approve in spite of a regression.",
+        "Only an administrator may approve in spite of the proof.",
     )
     assert refusal(admin.post(path, json={"override": True})) == (
         422,
-        "Approving in spite of a regression needs a reason.",
+        "Approving in spite of the proof needs a reason.",
     )
     assert refusal(admin.post(path, json={"override": True, "reason": "  "}))[0] == 422
     assert admin.post(path, json={"override": True, "reason": "agreed with legal"}).json()["state"] == "approved"

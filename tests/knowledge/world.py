@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from bot.answering import grounding
+from bot.proving import StoredAnswers
 from knowledge import put
 from knowledge.correcting import corrections
 from knowledge.correcting.corrections import NewComplaint, State
 from knowledge.correcting.curation import Curation
+from knowledge.correcting.proof import Tools
 from knowledge.db import Base, Database, open_database
 from knowledge.log import KnowledgeLog
 from knowledge.put import NewDocument, Stored
 from knowledge.tables import PassageRow
 from knowledge.versions import Content
 from retrieval.index import Index
-from retrieval.scope import EVERYTHING
+from retrieval.scope import EVERYTHING, Scope
 from retrieval.search import Searcher
 from tests.fakes import HashingEmbedder
 
@@ -29,13 +32,26 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from retrieval.passage import Hit
-    from retrieval.scope import Scope
-    from retrieval.search import Candidate
 
 RETURNS = "# Returns\n\nGoods may be returned within 14 days.\n\n# Refunds\n\nMoney comes back within 5 days."
 SHIPPING = "Parcels take 3 days."
 QUERIES = ("How long may goods be returned?", "When does money come back?", "退货")
 CLOCK = frozenset({"created_at", "updated_at", "at", "started_at", "finished_at", "retired_at", "run_after"})
+
+
+class FirstHits:
+    """An answer is made from the first hits, as many as the world says."""
+
+    depth = 8
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def choose(self, hits: Sequence[Hit]) -> Sequence[Hit]:
+        return hits[: self._world.passages]
+
+    def lost(self, answer: str, before: str, after: str) -> Sequence[str]:
+        return grounding.lost(answer, before, after)
 
 
 class World:
@@ -57,15 +73,13 @@ class World:
     def _assemble(self) -> None:
         self.source = KnowledgeLog(self.database, self.embedder.fingerprint)
         self.searcher = Searcher(self.source, self.embedder)
-        self.curation = Curation(self.database, self.searcher, self.embedder, self.read, EVERYTHING)
-
-    def read(self, question: str, candidate: Candidate | None, scope: Scope) -> Sequence[Hit]:
-        """What an answer stands on: here simply the first hits."""
-        return self.searcher.search(question, self.passages, scope=scope, candidate=candidate).hits
+        answers = StoredAnswers(self.database, self.embedder)
+        self._tools = Tools.of(self.database, self.source, self.searcher, self.embedder, FirstHits(self), answers)
+        self.curation = self.desk(EVERYTHING)
 
     def desk(self, scope: Scope) -> Curation:
         """The desk of a curator who sees this scope."""
-        return Curation(self.database, self.searcher, self.embedder, self.read, scope)
+        return Curation(self.database, self.embedder, self._tools, scope)
 
     def restart(self, copy_of: Path | None = None) -> None:
         """As a server does when it stops and starts: nothing is known but what the file says. ``copy_of``: and the

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from knowledge.correcting import corrections, curation, publication
-from knowledge.errors import Invalid, NotAllowed, ProofRunning, Regression
+from knowledge.errors import Invalid, NotAllowed, NotFixed, ProofRunning, Regression
 from knowledge.tables import Proof
 from retrieval.scope import EVERYTHING
 from tests.knowledge.world import RETURNS, World
@@ -54,13 +54,21 @@ def test_a_draft_that_is_found_by_its_questions_is_fixed(world: World) -> None:
     assert (first["n"], first["document_id"], first["curated"]) == (1, f"erratum-{correction_id}", True)
 
 
-def test_a_draft_that_its_question_does_not_find_is_not_fixed_and_may_be_approved(world: World) -> None:
+def test_a_draft_that_its_question_does_not_find_is_not_fixed_and_needs_an_override(world: World) -> None:
+    asked = "How long may goods be returned?"
     for number in range(6):
-        world.put(f"copy-{number}", "How long may goods be returned? Nobody knows.", title="How long returned?")
-    correction_id = world.draft("How long may goods be returned?", "Ein Monat.", question="Zzz qqq?")
+        world.put(f"copy-{number}", f"{asked} Nobody knows.", title="How long returned?")
+    correction_id = world.draft(asked, "Ein Monat.", question="Zzz qqq?", paraphrases=[asked])
     item = world.curation.prove(correction_id)
     assert (item["proof"]["verdict"], outcomes(item)[0][2]) == ("not_fixed", "not_fixed")
-    assert world.curation.approve(correction_id, actor="ann")["state"] == "approved"
+    with pytest.raises(
+        NotFixed, match=r"would not fix 1 question\(s\).*: How long may goods be returned\? \(a search"
+    ) as refused:
+        world.curation.approve(correction_id, actor="ann")
+    assert (refused.value.code, refused.value.values["count"]) == ("not_fixed", 1)
+    assert world.state(correction_id) == ("drafted", False)
+    item = world.curation.approve(correction_id, actor="root", override=True, reason="they ask in German")
+    assert item["history"][-1]["reason"] == "in spite of 1 question(s) that are not fixed: they ask in German"
 
 
 def test_a_draft_that_takes_a_golden_question_away_has_regressed(world: World) -> None:

@@ -92,12 +92,12 @@ function ApproveDialog() {
   const { edits, supersedes } = form.value;
   const proof = item.value?.proof;
   const current = proof?.state === "done" && !dirty.value && (proof.revision === undefined || proof.revision === revision.value);
-  const regressed = current && proof.verdict === "regressed";
+  const refused = current && ["regressed", "not_fixed"].includes(proof.verdict);
   const admin = user.value?.role === "admin";
-  const blocked = regressed && !admin;
+  const blocked = refused && !admin;
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();
-    if (!blocked && (!regressed || reason.trim())) act("approve", reason.trim(), regressed);
+    if (!blocked && (!refused || reason.trim())) act("approve", reason.trim(), refused);
   };
   return html`<${Dialog} title=${t("dialog.approve")} onClose=${close}>
     <form class="dialog-form" onSubmit=${submit}>
@@ -109,9 +109,9 @@ function ApproveDialog() {
         <li>${current ? label("proof.verdict", proof.verdict) : t("dialog.proof_first")}</li>
       </ul>
       ${blocked && html`<p class="notice notice-erratum">${t("dialog.blocked")}</p>`}
-      ${regressed && admin && html`<label for=${id}>${t("dialog.override")}</label>
+      ${refused && admin && html`<label for=${id}>${t("dialog.override")}</label>
         <textarea id=${id} rows="3" required value=${reason} onInput=${(/** @type {any} */ event) => setReason(event.currentTarget.value)}></textarea>`}
-      <p class="buttons"><button type="submit" class="button button-erratum" autofocus disabled=${Boolean(busy.value) || blocked || (regressed && !reason.trim())}>${t("action_button.approve")}</button>
+      <p class="buttons"><button type="submit" class="button button-erratum" autofocus disabled=${Boolean(busy.value) || blocked || (refused && !reason.trim())}>${t("action_button.approve")}</button>
         <button type="button" class="button button-quiet" onClick=${close}>${t("ui.cancel")}</button></p>
     </form>
   </${Dialog}>`;

@@ -93,7 +93,7 @@ export async function save() {
  * Carries out one step of the item's life; saves unsaved text first where the step depends on it.
  * @param {"claim" | "prove" | "approve" | "recheck" | "reject" | "reopen" | "rollback"} name
  * @param {string} [reason]
- * @param {boolean} [override] approve in spite of a regression
+ * @param {boolean} [override] approve in spite of the proof
  * @returns {Promise<boolean>}
  */
 export async function act(name, reason, override = false) {

@@ -16,7 +16,8 @@ export function Proof() {
   return html`<div class="proof">
     ${isProving(item.value)
       ? html`<div class="notice" role="status"><p>${t("proof.running", { n: items.length })}</p><progress aria-label=${t("proof.title")}></progress></div>`
-      : html`<${Verdict} proof=${proof} stale=${stale} />`}
+      : html`<${Verdict} proof=${proof} stale=${stale} />
+        <${Checked} proof=${proof} />`}
     ${items.map((/** @type {any} */ entry, /** @type {number} */ index) => html`<${ProofItem} key=${`${entry.role}-${index}`} entry=${entry} />`)}
   </div>`;
 }
@@ -32,6 +33,32 @@ function Verdict({ proof, stale }) {
   </div>`;
 }
 
+/** What was looked at, in numbers, and what was not. @param {{proof: any}} props */
+function Checked({ proof }) {
+  if (proof.state !== "done") return null;
+  const items = proof.items ?? [];
+  const counts = Object.keys(LOOKS)
+    .map((outcome) => ({ outcome, n: items.filter((/** @type {any} */ entry) => entry.outcome === outcome).length }))
+    .filter(({ n }) => n > 0);
+  return html`<div class="proof-checked">
+    <ul>${counts.map(({ outcome, n }) => html`<li key=${outcome}>${t(`proof.count.${outcome}`, { n })}</li>`)}</ul>
+    <${LeftOut} leftOut=${proof.left_out} />
+    <p class="muted">${t("proof.judge")}</p>
+  </div>`;
+}
+
+/** @param {{leftOut: any[] | null | undefined}} props */
+function LeftOut({ leftOut }) {
+  if (!leftOut) return html`<p class="muted">${t("proof.left_out.unknown")}</p>`;
+  if (!leftOut.length) return null;
+  const why = (/** @type {any} */ part) => label("proof.left_out", part.role === "edited" && part.reason === "limit" ? "limit_edited" : part.reason);
+  return html`<p class="muted">${t("proof.left_out_title")}</p>
+    <ul class="muted">${leftOut.map((part) => html`<li key=${`${part.role}-${part.reason}`}>${t("proof.left_out", { role: label("role", part.role), n: part.count, why: why(part) })}</li>`)}</ul>`;
+}
+
+/** The reason in the reader's language; a report of an earlier version has no code. @param {any} entry */
+const reasonOf = (entry) => (entry.code ? t(`proof.reason.${entry.code}`, entry.values) : entry.reason);
+
 /** @param {{entry: any}} props */
 function ProofItem({ entry }) {
   const look = LOOKS[/** @type {keyof typeof LOOKS} */ (entry.outcome)] ?? "mark-soft";
@@ -42,7 +69,7 @@ function ProofItem({ entry }) {
       <span class="proof-question" lang=${languageOf(entry.question)}>${entry.question}</span>
       <span class="muted">${label("role", entry.role)}</span>
     </summary>
-    ${entry.reason && html`<p>${entry.reason}</p>`}
+    ${entry.reason && html`<p>${reasonOf(entry)}</p>`}
     <div class="before-after">
       <${Side} title=${t("proof.before")} answer=${entry.before} />
       <${Side} title=${t("proof.after")} answer=${entry.after} />
@@ -57,6 +84,9 @@ function Side({ title, answer }) {
     <p class="hint">${title}${answer?.status ? ` · ${label("answer_status", answer.status)}` : ""}</p>
     ${answer?.answer
       ? html`<${Answer} text=${answer.answer} sources=${sources} onCite=${(/** @type {any} */ source, /** @type {HTMLElement} */ button) => { panel.value = { source, sources, button }; }} />`
-      : html`<p class="muted">${t("proof.no_answer")}</p>`}
+      : sources.length
+        ? html`<p class="muted">${t("proof.not_written")}</p>
+          <ol>${sources.map((/** @type {any} */ source) => html`<li key=${source.n}>${source.title}: ${source.passage}</li>`)}</ol>`
+        : html`<p class="muted">${t("proof.no_answer")}</p>`}
   </div>`;
 }

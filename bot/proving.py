@@ -1,0 +1,178 @@
+"""What a proof needs of those who talk to people: how an answer's passages are chosen, what of an answer is lost with a
+passage, and which questions people got an answer to. Implements the protocols of knowledge.correcting.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import load_only
+
+from bot.answering import grounding, prompt
+from bot.tables import Answer, AnsweredQuestion, AnswerSource, Feedback
+from knowledge.correcting.matching import normal_form
+from knowledge.correcting.nearest import NearestQuestions
+from knowledge.correcting.proof import Found
+from knowledge.correcting.replay import Answered
+from knowledge.scoping import within
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from numpy.typing import NDArray
+    from sqlalchemy.orm import Session
+
+    from bot.answering.prompt import Selection
+    from knowledge.db import Database
+    from retrieval.embed import Embedder
+    from retrieval.passage import Hit
+    from retrieval.scope import Scope
+
+BATCH = 500  # below SQLite's limit of bound parameters
+LOOKED_THROUGH = 5_000  # nearest questions that are looked through for those inside the scope
+SPARE = 20  # more than are wanted are looked at, because some were asked in nearly the same words
+
+
+@dataclass(frozen=True, slots=True)
+class PromptReading:
+    """Reads as the prompt of an answer does."""
+
+    selection: Selection
+
+    @property
+    def depth(self) -> int:
+        return self.selection.depth
+
+    def choose(self, hits: Sequence[Hit]) -> Sequence[Hit]:
+        return prompt.choose(hits, self.selection)
+
+    def lost(self, answer: str, before: str, after: str) -> Sequence[str]:
+        return grounding.lost(answer, before, after)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """An answered question as it is ranked, before the whole answer is read."""
+
+    id: int
+    sha256: str
+    rating: str | None
+    cites: bool
+
+
+class StoredAnswers:
+    """The answers of all conversations, whoever asked. Called from several threads."""
+
+    def __init__(self, database: Database, embedder: Embedder) -> None:
+        self._database = database
+        self._questions = NearestQuestions(database, embedder, AnsweredQuestion.__table__)
+
+    def on_passages(self, passages: Collection[int], scope: Scope, *, without: Collection[str], most: int) -> Found:
+        ids = sorted(passages)
+        asked: dict[int, _Asked] = {}
+        with self._database.read() as session:
+            for start in range(0, len(ids), BATCH):
+                for row in session.execute(_given_from(ids[start : start + BATCH], scope)):
+                    known = asked.get(row.id)
+                    cites = bool(row.cites) or (known is not None and known.cites)
+                    asked[row.id] = _Asked(row.id, row.sha256, row.rating, cites)
+            ranked = sorted(asked.values(), key=lambda one: (one.rating != "up", not one.cites, -one.id))
+            chosen, left_out = _chosen(session, ranked, without, most)
+            return Found(tuple(chosen), left_out)
+
+    def nearest(self, vector: NDArray[Any], scope: Scope, *, without: Collection[str], most: int) -> Found:
+        waiting = self._questions.follow()
+        ranked = list(self._questions.ranked(vector))
+        wanted = most + len(without) + SPARE
+        with self._database.read() as session:
+            up = set(
+                session.scalars(_asked(scope).with_only_columns(AnsweredQuestion.id).where(Feedback.rating == "up"))
+            )
+            near_up = list(islice((id_ for id_ in ranked if id_ in up), wanted))
+            graded, _ = _chosen(session, _looked_up(session, near_up, scope), without, most // 2)
+            known = {*without, *(normal_form(one.question) for one in graded)}
+            near: list[_Asked] = []
+            for start in range(0, min(len(ranked), LOOKED_THROUGH), BATCH):
+                near += _looked_up(session, ranked[start : start + BATCH], scope)
+                if len(near) >= wanted:
+                    break
+            others, _ = _chosen(session, near[:wanted], known, most - len(graded))
+            different = sa.func.count(AnsweredQuestion.sha256.distinct())
+            right = _asked(scope).where(Feedback.rating.is_distinct_from("down"))
+            total = session.scalar(right.with_only_columns(different)) or 0
+            late = sorted(waiting)[-BATCH:]
+            unready = session.scalar(right.with_only_columns(different).where(AnsweredQuestion.id.in_(late))) or 0
+            left = max(0, total - len(graded) - len(others) - unready)
+            return Found((*graded, *others), {"limit": left, "waiting": unready})
+
+
+def _asked(scope: Scope) -> sa.Select[int, str, str]:
+    """(id, sha256, rating) of the questions whose answers were given from inside the scope."""
+    return (
+        sa.select(AnsweredQuestion.id, AnsweredQuestion.sha256, Feedback.rating)
+        .outerjoin(Feedback, Feedback.answer_id == AnsweredQuestion.answer_id)
+        .where(within(scope, AnsweredQuestion.collection))
+    )
+
+
+def _looked_up(session: Session, ids: Sequence[int], scope: Scope) -> list[_Asked]:
+    """The questions of these ids that are inside the scope, in this order; a deleted one is none."""
+    rows = {row.id: row for row in session.execute(_asked(scope).where(AnsweredQuestion.id.in_(ids)))}
+    return [_Asked(id_, rows[id_].sha256, rows[id_].rating, cites=True) for id_ in ids if id_ in rows]
+
+
+def _given_from(passages: Sequence[int], scope: Scope) -> sa.Select[Any, Any, Any, Any]:
+    return (
+        _asked(scope)
+        .add_columns(sa.func.max(AnswerSource.cited).label("cites"))
+        .join(AnswerSource, AnswerSource.answer_id == AnsweredQuestion.answer_id)
+        .where(AnswerSource.passage_id.in_(passages))
+        .group_by(AnsweredQuestion.id, AnsweredQuestion.sha256, Feedback.rating)
+    )
+
+
+def _chosen(
+    session: Session, ranked: Sequence[_Asked], without: Collection[str], most: int
+) -> tuple[list[Answered], dict[str, int]]:
+    """The first ``most`` of the ranked questions, each once, with their answers; and how many were left out."""
+    best: dict[str, _Asked] = {}
+    down = set()
+    for one in ranked:
+        if one.rating == "down":
+            down.add(one.sha256)
+        else:
+            best.setdefault(one.sha256, one)
+    candidates = list(best.values())
+    answers: list[Answered] = []
+    seen = set(without)
+    place = 0
+    while len(answers) < most and place < len(candidates):
+        batch = candidates[place : place + most + SPARE]
+        place += len(batch)
+        loaded = _load(session, [one.id for one in batch])
+        for number, one in enumerate(batch):
+            row = loaded.get(one.id)
+            question = row.condensed_question or row.question if row else ""
+            if row is None or normal_form(question) in seen:
+                continue
+            if len(answers) == most:
+                place -= len(batch) - number
+                break
+            seen.add(normal_form(question))
+            answers.append(
+                Answered(question, row.answer, tuple(row.sources), tuple(row.citations), graded=one.rating == "up")
+            )
+    return answers, {"limit": len(candidates) - place, "rated_down": len(down - best.keys())}
+
+
+def _load(session: Session, ids: Sequence[int]) -> dict[int, Answer]:
+    rows = session.execute(
+        sa.select(AnsweredQuestion.id, Answer)
+        .join(Answer, Answer.id == AnsweredQuestion.answer_id)
+        .options(load_only(Answer.question, Answer.condensed_question, Answer.answer, Answer.sources, Answer.citations))
+        .where(AnsweredQuestion.id.in_(ids))
+    )
+    return {row.id: row.Answer for row in rows}
