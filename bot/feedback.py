@@ -116,6 +116,7 @@ def rate_elsewhere(
             scope,
         )
         row.correction_id = correction.id
+        unanswered.adopt(session, correction, query)
     session.flush()
     return row
 

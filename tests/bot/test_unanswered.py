@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from bot import conversations, unanswered
+from bot import conversations, feedback, unanswered
+from bot.feedback import Said
 from bot.tables import Answer
 from knowledge.correcting import corrections
 from knowledge.errors import NotFound
@@ -150,6 +151,16 @@ def test_one_who_complains_brings_the_whole_group_into_the_queue(talk: Talk) -> 
     assert talk.rate(answer_id, "down", comment="I need to know.") == 1
     assert queue(talk) == [("queued", PETS, [PETS, DOGS])]
     assert talk.curation.item(1)["priority"] == "important"
+
+
+def test_one_who_complains_in_another_front_end_brings_it_into_the_queue(talk: Talk) -> None:
+    refuse(talk, DOGS)
+    compare(talk)
+    with talk.database.write() as session:
+        feedback.rate_elsewhere(
+            session, EVERYTHING, query=DOGS, response="?", said=Said("down"), user="u1", who="key shop"
+        )
+    assert queue(talk) == [("queued", DOGS, [DOGS, DOGS])]
 
 
 def test_a_question_that_is_in_the_queue_already_joins_it_at_once(talk: Talk) -> None:
