@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from knowledge import ingest, origins, put
-from knowledge.errors import Invalid, KnowledgeError, NotFound
+from knowledge.errors import Conflict, Invalid, KnowledgeError, NotFound
 from knowledge.ingest import FileResult, rejected
 from knowledge.load import SUFFIXES, CannotStart, Loader
+from knowledge.scoping import collections_of
 from knowledge.tables import Document, Job
-from retrieval.scope import EVERYTHING
+from retrieval.scope import EVERYTHING, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -104,9 +105,12 @@ def _file(
     if name in earlier:
         template = "Another file of this upload is named {name}, and that one was read. Rename one of them."
         return rejected(name, Invalid(template, code="upload_name_twice", name=name))
-    replace, actor = bool(payload.get("replace")), payload["actor"]
+    replace, actor, collection = bool(payload.get("replace")), payload["actor"], payload.get("collection")
+    scope = EVERYTHING if collection is None else Scope.of(collection)
     try:
-        new = ingest.read(loader, path, name, origins.UPLOAD, payload.get("collection"))
+        new = ingest.read(loader, path, name, origins.UPLOAD, collection)
+        if (result := _of_another_collection(database, name, new, scope)) is not None:
+            return result
         if not replace and (result := _would_replace(database, name, new)) is not None:
             return result
         result = ingest.store(database, embedder, name, new, actor=actor, revive=True)
@@ -115,8 +119,22 @@ def _file(
     except KnowledgeError as error:
         return rejected(name, error)
     if replace:
-        _retire_rest(database, name, {one.id for one in new}, actor)
+        _retire_rest(database, name, {one.id for one in new}, scope, actor)
     return result
+
+
+def _of_another_collection(
+    database: Database, name: str, new: list[put.NewDocument], scope: Scope
+) -> FileResult | None:
+    """Refuses a file whose documents have the ids of documents of another collection, and tells nothing of these."""
+    ids = [one.id for one in new]
+    with database.read() as session:
+        known = collections_of(session, ids)
+    taken = next((one for one in ids if one in known and known[one] not in scope), None)
+    if taken is None:
+        return None
+    template = "There is a document {document_id!r} in another collection. Choose another id."
+    return rejected(name, Conflict(template, code="document_in_other_collection", document_id=taken))
 
 
 def _would_replace(database: Database, name: str, new: list[put.NewDocument]) -> FileResult | None:
@@ -136,8 +154,9 @@ def _would_replace(database: Database, name: str, new: list[put.NewDocument]) ->
     return rejected(name, error, replaces=others[0])
 
 
-def _retire_rest(database: Database, name: str, ids: Collection[str], actor: str) -> None:
-    """Retires what a replaced file gave before and no longer gives: rows of a table, lines of JSONL."""
+def _retire_rest(database: Database, name: str, ids: Collection[str], scope: Scope, actor: str) -> None:
+    """Retires what a replaced file gave before and no longer gives: rows of a table, lines of JSONL; nothing of other
+    collections that has a file of this name, too."""
     document_id = f"{origins.UPLOAD}/{name}"
     with database.read() as session:
         standing = origins.live(session, origins.UPLOAD)
@@ -145,4 +164,4 @@ def _retire_rest(database: Database, name: str, ids: Collection[str], actor: str
         row = one.startswith(f"{document_id}#") and Path(one).suffix.lower() not in SUFFIXES  # no file of that name
         if (row or one == document_id) and one not in ids:
             with suppress(NotFound):
-                put.remove(database, one, EVERYTHING, actor=actor, reason="its file was replaced", keep_out=False)
+                put.remove(database, one, scope, actor=actor, reason="its file was replaced", keep_out=False)

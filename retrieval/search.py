@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from retrieval.passage import Passage
     from retrieval.scope import Scope
     from retrieval.snapshot import Snapshots
-    from retrieval.view import Part, View
+    from retrieval.view import Part, PassageIndex, PassageView
 
 
 _log = logging.getLogger(__name__)
@@ -129,7 +129,7 @@ class Searcher:
         """
         if k < 1:
             raise ValueError(f"a search for {k} passages finds nothing")
-        index = candidate.index if candidate else self.refresh()
+        index: PassageIndex = candidate.index if candidate else self.refresh()
         started = time.perf_counter()
         words = tokens(query)
         view = index.within(scope)
@@ -203,7 +203,7 @@ class Searcher:
         self._follower.close()
 
     def _part(
-        self, view: View, language: str | None, filters: Mapping[str, str], candidate: Candidate | None
+        self, view: PassageView, language: str | None, filters: Mapping[str, str], candidate: Candidate | None
     ) -> Part | None:
         spoken = {primary(one) for one in (language, filters.get(LANGUAGE)) if one is not None}
         if len(spoken) > 1:
@@ -243,7 +243,7 @@ def _fused(dense: list[tuple[int, float]], keyword: list[tuple[int, float]]) -> 
     return fuse([(DENSE_WEIGHT, [id_ for id_, _ in dense]), (KEYWORD_WEIGHT, [id_ for id_, _ in keyword])])
 
 
-def _coverage(view: View, words: Sequence[str], hits: Sequence[Hit]) -> float:
+def _coverage(view: PassageView, words: Sequence[str], hits: Sequence[Hit]) -> float:
     weights = view.rarity(words)
     whole = sum(weights.values())
     held = [set(tokens(hit.passage.indexed_text)) for hit in hits[:COVERAGE_HITS]]

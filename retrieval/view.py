@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from retrieval.keywords import SealedKeywords, Terms
+    from retrieval.scope import Scope
     from retrieval.vectors import SealedVectors
 
     Label = tuple[str, str]  # (collection, language)
@@ -64,6 +65,30 @@ class Part:
 
     sealed: NDArray[np.bool_]
     fresh: frozenset[int]
+
+
+class PassageView(Protocol):
+    """What a search needs of the rows inside a scope; see ``View``."""
+
+    def __len__(self) -> int: ...
+
+    def part(self, *, language: str | None = None, allowed: frozenset[int] | None = None) -> Part | None: ...
+
+    def dense(self, vector: NDArray[np.float32], k: int, part: Part | None = None) -> list[tuple[int, float]]: ...
+
+    def keyword(self, query: Sequence[str], k: int, part: Part | None = None) -> list[tuple[int, float]]: ...
+
+    def rarity(self, words: Iterable[str]) -> dict[str, float]: ...
+
+
+class PassageIndex(Protocol):
+    """What a search needs of an index: its place in the log, and the rows inside a scope. ``retrieval.index.Index`` is
+    one; an index of another kind, or in another process, would be another."""
+
+    @property
+    def seq(self) -> int: ...
+
+    def within(self, scope: Scope) -> PassageView: ...
 
 
 class View:

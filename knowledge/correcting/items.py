@@ -94,7 +94,7 @@ def item(session: Session, correction: Correction, scope: Scope, *, prompts: boo
         "snapshot": complaints[0][1] if complaints else None,
         "draft": correction.draft,
         "suggestions": suggestions(session, correction, complaints, confirmed, scope),
-        "proof": _proof(proof) if proof else None,
+        "proof": _proof(session, proof, scope) if proof else None,
         "published": _published(entry) if entry else None,
         "recheck": correction.recheck,
         "observations": observations.summary(session, correction.id),
@@ -253,7 +253,19 @@ def _complaint(complaint: Complaint, snapshot: Mapping[str, Any], confirmed: boo
     }
 
 
-def _proof(proof: Proof) -> dict[str, Any]:
+def _proof(session: Session, proof: Proof, scope: Scope) -> dict[str, Any]:
+    """A proof without the sources outside the scope: frozen answers may have some."""
+    shown: list[Any] = proof.report.get("items", [])
+    answers = [one[when] for one in shown for when in ("before", "after") if isinstance(one.get(when), dict)]
+    hidden = outside(session, {source["document_id"] for one in answers for source in one.get("sources") or ()}, scope)
+
+    def visible(answer: Any) -> Any:
+        if not isinstance(answer, dict) or not answer.get("sources"):
+            return answer
+        return {**answer, "sources": [source for source in answer["sources"] if source["document_id"] not in hidden]}
+
+    if hidden:
+        shown = [{**one, "before": visible(one.get("before")), "after": visible(one.get("after"))} for one in shown]
     return {
         "id": proof.id,
         "state": proof.state,
@@ -261,7 +273,7 @@ def _proof(proof: Proof) -> dict[str, Any]:
         "started_at": _time(proof.started_at),
         "finished_at": _time(proof.finished_at),
         "verdict": proof.report.get("verdict"),
-        "items": proof.report.get("items", []),
+        "items": shown,
         # None: made by a version that did not say so
         "replayed": proof.report.get("replayed"),
         "left_out": proof.report.get("left_out"),

@@ -150,6 +150,32 @@ def test_uploads_belong_to_a_collection_and_their_jobs_too(town: World) -> None:
     assert searched(other, query="percent") == {"bank", "upload/rates.txt"}
 
 
+@pytest.mark.parametrize("replace", ["false", "true"])
+def test_an_upload_meets_nothing_of_another_collection_that_has_its_name(town: World, replace: str) -> None:
+    desk, other = holder(town, "curator", "shop"), holder(town, "curator", "bank")
+
+    def upload(client: TestClient, *rows: str) -> dict[str, Any]:
+        text = "".join(f'{{"id": "{row}", "title": "{row}", "text": "Secret {row} of {row}."}}\n' for row in rows)
+        sent = {"files": ("rows.jsonl", text.encode(), "application/jsonl")}
+        job = client.post("/api/documents", files=sent, data={"replace": replace}).json()["job"]["id"]
+        town.work()
+        (result,) = client.get(f"/api/jobs/{job}").json()["files"]
+        found: dict[str, Any] = result
+        return found
+
+    assert upload(other, "b1", "b2")["state"] == "indexed"
+    mine = searched(other, query="Secret")
+    refused = upload(desk, "b1", "a1")
+    assert (refused["state"], refused.get("code"), refused.get("replaces")) == (
+        "rejected",
+        "document_in_other_collection",
+        None,
+    )
+    assert upload(desk, "a1")["state"] == "indexed"
+    assert upload(desk, "a2")["state"] == "indexed"
+    assert searched(other, query="Secret") == mine
+
+
 def test_people_without_an_account_see_what_the_settings_say(tmp_path: Path) -> None:
     chat = ScriptedChat(script=lambda _prompt: "It closes early [1].")
     with world(tmp_path, chat, visitor_collections=["shop", "main"]) as made:

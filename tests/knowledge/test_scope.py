@@ -232,6 +232,17 @@ def test_an_item_shows_no_source_outside_the_scope(shop: World) -> None:
     assert wide["snapshot"]["prompt"] == [{"role": "user", "content": "all passages"}]
 
 
+def test_a_proof_shows_no_source_outside_the_scope(shop: World) -> None:
+    """The frozen answer stood on both; the proof shows it beside the new one."""
+    number = complain(shop, QUESTION, "shoes", "books", cites=(1, 2))
+    shop.curation.draft(number, {"answer": "Shoes: 30 days."}, actor="ann")
+    shop.curation.prove(number)
+    shown = {scope: shop.desk(scope).item(number)["proof"]["items"][0] for scope in (SHOES, BOTH)}
+    assert [one["document_id"] for one in shown[SHOES]["before"]["sources"]] == ["shoes"]
+    assert [one["document_id"] for one in shown[BOTH]["before"]["sources"]] == ["shoes", "books"]
+    assert shown[SHOES]["after"] == shown[BOTH]["after"]
+
+
 def test_the_passages_that_a_scope_does_not_cover_are_no_suggestions(shop: World) -> None:
     snapshot = answered("shoes", "books", cites=(1, 2))
     snapshot["sources"][0]["passage"] = "Shoes may be kept for 14 days."

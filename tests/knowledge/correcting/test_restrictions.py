@@ -120,7 +120,7 @@ def test_one_that_is_about_no_document_is_inside_no_restriction_by_metadata(firm
 
 def test_a_proof_reads_what_a_restricted_question_would_read(firm: World) -> None:
     """The erratum that is only being tried out obeys filters like a published one."""
-    from knowledge.correcting import publish as publishing
+    from knowledge.correcting import publication as publishing
 
     with firm.database.write() as session:
         number = corrections.report(
@@ -134,8 +134,8 @@ def test_a_proof_reads_what_a_restricted_question_would_read(firm: World) -> Non
     firm.curation.draft(number, {"answer": "There are 30 days of leave."}, actor="ann")
     with firm.database.read() as session:
         correction = corrections.get(session, number, EVERYTHING)
-        publication = publishing.prepare(session, correction, firm.embedder)
-    candidate = firm.searcher.candidate(hide=publication.hidden, add=publication.shown)
+        planned = publishing.prepare(session, correction, firm.embedder)
+    candidate = firm.searcher.candidate(hide=planned.hidden, add=planned.shown)
     tried = [
         {
             hit.passage.document_id
