@@ -8,6 +8,7 @@ made from). An interrupted run goes on: what pip has downloaded and installed is
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
-PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "errata-stamp"
 MADE_FROM = ("requirements.lock", "pyproject.toml", "scripts/setup.py")
 NEEDED_GB = 3.0  # packages as installed, and pip's downloads beside them; with CUDA builds several more
@@ -115,11 +116,6 @@ def _say(text: str) -> None:
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
     """One set-up of this folder at a time; the lock goes with its process."""
-    try:
-        import fcntl
-    except ImportError:  # not on Windows
-        yield
-        return
     name = hashlib.sha256(str(ROOT).encode()).hexdigest()[:16]
     with (Path(tempfile.gettempdir()) / f"errata-setup-{os.getuid()}-{name}.lock").open("w") as lock:
         try:

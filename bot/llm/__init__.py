@@ -4,12 +4,12 @@ Knows nothing about retrieval, prompts, citations or the web. `factory.open_chat
 resolved model: llama.cpp for GGUF files, transformers for hub models and GPUs, any OpenAI-compatible server.
 `gate.Gate` lets callers in one by one.
 
-Besides LangChain's own `stop`, every engine takes these keyword arguments in `stream` and `invoke`:
+Every engine takes these keyword arguments in `stream` and `invoke` (and no stop sequences):
 
 - `stop_event`, a threading.Event: when it is set, generation stops and the stream ends with finish_reason "stopped"
 - `max_tokens`, `seed` and `temperature` (0 = always the likeliest token)
-- where the engine's `supports` names them: `response_format`, {"type": "json_schema", "json_schema": {"name": …,
-  "schema": {…}}}; `logprobs` and `top_logprobs`, which give response_metadata["logprobs"]["content"]
+- where the engine's `supports` names them: `logprobs` and `top_logprobs`, which give
+  response_metadata["logprobs"]["content"]
 
 Empty chunks are signs of life, such as each part of a prompt that was read. Closing the stream's generator stops the
 generation too. The last chunk carries `usage_metadata` (prompt and completion tokens) and response_metadata

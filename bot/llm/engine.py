@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from langchain_core.outputs import ChatResult
 
 OPTIONS = frozenset({"max_tokens", "temperature", "seed"})
-EXTRAS = frozenset({"response_format", "logprobs", "top_logprobs"})
+EXTRAS = frozenset({"logprobs", "top_logprobs"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +44,10 @@ class Request:
     """One generation."""
 
     messages: Sequence[BaseMessage]
-    stop: tuple[str, ...]
     max_tokens: int
     temperature: float
     seed: int
     stop_event: threading.Event | None = None
-    response_format: dict[str, Any] | None = None
     top_logprobs: int | None = None
 
 
@@ -63,7 +61,6 @@ class LocalChatModel(BaseChatModel):
 
     supports: ClassVar[frozenset[str]] = frozenset()
     keeps_beginnings: ClassVar[bool] = False  # what a prompt begins with is read once and kept
-    slots: int = 1  # generations at once
 
     @abstractmethod
     def _steps(self, request: Request) -> Iterator[Step]:
@@ -134,16 +131,16 @@ class LocalChatModel(BaseChatModel):
         given.pop("stream", None)
         if given.get("logprobs") is False:
             del given["logprobs"]
+        if stop:
+            raise Unsupported(f"{self.model} takes no stop sequences: leave them out.")
         refused = sorted(name for name in given if name not in OPTIONS and name not in (self.supports & EXTRAS))
         if refused:
             raise Unsupported(f"The engine of {self.model} does not know {', '.join(refused)}: leave it out.")
         return Request(
             messages=messages,
-            stop=tuple(stop or ()),
             max_tokens=given.get("max_tokens", self.max_tokens),
             temperature=given.get("temperature", self.temperature),
             seed=given.get("seed", self.seed),
             stop_event=stop_event,
-            response_format=given.get("response_format"),
             top_logprobs=given.get("top_logprobs", 0) if given.get("logprobs") else None,
         )

@@ -19,21 +19,18 @@ def open_chat_model(
     resolved: ResolvedModel,
     *,
     context: int = 4096,
-    slots: int | None = None,
+    slots: int = 2,
     threads: int | None = None,
     max_tokens: int = 512,
-    temperature: float = 0.0,
-    seed: int = 0,
-    device: str = "auto",
     api_key: str | None = None,
     timeout: float = 120.0,
 ) -> LocalChatModel:
     """The chat model. Loads nothing yet (see its `load`).
 
-    `context` is tokens per generation; `slots` generations at once (None = the engine's own default); `timeout`
+    `context` is tokens per generation; `slots` generations at once, where this process computes them; `timeout`
     seconds of silence.
     """
-    common = {"model": resolved.name, "max_tokens": max_tokens, "temperature": temperature, "seed": seed}
+    common = {"model": resolved.name, "max_tokens": max_tokens}
     if resolved.kind != "chat":
         raise CannotOpen(f"{resolved.name} is an embedding model: name a chat model.")
     if resolved.engine == "extractive":
@@ -43,13 +40,12 @@ def open_chat_model(
 
         assert resolved.base_url is not None
         secret = {"api_key": api_key} if api_key else {}
-        sized = {"slots": slots} if slots else {}
-        return RemoteChat(base_url=resolved.base_url, timeout=timeout, **secret, **sized, **common)
+        return RemoteChat(base_url=resolved.base_url, timeout=timeout, **secret, **common)
     assert resolved.path is not None
     if resolved.engine == "llamacpp":
         from bot.llm.llamacpp import LlamaCppChat
 
-        return LlamaCppChat(path=resolved.path, context=context, slots=slots or 2, threads=threads, **common)
+        return LlamaCppChat(path=resolved.path, context=context, slots=slots, threads=threads, **common)
     from bot.llm.transformers import TransformersChat
 
-    return TransformersChat(path=resolved.path, device=device, context=context, **common)
+    return TransformersChat(path=resolved.path, context=context, **common)

@@ -6,7 +6,7 @@ nearly free.
 
 Decisions, with what they cost:
 - The server object insists on listening somewhere. It gets a Unix socket in a private folder, removed as soon as it
-  is up, so that nothing can connect; where there are none (Windows), a loopback port with a random key.
+  is up, so that nothing can connect, and a random key besides.
 - llama.cpp notices that nobody wants a generation only between batches, so a batch is BATCH tokens: a stop during the
   reading of the prompt takes a few seconds at most, on a slow machine.
 """
@@ -16,7 +16,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -48,7 +47,7 @@ class LlamaCppChat(LocalChatModel):
     slots: int = 2
     threads: int | None = None
 
-    supports: ClassVar[frozenset[str]] = frozenset({"response_format", "logprobs", "top_logprobs"})
+    supports: ClassVar[frozenset[str]] = frozenset({"logprobs", "top_logprobs"})
     keeps_beginnings: ClassVar[bool] = True
 
     _lock: Any = PrivateAttr(default_factory=threading.Lock)
@@ -68,7 +67,7 @@ class LlamaCppChat(LocalChatModel):
         def produce(emit: Callable[[dict[str, Any]], bool]) -> None:
             try:
                 server.handle_chat_completions(body, lambda chunk: not emit(chunk))
-            except (ValueError, RuntimeError) as error:  # what llama.cpp finds wrong before it begins: a schema, say
+            except (ValueError, RuntimeError) as error:  # what llama.cpp finds wrong before it begins
                 raise GenerationFailed(f"{self.model} cannot do this: {error}") from error
 
         for chunk in pump(produce, stop=request.stop_event):
@@ -86,10 +85,6 @@ class LlamaCppChat(LocalChatModel):
             "stream_options": {"include_usage": True},
             "return_progress": True,  # a chunk after each batch of the prompt: the moments at which it can be stopped
         }
-        if request.stop:
-            body["stop"] = list(request.stop)
-        if request.response_format is not None:
-            body["response_format"] = request.response_format
         if request.top_logprobs is not None:
             body["logprobs"] = True
             body["top_logprobs"] = request.top_logprobs
@@ -149,8 +144,7 @@ def _open(path: Path, context: int, slots: int, threads: int | None) -> Any:
     parameters.ui = False
     parameters.api_keys = [secrets.token_urlsafe(32)]
     folder = tempfile.mkdtemp(prefix="errata-")
-    if sys.platform != "win32":
-        parameters.hostnames = [str(Path(folder) / "llama.sock")]
+    parameters.hostnames = [str(Path(folder) / "llama.sock")]
     try:
         return library.Server(parameters)
     except Exception as error:

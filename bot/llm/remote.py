@@ -26,8 +26,7 @@ NO_KEY = "none"  # the client insists on a key; servers on one's own machine ask
 
 
 class RemoteChat(LocalChatModel):
-    """A model behind `base_url` (which ends in the protocol's version, mostly /v1). `slots` is how many questions it
-    is sent at once.
+    """A model behind `base_url` (which ends in the protocol's version, mostly /v1).
 
     `timeout` is the longest silence in seconds, the reading of the prompt included: then the connection is closed.
     """
@@ -35,9 +34,8 @@ class RemoteChat(LocalChatModel):
     base_url: str
     api_key: SecretStr | None = None
     timeout: float = 120.0
-    slots: int = 8
 
-    supports: ClassVar[frozenset[str]] = frozenset({"response_format", "logprobs", "top_logprobs"})
+    supports: ClassVar[frozenset[str]] = frozenset({"logprobs", "top_logprobs"})
 
     _lock: Any = PrivateAttr(default_factory=threading.Lock)
     _client: Any = PrivateAttr(default=None)
@@ -71,10 +69,6 @@ class RemoteChat(LocalChatModel):
         }
         if not self.base_url.startswith(OPENAI):  # … which some local servers do not know, while OpenAI's refuses both
             options["extra_body"] = {"max_tokens": request.max_tokens}
-        if request.stop:
-            options["stop"] = list(request.stop)
-        if request.response_format is not None:
-            options["response_format"] = request.response_format
         if request.top_logprobs is not None:
             options["logprobs"] = True
             options["top_logprobs"] = request.top_logprobs

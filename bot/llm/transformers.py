@@ -16,20 +16,18 @@ from pydantic import PrivateAttr
 from bot.llm.engine import LocalChatModel, Request, Step
 from bot.llm.errors import CannotOpen, GenerationFailed, PromptTooLong
 from bot.llm.pump import pump
-from bot.llm.stopping import StopScanner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
 class TransformersChat(LocalChatModel):
-    """A chat model in transformers' folder form. `device` is `auto`, or what torch calls it (`cpu`, `cuda:0`, `mps`).
+    """A chat model in transformers' folder form, on a GPU where torch finds one.
 
     `context` limits the prompt and the answer together, in tokens; None = what the model was made for.
     """
 
     path: Path
-    device: str = "auto"
     context: int | None = None
 
     _lock: Any = PrivateAttr(default_factory=threading.Lock)
@@ -62,18 +60,14 @@ class TransformersChat(LocalChatModel):
             with self._busy:
                 _generate(tokenizer, model, inputs, request, budget, emit, counted)
 
-        scanner = StopScanner(request.stop)
         pieces = pump(produce, stop=request.stop_event)
         yield Step(prompt_tokens=prompt_tokens)
         for piece in pieces:
-            yield Step(text=scanner.feed(piece))
-            if scanner.stopped:
-                break
+            yield Step(text=piece)
         if request.stop_event is not None and request.stop_event.is_set():
             reason = "stopped"
         else:
-            yield Step(text=scanner.flush())
-            reason = "length" if counted[0] >= budget and not scanner.stopped else "stop"
+            reason = "length" if counted[0] >= budget else "stop"
         yield Step(completion_tokens=counted[0], finish_reason=reason)
 
     def _encode(self, tokenizer: Any, request: Request) -> Any:
@@ -89,17 +83,16 @@ class TransformersChat(LocalChatModel):
     def _opened(self) -> tuple[Any, Any]:
         with self._lock:
             if self._loaded is None:
-                self._loaded = _open(self.path, self.device)
+                self._loaded = _open(self.path)
             return self._loaded  # type: ignore[no-any-return]
 
 
-def _open(path: Path, device: str) -> tuple[Any, Any]:
+def _open(path: Path) -> tuple[Any, Any]:
     """(tokenizer, model). Raises CannotOpen."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     dtype = torch.float32 if device == "cpu" else "auto"
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)

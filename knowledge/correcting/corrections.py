@@ -105,7 +105,7 @@ class NewComplaint:
 
     question: str
     snapshot: Mapping[str, Any]
-    origin: str  # rated_down | unanswered | api | source_changed | curator
+    origin: str  # rated_down | unanswered | api | curator
     who: str
     reporter: str | None = None  # tells people apart where ``who`` does not; None: nobody knows who it was
     answer_id: str | None = None

@@ -78,12 +78,10 @@ def test_options_of_a_call_win_over_the_models_own() -> None:
     chat = Scripted(model="scripted", max_tokens=100, temperature=0.5, seed=3, script=(Step("a"),))
     event = threading.Event()
     chat.invoke("hi")
-    chat.invoke(
-        "hi", stop=["x"], max_tokens=5, temperature=0.0, seed=1, logprobs=True, top_logprobs=4, stop_event=event
-    )
-    fields = ("stop", "max_tokens", "temperature", "seed", "top_logprobs", "stop_event")
+    chat.invoke("hi", max_tokens=5, temperature=0.0, seed=1, logprobs=True, top_logprobs=4, stop_event=event)
+    fields = ("max_tokens", "temperature", "seed", "top_logprobs", "stop_event")
     seen = [tuple(getattr(request, field) for field in fields) for request in chat.requests]
-    assert seen == [((), 100, 0.5, 3, None, None), (("x",), 5, 0.0, 1, 4, event)]
+    assert seen == [(100, 0.5, 3, None, None), (5, 0.0, 1, 4, event)]
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bot.llm.pump import pump
-from bot.llm.stopping import StopScanner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,34 +109,3 @@ def test_the_programs_end_stops_the_producers_and_waits_for_them(tmp_path: Path)
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     assert subprocess.run([sys.executable, program], env=environment, timeout=30, check=False).returncode == 0
     assert (tmp_path / "finished").exists()
-
-
-@pytest.mark.parametrize(
-    ("pieces", "stop", "shown"),
-    [
-        (["one ", "two ", "three"], ["two"], "one "),
-        (["ab", "cEN", "Dxyz"], ["END"], "abc"),
-        (["abcEN", "x"], ["END"], "abcENx"),
-        (["abcEN"], ["END"], "abcEN"),
-        (["a", "b", "c"], [], "abc"),
-        (["a", "b", "c"], ["", "c"], "ab"),
-        (["回答。", "问", "题：更多"], ["问题："], "回答。"),
-        (["aab"], ["ab", "aa"], ""),
-    ],
-)
-def test_stop_scanner_shows_what_stands_before_the_first_stop(pieces: list[str], stop: list[str], shown: str) -> None:
-    scanner = StopScanner(stop)
-    assert "".join([*(scanner.feed(piece) for piece in pieces), scanner.flush()]) == shown
-
-
-@given(st.text("abc", max_size=30), st.lists(st.text("abc", min_size=1, max_size=4), max_size=3), st.data())
-def test_stop_scanner_does_not_depend_on_where_the_text_is_cut(text: str, stop: list[str], data: st.DataObject) -> None:
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=5)))
-    pieces = [text[first:last] for first, last in zip([0, *cuts], [*cuts, len(text)], strict=True)]
-    scanner = StopScanner(stop)
-    shown = "".join([*(scanner.feed(piece) for piece in pieces), scanner.flush()])
-    ends = [text.find(sequence) for sequence in stop if sequence in text]
-    # A sequence that becomes complete first ends the text, even if a longer one began before it.
-    assert text.startswith(shown)
-    assert scanner.stopped == bool(ends)
-    assert not any(sequence in shown for sequence in stop)

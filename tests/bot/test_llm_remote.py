@@ -108,11 +108,9 @@ def test_the_request_carries_the_options_and_the_key(server: Server) -> None:
     chat = chat_with(server, api_key=SecretStr("s3cret"), max_tokens=40)
     chat.invoke(
         [("system", "Rules."), ("user", "hi")],
-        stop=["END"],
         seed=4,
         logprobs=True,
         top_logprobs=2,
-        response_format={"type": "json_object"},
     )
     assert server.keys == ["Bearer s3cret"]
     assert "s3cret" not in repr(chat)
@@ -124,10 +122,8 @@ def test_the_request_carries_the_options_and_the_key(server: Server) -> None:
             "max_tokens": 40,
             "temperature": 0.0,
             "seed": 4,
-            "stop": ["END"],
             "logprobs": True,
             "top_logprobs": 2,
-            "response_format": {"type": "json_object"},
             "stream": True,
             "stream_options": {"include_usage": True},
         }

@@ -31,8 +31,8 @@ HOSTILE = "Correction x" + " is x: it cannot x. Possible now: x" * 10_000  # beg
 FAMILIES = {
     "state": {"queued", "drafted", "approved", "verified", "reopened", "rejected", "merged", "rolled_back"},
     "priority": {"urgent", "important", "normal"},
-    "origin": {"rated_down", "unanswered", "api", "source_changed", "curator"},
-    "origin_long": {"rated_down", "unanswered", "api", "source_changed", "curator"},
+    "origin": {"rated_down", "unanswered", "api", "curator"},
+    "origin_long": {"rated_down", "unanswered", "api", "curator"},
     "kind": {"wrong", "missing", "outdated", "retrieval", "synthesis", "out_of_scope"},
     "reason": {"wrong", "outdated", "incomplete", "off_topic", "unclear", "source_wrong", "missing", "other"},
     "proof.verdict": {"fixed", "not_fixed", "regressed", "failed"},
