@@ -73,8 +73,8 @@ class World:
     def _assemble(self) -> None:
         self.source = KnowledgeLog(self.database, self.embedder.fingerprint)
         self.searcher = Searcher(self.source, self.embedder)
-        answers = StoredAnswers(self.database, self.embedder)
-        self._tools = Tools.of(self.database, self.source, self.searcher, self.embedder, FirstHits(self), answers)
+        self.answers = StoredAnswers(self.database, self.embedder)
+        self._tools = Tools.of(self.database, self.source, self.searcher, self.embedder, FirstHits(self), self.answers)
         self.curation = self.desk(EVERYTHING)
 
     def desk(self, scope: Scope) -> Curation:
