@@ -242,7 +242,13 @@ class Parts:
             give_up(self.database, payload)
 
         after = {INGEST: discard_upload, RECHECK: note_unchecked}
-        return Worker(self.database, self._handlers(), after=after)
+        return Worker(self.database, self._handlers(), after=after, spare=self._embed_questions)
+
+    def _embed_questions(self) -> bool:
+        """Embeds some of the questions that proofs will look through; False when all are."""
+        from bot.proving import embed_questions
+
+        return embed_questions(self.database, self.embedder) > 0
 
     def _handlers(self) -> dict[str, Handler]:
         from bot import unanswered

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+SPARE_SECONDS = 30.0  # between looks for work that nobody waits for
+BREATH_SECONDS = 0.5  # between two pieces of it: people's questions need the processor
 POLL_SECONDS = 1.0  # how long a job written by another process may wait; our own requests wake the worker
 
 
@@ -47,8 +49,15 @@ class Worker:
     """``start`` runs it in the background, ``wake`` tells it of work, ``stop`` ends it after the present jobs."""
 
     def __init__(
-        self, database: Database, handlers: Mapping[str, Handler], *, after: Mapping[str, After] | None = None
+        self,
+        database: Database,
+        handlers: Mapping[str, Handler],
+        *,
+        after: Mapping[str, After] | None = None,
+        spare: Callable[[], bool] | None = None,
     ) -> None:
+        """``spare``: does a little of the work that nobody waits for; False when there is none."""
+        self._spare = spare
         self._database = database
         self._handlers = handlers
         self._after = after or {}
@@ -59,6 +68,10 @@ class Worker:
     def start(self) -> None:
         for kind in self._handlers:
             thread = threading.Thread(target=self._run, args=(kind,), name=f"worker-{kind}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+        if self._spare is not None:
+            thread = threading.Thread(target=self._run_spare, args=(self._spare,), name="worker-spare", daemon=True)
             self._threads.append(thread)
             thread.start()
 
@@ -105,3 +118,12 @@ class Worker:
             if not busy:
                 wake.wait(POLL_SECONDS)
                 wake.clear()
+
+    def _run_spare(self, spare: Callable[[], bool]) -> None:
+        pause = BREATH_SECONDS
+        while not self._stopping.wait(pause):
+            try:
+                pause = BREATH_SECONDS if spare() else SPARE_SECONDS
+            except Exception as error:  # noqa: BLE001 - e.g. an embedding model that is missing: try again
+                log.error("spare_work_failed", error=type(error).__name__, detail=str(error)[:500])
+                pause = SPARE_SECONDS

@@ -364,6 +364,8 @@ def _show_proof(proof: dict[str, Any]) -> None:
         say(f"  {one['outcome']:<10} {one['role']:<11} {one['question']}")
         if one.get("reason"):
             say(f"             {one['reason']}")
+    for part in proof["left_out"] or ():
+        say(f"  not replayed: {part['count']} {part['role']} ({part['reason']})")
 
 
 def _json_list(path: Path) -> list[Any]:

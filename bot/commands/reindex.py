@@ -14,6 +14,7 @@ LABELS = {
     "save": "Saving a snapshot",
 }
 COUNTED = ("embed", "build")
+QUESTIONS = 200  # that proofs look through, embedded in one go
 
 
 def reindex() -> None:
@@ -25,6 +26,7 @@ def reindex() -> None:
     Exit code 0: done; 1: not done, with the reason.
     """
     with open_parts() as parts:
+        from bot.proving import embed_questions
         from knowledge.reindex import reindex as rebuild
 
         started = time.monotonic()
@@ -36,6 +38,8 @@ def reindex() -> None:
                     steps.update(LABELS[step], at if counted else 0, total if counted else 0)
 
             done = rebuild(parts.database, parts.embedder, parts.settings.snapshots, on_progress=show)
+            while embed_questions(parts.database, parts.embedder, most=QUESTIONS):
+                pass
         say(
             f"Index rebuilt: {done.passages} passages at step {done.seq} of the log, {done.embedded} embedded, "
             f"{done.reused} vectors reused, {time.monotonic() - started:.1f} s."

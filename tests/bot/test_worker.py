@@ -185,3 +185,20 @@ def test_a_started_worker_is_woken_and_stops_after_its_job(database: Database) -
     stopping.join()
     assert told(database, job_id)[0] == "done"
     assert told(database, second)[0] == "queued"
+
+
+def test_work_that_nobody_waits_for_is_done_in_pieces_until_there_is_none(database: Database) -> None:
+    left = [3]
+    done = threading.Event()
+
+    def spare() -> bool:
+        left[0] -= 1
+        if left[0] == 0:
+            done.set()
+        return left[0] > 0
+
+    worker = Worker(database, {}, spare=spare)
+    worker.start()
+    assert done.wait(10)
+    worker.stop(timeout=5)
+    assert left == [0]

@@ -1,5 +1,4 @@
-"""What a proof replays of the answers that people got, what it leaves out, and how it follows what others write.
-"""
+"""What a proof replays of the answers that people got, what it leaves out, and how it follows what others write."""
 
 from __future__ import annotations
 
@@ -9,6 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from bot.proving import embed_questions
 from bot.tables import Answer, AnsweredQuestion, AnswerSource, Conversation, Feedback
 from knowledge.correcting.nearest import fill
 from knowledge.db import utc_now
@@ -269,6 +269,9 @@ def test_a_proof_costs_no_more_with_ten_thousand_golden_questions(world: World) 
     world.curation.prove(correction_id)
     few = cost_of_a_proof(world, correction_id)
     many_golden(world, 10_000)
+    asked = world.embedder.embedded
+    assert embed_questions(world.database, world.embedder) == 0  # all have their vectors
+    assert world.embedder.embedded == asked
     first = cost_of_a_proof(world, correction_id)
     assert first == few == cost_of_a_proof(world, correction_id)
     left_out = world.curation.item(correction_id)["proof"]["left_out"]
