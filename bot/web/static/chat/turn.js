@@ -60,7 +60,10 @@ function Progress({ turn }) {
   const { status, position, problem, text, silent } = turn.value;
   if (silent && isRunning(status) && status !== "queued") return html`<p class="progress">${t("turn.silent", silent)}</p>`;
   if (status === "waiting") return html`<p class="progress">${t("turn.waiting")}</p>`;
-  if (status === "searching") return html`<p class="progress">${t("turn.searching", { n: turn.value.sources.length })}</p>`;
+  if (status === "searching") {
+    const n = turn.value.sources.length;
+    return html`<p class="progress">${n > 0 ? t("turn.searching", { n }) : t("turn.waiting")}</p>`;
+  }
   if (status === "queued") return html`<p class="progress">${position ? t("turn.queued", { position }) : t("turn.queued_somewhere")}</p>`;
   if (status === "stopped") return html`<${Stopped} turn=${turn} />`;
   if (status === "busy") return html`<${Busy} turn=${turn} />`;

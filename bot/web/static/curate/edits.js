@@ -17,7 +17,7 @@ export function Edits() {
   const open = suggested.filter((edit) => !edits.some((own) => own.document_id === edit.document_id && own.find === edit.find));
   const locked = !editable.value;
   return html`<div class="edits">
-    ${edits.length === 0 && open.length === 0 && html`<p class="muted">${t("edits.none")}</p>`}
+    ${edits.length === 0 && (locked || open.length === 0) && html`<p class="muted">${t("edits.none")}</p>`}
     ${edits.map((edit, index) => html`<${EditCard} key=${`${edit.document_id}-${edit.find}`} edit=${edit} locked=${locked}
       onChange=${(/** @type {Edit} */ next) => change({ edits: edits.map((own, at) => (at === index ? next : own)) })}
       onRemove=${() => change({ edits: edits.filter((_, at) => at !== index) })} />`)}
@@ -65,7 +65,7 @@ export function Superseded() {
   const open = conflicts.filter((entry) => !supersedes.some((own) => same(own, entry)));
   const locked = !editable.value;
   return html`<div class="superseding">
-    ${supersedes.length === 0 && open.length === 0 && html`<p class="muted">${t("supersede.none")}</p>`}
+    ${supersedes.length === 0 && (locked || open.length === 0) && html`<p class="muted">${t("supersede.none")}</p>`}
     ${supersedes.map((entry, index) => html`<div key=${`${entry.document_id}-${index}`} class="edit-card is-accepted">
       <p class="edit-head"><span>${entry.title ?? titles.value[entry.document_id] ?? titleFromSnapshot(entry.document_id)}</span>
         ${entry.passage == null && html`<span class="mark mark-soft">${t("supersede.whole")}</span>`}
