@@ -63,7 +63,10 @@ def message(code: str | None, values: Mapping[str, object], english: str, langua
     if template is None:
         return translated(english, language)
     names = catalogue(LOCALES["zh"])
-    return template.format(**{name: names.get(f"{name}.{value}", value) for name, value in values.items()})
+    try:
+        return template.format(**{name: names.get(f"{name}.{value}", value) for name, value in values.items()})
+    except (LookupError, ValueError):  # stored by an earlier version, which had other values
+        return english
 
 
 @cache

@@ -55,7 +55,11 @@ def install(
     # others may have come or gone.
     expected = replace(a_plan.seen, edits=tuple(sorted((*a_plan.kept, *a_plan.broken, *added_edits))))
     if see(session, a_plan.document_id) != expected:
-        raise Stale(f"Document {a_plan.document_id!r} was changed by somebody else meanwhile. Look at it again.")
+        raise Stale(
+            "Document {document_id!r} was changed by somebody else meanwhile. Look at it again.",
+            code="document_changed",
+            document_id=a_plan.document_id,
+        )
     document = session.get(Document, a_plan.document_id)
     if document is None:
         document = Document(

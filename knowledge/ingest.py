@@ -253,8 +253,7 @@ def _refusal(folder: _Folder, limit: int) -> Invalid | None:
 
 
 def _why(error: ErrataError) -> dict[str, Any]:
-    values = {key: value if isinstance(value, int) else str(value) for key, value in error.values.items()}
-    return {"reason": str(error), "code": error.code, "values": values}
+    return {"reason": str(error), "code": error.code, "values": error.stored_values()}
 
 
 def _kept_out(kept: Sequence[Stored], total: int) -> dict[str, Any]:

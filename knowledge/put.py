@@ -161,7 +161,11 @@ def _refuse_outside(session: Session, document_id: str, scope: Scope) -> None:
 def refuse_erratum(document_id: str) -> None:
     """The documents that corrections publish change with their corrections only. Raises Invalid."""
     if is_erratum_id(document_id):
-        raise Invalid(f"{document_id!r} is the name of a correction's erratum: change or roll back the correction.")
+        raise Invalid(
+            "{document_id!r} is the name of a correction's erratum: change or roll back the correction.",
+            code="erratum_not_yours",
+            document_id=document_id,
+        )
 
 
 def _kept_out(session: Session, ids: Sequence[str]) -> dict[str, Stored]:
@@ -184,7 +188,11 @@ def _store(session: Session, plans: Sequence[Plan], fingerprint: str, actor: str
     for plan in plans:
         if plan.unchanged:
             if versions.see(session, plan.document_id) != plan.seen:
-                raise Stale(f"Document {plan.document_id!r} was changed meanwhile.")
+                raise Stale(
+                    "Document {document_id!r} was changed by somebody else meanwhile. Look at it again.",
+                    code="document_changed",
+                    document_id=plan.document_id,
+                )
             assert plan.seen.current_version is not None
             stored.append(Stored(plan.document_id, plan.seen.current_version, changed=False))
         else:

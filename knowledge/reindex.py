@@ -92,7 +92,9 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise Running("Another reindex is running on this data folder. Wait until it ends.") from None
+        raise Running(
+            "Another reindex is running on this data folder. Wait until it ends.", code="reindex_running"
+        ) from None
     try:
         yield
     finally:
@@ -145,7 +147,9 @@ def build(database: Database, embedder: Embedder, on_progress: Progress) -> Inde
         _compare(index.ids().tolist(), live)
         on_progress("compare", 1, 1)
         return index.compacted()
-    raise KnowledgeError("Documents keep changing faster than the index can be compared. Run this again later.")
+    raise KnowledgeError(
+        "Documents keep changing faster than the index can be compared. Run this again later.", code="reindex_overtaken"
+    )
 
 
 def _missing(fingerprint: str) -> sa.Select[int]:
@@ -198,9 +202,14 @@ def _compare(found: list[int], live: list[int]) -> None:
         return
     missing, surplus = sorted(set(live) - set(found)), sorted(set(found) - set(live))
     raise MismatchError(
-        f"The log and the passages of the database disagree: {len(missing)} passage(s) are live and not in the log "
-        f"({_some(missing)}), {len(surplus)} are in the log and not live ({_some(surplus)}). "
-        "Restore the database from a backup, and report this: it must not happen."
+        "The log and the passages of the database disagree: {missing} passage(s) are live and not in the "
+        "log ({missing_ids}), {surplus} are in the log and not live ({surplus_ids}). Restore the "
+        "database from a backup, and report this: it must not happen.",
+        code="log_mismatch",
+        missing=len(missing),
+        missing_ids=_some(missing),
+        surplus=len(surplus),
+        surplus_ids=_some(surplus),
     )
 
 
@@ -217,7 +226,11 @@ def _replace_snapshots(folder: Path, index: Index) -> Path:
         written = Snapshots(aside).save(index)
         back = Snapshots(aside).load_newest(index.fingerprint)
         if back is None or back.digests() != index.digests():
-            raise KnowledgeError(f"The snapshot written to {aside} reads back differently. Check the disk.")
+            raise KnowledgeError(
+                "The snapshot written to {aside} reads back differently. Check the disk.",
+                code="snapshot_misread",
+                aside=aside,
+            )
         model = written.name.rsplit("-", 2)[0]
         for old in folder.glob(f"{model}-*"):
             going = old.with_name(f"removing-{old.name}")

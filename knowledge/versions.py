@@ -241,18 +241,33 @@ def embed(session: Session, plans: Sequence[Plan], embedder: Embedder) -> list[P
 
 def _check_input(document_id: str, content: Content) -> None:
     if not document_id or len(document_id) > MAX_ID or not document_id.isprintable():
-        raise Invalid(f"A document id is 1 to {MAX_ID} printable characters.")
+        raise Invalid("A document id is 1 to {limit} printable characters.", code="document_id_invalid", limit=MAX_ID)
     if not content.text.strip():
-        raise Invalid(f"Document {document_id!r} has no text.")
+        raise Invalid("Document {document_id!r} has no text.", code="document_empty", document_id=document_id)
     if len(content.text) > MAX_TEXT:
-        raise Invalid(f"Document {document_id!r} has {len(content.text):,} characters; at most {MAX_TEXT:,}: split it.")
+        raise Invalid(
+            "Document {document_id!r} has {length:,} characters; at most {limit:,}: split it.",
+            code="document_too_long",
+            document_id=document_id,
+            length=len(content.text),
+            limit=MAX_TEXT,
+        )
     if len(content.title) > MAX_TITLE:
-        raise Invalid(f"The title of {document_id!r} is longer than {MAX_TITLE:,} characters.")
+        raise Invalid(
+            "The title of {document_id!r} is longer than {limit:,} characters.",
+            code="document_title_too_long",
+            document_id=document_id,
+            limit=MAX_TITLE,
+        )
     for value in (document_id, content.title, content.text, content.url or ""):
         try:
             value.encode("utf-8")
         except UnicodeEncodeError:
-            raise Invalid(f"Document {document_id!r} contains half a character (a lone surrogate).") from None
+            raise Invalid(
+                "Document {document_id!r} contains half a character (a lone surrogate).",
+                code="document_half_character",
+                document_id=document_id,
+            ) from None
 
 
 def _with_plain_line_ends(text: str) -> str:

@@ -30,6 +30,10 @@ class ErrataError(Exception):
             self.code = code
         super().__init__(template.format(**values) if code is not None else template)
 
+    def stored_values(self) -> dict[str, str | int | float]:
+        """The values as JSON has them: numbers stay numbers, because templates format them; all others become text."""
+        return {name: value if isinstance(value, int | float) else str(value) for name, value in self.values.items()}
+
 
 class RetrievalError(ErrataError):
     """Anything that retrieval refuses to do."""

@@ -25,8 +25,8 @@ def check(data: bytes, limits: Limits, *, kind: str) -> None:
     """Raises Unsupported, Protected, Damaged or TooLarge unless the content is a harmless package of XML."""
     if data.startswith(_OLD_OFFICE):
         if "EncryptedPackage".encode("utf-16-le") in data:
-            raise Protected("The file is protected by a password. Save it without one.")
-        raise Unsupported(f"The file is of the old Office format. Save it as {kind}.")
+            raise Protected("The file is protected by a password. Save it without one.", code="file_locked")
+        raise Unsupported("The file is of the old Office format. Save it as {kind}.", code="file_old_office", kind=kind)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as package:
             members = package.infolist()
@@ -35,25 +35,39 @@ def check(data: bytes, limits: Limits, *, kind: str) -> None:
                 if member.filename.lower().endswith((".xml", ".rels")):
                     _check_prolog(package, member)
     except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, OSError, ValueError, NotImplementedError) as error:
-        raise Damaged(f"The file is no {kind} or is damaged ({error}). Save it anew.") from None
+        raise Damaged(
+            "The file is no {kind} or is damaged ({reason}). Save it again.",
+            code="file_damaged",
+            kind=kind,
+            reason=error,
+        ) from None
 
 
 def _check_sizes(members: list[zipfile.ZipInfo], limits: Limits) -> None:
     if len(members) > limits.members:
-        raise TooLarge(f"The file holds {len(members):,} parts; the limit is {limits.members:,}.")
+        raise TooLarge(
+            "The file holds {parts:,} parts; the limit is {limit:,}.",
+            code="file_many_parts",
+            parts=len(members),
+            limit=limits.members,
+        )
     unpacked = sum(member.file_size for member in members)
     if unpacked > limits.unpacked_bytes:
         raise TooLarge(
-            f"The file unpacks to {unpacked / 1e6:,.0f} MB; the limit is {limits.unpacked_bytes / 1e6:,.0f} MB."
-            " Split it into smaller files."
+            "The file unpacks to {size:,.0f} MB; the limit is {limit:,.0f} MB. Split it into smaller files.",
+            code="file_unpacked_size",
+            size=unpacked / 1e6,
+            limit=limits.unpacked_bytes / 1e6,
         )
     for member in members:
         if member.flag_bits & 0x1:
-            raise Protected("The file is protected by a password. Save it without one.")
+            raise Protected("The file is protected by a password. Save it without one.", code="file_locked")
         if member.file_size > max(RATIO_FROM_BYTES, limits.unpacked_ratio * member.compress_size):
             raise TooLarge(
-                "A part of the file unpacks to more than"
-                f" {limits.unpacked_ratio} times its size: this is how files are built that choke their readers."
+                "A part of the file unpacks to more than {factor} times its size. Only files that are made to stop "
+                "programs do that, so it is not read.",
+                code="file_bomb",
+                factor=limits.unpacked_ratio,
             )
 
 
@@ -73,12 +87,18 @@ def _check_prolog(package: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
     except _EnoughError:
         return
     except expat.ExpatError as error:
-        raise Damaged(f"A part of the file is no XML ({error}). Save it anew from the program that made it.") from None
-    raise Damaged("A part of the file begins with nothing that an office program writes.")
+        raise Damaged(
+            "A part of the file is no XML ({reason}). Save it again from the program that made it.",
+            code="file_part_no_xml",
+            reason=error,
+        ) from None
+    raise Damaged("A part of the file does not begin as office programs write it.", code="file_part_foreign")
 
 
 def _refuse(*_declaration: object) -> None:
-    raise Damaged("The file declares XML entities, which no office program does. It is not opened.")
+    raise Damaged(
+        "The file declares XML entities, which no office program does. It is not opened.", code="file_entities"
+    )
 
 
 def _stop(*_element: object) -> None:

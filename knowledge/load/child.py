@@ -76,36 +76,53 @@ def documents(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument
     except MemoryError:
         raise _too_much(limits) from None
     except RecursionError:
-        raise Damaged("The file is nested too deeply to be read. Save it anew from the program that made it.") from None
+        raise Damaged(
+            "The file is nested too deeply to be read. Save it again from the program that made it.",
+            code="file_nesting",
+        ) from None
     except (ImportError, SyntaxError) as error:
         raise CannotStart(
-            f"A part of Errata that reads such files is missing or broken ({error}). Install Errata anew."
+            "A part of Errata that reads such files is missing or broken ({problem}). Install Errata again.",
+            code="reader_broken",
+            problem=error,
         ) from error
     except Exception as error:  # third-party parsers raise anything on broken input
         if is_bounded() and peak_bytes("VmPeak:") > FULL_SHARE * limits.memory_bytes:  # and when memory runs out
             raise _too_much(limits) from error
         reason = f"{type(error).__name__}: {error}"[:200]
         raise Damaged(
-            f"The file is damaged or not what its name says ({reason}). Save it anew from the program that made it."
+            "The file is damaged or not what its name says ({reason}). Save it again from the program that made it.",
+            code="file_false_name",
+            reason=reason,
         ) from error
 
 
 def _too_much(limits: Limits) -> TooLarge:
-    return TooLarge(f"Reading the file takes more than {limits.memory_bytes // 1_000_000:,} MB of memory. Split it.")
+    return TooLarge(
+        "Reading the file takes more than {limit:,} MB of memory. Split it.",
+        code="file_memory",
+        limit=limits.memory_bytes // 1_000_000,
+    )
 
 
 def read(file: int, limits: Limits) -> bytes:
     """The whole content. Raises Changed when somebody writes to the file meanwhile, TooLarge."""
     before = os.fstat(file)
     if before.st_size > limits.file_bytes:
-        raise TooLarge(f"The file has more than {limits.file_bytes / 1e6:,.1f} MB. Split it into smaller files.")
+        raise TooLarge(
+            "The file has more than {limit:,.1f} MB. Split it into smaller files.",
+            code="file_too_large_to_read",
+            limit=limits.file_bytes / 1e6,
+        )
     parts, size = [], 0
     while size <= before.st_size and (part := os.pread(file, before.st_size + 1 - size, size)):
         parts.append(part)
         size += len(part)
     after = os.fstat(file)
     if size != before.st_size or (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
-        raise Changed("The file changed while it was being read. Try again when it is no longer written to.")
+        raise Changed(
+            "The file changed while it was being read. Try again when it is no longer written to.", code="file_changing"
+        )
     return b"".join(parts)
 
 
@@ -129,7 +146,9 @@ def parser(suffix: str) -> Parse:
         case ".jsonl" | ".ndjson" | ".json":
             from knowledge.load.jsonl import parse
         case _:
-            raise Unsupported(f"Files of type {suffix or '(no suffix)'} cannot be read.")
+            raise Unsupported(
+                "Files of type {suffix} cannot be read.", code="file_type_unread", suffix=suffix or "(no suffix)"
+            )
     return parse
 
 

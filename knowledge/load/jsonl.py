@@ -27,7 +27,12 @@ def parse(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
     for place, number, value in objects:
         document = records.document(_fields(value, place), place, f"row-{number}")
         if document is None:
-            raise Damaged(f"There is no text on {place}: an object needs text, content or answer, as in {EXAMPLE}")
+            raise Damaged(
+                "There is no text on {place}: an object needs text, content or answer, as in {example}",
+                code="json_without_text",
+                place=place,
+                example=EXAMPLE,
+            )
         yield document
 
 
@@ -43,7 +48,11 @@ def _objects(text: str) -> Iterator[tuple[str, int, Any]]:
     if isinstance(whole, dict):
         whole = next((whole[key] for key in _WRAPPERS if isinstance(whole.get(key), list)), [whole])
     if not isinstance(whole, list):
-        raise Damaged(f'The file must hold an array of documents or {{"documents": […]}}, each as {EXAMPLE}')
+        raise Damaged(
+            'The file must hold an array of documents or {{"documents": […]}}, each as {example}',
+            code="json_no_list",
+            example=EXAMPLE,
+        )
     for number, value in enumerate(whole, start=1):
         yield f"object {number:,}", number, value
 
@@ -52,18 +61,32 @@ def _value(text: str, place: str) -> Any:
     try:
         return json.loads(text)
     except RecursionError:
-        raise Damaged(f"The JSON on {place} is nested too deeply.") from None
+        raise Damaged("The JSON on {place} is nested too deeply.", code="json_nesting", place=place) from None
     except json.JSONDecodeError as error:
         where = place if error.lineno == 1 else f"line {error.lineno:,}"
-        raise Damaged(f"There is no valid JSON on {where}, at character {error.colno:,}: {error.msg}.") from None
+        raise Damaged(
+            "There is no valid JSON on {place}, at character {column:,}: {problem}.",
+            code="json_invalid_at",
+            place=where,
+            column=error.colno,
+            problem=error.msg,
+        ) from None
     except ValueError as error:  # a number of thousands of digits
-        raise Damaged(f"The JSON on {place} cannot be read: {error}.") from None
+        raise Damaged(
+            "The JSON on {place} cannot be read: {problem}.", code="json_unreadable", place=place, problem=error
+        ) from None
 
 
 def _fields(value: Any, place: str) -> Mapping[str, str]:
     """The object's fields as strings. ``metadata`` is flattened into them; nulls are left out."""
     if not isinstance(value, dict):
-        raise Damaged(f"There is no JSON object on {place}, but {type(value).__name__}. Expected {EXAMPLE}")
+        raise Damaged(
+            "There is no JSON object on {place}, but {kind}. Expected {example}",
+            code="json_no_object",
+            place=place,
+            kind=type(value).__name__,
+            example=EXAMPLE,
+        )
     metadata = value.get("metadata")
     flat = {**metadata, **value} if isinstance(metadata, dict) else value
     return {

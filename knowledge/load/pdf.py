@@ -67,14 +67,19 @@ def parse(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
                 blank.append(number)
         characters += sum(len(line.text) for line in found)
         if characters > limits.document_characters:
-            raise TooLarge(f"The file has more than {limits.document_characters:,} characters. Split it.")
+            raise TooLarge(
+                "The file has more than {limit:,} characters. Split it.",
+                code="file_characters",
+                limit=limits.document_characters,
+            )
         pages.append(found)
     if len(broken) == len(pages):
-        raise Damaged("No page of the file can be read. Print it to a new PDF.")
+        raise Damaged("No page of the file can be read. Print it to a new PDF.", code="pdf_unreadable")
     if characters < FEW_CHARACTERS * len(pages) and any(map(_has_picture, reader.pages[:PICTURE_PAGES])):
         raise Empty(
-            "The file has no text, only pictures of pages (a scan). Run a text recognition (OCR) over it first,"
-            " for example with ocrmypdf."
+            "The file has no text, only pictures of pages (a scan). Run a text recognition (OCR) over it "
+            "first, for example with ocrmypdf.",
+            code="file_scan",
         )
     metadata = {"pages": str(len(pages))}
     if blank:
@@ -92,18 +97,30 @@ def _open(data: bytes, limits: Limits) -> PdfReader:
     try:
         reader = PdfReader(io.BytesIO(data))
         if reader.is_encrypted and not reader.decrypt(""):
-            raise Protected("The file is protected by a password. Save it without one.")
+            raise Protected("The file is protected by a password. Save it without one.", code="file_locked")
         tree: Any = reader.root_object["/Pages"]
         told = tree.get("/Count")  # known in a moment; counting the pages takes seconds
         count = told if isinstance(told, int) and told > limits.pages else reader.get_num_pages()
     except (DependencyError, FileNotDecryptedError, NotImplementedError):
-        raise Protected("The file is encrypted in a way that cannot be read. Print it to a new PDF.") from None
+        raise Protected(
+            "The file is encrypted in a way that cannot be read. Print it to a new PDF.", code="pdf_encrypted"
+        ) from None
     except PyPdfError as error:
-        raise Damaged(f"The file is no PDF or is damaged ({error}). Save it anew.") from None
+        raise Damaged(
+            "The file is no {kind} or is damaged ({reason}). Save it again.",
+            code="file_damaged",
+            kind="PDF",
+            reason=error,
+        ) from None
     if count > limits.pages:
-        raise TooLarge(f"The file has {count:,} pages; the limit is {limits.pages:,}. Split it into smaller files.")
+        raise TooLarge(
+            "The file has {count:,} pages; the limit is {limit:,}. Split it into smaller files.",
+            code="pdf_pages",
+            count=count,
+            limit=limits.pages,
+        )
     if not count:
-        raise Damaged("The file has no pages.")
+        raise Damaged("The file has no pages.", code="pdf_without_pages")
     return reader
 
 

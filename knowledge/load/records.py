@@ -77,9 +77,20 @@ class Records:
         if given := known.get("id"):
             key = line(given)
             if not key or len(key) > KEY_CHARACTERS:
-                raise Damaged(f"The id on {place} must have 1 to {KEY_CHARACTERS} characters.")
+                raise Damaged(
+                    "The id on {place} must have 1 to {limit} characters.",
+                    code="record_id_length",
+                    place=place,
+                    limit=KEY_CHARACTERS,
+                )
             if key in self._places:
-                raise Damaged(f"The id {key!r} on {place} was used on {self._places[key]} already. Make ids unique.")
+                raise Damaged(
+                    "The id {key!r} on {place} was used on {before} already. Make ids unique.",
+                    code="record_id_twice",
+                    key=key,
+                    place=place,
+                    before=self._places[key],
+                )
             self._places[key] = place
             return key
         # An address, question or title outlives insertions above it, which a row's number does not.

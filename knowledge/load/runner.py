@@ -72,7 +72,12 @@ class Loader:
         name = _base_name(name if name is not None else path.name)
         if (suffix := Path(name).suffix.lower()) not in SUFFIXES:
             known = ", ".join(sorted(SUFFIXES))
-            raise Unsupported(f"Files of type {suffix or '(no suffix)'} cannot be read. These can: {known}.")
+            raise Unsupported(
+                "Files of type {suffix} cannot be read. These can: {known}.",
+                code="file_type",
+                suffix=suffix or "(no suffix)",
+                known=known,
+            )
         file = _open(path, self.limits)
         try:
             with self._lock:
@@ -111,7 +116,9 @@ class _Child:
             self._folder = tempfile.TemporaryDirectory(prefix="errata-load-", ignore_cleanup_errors=True)
         except OSError as error:
             raise CannotStart(
-                f"There is no room for temporary files: {error}. Set TMPDIR to a folder with some."
+                "There is no room for temporary files: {problem}. Set TMPDIR to a folder with some.",
+                code="reader_without_room",
+                problem=error,
             ) from error
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._buffer = bytearray()
@@ -129,7 +136,11 @@ class _Child:
         except OSError as error:
             self._socket.close()
             self._folder.cleanup()
-            raise CannotStart(f"The process that reads files could not be started: {error}.") from error
+            raise CannotStart(
+                "The process that reads files could not be started: {problem}.",
+                code="reader_not_started",
+                problem=error,
+            ) from error
         finally:
             theirs.close()
         try:
@@ -138,8 +149,10 @@ class _Child:
             reason = self._complaint()
             self.end()
             raise CannotStart(
-                f"The process that reads files did not come up: {reason}. Run errata doctor; if it finds nothing,"
-                " install Errata anew."
+                "The process that reads files did not come up: {reason}. Run errata doctor; if it finds nothing, "
+                "install Errata again.",
+                code="reader_not_up",
+                reason=reason,
             ) from None
 
     def ask(self, file: int, name: str, limits: Limits) -> tuple[list[LoadedDocument] | LoadError, bool]:
@@ -161,7 +174,10 @@ class _Child:
                 documents.append(answer)
                 room -= len(answer.text)
                 if room < 0 or len(documents) > limits.documents:
-                    raise TooLarge("The file gives more text than the limits allow. Split it into several files.")
+                    raise TooLarge(
+                        "The file gives more text than the limits allow. Split it into several files.",
+                        code="file_too_much_text",
+                    )
         except TimeoutError:
             raise _timed_out(patience) from None
         except (EOFError, OSError):
@@ -183,7 +199,10 @@ class _Child:
         while (end := self._buffer.find(b"\n", searched)) < 0:
             searched = len(self._buffer)
             if searched > most:
-                raise Damaged("The file upset its reader, which answered without end. Save the document anew.")
+                raise Damaged(
+                    "The program that reads the file gave output without end. Save the document again.",
+                    code="reader_endless",
+                )
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 raise TimeoutError
@@ -205,9 +224,11 @@ class _Child:
             return _timed_out(limits.seconds)
         cause = f"by signal {signal.Signals(-status).name}" if status and status < 0 else f"with status {status}"
         return Damaged(
-            f"The file made its reader stop ({cause}). It is damaged, or needs more than the"
-            f" {limits.memory_bytes // 1_000_000:,} MB of memory that reading may take."
-            " Save it anew from the program that made it, or split it."
+            "The file made its reader stop ({cause}). It is damaged, or needs more than the {limit:,} MB of "
+            "memory that reading may take. Save it again from the program that made it, or split it.",
+            code="reader_died",
+            cause=cause,
+            limit=limits.memory_bytes // 1_000_000,
         )
 
     def _complaint(self) -> str:
@@ -225,8 +246,10 @@ class _Child:
 
 def _timed_out(seconds: float) -> TimedOut:
     return TimedOut(
-        f"Reading the file took more than {seconds:g} seconds. It is very large or built to take long:"
-        " split it, or save it anew from the program that made it."
+        "Reading the file took more than {seconds:g} seconds. It is very large or built to take long: "
+        "split it, or save it again from the program that made it.",
+        code="file_timed_out",
+        seconds=seconds,
     )
 
 
@@ -256,7 +279,7 @@ def _open(path: Path, limits: Limits) -> int:
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise Unsupported(f"The file cannot be opened: {reason}.") from error
+        raise Unsupported("The file cannot be opened: {reason}.", code="file_not_openable", reason=reason) from error
     try:
         _check(os.fstat(file), limits)  # once more: it may have been replaced since the look above
     except BaseException:
@@ -267,13 +290,15 @@ def _open(path: Path, limits: Limits) -> int:
 
 def _check(found: os.stat_result, limits: Limits) -> None:
     if stat.S_ISLNK(found.st_mode):
-        raise Unsupported("This is a symbolic link. Name the file that it points to.")
+        raise Unsupported("This is a symbolic link. Name the file that it points to.", code="file_is_link")
     if not stat.S_ISREG(found.st_mode):
-        raise Unsupported("This is not a regular file but a folder, device, pipe or socket.")
+        raise Unsupported("This is not a regular file but a folder, device, pipe or socket.", code="file_not_regular")
     if found.st_size > limits.file_bytes:
         raise TooLarge(
-            f"The file has {found.st_size / 1e6:,.1f} MB; the limit is {limits.file_bytes / 1e6:,.1f} MB."
-            " Split it into smaller files."
+            "The file has {size:,.1f} MB; the limit is {limit:,.1f} MB. Split it into smaller files.",
+            code="file_too_large",
+            size=found.st_size / 1e6,
+            limit=limits.file_bytes / 1e6,
         )
     if found.st_size == 0:
-        raise Empty("The file is empty.")
+        raise Empty("The file is empty.", code="file_empty")

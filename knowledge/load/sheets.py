@@ -48,7 +48,7 @@ def parse_workbook(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDoc
     try:
         workbook = calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
     except calamine.PasswordError:
-        raise Protected("The file is protected by a password. Save it without one.") from None
+        raise Protected("The file is protected by a password. Save it without one.", code="file_locked") from None
     shown = [
         one.name
         for one in workbook.sheets_metadata
@@ -85,7 +85,12 @@ def _sheet(
         for number, row in rows:
             size += sum(map(len, row)) + len(row)
             if size > limits.document_characters:
-                raise TooLarge(f"The table has more than {limits.document_characters:,} characters, at row {number:,}.")
+                raise TooLarge(
+                    "The table has more than {limit:,} characters, at row {row:,}.",
+                    code="table_characters",
+                    limit=limits.document_characters,
+                    row=number,
+                )
             body.append(row)
         yield LoadedDocument(key, title, tables.markdown(header, body))
 
@@ -107,10 +112,18 @@ def _numbered(reader: Iterable[list[str]]) -> Iterator[tuple[int, list[str]]]:
     try:
         for number, row in enumerate(reader, start=1):
             if len(row) > MAX_COLUMNS:
-                raise Damaged(f"Row {number:,} has {len(row):,} columns; at most {MAX_COLUMNS:,} make sense.")
+                raise Damaged(
+                    "Row {row:,} has {columns:,} columns; the limit is {limit:,}.",
+                    code="table_columns",
+                    row=number,
+                    columns=len(row),
+                    limit=MAX_COLUMNS,
+                )
             yield number, row
     except csv.Error as error:
-        raise Damaged(f"Row {number + 1:,} cannot be read: {error}.") from None
+        raise Damaged(
+            "Row {row:,} cannot be read: {problem}.", code="table_row_unreadable", row=number + 1, problem=error
+        ) from None
 
 
 def _delimiter(text: str) -> str:

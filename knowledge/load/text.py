@@ -54,10 +54,12 @@ def decode(data: bytes, *, declared: str | None = None) -> str:
     """
     for start, what in _OTHER_FILES:
         if data.startswith(start):
-            raise Unsupported(f"The file is not text but {what}. Give it the suffix of what it is.")
+            raise Unsupported(
+                "The file is not text but {kind}. Give it the suffix of what it is.", code="file_other_kind", kind=what
+            )
     text = _marked(data) or _unmarked(data, declared)
     if len(_CONTROL.findall(text)) > CONTROLS * len(text):
-        raise Unsupported("The file is not text: it is full of control characters.")
+        raise Unsupported("The file is not text: it is full of control characters.", code="file_control_characters")
     return text
 
 
@@ -143,5 +145,7 @@ def _guess(data: bytes) -> str:
 
     best = from_bytes(data[:SAMPLE_BYTES], cp_isolation=_GUESSES).best()
     if best is None:
-        raise Unsupported("The file is not text, or in an encoding that cannot be told. Save it as UTF-8.")
+        raise Unsupported(
+            "The file is not text, or its encoding cannot be recognised. Save it as UTF-8.", code="file_binary"
+        )
     return data.decode(best.encoding, "replace")

@@ -47,15 +47,24 @@ def tidy(documents: Iterable[LoadedDocument], limits: Limits) -> Iterator[Loaded
         count += 1
         characters += len(text)
         if count > limits.documents:
-            raise TooLarge(f"The file has more than {limits.documents:,} documents. Split it into several files.")
+            raise TooLarge(
+                "The file has more than {limit:,} documents. Split it into several files.",
+                code="file_documents",
+                limit=limits.documents,
+            )
         if len(text) > limits.document_characters:
             raise TooLarge(
-                f"A document of the file has {len(text):,} characters; the limit is {limits.document_characters:,}."
-                " Split it into several documents."
+                "A document of the file has {length:,} characters; the limit is {limit:,}. Split it into several "
+                "documents.",
+                code="file_document_length",
+                length=len(text),
+                limit=limits.document_characters,
             )
         if characters > limits.text_characters:
             raise TooLarge(
-                f"The file has more than {limits.text_characters:,} characters. Split it into smaller files."
+                "The file has more than {limit:,} characters. Split it into smaller files.",
+                code="file_text_length",
+                limit=limits.text_characters,
             )
         title = line(document.title)[:TITLE_CHARACTERS] or line(text)[:TITLE_CHARACTERS]
         key = line(document.key)[:KEY_CHARACTERS]
@@ -63,7 +72,7 @@ def tidy(documents: Iterable[LoadedDocument], limits: Limits) -> Iterator[Loaded
         metadata = _metadata(document.metadata)
         yield replace(document, key=key, title=title, text=text, url=url, metadata=metadata)
     if not count:
-        raise Empty("There is no text in the file.")
+        raise Empty("There is no text in the file.", code="file_no_text")
 
 
 def clean(text: str) -> str:

@@ -2,7 +2,8 @@
 
     child → parent   {"ready": true}
     parent → child   {"name", "limits"}, and the open file as a descriptor beside it
-    child → parent   {"document": {…}} for each, then {"done": true, "retire": bool} or {"error": kind, "message": …}
+    child → parent   {"document": {…}} for each, then {"done": true, "retire": bool} or
+                     {"error": kind, "message", "code", "values"}
 
 The parent trusts nothing that comes back: a child that a file has taken over may say anything.
 """
@@ -10,6 +11,7 @@ The parent trusts nothing that comes back: a child that a file has taken over ma
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from typing import Any
 
@@ -17,6 +19,8 @@ from knowledge.load.errors import BY_KIND, Damaged, LoadError
 from knowledge.load.values import Limits, LoadedDocument
 
 MESSAGE_CHARACTERS = 1_000
+MOST_VALUES = 16  # of an error; ours have up to three
+_NAME = re.compile(r"[a-z_]{1,64}")
 SLACK_BYTES = 1_000_000  # of a line beside its text: title, address and metadata, which tidy() keeps far below it
 
 
@@ -38,7 +42,9 @@ def document(one: LoadedDocument) -> bytes:
 
 
 def error(one: LoadError) -> bytes:
-    return encode({"error": one.kind, "message": str(one)[:MESSAGE_CHARACTERS]})
+    """``one`` as it crosses to the parent: its message, and the code and values that other languages need."""
+    text = str(one)[:MESSAGE_CHARACTERS]
+    return encode({"error": one.kind, "message": text, "code": one.code, "values": one.stored_values()})
 
 
 def line_bytes(limits: Limits) -> int:
@@ -56,12 +62,29 @@ def read_answer(line: bytes) -> LoadedDocument | LoadError | bool:
         if "document" in message:
             return _document(message["document"])
         if "error" in message:
-            return BY_KIND.get(message["error"], Damaged)(_text(message["message"])[:MESSAGE_CHARACTERS])
+            return _error(message)
         if message.get("done") is True:
             return message.get("retire") is True
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         pass
-    raise Damaged("The file upset its reader, which answered nonsense. Save the document anew and try again.")
+    raise Damaged(
+        "The program that reads the file gave output that makes no sense. Save the document again and retry.",
+        code="reader_nonsense",
+    )
+
+
+def _error(message: dict[str, Any]) -> LoadError:
+    """The error as the child has it. Its message is never read as a template here."""
+    error = BY_KIND.get(message["error"], Damaged)(_text(message["message"])[:MESSAGE_CHARACTERS])
+    code, values = _text(message["code"]), dict(message["values"])
+    if not _NAME.fullmatch(code) or len(values) > MOST_VALUES or not all(map(_NAME.fullmatch, values)):
+        raise ValueError(code)
+    error.code, error.values = code, {name: _value(value) for name, value in values.items()}
+    return error
+
+
+def _value(value: Any) -> str | int | float:
+    return value if isinstance(value, int | float) else _text(value)[:MESSAGE_CHARACTERS]
 
 
 def _document(fields: dict[str, Any]) -> LoadedDocument:

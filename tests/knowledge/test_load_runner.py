@@ -306,12 +306,16 @@ assert open(__import__("json").__file__).read(1)
         b'{"document": {"key": "", "title": "", "text": "\\u0000", "language": null, "url": null, "metadata": {}}}',
         b'{"document": {"key": "", "title": "", "text": "a", "language": null, "url": null, "metadata": [1]}}',
         b'{"error": [], "message": ""}',
+        b'{"error": "damaged", "message": "", "code": "{0}", "values": {}}',
+        b'{"error": "damaged", "message": "", "code": "a", "values": {"template": [1]}}',
+        b'{"error": "damaged", "message": "", "code": "a", "values": {"a b": 1}}',
+        b'{"error": "damaged", "message": "", "code": "a", "values": 1}',
         b"\xff",
         b"[" * 100_000,
     ],
 )
 def test_wire_takes_no_nonsense_from_a_child(line: bytes) -> None:
-    with pytest.raises(Damaged, match="answered nonsense"):
+    with pytest.raises(Damaged, match="makes no sense"):
         wire.read_answer(line)
 
 
@@ -319,7 +323,15 @@ def test_wire_carries_documents_errors_and_limits() -> None:
     document = LoadedDocument("k", "标题", 'a\n"b"', "zh", "https://acme.example", {"page": "1"})
     assert wire.read_answer(wire.document(document)) == document
     error = wire.read_answer(wire.error(TooLarge("Split it.")))
-    assert (type(error), str(error)) == (TooLarge, "Split it.")
+    assert isinstance(error, TooLarge)
+    assert str(error) == "Split it."
+    assert error.code == "knowledge_failed"
+    error = wire.read_answer(
+        wire.error(TooLarge("{pages:,} pages", code="pdf_pages", pages=1_234, size=1.5, reason=ValueError("{x}")))
+    )
+    assert isinstance(error, TooLarge)
+    assert (str(error), error.code) == ("1,234 pages", "pdf_pages")
+    assert error.values == {"pages": 1_234, "size": 1.5, "reason": "{x}"}
     assert wire.read_request(wire.request("a.md", Limits(pages=3))) == ("a.md", Limits(pages=3))
 
 
