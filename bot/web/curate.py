@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from bot import feedback, unanswered
 from bot.accounts import Identity
 from bot.errors import Forbidden
+from bot.web import curation_responses as forms
 from bot.web import problems
 from bot.web.queries import Id, Limit, Name, Offset, Words
 from bot.web.security import Curator, PartsDep, ScopeDep, writable
@@ -73,7 +74,7 @@ class SplitBody(BaseModel):
     revision: int | None = None
 
 
-@router.get("")
+@router.get("", response_model=forms.Corrections)
 def queue(
     _identity: Curator,
     scope: ScopeDep,
@@ -92,7 +93,7 @@ def queue(
         )
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, response_model=forms.Correction)
 def start(body: NewBody, identity: Curator, scope: ScopeDep, parts: PartsDep, response: Response) -> dict[str, Any]:
     """Begins a correction without a complaint. 200 with the open item about the same question where there is one."""
     desk = parts.curation(scope)
@@ -107,13 +108,13 @@ def start(body: NewBody, identity: Curator, scope: ScopeDep, parts: PartsDep, re
     return shown(desk.item(item["id"]))
 
 
-@router.post("/merge")
+@router.post("/merge", response_model=forms.Correction)
 def merge(body: MergeBody, identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """Makes one item of several; the first keeps the complaints of all."""
     return shown(parts.curation(scope).merge(body.ids, actor=identity.name))
 
 
-@router.post("/{correction_id}/split")
+@router.post("/{correction_id}/split", response_model=forms.Split)
 def split(correction_id: int, body: SplitBody, identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """Moves complaints into a correction of their own. ``kept``: what is left; ``split``: where they are now."""
     with parts.database.write() as session:
@@ -126,14 +127,14 @@ def split(correction_id: int, body: SplitBody, identity: Curator, scope: ScopeDe
         }
 
 
-@router.get("/{correction_id}/same")
+@router.get("/{correction_id}/same", response_model=forms.SameQuestions)
 def same(correction_id: Id, _identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """The corrections in the queue that ask the same as this one: what may be merged with it."""
     with parts.database.read() as session:
         return {"items": parts.same_questions.of(session, correction_id, scope)}
 
 
-@router.get("/{correction_id}")
+@router.get("/{correction_id}", response_model=forms.Correction)
 def one(
     correction_id: int, _identity: Curator, scope: ScopeDep, parts: PartsDep, prompts: bool = False
 ) -> dict[str, Any]:
@@ -141,7 +142,7 @@ def one(
     return shown(parts.curation(scope).item(correction_id, prompts=prompts))
 
 
-@router.put("/{correction_id}/draft")
+@router.put("/{correction_id}/draft", response_model=forms.Correction)
 def draft(correction_id: int, body: DraftBody, identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """Writes the draft; what is left out stays as it is. ``valid_until``: ISO 8601 with a zone; a date alone is the
     end of that day in UTC."""
@@ -149,7 +150,7 @@ def draft(correction_id: int, body: DraftBody, identity: Curator, scope: ScopeDe
     return shown(parts.curation(scope).draft(correction_id, changes, actor=identity.name, revision=body.revision))
 
 
-@router.post("/{correction_id}/{action}")
+@router.post("/{correction_id}/{action}", response_model=forms.Correction)
 def act(
     correction_id: int, action: str, identity: Curator, scope: ScopeDep, parts: PartsDep, body: ActionBody | None = None
 ) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from bot.answering.exchange import Outcome, Source
 from bot.answering.markers import markers
 from bot.answering.smalltalk import kind_of
 from bot.turn_events import Asked, Begun, Failed, Finished, Listen, TurnEvent
-from bot.web import cited, problems, sse
+from bot.web import cited, openai_responses, problems, sse
 from bot.web.chat import ask, until_the_end
 from bot.web.security import PartsDep, Program, ScopeDep
 from knowledge.errors import Invalid, NotFound
@@ -110,13 +110,17 @@ class CompletionBody(BaseModel):
     )
 
 
-@router.get("/models")
+@router.get("/models", response_model=openai_responses.Models)
 def models(_identity: Program) -> dict[str, Any]:
     """The one model: this Errata."""
     return {"object": "list", "data": [{"id": MODEL, "object": "model", "created": 0, "owned_by": MODEL}]}
 
 
-@router.post("/chat/completions", response_model=None)
+@router.post(
+    "/chat/completions",
+    response_model=openai_responses.Completion,
+    responses={200: {"content": {"text/event-stream": {}}, "description": "Chunks, or one object."}},
+)
 async def complete(
     body: CompletionBody, request: Request, identity: Program, scope: ScopeDep, parts: PartsDep
 ) -> Response:

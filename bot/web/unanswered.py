@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from bot import unanswered
+from bot.web import curation_responses as forms
 from bot.web.curate import shown
 from bot.web.queries import Id, Limit, Offset, Words
 from bot.web.security import Curator, PartsDep, ScopeDep
@@ -15,7 +16,7 @@ from knowledge.correcting import items
 router = APIRouter(prefix="/api/unanswered", tags=["corrections"])
 
 
-@router.get("")
+@router.get("", response_model=forms.Unanswered)
 def waiting(
     _identity: Curator, scope: ScopeDep, parts: PartsDep, q: Words = None, limit: Limit = 50, offset: Offset = 0
 ) -> dict[str, Any]:
@@ -24,7 +25,7 @@ def waiting(
         return unanswered.listing(session, scope, q=q, limit=limit, offset=offset)
 
 
-@router.post("/{group_id}/correct", status_code=201)
+@router.post("/{group_id}/correct", status_code=201, response_model=forms.Correction)
 def correct(group_id: Id, identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """Starts a correction of a group's question; all who asked it hear of the correction."""
     with parts.database.write() as session:

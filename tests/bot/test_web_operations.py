@@ -200,6 +200,9 @@ def test_interface_is_described_and_its_page_needs_no_other_host(shop: World) ->
             assert "application/problem+json" in operation["responses"]["4XX"]["content"], (method, path)
             assert "422" not in operation["responses"]
             assert operation["description"], (method, path)
+            for status, answer in operation["responses"].items():
+                schema = answer.get("content", {}).get("application/json", {}).get("schema")
+                assert status == "4XX" or schema != {}, (method, path, "has no documented form")
             assert operation["tags"][0] in [tag["name"] for tag in api["tags"]]
     schemas = api["components"]["schemas"]
     assert {"type", "code", "status", "detail"} <= schemas["Problem"]["properties"].keys()

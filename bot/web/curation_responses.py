@@ -1,0 +1,192 @@
+"""The forms of the curators' JSON responses (see bot.web.responses)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from bot.web.responses import Form
+
+
+class CorrectionLine(Form):
+    """A line of the queue. ``recheck_state``: pending, verified, partly, reopened or failed."""
+
+    id: int
+    state: str
+    live: bool
+    recheck_state: str | None
+    revision: int
+    priority: str
+    collection: str
+    origin: str
+    kind: str | None
+    language: str
+    question: str
+    answer_excerpt: str
+    complaints: int
+    claimed_by: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class Corrections(Form):
+    items: list[CorrectionLine]
+    total: int
+    counts: dict[str, int] = Field(description="how many there are in each state")
+
+
+class Complaint(Form):
+    """``confirmed``: the curator says that the draft answers this question; ``snapshot``: the frozen answer."""
+
+    id: int
+    created_at: datetime
+    question: str
+    confirmed: bool
+    merged_from: int | None
+    rating: str | None
+    reasons: list[str]
+    comment: str | None
+    suggested_answer: str | None
+    quote: str | None
+    stars: int | None
+    who: str
+    snapshot: dict[str, Any]
+
+
+class CitedPassage(Form):
+    """A passage that a reported answer cited and that readers still see."""
+
+    document_id: str
+    version: int | None
+    title: str
+    passage: str
+    reason: str
+
+
+class Suggestions(Form):
+    edits: list[dict[str, Any]]
+    paraphrases: list[str]
+    conflicts: list[CitedPassage]
+
+
+class Proof(Form):
+    """``verdict``: fixed, not_fixed or regressed. ``replayed`` and ``left_out`` say what was asked and what was not;
+    null: made by a version that did not say so."""
+
+    id: int
+    state: Literal["running", "done", "failed"]
+    revision: int
+    started_at: datetime
+    finished_at: datetime | None
+    verdict: str | None
+    items: list[dict[str, Any]]
+    replayed: Any
+    left_out: Any
+
+
+class Published(Form):
+    entry_id: int
+    document_id: str
+    version: int
+    seq: int | None
+    question: str
+    answer: str
+    approved_by: str
+    approved_at: datetime
+    proof_id: int | None
+
+
+class ObservedQuestion(Form):
+    question: str
+    kind: str
+    count: int
+    last_at: datetime
+
+
+class Observations(Form):
+    """What readers observed of the published answer, such as “not my question”."""
+
+    count: int
+    readers: int
+    questions: list[ObservedQuestion]
+
+
+class CorrectionEvent(Form):
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    at: datetime
+    actor: str
+    action: str
+    from_: str | None = Field(alias="from")
+    to: str
+    reason: str | None
+
+
+class Correction(Form):
+    """Everything about one correction. ``draft`` has the fields of the draft's body; ``recheck`` is what asking its
+    questions again gave."""
+
+    id: int
+    state: str
+    live: bool
+    recheck_state: str | None
+    revision: int
+    priority: str
+    collection: str
+    origin: str
+    kind: str | None
+    language: str
+    question: str
+    answer_excerpt: str
+    claimed_by: str | None
+    created_at: datetime
+    updated_at: datetime
+    complaints: list[Complaint]
+    snapshot: dict[str, Any] | None
+    draft: dict[str, Any] | None
+    suggestions: Suggestions
+    proof: Proof | None
+    published: Published | None
+    recheck: dict[str, Any] | None
+    observations: Observations
+    merged_into: int | None
+    history: list[CorrectionEvent]
+
+
+class Split(Form):
+    """``kept``: the correction without the complaints; ``split``: the one that has them now."""
+
+    kept: Correction
+    split: Correction
+
+
+class UnansweredGroup(Form):
+    """Questions that ask the same and that nobody answered yet."""
+
+    id: int
+    question: str
+    questions: list[str]
+    language: str
+    collection: str
+    people: int
+    first_at: datetime
+    last_at: datetime
+
+
+class Unanswered(Form):
+    items: list[UnansweredGroup]
+    total: int
+
+
+class SameQuestion(Form):
+    id: int
+    question: str
+    state: str
+
+
+class SameQuestions(Form):
+    """Corrections in the queue that ask the same, the nearest first."""
+
+    items: list[SameQuestion]
