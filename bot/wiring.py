@@ -195,8 +195,9 @@ class Parts:
     @cached_property
     def answerer(self) -> Answerer:
         from bot.answering.answer import Answerer
+        from bot.answering.same_words import SameWords
 
-        return Answerer(self.database, self.searcher, self.reader, self.profile)
+        return Answerer(self.database, self.searcher, self.reader, SameWords(self.database), self.profile)
 
     def load_chat_model(self) -> None:
         """Loads it now, where it is one that has to be loaded. Raises EngineError."""

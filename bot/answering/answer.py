@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bot import texts
@@ -17,14 +18,13 @@ from bot.answering.condense import Condensed, How
 from bot.answering.evidence import foreign
 from bot.answering.exchange import Ask, Emit, Material, Outcome, Reason, Silent, Source, SourcesFound, Token, Waiting
 from knowledge.correcting import matching
-from knowledge.db import utc_now
 from knowledge.log import head
 from retrieval.text import language_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bot.answering.exchange import Reader, Reading, Ticket
+    from bot.answering.exchange import Matcher, Reader, Reading, Ticket
     from bot.answering.profile import Profile
     from knowledge.db import Database
     from retrieval.passage import Hit, Passage
@@ -36,15 +36,12 @@ class Answerer:
     """Answers questions from the knowledge of one moment."""
 
     def __init__(
-        self,
-        database: Database,
-        searcher: Searcher,
-        reader: Reader,
-        profile: Profile,
+        self, database: Database, searcher: Searcher, reader: Reader, matcher: Matcher, profile: Profile
     ) -> None:
         self._database = database
         self._searcher = searcher
         self._reader = reader
+        self._matcher = matcher
         self._profile = profile
 
     def answer(
@@ -86,8 +83,7 @@ class Answerer:
         (``alone``). For those who would have to turn a question away because the model is busy."""
         if smalltalk.kind_of(question) is not None:
             return True
-        with self._database.read() as session:
-            return alone and matching.match(session, question, scope, now=utc_now(), filters=filters) is not None
+        return alone and self._matcher.match(question, Ask(question, scope, filters=filters or {})) is not None
 
     def _ready(self, ask: Ask, emit: Emit, started: float) -> Outcome | None:
         """The outcome where no model is needed: a corrected question as it was asked, else what is no question."""
@@ -105,11 +101,9 @@ class Answerer:
         """The fixed reply. None where a curator wrote another one that is only left out now: then there is something to
         search for."""
         language = _language(ask)
+        if ask.exclude_entries and self._matcher.match(ask.question, replace(ask, exclude_entries=frozenset())):
+            return None
         with self._database.read() as session:
-            if ask.exclude_entries and (
-                matching.match(session, ask.question, ask.scope, now=utc_now(), filters=ask.filters) is not None
-            ):
-                return None
             seq = head(session)
         text = texts.text(f"server.no_question.{kind}", language)
         emit(SourcesFound((), seq))
@@ -197,8 +191,8 @@ class Answerer:
         if not curated:
             return frozenset()
         with self._database.read() as session:
-            whole = {one.n: matching.answer_of(session, one.document_id) for one in curated}
-        return frozenset(one.n for one in curated if (whole[one.n] or "").strip() == one.passage.strip())
+            whole = {source.n: matching.answer_of(session, source.document_id) for source in curated}
+        return frozenset(s.n for s in curated if (whole[s.n] or "").strip() == s.passage.strip())
 
     def _stopped(self, condensed: Condensed, language: str, emit: Emit, started: float) -> Outcome:
         """Nothing was looked for yet."""
@@ -221,48 +215,41 @@ class Answerer:
         self, ask: Ask, condensed: Condensed, language: str, emit: Emit, started: float, searching: float
     ) -> Outcome | None:
         """The approved answer, verbatim and without a model, when this is the corrected question."""
-        with self._database.read() as session:
-            found = matching.match(
-                session,
-                condensed.text,
-                ask.scope,
-                now=utc_now(),
-                excluded=ask.exclude_entries,
-                filters=ask.filters,
-            )
-            if found is None:
-                return None
-            seq = head(session)
+        match = self._matcher.match(condensed.text, ask)
+        if match is None:
+            return None
+        entry = match.entry
         source = Source(
             n=1,
             passage_id=0,
-            document_id=found.document_id,
-            version=found.document_version,
-            title=found.question,
+            document_id=entry.document_id,
+            version=entry.document_version,
+            title=entry.question,
             headings=(),
             url=None,
-            passage=found.answer,
+            passage=entry.answer,
             score=1.0,
             stages={"curated": 1.0},
             curated=True,
         )
         timings = {"retrieval": _since(searching)}
-        emit(SourcesFound((source,), seq))
+        emit(SourcesFound((source,), match.knowledge_version))
         timings["first_token"] = _since(started)
-        emit(Token(found.answer))
+        emit(Token(entry.answer))
         timings["total"] = _since(started)
         return Outcome(
             status="curated",
-            answer=found.answer,
+            answer=entry.answer,
             condensed_question=condensed.text,
             condensed_how=condensed.how,
             language=language,
             sources=(source,),
             citations=(1,),
             confidence=1.0,
-            knowledge_version=seq,
-            entry_id=found.entry_id,
-            correction_id=found.correction_id,
+            knowledge_version=match.knowledge_version,
+            entry_id=entry.entry_id,
+            correction_id=entry.correction_id,
+            match=match,
             timings_ms=timings,
         )
 

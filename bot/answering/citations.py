@@ -45,22 +45,22 @@ def verify(answer: str, passages: Sequence[str]) -> tuple[str, tuple[int, ...]]:
     return replace(cleaned, lambda _marker: f"[{best}]"), (best,)
 
 
-def _holds_far_more(answer: str, passages: Sequence[str], one: int, other: int) -> bool:
-    return support(answer, passages, (one,)) >= _BETTER * max(support(answer, passages, (other,)), 0.01)
+def _holds_far_more(answer: str, passages: Sequence[str], better: int, worse: int) -> bool:
+    return support(answer, passages, (better,)) >= _BETTER * max(support(answer, passages, (worse,)), 0.01)
 
 
 def supporting(answer: str, passages: Sequence[str]) -> int | None:
     """The number of the passage that shares most with the answer, if that is enough."""
-    said = set(tokens(answer))
-    if not said:
+    words = set(tokens(answer))
+    if not words:
         return None
-    shares = [len(said & set(tokens(passage))) / len(said) for passage in passages]
+    shares = [len(words & set(tokens(passage))) / len(words) for passage in passages]
     best = max(range(len(shares)), key=lambda i: shares[i], default=None)
     return best + 1 if best is not None and shares[best] >= _ENOUGH else None
 
 
 def support(answer: str, passages: Sequence[str], cited: Sequence[int]) -> float:
     """Share of the answer's tokens that its cited passages contain, 0 to 1: the answer's confidence."""
-    said = set(tokens(bare(answer)))
+    words = set(tokens(bare(answer)))
     held = {token for number in cited for token in tokens(passages[number - 1])}
-    return round(len(said & held) / len(said), 3) if said else 0.0
+    return round(len(words & held) / len(words), 3) if words else 0.0

@@ -178,8 +178,8 @@ def _fits(rewritten: str, question: str, history: Sequence[Turn]) -> bool:
 
 def _takes_up(rewritten: str, question: str, history: Sequence[Turn]) -> bool:
     """Whether the rewriting brought words of the conversation into the question."""
-    said = set(tokens(" ".join(part for turn in history for part in (turn.question, turn.answer))))
-    return bool((set(tokens(rewritten)) - set(tokens(question))) & said)
+    earlier = set(tokens(" ".join(part for turn in history for part in (turn.question, turn.answer))))
+    return bool((set(tokens(rewritten)) - set(tokens(question))) & earlier)
 
 
 def _asks(text: str) -> bool:

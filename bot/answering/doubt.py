@@ -76,13 +76,13 @@ def of(metadata: Mapping[str, Any]) -> float | None:
     (LangChain's ``response_metadata``); None where the engine gave no probabilities, or of other words."""
     content: Sequence[Mapping[str, Any]] = (metadata.get("logprobs") or {}).get("content") or ()
     likely = content[0].get("top_logprobs") or () if content else ()
-    found = {YES: 0.0, NO: 0.0}
-    for one in likely:
-        token = one["token"].strip().upper() if one.get("logprob") is not None else ""
-        for word in found:
+    probability = {YES: 0.0, NO: 0.0}
+    for candidate in likely:
+        token = candidate["token"].strip().upper() if candidate.get("logprob") is not None else ""
+        for word in probability:
             if token and word.startswith(token):
-                found[word] += math.exp(one["logprob"])
-    return found[NO] / sum(found.values()) if any(found.values()) else None
+                probability[word] += math.exp(candidate["logprob"])
+    return probability[NO] / sum(probability.values()) if any(probability.values()) else None
 
 
 def known(probability: float | None, text: str) -> float | None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from bot.answering.condense import Condensed, How, Turn
     from bot.answering.prompt import Message
+    from knowledge.correcting.matching import Match
     from retrieval.passage import Hit
     from retrieval.scope import Scope
 
@@ -101,7 +102,7 @@ class Ask:
 class Outcome:
     """The answer. ``status``: answered | curated | refused | stopped; ``reason``: why there is none from the documents.
     ``condensed_how``: how the condensed question was made. ``profile``: the reading profile that was used; empty where
-    no passages were read."""
+    no passages were read. ``match``: why a curated answer was served."""
 
     status: str
     answer: str
@@ -120,6 +121,7 @@ class Outcome:
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     reason: Reason | None = None
     profile: str = ""
+    match: Matched | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +209,25 @@ class Reply:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     writing: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """The curated answer to a question: its entry, how probable it is that the question is the corrected one (0 to 1),
+    and what says so (``how``: same_words). ``knowledge_version``: when it was looked up."""
+
+    entry: Match
+    probability: float
+    how: str
+    knowledge_version: int
+
+
+class Matcher(Protocol):
+    """What says whether a question is a corrected question."""
+
+    def match(self, question: str, ask: Ask) -> Matched | None:
+        """The entry for this text, of those that ``ask`` may be served (its scope, filters and excluded entries)."""
+        ...
 
 
 class Reading(Protocol):

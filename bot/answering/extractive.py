@@ -176,13 +176,13 @@ def _scored(passages: Sequence[Passage], question: str, weights: dict[str, float
 
 def split_sentences(text: str) -> list[str]:
     """Sentences and lines, without list marks and empty ones."""
-    found = []
+    sentences = []
     for line in text.splitlines():
         for match in _SENTENCE.findall(line.strip().lstrip("#*->•| \t")):
             sentence = match.strip()
             if re.search(r"\w", sentence):
-                found.append(sentence)
-    return found
+                sentences.append(sentence)
+    return sentences
 
 
 def terms(text: str) -> list[str]:

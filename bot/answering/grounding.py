@@ -39,10 +39,10 @@ _DIGITS = {character: number for number, character in enumerate("零一二三四
 
 def invented(answer: str, question: str, passages: Sequence[str]) -> bool:
     """Whether the answer has names or numbers of its own, and not one of them stands in the passages."""
-    said = _LIST_NUMBER.sub("", bare(answer))
+    written = _LIST_NUMBER.sub("", bare(answer))
     given = "\n".join(passages)
     asked = _facts(question) | set(tokens(question))
-    own = {fact for fact in _facts(said, names=bool(_LATIN.search(given)), strict=True) if fact not in asked}
+    own = {fact for fact in _facts(written, names=bool(_LATIN.search(given)), strict=True) if fact not in asked}
     return bool(own) and own.isdisjoint(_facts(given) | set(tokens(given)))
 
 
@@ -84,13 +84,13 @@ def lost(answer: str, before: str, after: str) -> tuple[str, ...]:
 def _facts(text: str, *, names: bool = True, strict: bool = False) -> set[str]:
     """The names (as search tokens) and numbers (as digits) of a text; ``strict``: only what surely is a number."""
     plain = normalise(text)
-    found = {number.replace(",", "") for number in _NUMBER.findall(plain)}
+    facts = {number.replace(",", "") for number in _NUMBER.findall(plain)}
     words = [word for word in re.findall(r"[a-z]+", plain) if word in _ENGLISH_NUMBERS]
-    found |= {_ENGLISH_NUMBERS[word] for word in words if not strict or word not in ("zero", "one")}
-    found |= {str(_chinese(numeral)) for numeral in (_COUNTED if strict else _CHINESE_NUMBER).findall(plain)}
+    facts |= {_ENGLISH_NUMBERS[word] for word in words if not strict or word not in ("zero", "one")}
+    facts |= {str(_chinese(numeral)) for numeral in (_COUNTED if strict else _CHINESE_NUMBER).findall(plain)}
     if names:
-        found |= {token for name in _names(text) for token in tokens(name)}
-    return found
+        facts |= {token for name in _names(text) for token in tokens(name)}
+    return facts
 
 
 def _names(text: str) -> list[str]:

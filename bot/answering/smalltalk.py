@@ -111,12 +111,12 @@ def language_of_marks(text: str) -> str | None:
 def _phrases(plain: str) -> list[tuple[str, str]]:
     """The phrases of a text in normal form, each with the marks behind it; emoji are marks."""
     parts = _MARKS.split(plain.replace("’", "'"))
-    found: list[tuple[str, str]] = []
+    phrases: list[tuple[str, str]] = []
     for words, marks in zip(parts[::2], [*parts[1::2], ""], strict=True):
         phrase = words.strip()
         pieces = [phrase] if _kind(phrase) else [piece.strip() for piece in _BETWEEN_SCRIPTS.split(phrase)]
-        found += [(piece, "") for piece in pieces[:-1]] + [(pieces[-1], marks)] * bool(phrase)
-    return found
+        phrases += [(piece, "") for piece in pieces[:-1]] + [(pieces[-1], marks)] * bool(phrase)
+    return phrases
 
 
 def _kind(phrase: str) -> Kind | None:

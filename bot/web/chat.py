@@ -278,6 +278,7 @@ def _done(begun: Begun | Asked, outcome: Outcome) -> dict[str, Any]:
         "condensed_question": outcome.condensed_question,
         "confidence": outcome.confidence,
         "citations": list(outcome.citations),
+        "match": {"probability": outcome.match.probability, "how": outcome.match.how} if outcome.match else None,
         "timings_ms": {
             "retrieval": timings.get("retrieval"),
             "first_token": timings.get("first_token", timings.get("total")),

@@ -11,6 +11,7 @@ from bot.answering.answer import Answerer
 from bot.answering.chat_reader import ChatReader
 from bot.answering.profile import Profile
 from bot.answering.prompt import Selection
+from bot.answering.same_words import SameWords
 from bot.llm.gate import Gate
 from bot.llm.writer import ChatWriter
 from bot.recheck import give_up, recheck, take_up
@@ -50,7 +51,7 @@ def assembled(kind: type[Answerer], talk: Talk, text: str) -> Answerer:
     chat = ScriptedChat(script=lambda _prompt: text)
     writer = ChatWriter(chat, Gate(1, 0), talk.database, model=f"scripted {text}", max_tokens=64)
     how = Profile("test", Selection(most=4))
-    return kind(talk.database, talk.searcher, ChatReader(writer, how), how)
+    return kind(talk.database, talk.searcher, ChatReader(writer, how), SameWords(talk.database), how)
 
 
 def publish(talk: Talk, question: str, **parts: Any) -> int:

@@ -14,6 +14,7 @@ from bot.answering.doubt import Limits
 from bot.answering.exchange import Ask, Event, SourcesFound, Token
 from bot.answering.profile import Profile
 from bot.answering.prompt import Selection
+from bot.answering.same_words import SameWords
 from bot.llm.gate import Gate
 from bot.llm.writer import ChatWriter
 from knowledge import put
@@ -54,7 +55,7 @@ def talk(tmp_path: Path, migrated: Path) -> Iterator[Talk]:
 
 
 def assembled(talk: Talk, writer: ChatWriter, how: Profile) -> Answerer:
-    return Answerer(talk.database, talk.searcher, ChatReader(writer, how), how)
+    return Answerer(talk.database, talk.searcher, ChatReader(writer, how), SameWords(talk.database), how)
 
 
 def answerer(talk: Talk, text: str, doubt: float = 0.0, **how: Any) -> Answerer:
