@@ -368,4 +368,6 @@ def _condensed(session: Session, answer: Answer) -> Condensed:
     how = How(answer.condensed_how) if answer.condensed_how else None
     if how is None:
         how = How.UNCHANGED if history(session, answer.conversation_id, before=answer.id) else How.ALONE
+    if how is How.JOINED:
+        return Condensed.joined(answer.condensed_question, answer.question)
     return Condensed(answer.condensed_question, how)

@@ -151,7 +151,7 @@ class Answerer:
             empty = not chosen and not len(self._searcher.refresh().within(ask.scope))
             return _refused(Reason.NO_DOCUMENTS if empty else Reason.NOTHING_NEAR, common, timings, started)
         material = Material(
-            condensed.text,
+            condensed.asked or condensed.text,
             language,
             chosen,
             sources,

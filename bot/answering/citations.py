@@ -28,7 +28,7 @@ def verify(answer: str, passages: Sequence[str]) -> tuple[str, tuple[int, ...]]:
     def valid(marker: Marker) -> list[int]:
         return [number for number in marker.numbers if 1 <= number <= len(passages)]
 
-    cleaned = replace(answer, lambda marker: "".join(f"[{number}]" for number in valid(marker))).strip()
+    cleaned = _trimmed(replace(answer, lambda marker: "".join(f"[{number}]" for number in valid(marker))))
     kept = markers(cleaned)
     cited = tuple(dict.fromkeys(number for marker in kept for number in valid(marker)))
     if not cleaned or len(cited) > 1:
@@ -43,6 +43,16 @@ def verify(answer: str, passages: Sequence[str]) -> tuple[str, tuple[int, ...]]:
     if all(marker.attached for marker in kept):  # it may be an index, which must stay
         return f"{cleaned} [{best}]", (best,)
     return replace(cleaned, lambda _marker: f"[{best}]"), (best,)
+
+
+def _trimmed(answer: str) -> str:
+    """Without empty lines and spaces around it; what indents code at its beginning stays."""
+    lines = answer.rstrip().split("\n")
+    while lines and not lines[0].strip():
+        lines.pop(0)
+    if lines and not lines[0].expandtabs(4).startswith("    "):
+        lines[0] = lines[0].lstrip()
+    return "\n".join(lines)
 
 
 def _holds_far_more(answer: str, passages: Sequence[str], better: int, worse: int) -> bool:

@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from bot.answering.prompt import Message
-from bot.answering.standalone import WHOLE, adds_nothing, complete
+from bot.answering.standalone import WHOLE, adds_nothing, complete, names_something
 from retrieval.text import language_of, normalise, tokens
 
 if TYPE_CHECKING:
@@ -67,10 +67,18 @@ class How(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Condensed:
-    """A question as it is searched for, and how its text was made."""
+    """A question as it is searched for, and how its text was made. ``asked``: what is asked of the passages, where that
+    is less: a short question that was joined with the one before it may be about something new, and then nobody wants
+    the one before answered again."""
 
     text: str
     how: How
+    asked: str | None = None
+
+    @classmethod
+    def joined(cls, text: str, question: str) -> Condensed:
+        """``question`` behind the one before it, as ``text``."""
+        return cls(text, How.JOINED, question if names_something(question) else None)
 
     @property
     def certain(self) -> bool:
@@ -122,11 +130,13 @@ def condense(question: str, history: Sequence[Turn], write: Write) -> Condensed:
         last = history[-1]
         traced = adds_nothing(rewritten, question, last.question, last.answer)
         return Condensed(rewritten, How.REWRITTEN if traced else How.GUESSED)
+    repeated = fits and _same(rewritten, question)
     if len(tokens(question)) < (BARE if fits else WHOLE):
-        return _joined(question, history)
+        # A model that repeats a question with a subject of its own is mostly right that it is about something new.
+        return _as_asked(question) if repeated and names_something(question) else _joined(question, history)
     if not fits:
         return Condensed(question, How.UNCHANGED)
-    return _as_asked(question) if _same(rewritten, question) else Condensed(rewritten, How.GUESSED)
+    return _as_asked(question) if repeated else Condensed(rewritten, How.GUESSED)
 
 
 def _as_asked(question: str) -> Condensed:
@@ -138,7 +148,7 @@ def _joined(question: str, history: Sequence[Turn]) -> Condensed:
     before = next((turn.question for turn in reversed(history) if turn.question.strip()), "")
     if not before:
         return Condensed(question, How.UNCHANGED)
-    return Condensed(f"{before[-MAX_QUESTION:]} {question}", How.JOINED)
+    return Condensed.joined(f"{before[-MAX_QUESTION:]} {question}", question)
 
 
 def _same(rewritten: str, question: str) -> bool:

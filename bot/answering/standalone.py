@@ -26,6 +26,13 @@ _CHINESE = re.compile(
     r"[这那它他她此其呢]|该(?!如何|怎)|上述|上面|下面|刚才|刚刚|前者|后者|同样|也|另外|别的|又|第[一二三]个"
 )
 _WORD = re.compile(r"[a-z]+")
+# Words with which a question is asked; alone they name nothing.
+_ASKING_WORDS = (
+    "a an the is are was were be do does did can could may must will would have has i you we my your in on at for to "
+    "of who whom whose what which when where why how much many long often far old exactly please tell me "
+    "什么 什么样 谁 哪 哪里 哪儿 哪个 哪些 哪天 几 几点 几天 几个 多少 多久 多长 多大 多远 多少钱 时候 什么时候 何时 "
+    "时间 多长时间 怎么 怎样 怎么样 如何 为什么 为何 要 需要 是 有 在 的 了 吗 可以 能 请问 我 我们 你 你们"
+)
 # Words that a rewriting may add without changing what is asked. No negation, question word or direction is among them.
 _GRAMMAR = (
     "a an the is are was were be been do does did can will has have had of in on at for i you we my your our "
@@ -35,11 +42,21 @@ _GRAMMAR = (
 
 def complete(question: str) -> bool:
     """Whether the question names all that it asks about, as far as its words show."""
+    return len(tokens(question)) >= WHOLE and not _points_back(question)
+
+
+def names_something(question: str) -> bool:
+    """Whether a short question has a subject of its own, as far as its words show: a word that is not made for asking,
+    and none that points back. Then it may be about something new."""
+    return not _points_back(question) and not set(tokens(question)) <= set(tokens(_ASKING_WORDS))
+
+
+def _points_back(question: str) -> bool:
     plain = normalise(question)
     words = _WORD.findall(plain)
-    if len(tokens(question)) < WHOLE or _CHINESE.search(plain.replace("应该", "")) or _ABOUT.match(plain):
-        return False
-    return _POINTING.isdisjoint(words) and words[:1] not in ([word] for word in _BEGINNING)
+    if _CHINESE.search(plain.replace("应该", "")) or _ABOUT.match(plain):
+        return True
+    return not _POINTING.isdisjoint(words) or words[:1] in ([word] for word in _BEGINNING)
 
 
 def adds_nothing(rewriting: str, *sources: str) -> bool:

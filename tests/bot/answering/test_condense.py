@@ -121,7 +121,8 @@ POINTS_BACK = "And how many days do I have for sending them back to you?"
         ("And sale items?", "Can sale items be exchanged?", How.GUESSED, False),  # nobody spoke of exchanging
         ("And sale items?", "Can sale items not be returned?", How.GUESSED, False),  # nor asked what cannot be
         ("And sale items?", "", How.JOINED, True),
-        ("Who manages?", "Who manages?", How.JOINED, True),
+        ("Who manages?", "Who manages?", How.UNCHANGED, False),  # about something new, or about the shoes
+        ("How long?", "How long?", How.JOINED, True),
         (WHOLE, WHOLE, How.COMPLETE, True),
         (WHOLE, WHOLE.upper(), How.COMPLETE, True),
         (WHOLE, "", How.UNCHANGED, False),  # the model did not agree
@@ -147,3 +148,23 @@ def test_turns_without_a_question_are_not_joined_with() -> None:
     greeting = Turn("", "Welcome to the island post office.")
     assert how("How long?", "", greeting) == Condensed("How long?", How.UNCHANGED)
     assert how("How long?", "", PARCELS, greeting) == Condensed(f"{PARCELS.question} How long?", How.JOINED)
+
+
+@pytest.mark.parametrize(
+    ("question", "asked"),
+    [
+        ("Who manages?", True),
+        ("Where is the gym?", True),
+        ("食堂几点开门？", True),
+        ("How long?", False),
+        ("And the gym?", False),
+        ("满十年的呢？", False),
+        ("多少钱？", False),
+        ("When is it?", False),
+    ],
+)
+def test_a_short_question_with_a_subject_of_its_own_is_searched_with_the_one_before_and_asked_alone(
+    question: str, asked: bool
+) -> None:
+    made = how(question, "")
+    assert (made.text, made.asked) == (f"{SHOES.question} {question}", question if asked else None)
