@@ -1,26 +1,26 @@
-"""How we find it: from text to ranked passages. Derived from the log; delete the index and minutes are lost.
+"""Search: from text to ranked passages. The index is derived from the log: deleting it costs minutes, no data.
 
-Read in this order; each module knows those above it at most.
+Read the modules in this order. Each uses only modules above it.
 
     passage    the values passed around: Passage, Row, Change, Hit
-    errors     what can go wrong
+    errors     the errors of retrieval
     text       one normal form of a text, its language, its search tokens
-    chunk      a document's text to chunks with their heading paths
-    embed      text to unit vectors; the SentenceTransformer behind it
-    fuse       several rankings into one
-    vectors    exact nearest neighbours (the only file that knows faiss)
+    chunk      cuts a document's text into chunks with their heading paths
+    embed      turns text into unit vectors, with a SentenceTransformer
+    fuse       combines several rankings
+    vectors    exact nearest neighbours (the only file that uses faiss)
     keywords   BM25 whose statistics are those of the live passages
-    index      both, as a persistent value: apply a change, get a new index
+    index      both together, as a persistent value: applying a change gives a new index
     snapshot   verified copies of an index on disk
     follow     keeps an index in step with the log; compaction and snapshots in the background
-    search     THE search: hybrid, at the newest state or on a candidate
+    search     the one search of the product: hybrid, at the newest state or on a candidate
     langchain  the search as a LangChain retriever
 
 Decision: a persistent index instead of one that is changed in place. A question, a proof on a candidate and a rollback
-then need no locks and no copies: each holds the value that it works on. It costs an overlay that every search looks
-through, and a compaction in the background.
+then need no locks and no copies, because each keeps the index that it works on. The cost: every search also reads
+an overlay, and a compaction runs in the background.
 
-Decision: results depend on the live passages alone, never on history. So a rollback restores every answer's sources
-exactly, and a proof on a candidate shows what approval will bring. It costs our own BM25, and a second, exact scoring
-of the vector candidates.
+Decision: results depend only on the live passages, never on history. So a rollback restores every answer's sources
+exactly, and a proof on a candidate shows the results after approval. The cost: our own BM25, and a second, exact
+scoring of the vectors that faiss proposes.
 """

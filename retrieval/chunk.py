@@ -1,17 +1,17 @@
-"""A document's text to chunks that can be found, shown and cited on their own.
+"""Cuts a document's text into chunks that can be found, shown and cited separately.
 
 Knows nothing about files, ids or models. Text is Markdown or plain text; ``#`` headings outside code fences make
 sections, and a chunk never spans two sections, so that its heading path says what it is about.
 
-What holds for every chunk: its text is a stretch of the document's own text (line ends as ``\\n``), so that words
-to be replaced are found in both; it is not blank; and the chunks with their headings have every character of the
-document that is not white space, in order (with an overlap, some of them twice). A heading with nothing below
-becomes a chunk itself. Time is linear in the length of the text, also for one line without any space.
+Every chunk is a part of the document's own text (line ends as ``\\n``), so that words to be replaced are found in
+both. No chunk is blank. The chunks with their headings contain every character of the document that is not white
+space, in order (with an overlap, some characters twice). A heading with nothing below it becomes a chunk itself. Time
+is linear in the length of the text, even for a single line without any space.
 
-Size is counted in UTF-8 bytes, which measures English and Chinese alike: multilingual-e5-small's tokeniser takes about
-4.2 bytes of English and 4.6 bytes of Chinese for a token, and a Chinese text has a third of the characters of its
-English translation. 900 bytes are about 900 English or 300 Chinese characters, 200 tokens: a few paragraphs,
-of which five fit into a small model's prompt, well below the embedding model's 512 tokens.
+Size is counted in UTF-8 bytes, because bytes measure English and Chinese alike. For multilingual-e5-small's tokeniser,
+a token is about 4.2 bytes of English or 4.6 bytes of Chinese, and a Chinese text has a third of the characters of its
+English translation. 900 bytes are about 900 English or 300 Chinese characters, or 200 tokens. That is a few
+paragraphs: five chunks fit into a small model's prompt, and a chunk is well below the embedding model's 512 tokens.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SIZE = 900
 
 _HEADING = re.compile(r" {0,3}(#{1,6})(?=[ \t]|$)")
-_LONGEST_HEADING = 300  # characters; each chunk repeats its headings, so that a longer line is text and not a heading
+_LONGEST_HEADING = 300  # characters; each chunk repeats its headings, so a longer line counts as text, not as a heading
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})([^\n]*)")
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
@@ -48,7 +48,7 @@ _CUTS = [
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """``position`` counts from 0 in the document; ``headings`` are those above, outermost first."""
+    """``position`` counts from 0 in the document; ``headings`` are the headings above the text, outermost first."""
 
     position: int
     headings: tuple[str, ...]
@@ -58,7 +58,7 @@ class Chunk:
 @dataclass(frozen=True, slots=True)
 class Line:
     """A line of a document, without its end. ``start``: the offset of its first character; ``level``: 1 to 6 for a
-    heading, whose words are ``title``, and 0 for all else; ``fenced``: it belongs to a code fence."""
+    heading, whose words are ``title``, and 0 for any other line; ``fenced``: the line belongs to a code fence."""
 
     start: int
     text: str
@@ -68,15 +68,15 @@ class Line:
 
 
 def chunk(text: str, *, size: int = SIZE, overlap: int = 0) -> list[Chunk]:
-    """Chunks of at most ``size`` UTF-8 bytes each, in document order.
+    """Cuts a text into chunks of at most ``size`` UTF-8 bytes each, in document order.
 
     Code fences and tables stay whole where they fit; other text is cut between paragraphs, list items, sentences,
     lines, clauses and words, in this order of preference. With ``overlap``, a chunk begins with up to that many
-    bytes of whole sentences from the end of the one before in its section; it comes on top of ``size``.
+    bytes of whole sentences from the end of the chunk before it in the same section, in addition to ``size``.
     Raises ``ValueError`` for a size below 16 or an overlap that is not smaller than the size.
     """
     if size < 16:
-        raise ValueError(f"a chunk size of {size} is too small to hold text")
+        raise ValueError(f"a chunk size of {size} is too small for text")
     if not 0 <= overlap < size:
         raise ValueError(f"an overlap of {overlap} does not fit a chunk size of {size}")
     chunks: list[Chunk] = []
@@ -87,15 +87,15 @@ def chunk(text: str, *, size: int = SIZE, overlap: int = 0) -> list[Chunk]:
 
 
 def lines(text: str) -> Iterator[Line]:
-    """The lines of a text with ``\\n`` as its line end, and which of them are headings."""
+    """Yields the lines of a text whose line end is ``\\n``, and shows which of them are headings."""
     fence, start = "", 0
     for line in text.split("\n"):
         heading = None if fence or len(line) > _LONGEST_HEADING else _HEADING.match(line)
-        opened = fence
+        was_in_fence = fence
         if heading is None:
             fence = _fence_after(fence, line)
         level, title = (len(heading[1]), _title(line[heading.end() :])) if heading else (0, "")
-        yield Line(start, line, level, title, bool(opened or fence))
+        yield Line(start, line, level, title, bool(was_in_fence or fence))
         start += len(line) + 1
 
 
@@ -105,10 +105,10 @@ def is_table_row(line: str) -> bool:
 
 
 def _sections(text: str) -> Iterator[tuple[tuple[str, ...], str]]:
-    """(heading path, body) of each section; a heading that has nothing below comes as a body of its own."""
+    """Yields (heading path, body) of each section; a heading with nothing below it is itself the body of a section."""
     path: list[tuple[int, str]] = []
     body: list[str] = []
-    childless = ""  # the heading line that nothing stands below yet
+    childless = ""  # the last heading line while no text has followed it
     for line in lines(text):
         if not line.level:
             body.append(line.text)
@@ -140,7 +140,7 @@ def _names(path: list[tuple[int, str]]) -> tuple[str, ...]:
 
 
 def _title(rest: str) -> str:
-    """What a heading says, without the closing marks that some writers set."""
+    """The words of a heading, without the closing ``#`` marks that some writers add."""
     title = rest.strip()
     bare = title.rstrip("#")
     return bare.rstrip() if not bare or bare[-1].isspace() else title
@@ -159,7 +159,7 @@ def _fence_after(fence: str, line: str) -> str:
 
 
 def _packed(body: str, size: int, overlap: int) -> Iterator[str]:
-    """Neighbouring pieces put together while they fit; every piece is a stretch of ``body``."""
+    """Joins neighbouring pieces while they fit into ``size``; every result is a part of ``body``."""
     current, length = "", 0
     before = ""
     for piece in _pieces(body, size):
@@ -173,7 +173,8 @@ def _packed(body: str, size: int, overlap: int) -> Iterator[str]:
 
 
 def _pieces(body: str, size: int) -> Iterator[str]:
-    """The body cut into stretches that fit ``size``: whole code fences and tables where they do, and sentences."""
+    """Cuts the body into parts that fit ``size``: code fences and tables whole where they fit, other text by
+    sentences."""
     for block, whole in _blocks(body):
         if whole and _bytes(block.strip()) <= size:
             yield block
@@ -184,17 +185,18 @@ def _pieces(body: str, size: int) -> Iterator[str]:
 
 
 def _blocks(body: str) -> Iterator[tuple[str, bool]]:
-    """(stretch, whole): code fences and tables are to be kept whole, the text between them is not."""
+    """Yields (part of the body, whether to keep it whole): true for code fences and tables, false for the text
+    between."""
     start = position = 0
     kind = "text"
     fence = ""
     for line in _LINE.findall(body):
-        opened, fence = fence, _fence_after(fence, line.rstrip("\n"))
-        now = "code" if opened or fence else "table" if is_table_row(line.strip()) else "text"
-        if (now != kind or (fence and not opened)) and position > start:
+        fence_before, fence = fence, _fence_after(fence, line.rstrip("\n"))
+        line_kind = "code" if fence_before or fence else "table" if is_table_row(line.strip()) else "text"
+        if (line_kind != kind or (fence and not fence_before)) and position > start:
             yield body[start:position], kind != "text"
             start = position
-        kind = now
+        kind = line_kind
         position += len(line)
     if position > start:
         yield body[start:position], kind != "text"
@@ -210,7 +212,7 @@ def _by_line(block: str, size: int) -> Iterator[str]:
 
 @lru_cache(maxsize=8)
 def _splitter(size: int) -> RecursiveCharacterTextSplitter:
-    """Cuts at the best place that makes pieces fit, and loses nothing: the pieces put together are the text."""
+    """Cuts at the best place that makes pieces fit. The pieces joined together are exactly the text."""
     from langchain_text_splitters import RecursiveCharacterTextSplitter
 
     return RecursiveCharacterTextSplitter(

@@ -1,7 +1,7 @@
-"""Text to unit vectors: the protocol, and a SentenceTransformer behind it.
+"""Turns text into unit vectors: the protocol, and an implementation with a SentenceTransformer.
 
 Knows nothing about passages, indexes or where models come from. A vector is float32 of length 1, so that an inner
-product is a cosine. A question and a passage are embedded with different prompts where the model was trained so.
+product is a cosine. Questions and passages get different prompts if the model was trained with different prompts.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ QUESTIONS = 4096  # how many questions' vectors are remembered: 6 MB at 384 dime
 
 
 class Embedder(Protocol):
-    """What retrieval needs of an embedding model. Every method may be called from several threads at once."""
+    """What retrieval needs from an embedding model. Every method may be called from several threads at once."""
 
     @property
     def fingerprint(self) -> str:
@@ -47,11 +47,11 @@ class SentenceTransformerEmbedder:
     """A SentenceTransformer folder on disk, loaded on first use and never fetched from anywhere.
 
     ``query_prompt`` and ``passage_prompt`` are put before each text (the defaults are those of the E5 family). Text
-    past the model's own limit, 512 tokens for multilingual-e5-small, does not count. ``threads`` caps the processor
-    threads of torch, for the whole process; None leaves torch's choice, one per core. Raises ``EmbedderError``.
+    beyond the model's own limit, 512 tokens for multilingual-e5-small, is ignored. ``threads`` limits the processor
+    threads of torch, for the whole process; None keeps torch's choice, one per core. Raises ``EmbedderError``.
 
-    A question waits for the tokeniser only, never for a running batch of passages: tokenisers are not
-    thread-safe, torch's forward pass is.
+    A question waits only for the tokeniser, never for a running batch of passages: tokenisers are not
+    thread-safe, but torch's forward pass is.
     """
 
     def __init__(
@@ -79,14 +79,14 @@ class SentenceTransformerEmbedder:
 
     @property
     def dimension(self) -> int:
-        """From the folder's configuration, without loading the model."""
+        """The length of a vector, read from the folder's configuration without loading the model."""
         if self._dimension is None:
             self._dimension = _dimension_of(self._folder)
         return self._dimension
 
     def passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
         result = np.empty((len(texts), self.dimension), dtype=np.float32)
-        # Texts of like length share a batch, so that little time goes into padding.
+        # Texts of similar length share a batch, so that little time is spent on padding.
         by_length = sorted(range(len(texts)), key=lambda position: len(texts[position]))
         for start in range(0, len(by_length), self._batch_size):
             batch = by_length[start : start + self._batch_size]
@@ -94,12 +94,13 @@ class SentenceTransformerEmbedder:
         return result
 
     def query(self, text: str) -> NDArray[np.float32]:
-        """The last questions are remembered: a proof asks the same ones before and after, and so do people."""
+        """A unit vector (dimension,). The last questions are remembered, because proofs and people ask the same ones
+        again."""
         with self._remembering:
-            known = self._questions.pop(text, None)
-            if known is not None:
-                self._questions[text] = known
-                return known
+            remembered = self._questions.pop(text, None)
+            if remembered is not None:
+                self._questions[text] = remembered
+                return remembered
         vector: NDArray[np.float32] = self._embed([self._query_prompt + text])[0]
         vector.flags.writeable = False
         with self._remembering:
@@ -116,7 +117,7 @@ class SentenceTransformerEmbedder:
         import torch
 
         model = self._loaded()
-        printable = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]  # tokenisers refuse surrogates
+        printable = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]  # tokenisers reject surrogates
         with self._tokenising:
             features = model.preprocess(printable)
         features = {name: value.to(model.device) if hasattr(value, "to") else value for name, value in features.items()}
@@ -133,7 +134,7 @@ class SentenceTransformerEmbedder:
 
     def _load(self) -> SentenceTransformer:
         if not self._folder.is_dir():
-            raise EmbedderError(f"The embedding model's folder {self._folder} is not there. Run: errata models pull")
+            raise EmbedderError(f"The embedding model's folder {self._folder} does not exist. Run: errata models pull")
         import torch
         from sentence_transformers import SentenceTransformer
 
@@ -143,23 +144,25 @@ class SentenceTransformerEmbedder:
             model = SentenceTransformer(str(self._folder), local_files_only=True)
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise EmbedderError(
-                f"The embedding model in {self._folder} does not load ({error}). Run: errata models verify"
+                f"The embedding model in {self._folder} cannot be loaded ({error}). Run: errata models verify"
             ) from error
         return model.eval()
 
 
 def _unit_rows(raw: NDArray[np.float32], dimension: int) -> NDArray[np.float32]:
     if raw.ndim != 2 or raw.shape[1] != dimension:
-        raise EmbedderError(f"The embedding model gave vectors of shape {raw.shape}, not (n, {dimension}).")
+        raise EmbedderError(f"The embedding model returned vectors of shape {raw.shape}, not (n, {dimension}).")
     lengths = np.linalg.norm(raw.astype(np.float64), axis=1, keepdims=True)
     if not np.all(np.isfinite(lengths)) or not np.all(lengths > 0):
-        raise EmbedderError("The embedding model gave a vector without direction. Run: errata models verify")
+        raise EmbedderError(
+            "The embedding model returned a vector that is zero or not a number. Run: errata models verify"
+        )
     return np.asarray(raw / lengths, dtype=np.float32)
 
 
 def _dimension_of(folder: Path) -> int:
-    """Length of the vectors that a SentenceTransformer folder gives: of its last dense layer, else its pooling,
-    else the transformer itself."""
+    """The vector length of a SentenceTransformer folder: that of its last dense layer, or else of its pooling, or
+    else of the transformer itself."""
     dense, pooling = (sorted(folder.glob(f"*_{layer}/config.json"), reverse=True) for layer in ("Dense", "Pooling"))
     for file in (*dense, *pooling, folder / "config.json"):
         try:
@@ -169,4 +172,6 @@ def _dimension_of(folder: Path) -> int:
         for key in ("out_features", "word_embedding_dimension", "embedding_dimension", "hidden_size", "dim"):
             if isinstance(values, dict) and isinstance(values.get(key), int):
                 return int(values[key])
-    raise EmbedderError(f"No vector length stands in the embedding model's folder {folder}. Run: errata models pull")
+    raise EmbedderError(
+        f"The embedding model's folder {folder} does not state a vector length. Run: errata models pull"
+    )

@@ -1,12 +1,12 @@
-"""What can go wrong in retrieval, and the root of what can go wrong anywhere.
+"""The errors of retrieval, and the root of the errors of all packages.
 
     ErrataError
     └── RetrievalError
-        ├── ChangeError         a log row does not fit the index it is applied to
-        ├── VectorError         a vector that the index cannot hold
-        ├── EmbedderError       the embedding model cannot be loaded or gives unusable vectors
-        └── SnapshotError       a snapshot on disk is damaged (then an older one, or the log, takes its place), or
-                                there is no folder to save one in
+        ├── ChangeError         a step of the log does not fit the index that it is applied to
+        ├── VectorError         a vector that does not fit the index
+        ├── EmbedderError       the embedding model cannot be loaded or returns unusable vectors
+        └── SnapshotError       a snapshot on disk is damaged (then an older one, or the log, is used instead), or
+                                there is no folder to save a snapshot in
 
 Each message says what happened and what to do about it.
 """
@@ -17,9 +17,9 @@ from __future__ import annotations
 class ErrataError(Exception):
     """Root of the errors of all packages: an English template, the values of its placeholders, a stable code.
 
-    ``Invalid("Document {document_id!r} has no text.", code="document_empty", document_id=id_)`` reads in English as it
-    stands; other languages have a template under ``error.<code>`` with the same placeholders (bot.texts). Without
-    ``code`` the message is one text, in English only, and the code is that of the class.
+    ``Invalid("Document {document_id!r} has no text.", code="document_empty", document_id=id_)`` is the English
+    text; other languages have a template under ``error.<code>`` with the same placeholders (bot.texts). Without
+    ``code`` the message is a fixed text, in English only, and the class gives the code.
     """
 
     code = "error"
@@ -36,25 +36,25 @@ class ErrataError(Exception):
 
 
 class RetrievalError(ErrataError):
-    """Anything that retrieval refuses to do."""
+    """The root of retrieval's errors."""
 
     code = "retrieval_failed"
 
 
 class ChangeError(RetrievalError):
-    """A change hides what is not there, adds what is already there, or is older than the index."""
+    """A change hides a passage that is not in the index, adds one that already is, or is older than the index."""
 
 
 class VectorError(RetrievalError):
-    """A vector of another shape than the index holds, or not of length 1: made by another embedding model."""
+    """A vector of another shape than those of the index, or not of length 1: another embedding model made it."""
 
 
 class EmbedderError(RetrievalError):
-    """The embedding model cannot be loaded, or what it gives cannot be used."""
+    """The embedding model cannot be loaded, or its vectors cannot be used."""
 
 
 class SnapshotError(RetrievalError):
-    """A snapshot cannot be trusted: it is set aside, and an older one, or the log, takes its place. Or none can be
+    """A snapshot is damaged: it is set aside, and an older one, or the log, is used instead. Or a snapshot cannot be
     saved."""
 
     code = "snapshot_failed"

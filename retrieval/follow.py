@@ -1,10 +1,11 @@
-"""Keeps an index in step with a log: restored or built at first, then one step at a time.
+"""Keeps an index at the newest step of a log: restores or builds it first, then applies new steps.
 
-Knows the log only as a ``PassageLog``; knows nothing about questions, ranking or SQL.
+Reads the log only through ``PassageLog``; knows nothing about questions, ranking or SQL.
 
-Readers take a reference to the newest index and never wait for its upkeep. Whoever finds the log ahead reads all its
-new steps at once and applies them, under a lock, in O(steps + overlay). One background thread folds the overlay into a
-new sealed part when it has grown, applies what came meanwhile, swaps the result in, and writes it down as a snapshot.
+Readers take a reference to the newest index and never wait for its upkeep. A reader that finds new steps in the log
+reads all of them at once and applies them, under a lock, in O(steps + overlay). When the overlay has grown, a
+background thread folds it into a new sealed part, applies the steps that came meanwhile, replaces the index, and saves
+a snapshot.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class PassageLog(Protocol):
     """The log of the knowledge base, as retrieval reads it. Called from several threads."""
 
     def head(self) -> int:
-        """The newest sequence number, 0 for an empty log; cheap, asked before each search."""
+        """The newest sequence number, 0 for an empty log. Each search calls this, so it must be cheap."""
 
     def rows(self) -> tuple[int, Iterable[Row]]:
         """All live rows at one sequence number, streamed."""
@@ -61,7 +62,7 @@ class Follower:
         self._dimension = dimension
         self._snapshots = snapshots
         self._compact_after = compact_after
-        self._writing = threading.Lock()  # held by whoever replaces self._index
+        self._writing = threading.Lock()  # the lock of every replacement of self._index
         self._index: Index | None = None
         self._upkeep: threading.Thread | None = None
 
@@ -105,8 +106,8 @@ class Follower:
         return Index.build(rows, seq=seq, fingerprint=self._fingerprint, dimension=self._dimension)
 
     def _caught_up(self, index: Index) -> Index:
-        """The index at the newest step. A log that does not fit it, as after restoring an older database, leads
-        to an index built from the source's rows: what stands in the source is right."""
+        """The index at the newest step. If the log does not fit the index, for example after an older database was
+        restored, the index is built again from the source's rows: the source is always right."""
         try:
             caught_up = index.apply(*self._source.changes(index.seq))
             if caught_up.seq <= self._source.head():
@@ -117,7 +118,7 @@ class Follower:
         return self._built()
 
     def _start_upkeep(self) -> None:
-        """Called with the lock held. Not a daemon: the process ends after the snapshot, not in its midst."""
+        """Called under the lock. The thread is not a daemon: the process waits for the end of the snapshot."""
         if self._upkeep is None:
             self._upkeep = threading.Thread(target=self._keep_up, name="retrieval-upkeep")
             self._upkeep.start()
@@ -137,7 +138,7 @@ class Follower:
                 self._upkeep = None
 
     def _one_upkeep(self) -> bool:
-        """Folds once and writes the snapshot; False when no more is to be done, so that upkeep has ended."""
+        """Compacts the index once and saves a snapshot; False when nothing more is to do and upkeep has ended."""
         folded = self._fold()
         if folded is not None and self._snapshots:
             self._snapshots.save(folded)
@@ -148,13 +149,13 @@ class Follower:
             return False
 
     def _fold(self) -> Index | None:
-        """Swaps a compacted index in and returns it as it was before newer steps; None if the index was rebuilt
-        meanwhile and the work is void."""
+        """Replaces the index with a compacted one and returns that without the newer steps. None if the index was
+        rebuilt meanwhile, so that the result is of no use."""
         base = self._index
         if base is None:
             return None
         folded = base.compacted()
-        caught_up = folded.apply(*self._source.changes(base.seq))  # before the lock: questions may go on meanwhile
+        caught_up = folded.apply(*self._source.changes(base.seq))  # before the lock, so that questions need not wait
         with self._writing:
             newest = self._index
             if newest is None or newest.sealed is not base.sealed:

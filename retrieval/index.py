@@ -3,16 +3,16 @@
 Knows ids, vectors, tokens and labels (collection and language); knows nothing about documents, where rows come from,
 or how results are fused.
 
-``apply`` gives a new index and leaves the old one as it is. Readers need no lock: they hold a reference. A candidate
-for a proof is ``index.apply(change)`` that nobody else sees.
+``apply`` gives a new index and leaves the old one unchanged, so that readers need a reference and no lock. A candidate
+for a proof is the result of ``index.apply(change)``, which nobody else sees.
 
-An index is a sealed part, which never changes, and an overlay: which sealed rows are hidden, and the fresh rows.
+An index has a sealed part, which never changes, and an overlay: the hidden sealed rows, and the fresh rows.
 ``apply`` costs O(change + overlay), ``compacted`` folds the overlay into a new sealed part. ``within`` gives the view
 for a scope (retrieval.view), made once for each index and set of collections.
 
-Invariant: what is found, in which order and with which score depends on the live rows inside the scope alone, neither
-on the way to them nor on what lies outside. An index that was applied, rolled back, compacted or restored equals one
-that was built from its live rows.
+Invariant: search results, their order and their scores depend only on the live rows inside the scope. They depend
+neither on the history of these rows nor on rows outside. An index after changes, a rollback, a compaction or a restart
+equals one that was built from its live rows.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ if TYPE_CHECKING:
     from retrieval.scope import Scope
     from retrieval.view import Label
 
-_VIEWS = 64  # of one index that are kept: each has a mask of its rows
-_UNIT = 1e-3  # how far the square of a vector's length may be from 1: float32 rounding stays far below, NaN does not
+_VIEWS = 64  # how many views of an index are kept; each has a mask of the rows
+_UNIT = 1e-3  # how far the square of a vector's length may be from 1: far more than float32 rounding; NaN never passes
 
 
 class Index:
-    """Live rows at ``seq``. ``fingerprint`` names the embedding model that made the vectors."""
+    """Live rows at ``seq``. ``fingerprint`` identifies the embedding model that made the vectors."""
 
     def __init__(
         self,
@@ -55,7 +55,8 @@ class Index:
         hidden: frozenset[int] = frozenset(),
         total: int | None = None,
     ) -> None:
-        """For ``build``, ``apply`` and snapshots. ``hidden`` are ordinals; ``total`` is the sum of live lengths."""
+        """For ``build``, ``apply`` and snapshots. ``hidden`` are ordinals; ``total`` is the sum of the live rows'
+        lengths."""
         self.seq = seq
         self.fingerprint = fingerprint
         self.sealed = sealed
@@ -66,7 +67,10 @@ class Index:
 
     @classmethod
     def build(cls, rows: Iterable[Row], *, seq: int, fingerprint: str, dimension: int) -> Index:
-        """From rows in any order. Raises ``ChangeError`` for an id that comes twice, ``VectorError``."""
+        """Builds an index from rows in any order.
+
+        Raises ``ChangeError`` for an id that occurs twice, ``VectorError`` for a vector that does not fit.
+        """
         ids: list[int] = []
         digests: list[int] = []
         labels: list[Label] = []
@@ -104,7 +108,7 @@ class Index:
 
     @property
     def overlay(self) -> int:
-        """How many rows are fresh or hidden: what a compaction would fold in."""
+        """How many rows are fresh or hidden, and would be folded in by a compaction."""
         return len(self._fresh) + len(self._hidden)
 
     def __len__(self) -> int:
@@ -122,16 +126,17 @@ class Index:
         return np.sort(np.concatenate((live, np.fromiter(self._fresh, dtype=np.int64, count=len(self._fresh)))))
 
     def digests(self) -> dict[int, int]:
-        """A digest of each live row, to compare the index with its source row by row."""
+        """The digest of each live row by id, to compare the index with its source row by row."""
         live = slice(None) if self._live is None else self._live
-        found = dict(zip(self.sealed.ids[live].tolist(), self.sealed.digests[live].tolist(), strict=True))
-        return found | {id_: row.digest for id_, row in self._fresh.items()}
+        digests = dict(zip(self.sealed.ids[live].tolist(), self.sealed.digests[live].tolist(), strict=True))
+        return digests | {id_: row.digest for id_, row in self._fresh.items()}
 
     def apply(self, *changes: Change) -> Index:
-        """The index after steps of the log, oldest first. Costs O(changes + overlay), never O(index).
+        """The index after these steps of the log, oldest first. Costs O(changes + overlay), never O(index).
 
-        A row that was hidden and comes back unchanged is un-hidden. Raises ``ChangeError`` for a step that is older
-        than the index, hides what is not live, or adds what is; ``VectorError`` for a vector that does not fit.
+        A hidden row that comes back unchanged is no longer hidden. Raises ``ChangeError`` for a step that is older than
+        the index, hides a row that is not live, or adds one that is live; ``VectorError`` for a vector that does not
+        fit.
         """
         seq, total = self.seq, self._total
         fresh, hidden = dict(self._fresh), set(self._hidden)
@@ -155,9 +160,9 @@ class Index:
         )
 
     def _hide(self, id_: int, seq: int, fresh: dict[int, Fresh], hidden: set[int]) -> int:
-        """Hides one id in the overlay that is being made; returns the length that goes."""
-        if gone := fresh.pop(id_, None):
-            return gone.terms.length
+        """Hides a row in the overlay that is being made; returns its length in tokens."""
+        if row := fresh.pop(id_, None):
+            return row.terms.length
         ordinal = self.sealed.ordinal(id_)
         if ordinal is None or ordinal in hidden:
             raise ChangeError(f"Step {seq} of the log hides passage {id_}, which is not in the index.")
@@ -165,7 +170,7 @@ class Index:
         return int(self.sealed.keywords.lengths[ordinal])
 
     def _add(self, row: Row, seq: int, fresh: dict[int, Fresh], hidden: set[int]) -> int:
-        """Adds one row to the overlay that is being made; returns the length that comes."""
+        """Adds a row to the overlay that is being made; returns its length in tokens."""
         ordinal = self.sealed.ordinal(row.id)
         if row.id in fresh or (ordinal is not None and ordinal not in hidden):
             raise ChangeError(f"Step {seq} of the log adds passage {row.id}, which is in the index already.")
@@ -178,7 +183,7 @@ class Index:
         return fresh[row.id].terms.length
 
     def compacted(self) -> Index:
-        """The same live rows in one sealed part, equal to the last array element to one built from them."""
+        """The same live rows in one sealed part, equal in every array element to an index that was built from them."""
         if not self.overlay:
             return self
         old = self.sealed
@@ -186,7 +191,7 @@ class Index:
         fresh_ids = np.array(sorted(self._fresh), dtype=np.int64)
         ids = np.concatenate((old.ids[kept], fresh_ids))
         order = np.argsort(ids, kind="stable")
-        place = np.empty(len(ids), dtype=np.int32)  # where each of the kept and the fresh rows goes
+        place = np.empty(len(ids), dtype=np.int32)  # the new ordinal of each kept and fresh row
         place[order] = np.arange(len(ids), dtype=np.int32)
         new_ordinal = np.full(len(old.ids), -1, dtype=np.int32)
         new_ordinal[kept] = place[: len(ids) - len(fresh_ids)]
@@ -213,7 +218,7 @@ class Index:
         return Index(seq=self.seq, fingerprint=self.fingerprint, sealed=sealed, total=self._total)
 
     def within(self, scope: Scope) -> View:
-        """What of the index lies inside the scope, as if nothing else were there. Costs nothing where that is all."""
+        """The rows of the index inside the scope, as if no others existed. Costs nothing if all rows are inside."""
         inside = frozenset(name for name in self._collections if name in scope)
         view = self._views.get(inside)
         if view is None:
@@ -224,25 +229,26 @@ class Index:
         return view
 
     def _view(self, inside: frozenset[str] | None) -> View:
-        """The view of these collections; None: of all."""
+        """The view of these collections; None: of all collections."""
         sealed = self.sealed
         if inside is None:
             return View(sealed, self._live, self._fresh, self._total)
         chosen = np.array([collection in inside for collection, _ in sealed.labels], dtype=np.bool_)[sealed.codes]
         live = chosen if self._live is None else chosen & self._live
         fresh = {id_: row for id_, row in self._fresh.items() if row.label[0] in inside}
-        total = int(sealed.keywords.lengths[live].sum(dtype=np.int64)) + sum(one.terms.length for one in fresh.values())
+        total = int(sealed.keywords.lengths[live].sum(dtype=np.int64)) + sum(row.terms.length for row in fresh.values())
         return View(sealed, live, fresh, total)
 
     @cached_property
     def _collections(self) -> frozenset[str]:
-        """The collections of the sealed and the fresh rows; of the sealed ones also those that are hidden."""
+        """The collections of all sealed rows (hidden ones too) and of the fresh rows."""
         sealed = frozenset(collection for collection, _ in self.sealed.labels)
         return sealed | {row.label[0] for row in self._fresh.values()}
 
     @cached_property
     def _live(self) -> NDArray[np.bool_] | None:
-        """A mask of the sealed rows that are not hidden; None if none is. Made by the first search, not by apply."""
+        """A mask of the sealed rows that are not hidden; None if none is hidden. The first search makes it, not
+        ``apply``."""
         if not self._hidden:
             return None
         live = np.ones(len(self.sealed.ids), dtype=np.bool_)
@@ -255,7 +261,7 @@ class Index:
 
 
 def digest(row: Row) -> int:
-    """64 bits that stand for a row's text, collection and language."""
+    """A 64-bit hash of a row's text, collection and language."""
     whole = "\0".join((row.collection, row.language, row.text))
     return int.from_bytes(blake2b(whole.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
@@ -265,6 +271,6 @@ def _checked(row: Row, dimension: int) -> NDArray[np.float32]:
     if vector.shape != (dimension,) or not abs(float(vector @ vector) - 1) < _UNIT:
         raise VectorError(
             f"Passage {row.id} has a vector of shape {vector.shape} and length {float(np.linalg.norm(vector)):.4f}; "
-            f"the index holds vectors of shape ({dimension},) and length 1. Run: errata reindex"
+            f"the index has vectors of shape ({dimension},) and length 1. Run: errata reindex"
         )
     return vector

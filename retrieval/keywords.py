@@ -1,15 +1,15 @@
-"""BM25 over a sealed inverted index and an overlay of fresh passages. Knows tokens and ordinals, not ids or texts.
+"""BM25 over a sealed inverted index and an overlay of fresh passages. Uses tokens and ordinals, not ids or texts.
 
-Decision: our own BM25 over numpy arrays instead of tantivy or another engine. A knowledge base is corrected, proved on
-candidates and rolled back, and each of these must rank exactly as an index built afresh from the same passages would.
-Engines count deleted passages in the document frequencies until segments merge, so that scores depend on history; and
-they have no index "as it is, but with these hidden and those added" that nobody else sees. Here the number of
-passages N, the document frequency of each term and the average length are those of the live set at every moment.
-Cost: a query touches every posting of its terms, in numpy. Millions of passages would want block-max pruning.
+Decision: our own BM25 over numpy arrays instead of tantivy or another engine. A knowledge base is corrected, tested on
+candidates and rolled back, and each result must rank exactly like a new index of the same passages.
+Engines count deleted passages in the document frequencies until segments merge, so that scores depend on history.
+They also have no private variant of an index with some passages hidden and others added. Here the number of passages N,
+the document frequency of each term and the average length are always those of the live passages. Cost: a query reads
+every posting of its terms, in numpy. Millions of passages would need block-max pruning.
 
-The sealed part (compressed sparse rows: for each term the ordinals that have it, and how often) is canonical: terms in
-code point order, ordinals ascending. So one set of passages has one form, however it came about. The overlay is
-a mapping of each fresh passage to its term counts, which a query scans; it stays small, because compaction folds it in.
+The sealed part (compressed sparse rows: for each term the ordinals that have it, and how often) has one canonical form:
+terms in code point order, ordinals ascending. A set of passages has this form whatever its history. The overlay maps
+each fresh passage to its term counts. A query scans it; it stays small, because compaction folds it in.
 
 A score is a sum of float64 in a fixed order, term by term, by the same formula for sealed and fresh passages.
 """
@@ -30,15 +30,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-# The values of Lucene, Elasticsearch and the BEIR baselines. K1: how soon a repeated term stops counting. B: how much
-# a long passage is held back; chunks are of like size, so that little hangs on it.
+# The values of Lucene, Elasticsearch and the BEIR baselines. K1: how soon more repeats of a term stop adding to the
+# score. B: how much a passage's length lowers its score; it matters little, because chunks are of similar size.
 K1 = 1.2
 B = 0.75
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Terms:
-    """A passage as BM25 sees it: how often it has each term, and its length in tokens."""
+    """The data of a passage that BM25 uses: how often each term occurs, and the length in tokens."""
 
     counts: Mapping[str, int]
     length: int
@@ -50,7 +50,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SealedKeywords:
-    """An immutable inverted index of n passages, known by their ordinals 0 … n - 1.
+    """An immutable inverted index of n passages with the ordinals 0 … n - 1.
 
     ``terms`` in code point order; the postings of term t are ``ordinals[starts[t]:starts[t + 1]]``, ascending, with
     ``counts`` beside them. ``lengths`` (n,) are the passages' lengths in tokens.
@@ -64,15 +64,17 @@ class SealedKeywords:
 
     @classmethod
     def build(cls, passages: Iterable[Terms]) -> SealedKeywords:
-        """From the passages in the order of their ordinals."""
+        """Builds the index from passages in the order of their ordinals."""
         builder = KeywordsBuilder()
         for passage in passages:
             builder.add(passage)
         return builder.sealed(np.arange(len(builder), dtype=np.int32))
 
     def merged(self, new_ordinal: NDArray[np.int32], fresh: Mapping[int, Terms], size: int) -> SealedKeywords:
-        """The same as building it from ``size`` passages: those kept, each under ``new_ordinal`` (n,), which is -1
-        for those that go and leaves the order of the rest; and the fresh ones under their new ordinals."""
+        """The same as building it from ``size`` passages: the kept ones and the fresh ones under their new ordinals.
+
+        ``new_ordinal`` (n,) gives the new ordinals of the old passages, in the same order; -1 for a passage to remove.
+        """
         moved = new_ordinal[self.ordinals]
         kept = moved >= 0
         old_rows = np.repeat(np.arange(len(self.terms), dtype=np.int32), np.diff(self.starts))[kept]
@@ -91,7 +93,7 @@ class SealedKeywords:
             for term, count in passage.counts.items()
         )
         new_rows, ordinals, counts = np.array(added, dtype=np.int32).reshape(-1, 3).T
-        # What is kept is in order already, so that the fresh postings are slipped in instead of sorting all of them.
+        # The kept postings are sorted already, so the fresh ones are inserted instead of sorting all of them.
         place = np.searchsorted(_keys(old_rows, moved[kept], size), _keys(new_rows, ordinals, size))
         return SealedKeywords(
             terms,
@@ -111,7 +113,7 @@ class SealedKeywords:
 
 
 class KeywordsBuilder:
-    """Takes passages one at a time, in any order, in a few bytes for each posting."""
+    """Collects passages one at a time, in any order, and needs a few bytes for each posting."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
@@ -148,30 +150,30 @@ def _starts(sizes: NDArray[np.intp]) -> NDArray[np.int64]:
 
 
 def _keys(rows: NDArray[np.int32], ordinals: NDArray[np.int32], size: int) -> NDArray[np.int64]:
-    """One number for each posting, in the order in which postings stand."""
+    """One number for each posting, so that sorting the numbers sorts the postings."""
     return rows.astype(np.int64) * max(size, 1) + ordinals
 
 
 def document_frequencies(
     words: Iterable[str], sealed: SealedKeywords, live: NDArray[np.bool_] | None, fresh: Sequence[Terms]
 ) -> dict[str, int]:
-    """In how many live passages each word stands. ``live`` as in ``bm25``."""
-    found: dict[str, int] = {}
+    """In how many live passages each word occurs. ``live`` as in ``bm25``."""
+    frequencies: dict[str, int] = {}
     for word in set(words):
         ordinals, _ = sealed.postings(word)
         in_sealed = len(ordinals) if live is None else int(np.count_nonzero(live[ordinals]))
-        found[word] = in_sealed + sum(word in passage.counts for passage in fresh)
-    return found
+        frequencies[word] = in_sealed + sum(word in passage.counts for passage in fresh)
+    return frequencies
 
 
 def bm25(
     query: Sequence[str], sealed: SealedKeywords, live: NDArray[np.bool_] | None, fresh: Sequence[Terms], total: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """BM25 scores of all live passages that share a token with the query, in no particular order.
+    """The BM25 scores of all live passages that share a token with the query, in no particular order.
 
     ``live`` is a mask over the sealed ordinals (None: all); ``total`` is the sum of the lengths of all live passages.
-    Returns places (m,) and scores (m,): a place below ``len(sealed.lengths)`` is an ordinal, the rest number the
-    fresh passages. A token that stands twice in the query counts twice.
+    Returns places (m,) and scores (m,): a place below ``len(sealed.lengths)`` is an ordinal; higher places number
+    the fresh passages. A token that occurs twice in the query counts twice.
     """
     size = len(sealed.lengths)
     documents = (size if live is None else int(np.count_nonzero(live))) + len(fresh)
@@ -183,18 +185,18 @@ def bm25(
         if live is not None:
             alive = live[ordinals]
             ordinals, counts = ordinals[alive], counts[alive]
-        having = [(size + number, passage) for number, passage in enumerate(fresh) if term in passage.counts]
-        places = np.concatenate((ordinals, [place for place, _ in having])).astype(np.int64)
+        fresh_matches = [(size + number, passage) for number, passage in enumerate(fresh) if term in passage.counts]
+        places = np.concatenate((ordinals, [place for place, _ in fresh_matches])).astype(np.int64)
         if not len(places):
             continue
-        frequency = np.concatenate((counts, [passage.counts[term] for _, passage in having])).astype(np.float64)
-        lengths = np.concatenate((sealed.lengths[ordinals], [passage.length for _, passage in having]))
+        frequency = np.concatenate((counts, [passage.counts[term] for _, passage in fresh_matches])).astype(np.float64)
+        lengths = np.concatenate((sealed.lengths[ordinals], [passage.length for _, passage in fresh_matches]))
         rarity = math.log(1 + (documents - len(places) + 0.5) / (len(places) + 0.5))
-        held_back = K1 * (1 - B + B * (lengths / average))
+        length_penalty = K1 * (1 - B + B * (lengths / average))
         all_places.append(places)
-        all_weights.append((repeats * rarity * (K1 + 1)) * (frequency / (frequency + held_back)))
+        all_weights.append((repeats * rarity * (K1 + 1)) * (frequency / (frequency + length_penalty)))
     if not all_places:
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float64)
     scores = np.bincount(np.concatenate(all_places), weights=np.concatenate(all_weights), minlength=size)
-    found = np.flatnonzero(scores).astype(np.int64)
-    return found, np.asarray(scores[found], dtype=np.float64)
+    scored = np.flatnonzero(scores).astype(np.int64)
+    return scored, np.asarray(scores[scored], dtype=np.float64)

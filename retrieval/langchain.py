@@ -1,7 +1,7 @@
-"""A LangChain face: our search as a ``BaseRetriever``, for chains and graphs that others build.
+"""Our search as a LangChain ``BaseRetriever``, for chains and graphs that others build.
 
-Knows LangChain and a ``Searcher``; nothing else in the product needs it, so that LangChain is loaded only where it is
-used. There is no ``VectorStore`` face yet: such a store writes, and what is written goes through the knowledge log.
+Uses LangChain and a ``Searcher``. Nothing else in the product needs this module, so LangChain is loaded only where it
+is used. There is no ``VectorStore`` yet: such a store writes, and every write must go through the knowledge log.
 """
 
 from __future__ import annotations

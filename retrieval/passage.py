@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     Vector = NDArray[np.float32]
 
 
-LANGUAGE = "language"  # the filter of this name asks for the language of a passage, not for metadata
+LANGUAGE = "language"  # the filter of this name compares the language of a passage, not metadata
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A stretch of one version of one document, as it is shown, cited and put into the prompt.
+    """A part of one version of a document, as it is shown, cited and put into the prompt.
 
-    ``id`` is a stable int64 given by the knowledge log; passages of a draft that is only being
-    proved carry negative ids. ``position`` counts the passages of a document version from 0.
+    ``id`` is a stable int64 from the knowledge log; passages that exist only on a candidate
+    have negative ids. ``position`` counts the passages of a document version from 0.
     """
 
     id: int
@@ -41,28 +41,28 @@ class Passage:
     url: str | None = None
     erratum: bool = False
     collection: str = MAIN
-    properties: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)  # what filters ask for
+    properties: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)  # what filters compare
 
     def fulfils(self, filters: Mapping[str, str]) -> bool:
-        """Whether the passage is what the filters ask for, as ``PassageLog.select`` decides it for stored ones."""
+        """Whether the passage matches the filters, by the same rule as ``PassageLog.select`` for stored passages."""
         return all(value in self.properties.get(key, ()) for key, value in filters.items())
 
     @property
     def indexed_text(self) -> str:
-        """What is embedded and tokenised."""
+        """The text that is embedded and tokenised."""
         return indexed_text(self.title, self.headings, self.text)
 
 
 def indexed_text(title: str, headings: Iterable[str], text: str) -> str:
-    """What of a passage is embedded and tokenised: title and heading path give the text its context."""
+    """The text of a passage that is embedded and tokenised: title and heading path give the text its context."""
     lead = " › ".join(dict.fromkeys(part for part in (title, *headings) if part))
     return f"{lead}\n{text}" if lead else text
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Row:
-    """What an index keeps of a passage: its id, the text to tokenise, its unit vector (dimension,), and what decides
-    who can find it."""
+    """The data of a passage in an index: its id, the text to tokenise, its unit vector (dimension,), and its
+    collection and language, which decide who can find it."""
 
     id: int
     text: str
@@ -73,8 +73,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Change:
-    """One step of the knowledge log: the index at ``seq`` is the index at ``seq - 1`` with ``hidden`` ids
-    gone and ``added`` rows present. The two never share an id."""
+    """One step of the knowledge log: the index at ``seq`` is the index at ``seq - 1`` without the
+    ``hidden`` ids and with the ``added`` rows. The two never share an id."""
 
     seq: int
     added: tuple[Row, ...] = ()
@@ -83,7 +83,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A passage that a search found. ``score`` orders the hits; ``stages`` tells how it came about:
+    """A passage that a search found. ``score`` orders the hits; ``stages`` shows where the score comes from:
     ``dense`` (cosine), ``dense_rank``, ``keyword`` (BM25), ``keyword_rank``, ``fused``. A stage that did
     not find the passage is absent."""
 

@@ -1,10 +1,10 @@
-"""One search for everybody: by meaning and by words, at the newest state of the log, with its reasons.
+"""The one search of the product: by meaning and by words, at the newest state of the log, with the score of each stage.
 
-Knows an index, an embedder and a ``PassageLog``; knows nothing about SQL, documents, prompts or people.
+Uses an index, an embedder and a ``PassageLog``; knows nothing about SQL, documents, prompts or people.
 
-Decision: the two rankings are fused by rank, dense counting more. Ranks need no calibration between models and
-languages; but equal weights fall below the dense ranking alone on question-and-answer collections, where
-words of the question mislead. Cost: how *much* better a hit is than the next one does not count.
+Decision: the two rankings are fused by rank, and the dense ranking counts more. Ranks need no calibration between
+models and languages. With equal weights, results are worse than those of the dense ranking alone on question-and-answer
+collections, where words of the question mislead. Cost: how *much* better a hit is than the next one does not count.
 """
 
 from __future__ import annotations
@@ -36,19 +36,22 @@ _log = logging.getLogger(__name__)
 DEPTH = 50  # how many passages each ranking contributes
 # Tuned with multilingual-e5-small on two FAQ collections (120 and 84 questions) and on questions about encyclopedia
 # paragraphs in English and Chinese (92 and 108). nDCG@10 of dense alone: .736, .957, .972, .959; with equal weights
-# and the usual rank constant of 60: .705, .938, .988, .968; with these and a constant of 10: .746, .954, .995, .960.
+# and the usual rank constant of 60: .705, .938, .988, .968; with these weights and a constant of 10:
+# .746, .954, .995, .960.
 DENSE_WEIGHT = 1.0
 KEYWORD_WEIGHT = 0.5
-COVERAGE_HITS = 3  # how many hits are looked through for the question's words
-# An erratum this near (in cosine) to the best passage is taken to be about the same thing as it. Measured on the same
-# two FAQ collections, the stale passages left in: errata moved first for their own questions and paraphrases 94 % and
-# 91 %, for near misses 2 % and 29 %. At .005 it is 91 and 75 % against 1 and 11 %, at .03 99 % against 6 and 57 %.
+COVERAGE_HITS = 3  # how many hits are searched for the question's words
+# An erratum whose cosine is this near to the best one counts as being about the same subject. Measured on the same two
+# FAQ collections, with the stale passages left in: errata moved first for 94 % and 91 % of their own questions and
+# paraphrases, and for 2 % and 29 % of the near misses. At .005: 91 % and 75 % against 1 % and 11 %; at .03: 99 %
+# against 6 % and 57 %.
 ERRATUM_MARGIN = 0.015
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """The knowledge as it would be: an index that nobody else sees, and its passages that the source does not have."""
+    """Knowledge with a trial change: an index that nobody else sees, and the added passages, which the source does not
+    have."""
 
     index: Index
     passages: Mapping[int, Passage]
@@ -58,9 +61,9 @@ class Candidate:
 class SearchResult:
     """``hits`` best first, found at ``seq``; ``best_dense`` is the highest cosine of any passage, 0.0 if none.
 
-    ``coverage`` is the largest share of the question's words that one of the first hits holds, each word weighing as
-    much as it is rare among the passages: "who was the" covers nothing, an error number nearly all.
-    ``reach`` is the cosine of the farthest passage that the ranking by meaning looked at; -1.0 where it looked at all.
+    ``coverage`` is the largest share of the question's words that one of the first hits contains. The rarer a word is
+    among the passages, the more it weighs: "who was the" covers nothing, an error number nearly all.
+    ``reach`` is the cosine of the farthest passage that the ranking by meaning contains; -1.0 if it contains all.
     """
 
     hits: tuple[Hit, ...]
@@ -74,7 +77,7 @@ class SearchResult:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What an index has and its source does not: ids that are missing, surplus, or differ in text or label."""
+    """The differences between an index and its source: ids that are missing, surplus, or differ in text or label."""
 
     seq: int
     passages: int
@@ -90,8 +93,8 @@ class Check:
 class Searcher:
     """Hybrid search over a source, always at the newest step of its log. Safe to call from several threads.
 
-    ``compact_after`` is how many fresh and hidden rows the index carries before they are folded in, in the background.
-    Raises ``ChangeError`` never: a log that does not fit the index leads to a rebuild from the source's rows.
+    ``compact_after`` is how many fresh and hidden rows the index may have before they are folded in, in the background.
+    ``ChangeError`` is never raised: if the log does not fit the index, it is rebuilt from the source's rows.
     """
 
     def __init__(
@@ -123,9 +126,9 @@ class Searcher:
     ) -> SearchResult:
         """The k best passages for a question inside the scope, at the newest state of the log or on a candidate.
 
-        What is outside the scope has no influence at all. ``language`` (also as the filter of this name) and
-        ``filters`` restrict what can be found, a candidate's own passages too. A question without a letter or digit
-        finds nothing. Raises ``ValueError`` for k below 1.
+        Passages outside the scope have no influence at all. ``language`` (also as the filter of this name) and
+        ``filters`` restrict what can be found, including a candidate's own passages. A question without a letter or
+        digit finds nothing. Raises ``ValueError`` for k below 1.
         """
         if k < 1:
             raise ValueError(f"a search for {k} passages finds nothing")
@@ -149,8 +152,8 @@ class Searcher:
         return SearchResult(hits, index.seq, embed_ms, _milliseconds(started), best_dense, covered, reach)
 
     def ranking(self, query: str, k: int, scope: Scope, candidate: Candidate) -> tuple[int, ...]:
-        """The ids of the k passages inside the scope that are best in the fused ranking of a candidate, errata not
-        moved. Asks the source nothing, so that whoever holds a transaction may call it."""
+        """The ids of the k passages inside the scope that are best in the fused ranking of a candidate. Errata are not
+        moved to the front. Does not read the source, so that it may be called inside a transaction."""
         words = tokens(query)
         view = candidate.index.within(scope)
         if not words or not len(view):
@@ -163,13 +166,13 @@ class Searcher:
     def candidate(
         self, *, hide: Iterable[int] = (), add: Sequence[Passage] = (), base: Index | None = None
     ) -> Candidate:
-        """An index (``base``, else the newest) with passages hidden (those not live are ignored) and others added,
-        embedded here. Without either: the knowledge of one moment, to be asked more than once.
+        """An index (``base``, else the newest) with some passages hidden (ids that are not live are ignored) and others
+        added and embedded. Without both, it keeps the knowledge of a moment for several searches.
 
-        Added passages carry negative ids, which no passage of the source has. Others see nothing of it.
+        Added passages have negative ids, which no passage of the source has. Other calls do not see them.
         """
         if any(passage.id >= 0 for passage in add):
-            raise ValueError("the passages of a candidate carry negative ids")
+            raise ValueError("the passages of a candidate must have negative ids")
         index = base if base is not None else self.refresh()
         vectors = self._embedder.passages([passage.indexed_text for passage in add]) if add else ()
         rows = tuple(
@@ -183,37 +186,37 @@ class Searcher:
     def check(self) -> Check:
         """Compares every id and text of the index with the source's live rows, at one sequence number.
 
-        Reads every row of the source: for readiness at start and for ``errata doctor``, not for each request.
+        Reads every row of the source: meant for readiness at start and for ``errata doctor``, not for each request.
         """
         index = self.refresh()
         seq, rows = self._source.rows()
         expected = {row.id: digest(row) for row in rows}
         index = index.apply(*(change for change in self._source.changes(index.seq) if change.seq <= seq))
-        found = index.digests()
+        actual = index.digests()
         return Check(
             seq=seq,
-            passages=len(found),
-            missing=tuple(sorted(expected.keys() - found.keys())),
-            surplus=tuple(sorted(found.keys() - expected.keys())),
-            different=tuple(sorted(id_ for id_ in expected.keys() & found.keys() if expected[id_] != found[id_])),
+            passages=len(actual),
+            missing=tuple(sorted(expected.keys() - actual.keys())),
+            surplus=tuple(sorted(actual.keys() - expected.keys())),
+            different=tuple(sorted(id_ for id_ in expected.keys() & actual.keys() if expected[id_] != actual[id_])),
         )
 
     def close(self) -> None:
-        """Waits for a compaction or snapshot that is under way."""
+        """Waits for a compaction or snapshot that is running."""
         self._follower.close()
 
     def _part(
         self, view: PassageView, language: str | None, filters: Mapping[str, str], candidate: Candidate | None
     ) -> Part | None:
-        spoken = {primary(one) for one in (language, filters.get(LANGUAGE)) if one is not None}
-        if len(spoken) > 1:
-            return view.part(allowed=frozenset())  # nothing is in two languages
-        others = {key: value for key, value in filters.items() if key != LANGUAGE}
+        languages = {primary(code) for code in (language, filters.get(LANGUAGE)) if code is not None}
+        if len(languages) > 1:
+            return view.part(allowed=frozenset())  # no passage is in two languages
+        properties = {key: value for key, value in filters.items() if key != LANGUAGE}
         allowed = None
-        if others:
+        if properties:
             own = candidate.passages.values() if candidate else ()
-            allowed = self._source.select(others) | {one.id for one in own if one.fulfils(others)}
-        return view.part(language=min(spoken, default=None), allowed=allowed)
+            allowed = self._source.select(properties) | {passage.id for passage in own if passage.fulfils(properties)}
+        return view.part(language=min(languages, default=None), allowed=allowed)
 
     def _ranked(
         self, dense: list[tuple[int, float]], keyword: list[tuple[int, float]], k: int, candidate: Candidate | None
@@ -223,7 +226,7 @@ class Searcher:
         for name, ranking in (("dense", dense), ("keyword", keyword)):
             for rank, (id_, score) in enumerate(ranking, start=1):
                 stages[id_] |= {name: score, f"{name}_rank": float(rank)}
-        # An erratum further down may be about to come first, so that everything near the best is looked at.
+        # An erratum further down may be moved to the front, so every hit near the best one is kept.
         near = {id_ for id_, score in dense if score >= dense[0][1] - ERRATUM_MARGIN}
         chosen = [(id_, score) for rank, (id_, score) in enumerate(fused) if rank < k or id_ in near]
         passages = self._passages([id_ for id_, _ in chosen], candidate)
@@ -232,11 +235,11 @@ class Searcher:
 
     def _passages(self, ids: list[int], candidate: Candidate | None) -> Mapping[int, Passage]:
         own = candidate.passages if candidate else {}
-        wanted = [id_ for id_ in ids if id_ not in own]
-        found = {**self._source.passages(wanted), **own}
-        if missing := [id_ for id_ in wanted if id_ not in found]:
+        stored_ids = [id_ for id_ in ids if id_ not in own]
+        passages = {**self._source.passages(stored_ids), **own}
+        if missing := [id_ for id_ in stored_ids if id_ not in passages]:
             _log.error("passages %s are in the index but not in the database; run: errata doctor", missing)
-        return found
+        return passages
 
 
 def _fused(dense: list[tuple[int, float]], keyword: list[tuple[int, float]]) -> list[tuple[int, float]]:
@@ -245,18 +248,22 @@ def _fused(dense: list[tuple[int, float]], keyword: list[tuple[int, float]]) -> 
 
 def _coverage(view: PassageView, words: Sequence[str], hits: Sequence[Hit]) -> float:
     weights = view.rarity(words)
-    whole = sum(weights.values())
-    held = [set(tokens(hit.passage.indexed_text)) for hit in hits[:COVERAGE_HITS]]
-    shares = [sum(weight for word, weight in weights.items() if word in one) / whole for one in held if whole]
+    total = sum(weights.values())
+    words_of_hits = [set(tokens(hit.passage.indexed_text)) for hit in hits[:COVERAGE_HITS]]
+    shares = [
+        sum(weight for word, weight in weights.items() if word in hit_words) / total
+        for hit_words in words_of_hits
+        if total
+    ]
     return round(max(shares, default=0.0), 6)
 
 
 def errata_first(hits: Sequence[Hit], margin: float = ERRATUM_MARGIN) -> list[Hit]:
-    """An erratum outranks the passages that it may be correcting.
+    """Moves each erratum before the passages that it may be correcting.
 
-    The rule: an erratum whose cosine is within ``margin`` of the best cosine among the hits comes before every hit
-    that is no erratum; within both groups the order stays. Its score rises by 1, above any fused score, so that scores
-    still order the hits, and it carries the stage ``erratum``. An erratum found by words only stays where it is.
+    The rule: an erratum whose cosine is within ``margin`` of the best cosine among the hits comes before every hit that
+    is no erratum; the order inside both groups is kept. Its score rises by 1, above any fused score, so that scores
+    still order the hits, and it gets the stage ``erratum``. An erratum found only by words is not moved.
     """
     best = max((hit.stages["dense"] for hit in hits if "dense" in hit.stages), default=0.0)
     first: list[Hit] = []

@@ -1,16 +1,17 @@
-"""Verified copies of an index on disk, so that a start takes seconds and not a rebuild.
+"""Copies of an index on disk with checksums, so that a start takes seconds instead of a rebuild.
 
-Knows files and an index; knows nothing about logs or where the index came from. A snapshot is a convenience: whatever
-is wrong with one, the index is rebuilt from the source's rows, and nothing is embedded again.
+Uses files and an index; knows nothing about logs or where the index came from. A snapshot only saves time: if it is
+damaged, the index is rebuilt from the source's rows, and nothing is embedded again.
 
 A snapshot is a folder ``snapshot-<model>-<seq>-<random>`` of plain numpy arrays, the terms as UTF-8 lines, and a
 manifest with the size and SHA-256 of each file and of the manifest itself. The faiss index is not written: a flat one
-is made from its matrix in the time it takes to read it. Nothing is ever pickled or unpickled.
+is made from the matrix in the time that reading the matrix takes. Nothing is ever pickled or unpickled.
 
-* Written aside, each file and folder fsynced, then renamed: a snapshot is there as a whole or not at all.
-* Read only if every byte is as it was written. A damaged one is renamed to ``damaged-…``, logged, and left for a
-  person to look at; the next older one is tried.
-* One of another format, such as an older release's, is passed over.
+* It is written to another folder, each file and folder is fsynced, then the folder is renamed: a snapshot exists as a
+  whole or not at all.
+* It is used only if every byte is as it was written. A damaged one is renamed to ``damaged-…``, logged, and kept for a
+  person to examine; the next older one is tried.
+* A snapshot of another format, such as an older release's, is ignored.
 * The two newest of a model are kept. Several processes may share the folder.
 """
 
@@ -60,22 +61,24 @@ _ABANDONED = 3600.0  # seconds after which a folder that is being written or rem
 
 
 class Snapshots:
-    """The snapshots in one folder, which is made when the first is saved."""
+    """The snapshots in a folder. Saving the first snapshot creates the folder."""
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
 
     def save(self, index: Index) -> Path:
-        """Writes the index, compacted if it is not, and removes what is older than the two newest. Returns the
-        snapshot's folder. Raises ``SnapshotError`` when a file is in the folder's place, ``OSError`` when the disk
-        does; nothing half-written stays then."""
+        """Writes the index, compacted, and removes all snapshots of its model but the two newest. Returns the folder.
+
+        Raises ``SnapshotError`` when a file exists where the folder must be, ``OSError`` when the disk fails. Then
+        nothing half-written remains.
+        """
         index = index.compacted()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError) as error:
             raise SnapshotError(
-                "{path} is not a folder, so the index cannot be saved there. Move it away: Errata makes the folder "
-                "itself.",
+                "{path} is not a folder, so the index cannot be saved there. Move it away: Errata creates the "
+                "folder itself.",
                 code="snapshot_folder",
                 path=str(error.filename or self.folder),
             ) from error
@@ -95,7 +98,7 @@ class Snapshots:
         return self.folder / name
 
     def load_newest(self, fingerprint: str) -> Index | None:
-        """The newest snapshot of this embedding model that is whole; None if there is none."""
+        """The newest undamaged snapshot of this embedding model; None if there is none."""
         for folder in self._of(fingerprint):
             try:
                 index = _read(folder, fingerprint)
@@ -107,7 +110,7 @@ class Snapshots:
         return None
 
     def _of(self, fingerprint: str) -> list[Path]:
-        """Newest first."""
+        """The snapshots of a model, newest first."""
         return sorted(self.folder.glob(f"snapshot-{_model(fingerprint)}-*"), reverse=True)
 
     def _set_aside(self, folder: Path, error: SnapshotError) -> None:
@@ -124,18 +127,18 @@ class Snapshots:
             try:
                 abandoned = time.time() - aside.stat().st_mtime > _ABANDONED
             except OSError:
-                continue  # who works on it has just finished
+                continue  # another process has just finished with it
             if abandoned:
                 shutil.rmtree(aside, ignore_errors=True)
 
 
 def _remove(folder: Path) -> None:
-    """Renamed first, so that no other process reads a snapshot that is half gone."""
+    """Renames the folder before removing it, so that no other process reads a partly removed snapshot."""
     going = folder.with_name(f"removing-{folder.name}")
     try:
         folder.rename(going)
     except OSError:
-        return  # another process removes it
+        return  # another process is removing it
     shutil.rmtree(going, ignore_errors=True)
 
 
@@ -174,7 +177,8 @@ def _write(folder: Path, index: Index) -> None:
 
 
 def _read(folder: Path, fingerprint: str) -> Index | None:
-    """None for a sound snapshot of another format or model; raises ``SnapshotError`` for a damaged one."""
+    """Reads a snapshot; None for an undamaged one of another format or model. Raises ``SnapshotError`` for a damaged
+    one."""
     content = _read_manifest(folder)
     if content.get("format") != _format() or content.get("fingerprint") != fingerprint:
         return None
@@ -204,10 +208,10 @@ def _read(folder: Path, fingerprint: str) -> Index | None:
 
 
 def _array(file: Path, type_: type[np.generic]) -> NDArray[Any]:
-    """Vectors are mapped, for they are copied into the vector index; the rest is read into memory."""
+    """Maps the vectors, because they are copied into the vector index; reads every other array into memory."""
     values = np.load(file, mmap_mode="r" if type_ is np.float32 else None, allow_pickle=False)
     if values.dtype != type_:
-        raise SnapshotError(f"{file.name} holds {values.dtype}")
+        raise SnapshotError(f"{file.name} contains {values.dtype}")
     return np.asarray(values)
 
 
@@ -226,7 +230,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def _manifest_text(content: Mapping[str, Any]) -> str:
-    """The only form of a manifest, so that a change of any of its bytes shows."""
+    """The one form of a manifest, so that a change of any byte is detected."""
     plain = json.dumps(content, indent=1, sort_keys=True)
     sealed = {**content, "sha256": hashlib.sha256(plain.encode("utf-8")).hexdigest()}
     return json.dumps(sealed, indent=1, sort_keys=True) + "\n"

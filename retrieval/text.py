@@ -1,21 +1,21 @@
-"""Text as retrieval sees it: one normal form, its language, and its search tokens.
+"""The normal form of a text, its language, and its search tokens.
 
-Knows nothing about documents, indexes or models. Every function takes any ``str``, lone surrogates and control
-characters included, and runs in time linear in its length.
+Knows nothing about documents, indexes or models. Every function accepts any ``str``, with lone surrogates and control
+characters too, and takes time linear in its length.
 
-Tokens are for matching, not for showing. They are made so that what people type meets what documents say:
+Tokens are for matching, not for showing. They are made so that the words of a question match those of the documents:
 
 * Chinese is segmented by rjieba in search mode (``知识库`` gives ``知识`` and ``知识库``), after traditional characters
-  became simplified ones. Its guesses at unknown words are off: a name is then cut alike in every sentence.
-* English words lose their plainest endings (``imports``, ``imported`` and ``importing`` are one token).
+  became simplified ones. Its guessing of unknown words is switched off, so that a name is cut alike in every sentence.
+* English words lose their most common endings (``imports``, ``imported`` and ``importing`` are one token).
 * An identifier is kept whole and in parts: ``tidb-dashboard`` gives ``tidb-dashboard``, ``tidb``, ``dashboard``.
 * A version is found with and without its ``v`` and its last number: ``v5.4.0`` gives ``v5.4.0``, ``5.4.0``, ``5.4``.
 * Scripts without spaces that rjieba does not know (kana, hangul, Thai …) give pairs of characters.
-* There is no list of stop words: BM25 already gives them next to no weight, and ``not`` or ``没有`` carry meaning.
+* There is no list of stop words: BM25 already gives such words almost no weight, and ``not`` or ``没有`` carry meaning.
 
-Measured, nDCG@10 of BM25 alone. Endings off: .54 → .59, .89 → .90, .66 → .68, .84 → .86, .97 → .98 on five English
-sets of up to 400 questions. Guesses off: .820 → .827, .987 → .996, .657 → .662, .987 → .986, .967 → .966 on five
-Chinese ones; pairs of characters instead of words do worse on four of these.
+Measured: nDCG@10 of BM25 alone. Removing endings: .54 → .59, .89 → .90, .66 → .68, .84 → .86, .97 → .98 on five English
+sets of up to 400 questions. Not guessing words: .820 → .827, .987 → .996, .657 → .662, .987 → .986, .967 → .966 on five
+Chinese sets. Pairs of characters instead of words give worse results on four of these.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _LETTER = rf"[^\W_{_HAN}{_PAIRED}]"
 
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]+")
 _INVISIBLE = re.compile("[\u00ad\u034f\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff]+")
-# Normalisation sorts a run of combining marks by insertion, in quadratic time; no script stacks anywhere near thirty.
+# Normalisation sorts a run of combining marks by insertion, in quadratic time; no script stacks nearly thirty marks.
 _MARKS = re.compile(r"[^\w\s\x00-\x7f]{30}")
 _THOUSANDS = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3})+(?![\d,])")
 
@@ -41,11 +41,11 @@ _TOKEN = re.compile(rf"([{_HAN}]+)|([{_PAIRED}]+)|({_WORD}(?:[._/-]{_WORD})*(?:\
 _PART = re.compile(rf"v?\d+(?:\.\d+)+(?!{_LETTER})|{_WORD}")
 _VERSION = re.compile(r"v?(\d+(?:\.\d+)+)")
 _VOWELS = frozenset("aeiouy")
-_LONGEST = 64  # characters of a token; what is longer is encoded data that nobody types
+_LONGEST = 64  # characters of a token; longer ones are encoded data that nobody types
 
 _CJK_LETTERS = re.compile(f"[{_HAN}\u3040-\u30ff]")
 _LATIN_WORDS = re.compile(r"[A-Za-z\u00c0-\u024f]+")
-# Words that make the grammar of an English sentence and do not stand in Chinese sentences as names or code.
+# Words that make the grammar of an English sentence and do not occur in Chinese sentences as names or code.
 _ENGLISH_GRAMMAR = frozenset(
     "a an are can did do does how i is it my of should the to was what when where which who why you".split()
 )
@@ -57,13 +57,13 @@ class _Simplifier(NamedTuple):
     characters: dict[int, str]
     phrases: dict[str, str]
     phrase: re.Pattern[str]
-    marked: frozenset[str]  # a text without any of these is simplified already
+    marked: frozenset[str]  # a text without any of these characters is already simplified
 
 
 @lru_cache(maxsize=1)
 def _simplifier() -> _Simplifier:
-    """OpenCC's dictionaries for traditional to simplified Chinese, applied by our own linear code: OpenCC's Python
-    port copies the rest of the text at every match, so that one long line would take quadratic time."""
+    """Loads OpenCC's dictionaries for traditional to simplified Chinese. Our own code applies them in linear time:
+    OpenCC's Python port copies the rest of the text at every match, which takes quadratic time for a long line."""
     from opencc import OpenCC
 
     phrases, characters = (table for _, _, table in OpenCC("t2s").dict_cache.values())
@@ -103,10 +103,10 @@ def normalise(text: str) -> str:
 
 
 def language_of(text: str) -> str:
-    """``"zh"`` or ``"en"``, by what the text's grammar is written in.
+    """``"zh"`` or ``"en"``, the language of the text's grammar.
 
-    Chinese sentences about software are full of English names, so that a Han character or kana weighs as much as
-    an English word; an English sentence that quotes Chinese shows itself by its small words.
+    Chinese sentences about software are full of English names, so a Han character or kana counts as much as
+    an English word. An English sentence that quotes Chinese is recognised by its small grammatical words.
     """
     chinese = len(_CJK_LETTERS.findall(text))
     if not chinese:
@@ -117,19 +117,19 @@ def language_of(text: str) -> str:
 
 
 def primary(language: str) -> str:
-    """The primary part of a language's code, without region or script: ``pt`` of ``pt-BR``."""
+    """The primary part of a language's code, without region or script: ``pt`` for ``pt-BR``."""
     return language.replace("_", "-").partition("-")[0].strip().lower()
 
 
 def language_in(text: str, stated: str) -> str:
-    """The language of a part of a document for which ``stated`` was stated: that one, unless the words show another.
+    """The language of a part of a document: ``stated``, unless the words show another language.
 
-    Words show no more than whether they are Chinese (or Japanese), so that any other language is believed.
+    Words only show whether they are Chinese (or Japanese), so any other stated language is accepted.
     """
-    shown, said = language_of(text), primary(stated)
-    if shown == "zh":
-        return said if said == "ja" else shown
-    return shown if said in ("", "zh", "ja") else said
+    detected, expected = language_of(text), primary(stated)
+    if detected == "zh":
+        return expected if expected == "ja" else detected
+    return detected if expected in ("", "zh", "ja") else expected
 
 
 def tokens(text: str) -> list[str]:
@@ -137,21 +137,22 @@ def tokens(text: str) -> list[str]:
     from rjieba import cut_for_search
 
     text = _THOUSANDS.sub(lambda number: number[0].replace(",", ""), normalise(text))
-    found: list[str] = []
+    result: list[str] = []
     for han, paired, word in _TOKEN.findall(text):
-        if word.isalnum():  # most words: one token, at the least cost
-            found.append(_stem(word))
+        if word.isalnum():  # the quick way for most words, which are one token
+            result.append(_stem(word))
         elif word:
-            found.extend(_forms(word))
+            result.extend(_forms(word))
         elif han:
-            found.extend(cut_for_search(han, False))
+            result.extend(cut_for_search(han, False))
         else:
-            found.extend(paired[start : start + 2] for start in range(max(1, len(paired) - 1)))
-    return [token[:_LONGEST] for token in found]
+            result.extend(paired[start : start + 2] for start in range(max(1, len(paired) - 1)))
+    return [token[:_LONGEST] for token in result]
 
 
 def _forms(word: str) -> list[str]:
-    """An identifier whole and in parts, a version also in its shorter forms, a word with a mark or an apostrophe."""
+    """The tokens of an identifier (whole and in parts), of a version (also its shorter forms), or of a word with a
+    mark."""
     parts = _PART.findall(word)
     forms = [_stem(word)] if len(parts) == 1 else [word, *map(_stem, parts)]
     for part in parts:
@@ -164,7 +165,7 @@ def _forms(word: str) -> list[str]:
 def _stem(word: str) -> str:
     """An English word without possessive, plural, ``-ing``, ``-ed`` and final ``e``; anything else as it is.
 
-    Harman's S-stemmer and three more rules: enough for words to meet, too little to join unrelated ones.
+    Harman's S-stemmer and three more rules: enough to match forms of a word, too few to match unrelated words.
     """
     if word.endswith(("'s", "’s")):
         word = word[:-2]
@@ -184,6 +185,6 @@ def _stem(word: str) -> str:
 
 @lru_cache(maxsize=1)
 def tokens_fingerprint() -> str:
-    """Changes whenever ``tokens`` may give something else for the same text."""
+    """Changes whenever ``tokens`` may give another result for the same text."""
     libraries = (f"{name}-{version(name)}" for name in ("rjieba", "opencc-python-reimplemented"))
     return "/".join((f"tokens-{TOKENS_VERSION}", *libraries, f"unicode-{unicodedata.unidata_version}"))

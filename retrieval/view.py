@@ -1,10 +1,10 @@
-"""What of an index somebody may search: its rows inside one scope, with the statistics of these alone.
+"""The part of an index that somebody may search: its rows inside a scope, with statistics of only these rows.
 
-Knows rows, vectors, tokens and labels (collection and language); knows nothing about documents or how results are
-fused. A view never changes and is made by ``Index.within``.
+Uses rows, vectors, tokens and labels (collection and language); knows nothing about documents or how results are
+fused. A view never changes; ``Index.within`` makes it.
 
-A *scope* decides what is there at all: document frequencies, lengths and ranks are those of the rows inside. A
-*part* (a language, some ids) only restricts what may be found and leaves the statistics of the scope alone.
+A *scope* decides which rows exist for the search: document frequencies, lengths and ranks are those of the rows inside.
+A *part* (a language, some ids) only restricts which rows may be found, and does not change the statistics.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sealed:
-    """n rows in the order of their ids; a row's place is its ordinal. ``digests`` (n,) stand for the rows' texts and
-    labels; the label of a row is ``labels[codes[ordinal]]``, ``labels`` being those in use, in code point order."""
+    """n rows in the order of their ids; a row's place is its ordinal. ``digests`` (n,) are hashes of the rows' texts
+    and labels. The label of a row is ``labels[codes[ordinal]]``; ``labels`` are the labels in use, in code point
+    order."""
 
     ids: NDArray[np.int64]
     digests: NDArray[np.uint64]
@@ -61,7 +62,7 @@ class Fresh:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """Rows of a view that may be found: a mask of the sealed ones (n,) and the ids of fresh ones."""
+    """The rows of a view that may be found: a mask of the sealed rows (n,) and the ids of fresh rows."""
 
     sealed: NDArray[np.bool_]
     fresh: frozenset[int]
@@ -109,17 +110,17 @@ class View:
         return self._size
 
     def part(self, *, language: str | None = None, allowed: frozenset[int] | None = None) -> Part | None:
-        """The rows in a language and with one of these ids; None, which stands for all rows, where neither is given."""
+        """The rows in a language and with one of these ids; None, which means all rows, when neither is restricted."""
         if language is None and allowed is None:
             return None
         mask = np.ones(len(self._sealed.ids), dtype=np.bool_) if self._live is None else self._live.copy()
         fresh = set(self._fresh)
         if language is not None:
-            spoken = np.array([spoken == language for _, spoken in self._sealed.labels], dtype=np.bool_)
-            mask &= spoken[self._sealed.codes]
+            same = np.array([label[1] == language for label in self._sealed.labels], dtype=np.bool_)
+            mask &= same[self._sealed.codes]
             fresh = {id_ for id_ in fresh if self._fresh[id_].label[1] == language}
         if allowed is not None:
-            mask &= self._having(allowed)
+            mask &= self._mask_of(allowed)
             fresh &= allowed
         return Part(mask, frozenset(fresh))
 
@@ -127,10 +128,12 @@ class View:
         """The k passages nearest to a unit vector (dimension,): (id, cosine), best first, ties by id."""
         dimension = self._sealed.vectors.dimension
         if vector.shape != (dimension,):
-            raise VectorError(f"The question's vector has shape {vector.shape}, the index holds {dimension}.")
+            raise VectorError(
+                f"The question's vector has shape {vector.shape}, those of the index have length {dimension}."
+            )
         ordinals = self._sealed.vectors.search(vector, k, self._live if part is None else part.sealed)
         scores = exact_scores(self._sealed.vectors.matrix[ordinals], vector)
-        found = list(zip(self._sealed.ids[ordinals].tolist(), scores, strict=True))
+        scored = list(zip(self._sealed.ids[ordinals].tolist(), scores, strict=True))
         fresh_ids, matrix = self._fresh_matrix
         if part is not None:
             chosen = np.array([id_ in part.fresh for id_ in fresh_ids], dtype=np.bool_)
@@ -138,13 +141,13 @@ class View:
         if fresh_ids and k > 0:
             near = could_be_best(matrix @ vector, k)
             scores = exact_scores(matrix[near], vector)
-            found.extend((fresh_ids[place], score) for place, score in zip(near.tolist(), scores, strict=True))
-        return sorted(found, key=lambda item: (-item[1], item[0]))[: max(k, 0)]
+            scored.extend((fresh_ids[place], score) for place, score in zip(near.tolist(), scores, strict=True))
+        return sorted(scored, key=lambda item: (-item[1], item[0]))[: max(k, 0)]
 
     def keyword(self, query: Sequence[str], k: int, part: Part | None = None) -> list[tuple[int, float]]:
         """The k passages that match the query's tokens best: (id, BM25), best first, ties by id.
 
-        A passage without any of the tokens is not found.
+        A passage without any of the tokens is never in the result.
         """
         fresh = [row.terms for row in self._fresh.values()]
         places, scores = bm25(query, self._sealed.keywords, self._live, fresh, self._total)
@@ -163,7 +166,7 @@ class View:
         return list(zip(ids[order].tolist(), scores[order].tolist(), strict=True))
 
     def rarity(self, words: Iterable[str]) -> dict[str, float]:
-        """How much each word tells: 1 for one that no passage holds, towards 0 for one that all hold (idf)."""
+        """How rare each word is: 1 for a word in no passage, nearly 0 for a word in all passages (idf)."""
         fresh = [row.terms for row in self._fresh.values()]
         frequencies = document_frequencies(words, self._sealed.keywords, self._live, fresh)
         highest = math.log(1 + (len(self) + 0.5) / 0.5)
@@ -184,14 +187,14 @@ class View:
         fresh = np.fromiter(self._fresh, dtype=np.int64, count=len(self._fresh))
         return np.concatenate((self._sealed.ids, fresh)) if len(fresh) else self._sealed.ids
 
-    def _having(self, ids: frozenset[int]) -> NDArray[np.bool_]:
+    def _mask_of(self, ids: frozenset[int]) -> NDArray[np.bool_]:
         """A mask of the sealed rows with these ids."""
-        known = self._sealed.ids
-        wanted = np.fromiter(ids, dtype=np.int64, count=len(ids))
-        mask = np.zeros(len(known), dtype=np.bool_)
+        sealed_ids = self._sealed.ids
+        chosen_ids = np.fromiter(ids, dtype=np.int64, count=len(ids))
+        mask = np.zeros(len(sealed_ids), dtype=np.bool_)
         if len(mask):
-            places = np.minimum(np.searchsorted(known, wanted), len(mask) - 1)
-            mask[places[known[places] == wanted]] = True
+            places = np.minimum(np.searchsorted(sealed_ids, chosen_ids), len(mask) - 1)
+            mask[places[sealed_ids[places] == chosen_ids]] = True
         return mask
 
 

@@ -1,6 +1,6 @@
-"""Small real implementations for tests: they do what the large ones do, in a few lines and without files.
+"""Small real implementations for tests: they do the same work as the large ones, in a few lines and without files.
 
-Knows the packages' protocols; is no mock of our own code.
+They implement the packages' protocols and are no mocks of our own code.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 
 class HashingEmbedder:
-    """Embeds a text by hashing its tokens and character trigrams: texts that share words or spellings are near.
+    """Embeds a text by hashing its tokens and character trigrams, so that texts with common words are near each other.
 
-    Deterministic on every machine. ``embedded`` counts the texts embedded so far.
+    The result is the same on every machine. ``embedded`` counts the texts embedded so far.
     """
 
     def __init__(self, *, fingerprint: str = "hashing-1", dimension: int = 64) -> None:
@@ -65,7 +65,7 @@ class HashingEmbedder:
 
 
 class MemoryLog:
-    """The log of a knowledge base in memory: what ``retrieval.follow.PassageLog`` asks for.
+    """The log of a knowledge base in memory; implements ``retrieval.follow.PassageLog``.
 
     ``add`` and ``hide`` append to the log and return the new sequence number. Passages are never forgotten.
     """
@@ -79,7 +79,7 @@ class MemoryLog:
         self._lock = threading.RLock()
 
     def add(self, *passages: Passage, hide: Iterable[int] = ()) -> int:
-        """One step of the log: passages appear (again, if they were hidden), others are hidden."""
+        """Appends one step to the log: it adds passages (hidden ones again, too) and hides others."""
         with self._lock:
             for passage in passages:
                 self._passages[passage.id] = passage
@@ -129,7 +129,7 @@ def passage(
     collection: str = MAIN,
     **properties: str,
 ) -> Passage:
-    """A passage of its own document, for tests that care for little more than its text."""
+    """A passage in a separate document, for tests in which little more than the text matters."""
     return Passage(
         id=id_,
         document_id=f"document-{id_}",
@@ -146,10 +146,10 @@ def passage(
 
 
 class ScriptedChat(LocalChatModel):
-    """Writes what ``script`` says for the text of the last message, a word at a time; remembers what it was asked.
+    """Writes the result of ``script`` for the text of the last message, word by word; ``prompts`` collects these texts.
 
-    ``gate``, when given, is waited for before every word: a test decides when the model goes on. ``doubt``, when
-    given, is how likely NO was instead of YES.
+    With a ``gate``, the model waits for it before every word, so that a test decides when the model goes on.
+    ``doubt`` gives the probability of NO instead of YES.
     """
 
     supports: ClassVar[frozenset[str]] = frozenset({"logprobs", "top_logprobs"})

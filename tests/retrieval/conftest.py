@@ -1,4 +1,4 @@
-"""Properties are judged by what holds, not by how busy the machine is: hypothesis sets no deadline here."""
+"""Tests of properties must not depend on how busy the machine is: hypothesis sets no deadline here."""
 
 from __future__ import annotations
 

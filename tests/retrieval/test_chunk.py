@@ -48,11 +48,11 @@ def test_chunk_positions_count_from_zero() -> None:
     assert [piece.position for piece in chunk(MANUAL)] == [0, 1, 2, 3]
 
 
-def test_chunk_heading_without_text_below_is_kept() -> None:
+def test_a_heading_without_text_below_becomes_a_chunk() -> None:
     assert chunk("# One\n\n##\n\n# Two") == [Chunk(0, (), "# One"), Chunk(1, (), "# Two")]
 
 
-def test_chunk_of_blank_text_is_nothing() -> None:
+def test_blank_text_has_no_chunks() -> None:
     assert chunk(" \n\t\n ") == []
 
 
@@ -82,14 +82,14 @@ def test_chunk_cuts_a_table_between_rows_where_it_does_not_fit() -> None:
 
 
 @pytest.mark.parametrize("sentence", ["每一句话都应该保持完整，不要从中间切开。", "他问：“这样可以吗？”"])
-def test_chunk_ends_chinese_text_after_a_sentence(sentence: str) -> None:
+def test_chunk_cuts_chinese_text_after_a_sentence(sentence: str) -> None:
     pieces = chunk(sentence * 60)
     assert len(pieces) > 1
     assert {piece.text[-1] for piece in pieces} == {sentence[-1]}
     assert {piece.text[0] for piece in pieces} == {sentence[0]}
 
 
-def test_chunk_ends_english_text_after_a_sentence_even_in_wrapped_lines() -> None:
+def test_chunk_cuts_english_text_after_a_sentence_even_in_wrapped_lines() -> None:
     pieces = chunk("This sentence is wrapped over\ntwo lines of the file. " * 40)
     assert len(pieces) > 1
     assert {(piece.text[:13], piece.text[-9:]) for piece in pieces} == {("This sentence", "the file.")}
@@ -137,7 +137,7 @@ MARKDOWN = st.lists(
 
 
 @given(MARKDOWN, st.integers(16, 300))
-def test_chunk_loses_nothing(text: str, size: int) -> None:
+def test_chunks_contain_all_text_of_the_document(text: str, size: int) -> None:
     pieces = chunk(text, size=size)
     source = text.replace("\r\n", "\n").replace("\r", "\n")
     position = 0
@@ -146,7 +146,7 @@ def test_chunk_loses_nothing(text: str, size: int) -> None:
         assert piece.text.strip() == piece.text != ""
         assert len(piece.text.encode("utf-8", "surrogatepass")) <= max(size, 300)  # a lone heading may be longer
         start = source.find(piece.text, position)
-        assert start >= position  # a stretch of the document, in order
+        assert start >= position  # a part of the document, in order
         skipped = [line.strip(" \t") for line in source[position:start].split("\n")]
         assert [line for line in skipped if body(line) and not line.startswith("#")] == []
         position = start + len(piece.text)
@@ -155,7 +155,7 @@ def test_chunk_loses_nothing(text: str, size: int) -> None:
 
 
 @given(MARKDOWN)
-def test_chunk_headings_are_all_found(text: str) -> None:
+def test_every_heading_occurs_in_the_chunks(text: str) -> None:
     pieces = chunk(text)
     shown = {heading for piece in pieces for heading in piece.headings} | {
         line.strip() for piece in pieces for line in piece.text.split("\n")
@@ -186,7 +186,7 @@ def test_chunk_of_hostile_text_takes_linear_time(text: str) -> None:
     assert time.thread_time() - started < 3
 
 
-def test_chunk_headings_cannot_multiply_a_document() -> None:
+def test_a_very_long_heading_is_not_repeated_in_every_chunk() -> None:
     text = "# " + "x" * 10_000 + "\n" + "## b\ntext\n" * 500
     assert sum(len("".join(piece.headings)) for piece in chunk(text)) < len(text)
 

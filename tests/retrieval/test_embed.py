@@ -18,7 +18,7 @@ WORDS = ["query", "passage", "bread", "oven", "data", "import", "数", "据", ":
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real SentenceTransformer, only very small: one layer, eight dimensions, nine words, random weights."""
+    """A real but very small SentenceTransformer: one layer, eight dimensions, nine words, random weights."""
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
@@ -67,11 +67,11 @@ def test_passages_are_unit_rows_in_the_order_of_the_texts(folder: Path) -> None:
     assert np.allclose(rows, [subject.passages([text])[0] for text in texts], atol=1e-5)
 
 
-def test_no_passages_are_no_rows(folder: Path) -> None:
+def test_no_texts_give_no_rows(folder: Path) -> None:
     assert embedder(folder).passages([]).shape == (0, 8)
 
 
-def test_query_and_passage_have_their_prompts(folder: Path) -> None:
+def test_questions_and_passages_get_different_prompts(folder: Path) -> None:
     subject = embedder(folder)
     plain = embedder(folder, query_prompt="", passage_prompt="")
     assert subject.query("bread").shape == (8,)
@@ -85,7 +85,7 @@ def test_any_text_can_be_embedded(text: str, folder: Path) -> None:
     assert np.isfinite(embedder(folder).query(text)).all()
 
 
-def test_many_threads_get_what_one_gets(folder: Path) -> None:
+def test_many_threads_get_the_same_vectors_as_one_thread(folder: Path) -> None:
     subject = embedder(folder, batch_size=3)
     texts = [" ".join(WORDS[: 1 + number % 7]) for number in range(30)]
     expected = embedder(folder).passages(texts)
@@ -100,18 +100,18 @@ def test_many_threads_get_what_one_gets(folder: Path) -> None:
     assert [np.allclose(result, expected, atol=1e-5) for result in results if len(result) == 30] == [True] * 4
 
 
-def test_missing_folder_says_what_to_do(tmp_path: Path) -> None:
+def test_error_for_a_missing_folder_names_the_command_to_run(tmp_path: Path) -> None:
     with pytest.raises(EmbedderError, match="errata models pull"):
         embedder(tmp_path / "none").query("bread")
 
 
-def test_folder_without_a_model_says_what_to_do(tmp_path: Path) -> None:
+def test_error_for_a_folder_without_a_model_names_the_command_to_run(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"hidden_size": 8}))
     with pytest.raises(EmbedderError, match="errata models verify"):
         embedder(tmp_path).load()
 
 
-def test_folder_without_a_dimension_says_what_to_do(tmp_path: Path) -> None:
+def test_error_for_a_folder_without_a_dimension_names_the_command_to_run(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("[]")
-    with pytest.raises(EmbedderError, match="No vector length"):
+    with pytest.raises(EmbedderError, match="does not state a vector length"):
         _ = embedder(tmp_path).dimension

@@ -53,8 +53,8 @@ def built(source: MemoryLog) -> Index:
     return Index.build(rows, seq=seq, fingerprint=EMBEDDER.fingerprint, dimension=EMBEDDER.dimension)
 
 
-def same(one: Index, other: Index) -> bool:
-    return (one.seq, one.digests()) == (other.seq, other.digests())
+def same(index: Index, other: Index) -> bool:
+    return (index.seq, index.digests()) == (other.seq, other.digests())
 
 
 def test_refresh_applies_new_steps_only() -> None:
@@ -79,7 +79,7 @@ def test_refresh_restores_a_snapshot_and_replays_the_log(tmp_path: Path) -> None
     assert (index.ids().tolist(), source.full_reads) == ([1, 3], 1)
 
 
-def test_snapshot_of_an_empty_index_is_enough(tmp_path: Path) -> None:
+def test_a_snapshot_of_an_empty_index_can_be_restored(tmp_path: Path) -> None:
     source = CountingSource()
     for _ in range(2):
         following = follower(source, Snapshots(tmp_path))
@@ -101,7 +101,7 @@ def test_snapshot_ahead_of_the_log_is_not_used(tmp_path: Path) -> None:
     second.close()
 
 
-def test_refresh_after_an_older_database_came_back_builds_anew(caplog: pytest.LogCaptureFixture) -> None:
+def test_refresh_builds_a_new_index_after_an_older_database_was_restored(caplog: pytest.LogCaptureFixture) -> None:
     source = CountingSource()
     source.add(passage(1, "one"))
     source.add(passage(2, "two"))
@@ -114,7 +114,7 @@ def test_refresh_after_an_older_database_came_back_builds_anew(caplog: pytest.Lo
     assert ["built anew" in message for message in caplog.messages] == [True]
 
 
-def test_refresh_with_a_log_that_does_not_fit_builds_anew(caplog: pytest.LogCaptureFixture) -> None:
+def test_refresh_builds_a_new_index_when_the_log_does_not_fit(caplog: pytest.LogCaptureFixture) -> None:
     source = CountingSource()
     source.add(passage(1, "one"))
     following = follower(source)
@@ -125,7 +125,7 @@ def test_refresh_with_a_log_that_does_not_fit_builds_anew(caplog: pytest.LogCapt
     assert ["hides passage 77" in message for message in caplog.messages] == [True]
 
 
-def test_refresh_passes_a_failure_of_the_source_on_and_recovers() -> None:
+def test_refresh_raises_the_error_of_its_source_and_works_again_later() -> None:
     source = CountingSource()
     following = follower(source)
     following.refresh()
@@ -137,7 +137,7 @@ def test_refresh_passes_a_failure_of_the_source_on_and_recovers() -> None:
     assert following.refresh().ids().tolist() == [1]
 
 
-def test_overlay_is_folded_in_the_background_and_written_down(tmp_path: Path) -> None:
+def test_overlay_is_compacted_and_saved_in_the_background(tmp_path: Path) -> None:
     source = CountingSource()
     following = follower(source, Snapshots(tmp_path), compact_after=10)
     for id_ in range(40):
@@ -153,7 +153,7 @@ def test_overlay_is_folded_in_the_background_and_written_down(tmp_path: Path) ->
     assert restored.seq > 10
 
 
-def test_failing_upkeep_is_logged_and_searching_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_failed_upkeep_is_logged_and_search_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     blocked = tmp_path / "snapshots"
     blocked.write_text("a file where the folder should be")
     source = CountingSource()
@@ -167,7 +167,7 @@ def test_failing_upkeep_is_logged_and_searching_goes_on(tmp_path: Path, caplog: 
     assert same(following.refresh(), built(source))
 
 
-def test_readers_beside_writers_see_whole_states(tmp_path: Path) -> None:
+def test_readers_never_see_half_a_step_of_a_writer(tmp_path: Path) -> None:
     """Each step adds one passage and hides its predecessor: at every moment exactly one is live."""
     source = CountingSource()
     source.add(passage(0, "text 0"))
@@ -208,8 +208,8 @@ def test_steps_during_a_compaction_are_not_lost(tmp_path: Path) -> None:
     assert same(following.refresh(), built(source))
 
 
-def test_the_lock_is_not_held_while_the_log_is_read_for_a_compaction() -> None:
-    """Questions go on while upkeep reads what came meanwhile."""
+def test_a_compaction_reads_the_log_without_the_lock() -> None:
+    """Questions go on while upkeep reads the steps that came meanwhile."""
     reading, go_on = threading.Event(), threading.Event()
 
     class SlowSource(CountingSource):

@@ -12,7 +12,7 @@ def test_fuse_adds_weighted_reciprocal_ranks() -> None:
     ]
 
 
-def test_fuse_of_agreeing_rankings_starts_at_one() -> None:
+def test_fuse_gives_one_to_the_first_of_agreeing_rankings() -> None:
     assert fuse([(3.0, [5, 1]), (0.2, [5, 1])])[0] == (5, 1.0)
 
 
@@ -20,6 +20,6 @@ def test_fuse_orders_equal_scores_by_id() -> None:
     assert [id_ for id_, _ in fuse([(1.0, [9]), (1.0, [3])])] == [3, 9]
 
 
-def test_fuse_of_nothing_is_nothing() -> None:
+def test_fuse_without_rankings_is_empty() -> None:
     assert fuse([]) == []
     assert fuse([(1.0, []), (0.5, [])]) == []

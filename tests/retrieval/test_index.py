@@ -35,7 +35,7 @@ def build(*rows: Row, seq: int = 0) -> Index:
 
 
 def everything(index: Index, allowed: frozenset[int] | None = None) -> list[object]:
-    """All that can be seen of an index: ids, and what each query finds, in order and with scores."""
+    """Everything visible of an index: ids, and the results of each query, in order and with scores."""
     view = index.within(EVERYTHING)
     part = view.part(allowed=allowed)
     return [index.ids().tolist(), len(index), index.digests()] + [
@@ -77,7 +77,7 @@ def test_index_after_any_history_equals_a_fresh_build(history: list[object], all
 
 
 @given(HISTORIES)
-def test_compacted_index_equals_a_build_to_the_last_array(history: list[object]) -> None:
+def test_compacted_index_equals_a_new_build_in_every_array(history: list[object]) -> None:
     index, live = build(), {}
     for step in [step for step in history if isinstance(step, dict)]:
         hidden = frozenset(step.keys() & live.keys())
@@ -101,7 +101,7 @@ def test_apply_leaves_the_old_index_as_it_was() -> None:
     assert everything(index) == before
 
 
-def test_apply_of_many_steps_equals_one_after_another() -> None:
+def test_apply_of_many_steps_equals_applying_them_one_by_one() -> None:
     steps = [Change(1, (row(3, TEXTS[2]),)), Change(4, (), frozenset({1, 3})), Change(5, (row(3, TEXTS[2]),))]
     index = build(row(1, TEXTS[0]), row(2, TEXTS[1]))
     one_by_one = index
@@ -156,7 +156,7 @@ def test_vectors_that_do_not_fit_are_refused(vector: np.ndarray) -> None:
         build().apply(Change(1, (wrong,)))
 
 
-def test_build_refuses_an_id_that_comes_twice() -> None:
+def test_build_refuses_an_id_that_occurs_twice() -> None:
     with pytest.raises(ChangeError, match="twice"):
         build(row(1, "a"), row(1, "b"))
 
@@ -176,5 +176,5 @@ def test_index_contains_live_ids_only() -> None:
     assert [id_ in index for id_ in (1, 2, 3, 4)] == [True, False, True, False]
 
 
-def test_digest_tells_texts_apart() -> None:
+def test_digests_of_different_texts_differ() -> None:
     assert len({digest(Row(1, text, EMBEDDER.query(""))) for text in ("", "a", "A", "a\n", "\ud800")}) == 5

@@ -18,12 +18,12 @@ TEXTS = st.lists(st.lists(st.sampled_from("abcdefg"), max_size=8), max_size=12)
 
 
 def naive(query: list[str], texts: list[list[str]]) -> dict[int, float]:
-    """BM25 as in the books, over a list of tokenised texts."""
+    """BM25 by its textbook formula, over a list of tokenised texts."""
     average = sum(map(len, texts)) / len(texts) if texts else 1.0
     scores: dict[int, float] = {}
     for term in query:
-        having = sum(term in text for text in texts)
-        rarity = math.log(1 + (len(texts) - having + 0.5) / (having + 0.5))
+        documents_with_term = sum(term in text for text in texts)
+        rarity = math.log(1 + (len(texts) - documents_with_term + 0.5) / (documents_with_term + 0.5))
         for place, text in enumerate(texts):
             if term in text:
                 count = text.count(term)
@@ -39,16 +39,16 @@ def score(
     return dict(zip(places.tolist(), scores.tolist(), strict=True))
 
 
-def same_arrays(one: SealedKeywords, other: SealedKeywords) -> bool:
-    return one.terms == other.terms and all(
-        np.array_equal(getattr(one, name), getattr(other, name))
-        and getattr(one, name).dtype == getattr(other, name).dtype
+def same_arrays(index: SealedKeywords, other: SealedKeywords) -> bool:
+    return index.terms == other.terms and all(
+        np.array_equal(getattr(index, name), getattr(other, name))
+        and getattr(index, name).dtype == getattr(other, name).dtype
         for name in ("starts", "ordinals", "counts", "lengths")
     )
 
 
 @given(TEXTS, st.lists(st.sampled_from("abcxyz"), max_size=5))
-def test_bm25_is_the_formula_of_the_books(texts: list[list[str]], query: list[str]) -> None:
+def test_bm25_agrees_with_the_textbook_formula(texts: list[list[str]], query: list[str]) -> None:
     sealed = SealedKeywords.build(map(Terms.of, texts))
     assert score(query, sealed, None, [], sum(map(len, texts))) == pytest.approx(naive(query, texts))
 
@@ -65,7 +65,7 @@ def test_bm25_counts_live_passages_only(
     assert score(query, sealed, live, [*map(Terms.of, new)], sum(map(len, texts))) == pytest.approx(expected)
 
 
-def test_bm25_of_sealed_and_fresh_are_equal_to_the_last_bit() -> None:
+def test_bm25_scores_of_sealed_and_fresh_passages_are_identical() -> None:
     texts = [[*"aabbc"], [*"abcd"], [*"ccccddde"], [*"a"]]
     total = sum(map(len, texts))
     sealed = score([*"abcdea"], SealedKeywords.build(map(Terms.of, texts)), None, [], total)
@@ -74,11 +74,13 @@ def test_bm25_of_sealed_and_fresh_are_equal_to_the_last_bit() -> None:
 
 
 @given(TEXTS, TEXTS, st.sets(st.integers(0, 11)), st.randoms())
-def test_merged_equals_built(old: list[list[str]], new: list[list[str]], hidden: set[int], random: Random) -> None:
+def test_a_merged_index_equals_a_newly_built_one(
+    old: list[list[str]], new: list[list[str]], hidden: set[int], random: Random
+) -> None:
     kept = [place for place in range(len(old)) if place not in hidden]
     order = [*kept, *(len(old) + number for number in range(len(new)))]
     ranks = {place: random.random() for place in order}
-    ranks |= dict(zip(kept, sorted(ranks[place] for place in kept), strict=True))  # those kept stay in order
+    ranks |= dict(zip(kept, sorted(ranks[place] for place in kept), strict=True))  # the kept passages keep their order
     order.sort(key=lambda place: (ranks[place], place))
     target = {place: ordinal for ordinal, place in enumerate(order)}
     renumbered = np.array([target.get(place, -1) for place in range(len(old))], dtype=np.int32)
@@ -97,7 +99,7 @@ def test_builder_takes_passages_in_any_order() -> None:
     )
 
 
-def test_postings_of_a_term() -> None:
+def test_postings_of_a_term_name_its_passages_and_counts() -> None:
     sealed = SealedKeywords.build(map(Terms.of, [[*"ab"], [*"bb"], []]))
     assert [[part.tolist() for part in sealed.postings(term)] for term in "abc"] == [
         [[0], [1]],
@@ -106,6 +108,6 @@ def test_postings_of_a_term() -> None:
     ]
 
 
-def test_terms_count_tokens() -> None:
+def test_terms_count_the_tokens_of_a_passage() -> None:
     assert Terms.of(["b", "a", "b"]).counts == Counter(a=1, b=2)
     assert Terms.of(["b", "a", "b"]).length == 3

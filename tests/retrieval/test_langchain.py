@@ -6,7 +6,7 @@ from retrieval.search import Searcher
 from tests.fakes import MemoryLog, passage
 
 
-def test_retriever_gives_documents_with_their_reasons() -> None:
+def test_retriever_gives_documents_with_their_scores() -> None:
     source = MemoryLog()
     source.add(passage(1, "how to bake bread", title="Bread"), passage(2, "数据导入", language="zh"))
     retriever = ErrataRetriever(searcher=Searcher(source, source.embedder), k=1, scope=EVERYTHING)

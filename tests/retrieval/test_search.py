@@ -48,7 +48,7 @@ def test_search_hits_carry_the_score_of_each_stage() -> None:
         ["dense", "dense_rank", "fused", "keyword", "keyword_rank"],
     )
     assert (first.stages["dense_rank"], first.stages["keyword_rank"], first.score) == (1.0, 1.0, 1.0)
-    assert sorted(last.stages) == ["dense", "dense_rank", "fused"]  # it has no word of the question
+    assert sorted(last.stages) == ["dense", "dense_rank", "fused"]  # it contains no word of the question
     assert [hit.score for hit in result.hits] == sorted((hit.score for hit in result.hits), reverse=True)
     assert (result.seq, result.best_dense) == (1, first.stages["dense"])
     assert result.embed_ms > 0
@@ -103,19 +103,19 @@ def test_search_refuses_k_below_one() -> None:
         knowledge()[1].search("bread", 0, scope=EVERYTHING)
 
 
-def test_search_in_a_language_finds_no_other() -> None:
+def test_search_in_a_language_finds_only_this_language() -> None:
     _, searcher = knowledge()
     assert ids(searcher, "导入数据 TiDB", language="zh") == [3]
     assert sorted(ids(searcher, "导入数据 TiDB", language="en")) == [1, 2, 4]
 
 
-def test_search_with_filters_finds_no_other() -> None:
+def test_search_with_filters_finds_only_matching_passages() -> None:
     _, searcher = knowledge()
     assert ids(searcher, "bread", filters={"document_id": "document-4"}) == [4]
     assert ids(searcher, "bread", filters={"document_id": "none"}) == []
 
 
-def test_candidate_is_seen_by_its_holder_only() -> None:
+def test_only_a_search_on_the_candidate_sees_its_change() -> None:
     source, searcher = knowledge()
     draft = passage(-1, "the opening hours of the shop are ten to six", erratum=True)
     candidate = searcher.candidate(hide=[2, 999], add=[draft])
@@ -126,7 +126,7 @@ def test_candidate_is_seen_by_its_holder_only() -> None:
     assert (source.head(), searcher.check().ok) == (1, True)
 
 
-def test_candidate_stays_as_it_is_while_the_log_moves_on() -> None:
+def test_candidate_does_not_change_when_the_log_grows() -> None:
     source, searcher = knowledge()
     candidate = searcher.candidate(hide=[1], add=[])
     source.hide(2)
@@ -146,7 +146,7 @@ def test_candidate_equals_the_published_state() -> None:
     ]
 
 
-def test_candidate_passages_are_held_to_the_language() -> None:
+def test_candidate_passages_are_restricted_by_the_language() -> None:
     _, searcher = knowledge()
     added = [passage(-1, "bread draft"), passage(-2, "面包 bread", language="zh")]
     candidate = searcher.candidate(hide=[], add=added)
@@ -170,7 +170,7 @@ def test_errata_first_moves_an_erratum_that_is_near_the_best() -> None:
         hit(4, 0.6, None, erratum=True),
     ]
     ranked = errata_first(hits, margin=0.05)
-    assert [(one.passage.id, one.score, "erratum" in one.stages) for one in ranked] == [
+    assert [(hit.passage.id, hit.score, "erratum" in hit.stages) for hit in ranked] == [
         (2, 1.8, True),
         (1, 0.9, False),
         (3, 0.7, False),
@@ -191,11 +191,11 @@ def test_search_puts_an_erratum_before_the_passage_that_it_corrects() -> None:
     assert ids(searcher, text, k=3) == [2, 10, 11]
     source.add(passage(30, text, erratum=True))
     result = searcher.search(text, 3, scope=EVERYTHING)
-    assert [found.passage.id for found in result.hits] == [30, 2, 10]
-    assert ["erratum" in found.stages for found in result.hits] == [True, False, False]
+    assert [hit.passage.id for hit in result.hits] == [30, 2, 10]
+    assert ["erratum" in hit.stages for hit in result.hits] == [True, False, False]
 
 
-def test_passage_that_the_source_lost_is_left_out_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_passage_missing_from_the_source_is_left_out_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     source, searcher = knowledge()
     searcher.refresh()
     del source._passages[2]
@@ -204,7 +204,7 @@ def test_passage_that_the_source_lost_is_left_out_and_logged(caplog: pytest.LogC
     assert ["errata doctor" in message for message in caplog.messages] == [True]
 
 
-def test_check_of_a_sound_index_is_ok() -> None:
+def test_check_of_a_correct_index_is_ok() -> None:
     source, searcher = knowledge(hide=4)
     searcher.refresh()
     source.add(passage(6, "later"))
@@ -234,7 +234,7 @@ def test_search_from_many_threads_is_consistent() -> None:
     def ask() -> None:
         while not done.is_set():
             result = searcher.search("the answer", scope=EVERYTHING)
-            if [found.passage.id for found in result.hits] != [result.seq - 1]:
+            if [hit.passage.id for hit in result.hits] != [result.seq - 1]:
                 failures.append(result)
 
     askers = [threading.Thread(target=ask) for _ in range(4)]
@@ -284,15 +284,16 @@ TWO = [
 
 
 @pytest.mark.parametrize("query", ["the oven", "bread", "how hot is the oven of the sales team?", "zebra"])
-def test_what_is_outside_the_scope_is_never_found_and_has_no_influence(query: str) -> None:
+def test_passages_outside_the_scope_are_never_found_and_have_no_influence(query: str) -> None:
     both, alone = MemoryLog(), MemoryLog()
     both.add(*TWO)
     alone.add(*TWO[:2])
     wide, narrow = Searcher(both, both.embedder), Searcher(alone, alone.embedder)
     for k in (1, 3, 50):
-        one = wide.search(query, k, scope=Scope.of("main"))
-        other = narrow.search(query, k, scope=EVERYTHING)
-        assert (one.hits, one.best_dense, one.coverage) == (other.hits, other.best_dense, other.coverage)
+        restricted = wide.search(query, k, scope=Scope.of("main"))
+        expected = narrow.search(query, k, scope=EVERYTHING)
+        assert (restricted.hits, restricted.best_dense) == (expected.hits, expected.best_dense)
+        assert restricted.coverage == expected.coverage
     assert wide.search("oven", 50, scope=Scope.of("none")).hits == ()
     assert {hit.passage.id for hit in wide.search("oven", 50, scope=EVERYTHING).hits} == {1, 2, 11, 12}
 
@@ -314,7 +315,7 @@ def test_candidate_passages_obey_scope_and_filters() -> None:
 
 
 @pytest.mark.parametrize(("asked", "expected"), [("fr", [5]), ("FR", [5]), ("fr-CA", [5]), ("de", [])])
-def test_the_filter_language_asks_for_the_language_of_a_passage(asked: str, expected: list[int]) -> None:
+def test_the_filter_language_compares_the_language_of_a_passage(asked: str, expected: list[int]) -> None:
     source = MemoryLog()
     source.add(passage(1, "the oven"), passage(5, "le four oven", language="fr"))
     searcher = Searcher(source, source.embedder)

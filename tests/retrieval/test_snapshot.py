@@ -48,8 +48,8 @@ def everything(index: Index) -> list[object]:
     from retrieval.text import tokens
 
     view = index.within(EVERYTHING)
-    found = [(view.dense(EMBEDDER.query(query), 5), view.keyword(tokens(query), 5)) for query in QUERIES]
-    return [index.seq, index.fingerprint, index.ids().tolist(), index.digests(), found]
+    results = [(view.dense(EMBEDDER.query(query), 5), view.keyword(tokens(query), 5)) for query in QUERIES]
+    return [index.seq, index.fingerprint, index.ids().tolist(), index.digests(), results]
 
 
 def names(folder: Path) -> list[str]:
@@ -113,7 +113,7 @@ def test_damaged_snapshot_is_set_aside_and_the_older_one_taken(
     assert [f"damaged-{newest.name}" in message for message in caplog.messages] == [True]
 
 
-def test_any_byte_of_a_manifest_counts(tmp_path: Path) -> None:
+def test_a_change_of_any_byte_of_a_manifest_is_detected(tmp_path: Path) -> None:
     snapshots = Snapshots(tmp_path)
     content = (snapshots.save(an_index()) / "manifest.json").read_bytes()
     for place in range(0, len(content), 11):
@@ -126,7 +126,7 @@ def test_any_byte_of_a_manifest_counts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("garbage", [b"[]", b"null", b"{}", b"\xff\xfe", b"[" * 100_000])
-def test_garbage_manifest_is_damage(garbage: bytes, tmp_path: Path) -> None:
+def test_a_snapshot_with_a_garbage_manifest_is_damaged(garbage: bytes, tmp_path: Path) -> None:
     folder = Snapshots(tmp_path).save(an_index())
     (folder / "manifest.json").write_bytes(garbage)
     assert Snapshots(tmp_path).load_newest(EMBEDDER.fingerprint) is None
@@ -134,7 +134,7 @@ def test_garbage_manifest_is_damage(garbage: bytes, tmp_path: Path) -> None:
 
 
 def test_pickled_array_is_never_loaded(tmp_path: Path) -> None:
-    """Also not with a manifest that fits it."""
+    """Not even if its manifest has the right checksum."""
     import hashlib
 
     import numpy as np
@@ -176,7 +176,7 @@ def test_snapshots_of_another_model_are_neither_read_nor_removed(tmp_path: Path)
     assert restored.seq == 9
 
 
-def test_snapshot_of_another_format_is_passed_over_and_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_snapshot_of_another_format_is_ignored_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     snapshots = Snapshots(tmp_path)
     with monkeypatch.context() as older:
         older.setattr("retrieval.snapshot._FORMAT", 0)
@@ -185,12 +185,12 @@ def test_snapshot_of_another_format_is_passed_over_and_left(tmp_path: Path, monk
     assert names(tmp_path) == ["snapshot"]
 
 
-def test_no_folder_means_no_snapshot(tmp_path: Path) -> None:
+def test_a_missing_folder_contains_no_snapshot(tmp_path: Path) -> None:
     assert Snapshots(tmp_path / "none").load_newest("x") is None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_save_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_save_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
@@ -200,7 +200,7 @@ def test_save_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monk
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_killed_process_left_is_removed_after_an_hour(tmp_path: Path) -> None:
+def test_files_of_a_killed_process_are_removed_after_an_hour(tmp_path: Path) -> None:
     for name, age in (("writing-snapshot-old", 4000), ("removing-snapshot-old", 4000), ("writing-snapshot-new", 10)):
         (tmp_path / name).mkdir()
         stamp = (tmp_path / name).stat().st_mtime - age
@@ -226,7 +226,7 @@ def test_searcher_with_damaged_snapshots_rebuilds_from_its_source(name: str, dam
     assert names(tmp_path) == ["damaged", "snapshot"]
 
 
-def test_collections_and_languages_come_back(tmp_path: Path) -> None:
+def test_a_snapshot_restores_collections_and_languages(tmp_path: Path) -> None:
     rows = [
         Row(number, "bread", EMBEDDER.query("bread"), collection, language)
         for number, (collection, language) in enumerate(
@@ -242,8 +242,8 @@ def test_collections_and_languages_come_back(tmp_path: Path) -> None:
         assert [id_ for id_, _ in restored.within(Scope.of(name)).keyword(["bread"], 9)] == expected
 
 
-def test_a_snapshot_of_the_format_without_collections_is_passed_over(tmp_path: Path) -> None:
-    """As a release wrote it that knew no collections: sound to the last byte, and of no use."""
+def test_a_snapshot_of_the_format_without_collections_is_ignored(tmp_path: Path) -> None:
+    """An older release without collections wrote it: every byte is right, but it cannot be used."""
     snapshots = Snapshots(tmp_path)
     folder = snapshots.save(an_index())
     content = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
@@ -253,4 +253,4 @@ def test_a_snapshot_of_the_format_without_collections_is_passed_over(tmp_path: P
     sealed = {**content, "sha256": hashlib.sha256(json.dumps(content, indent=1, sort_keys=True).encode()).hexdigest()}
     (folder / "manifest.json").write_text(json.dumps(sealed, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     assert snapshots.load_newest(EMBEDDER.fingerprint) is None
-    assert names(tmp_path) == ["snapshot"]  # it was not taken for a damaged one
+    assert names(tmp_path) == ["snapshot"]  # it does not count as damaged

@@ -9,7 +9,7 @@ from opencc import OpenCC
 
 from retrieval.text import language_of, normalise, tokens, tokens_fingerprint
 
-ANY_TEXT = st.text(st.characters(blacklist_categories=()))  # lone surrogates and control characters, too
+ANY_TEXT = st.text(st.characters(blacklist_categories=()))  # with lone surrogates and control characters
 
 
 @pytest.mark.parametrize(
@@ -74,16 +74,16 @@ def test_tokens_of_mixed_text(text: str, expected: list[str]) -> None:
     assert tokens(text) == expected
 
 
-def test_tokens_of_version_in_name_are_kept() -> None:
+def test_a_version_inside_a_name_becomes_tokens() -> None:
     assert tokens("tidb-v5.4.0") == ["tidb-v5.4.0", "tidb", "v5.4.0", "5.4.0", "5.4"]
 
 
 @given(ANY_TEXT)
 def test_tokens_of_any_text_are_clean(text: str) -> None:
-    found = tokens(text)
-    assert [token for token in found if not token or len(token) > 64 or token.split() != [token]] == []
-    assert " ".join(found).encode("utf-8").decode("utf-8") == " ".join(found)
-    assert tokens(text) == found
+    words = tokens(text)
+    assert [token for token in words if not token or len(token) > 64 or token.split() != [token]] == []
+    assert " ".join(words).encode("utf-8").decode("utf-8") == " ".join(words)
+    assert tokens(text) == words
 
 
 @given(ANY_TEXT)
@@ -97,8 +97,8 @@ def test_normalise_any_text_is_printable(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "x" + "\u0591\u05b0" * 50_000,  # combining marks out of order: quadratic to normalise at one go
-        "軟體資料庫檢索" * 15_000,  # traditional characters without a break: quadratic in OpenCC's port
+        "x" + "\u0591\u05b0" * 50_000,  # combining marks out of order: quadratic time if normalised all at once
+        "軟體資料庫檢索" * 15_000,  # traditional characters without a break: quadratic time in OpenCC's port
         "a." * 50_000,
         "1,000" * 20_000,
         "v1.1" * 25_000,
@@ -134,7 +134,7 @@ def test_language_of_follows_the_grammar(text: str, expected: str) -> None:
 
 
 @given(ANY_TEXT)
-def test_language_of_any_text_is_one_of_two(text: str) -> None:
+def test_language_of_any_text_is_chinese_or_english(text: str) -> None:
     assert language_of(text) in {"zh", "en"}
 
 

@@ -30,7 +30,7 @@ def naive(matrix: np.ndarray, query: np.ndarray, k: int, included: np.ndarray | 
 
 
 @given(st.integers(0, 60), st.integers(1, 20), st.integers(0, 1000), st.booleans())
-def test_search_proposes_all_of_the_best(count: int, k: int, seed: int, masked: bool) -> None:
+def test_search_returns_every_one_of_the_best_rows(count: int, k: int, seed: int, masked: bool) -> None:
     matrix = unit_rows(count, 8, seed)
     included = np.random.default_rng(seed).random(count) < 0.6 if masked else None
     query = unit_rows(1, 8, seed + 1)[0]
@@ -42,19 +42,19 @@ def test_search_orders_copies_of_one_text_by_ordinal() -> None:
     assert best(SealedVectors(matrix, 16), matrix[250], 5) == [200, 201, 202, 203, 204]
 
 
-def test_search_finds_nothing_where_nothing_is_included() -> None:
+def test_search_without_included_rows_finds_nothing() -> None:
     sealed = SealedVectors(unit_rows(5, 4), 4)
     assert sealed.search(unit_rows(1, 4)[0], 3, np.zeros(5, dtype=np.bool_)).tolist() == []
     assert SealedVectors(np.empty((0, 4), dtype=np.float32), 4).search(unit_rows(1, 4)[0], 3, None).tolist() == []
 
 
-def test_exact_scores_do_not_depend_on_the_company() -> None:
+def test_an_exact_score_does_not_depend_on_the_other_rows() -> None:
     matrix, query = unit_rows(100, 384), unit_rows(1, 384, 7)[0]
     together = exact_scores(matrix, query)
     assert [exact_scores(matrix[row : row + 1], query)[0] for row in range(100)] == together
 
 
-def test_could_be_best_keeps_what_rounding_could_lift() -> None:
+def test_could_be_best_keeps_rows_that_rounding_could_move_up() -> None:
     scores = np.array([0.5, 0.50001, 0.9, 0.1], dtype=np.float32)
     assert could_be_best(scores, 2).tolist() == [0, 1, 2]
 

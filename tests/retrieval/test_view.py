@@ -1,4 +1,4 @@
-"""What is outside a scope is not there: a view of an index equals an index of the rows inside, to the last score."""
+"""A view of an index gives the same results and scores as an index of only the rows inside its scope."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def build(*rows: Row, seq: int = 0) -> Index:
 
 
 def everything(index: Index, scope: Scope, language: str | None = None) -> list[object]:
-    """All that questions can see."""
+    """All results that questions can get."""
     view = index.within(scope)
     part = view.part(language=language)
     words = [word for query in QUERIES for word in tokens(query)]
@@ -58,15 +58,19 @@ def test_a_view_after_any_history_equals_an_index_of_the_rows_inside(history: li
             continue
         hidden = frozenset(step.keys() & live.keys())
         added = {id_: labelled for id_, labelled in step.items() if id_ not in hidden}
-        index = index.apply(Change(index.seq + 1, tuple(row(id_, *one) for id_, one in added.items()), hidden))
-        live = {id_: one for id_, one in live.items() if id_ not in hidden} | added
+        index = index.apply(
+            Change(index.seq + 1, tuple(row(id_, *labelled) for id_, labelled in added.items()), hidden)
+        )
+        live = {id_: labelled for id_, labelled in live.items() if id_ not in hidden} | added
     for scope in SCOPES:
-        inside = [row(id_, *one) for id_, one in live.items() if scope.collections is None or one[1] in scope]
+        inside = [
+            row(id_, *labelled) for id_, labelled in live.items() if scope.collections is None or labelled[1] in scope
+        ]
         assert everything(index, scope) == everything(build(*inside), EVERYTHING)
 
 
 def test_rows_outside_would_change_the_scores_if_they_counted() -> None:
-    """So that the test above has something to find."""
+    """Shows that the test above would fail if rows outside counted."""
     inside, outside = [row(1, "the oven is hot"), row(2, "bread")], row(3, "oven oven oven", "sales")
     alone, beside = build(*inside).within(EVERYTHING), build(*inside, outside).within(EVERYTHING)
     assert alone.keyword(["oven"], 5)[0][1] != dict(beside.keyword(["oven"], 5))[1]
@@ -109,12 +113,12 @@ def test_a_row_that_comes_back_in_another_collection_is_found_there_only() -> No
     old = row(1, "bread")
     index = build(old, row(2, "oven")).apply(Change(1, (), frozenset({1})))
     index = index.apply(Change(2, (replace(old, collection="sales"),)))
-    for one in (index, index.compacted()):
-        assert one.within(Scope.of("main")).keyword(["bread"], 5) == []
-        assert [id_ for id_, _ in one.within(Scope.of("sales")).keyword(["bread"], 5)] == [1]
+    for version in (index, index.compacted()):
+        assert version.within(Scope.of("main")).keyword(["bread"], 5) == []
+        assert [id_ for id_, _ in version.within(Scope.of("sales")).keyword(["bread"], 5)] == [1]
 
 
 def test_collection_and_language_of_a_row_are_compared_with_its_source() -> None:
-    one = build(row(1, "bread")).digests()
-    assert one != build(row(1, "bread", "sales")).digests()
-    assert one != build(row(1, "bread", language="fr")).digests()
+    digests = build(row(1, "bread")).digests()
+    assert digests != build(row(1, "bread", "sales")).digests()
+    assert digests != build(row(1, "bread", language="fr")).digests()
