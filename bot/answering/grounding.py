@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"\b[A-Z][\w'’-]+")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _WORD = re.compile(r"[^\W_](?:[\w'’.,-]*\w)?")
+_GRAMMAR = frozenset("a an and are as at be by for from in is it of on or that the their they this to with".split())
 _LATIN = re.compile(r"[A-Za-z]{3}")
 _LIST_NUMBER = re.compile(r"(?m)^\s*\d+[.)、．]\s")
 _CHINESE_NUMBER = re.compile(r"[零〇一二两三四五六七八九十百]+")
@@ -70,8 +71,13 @@ def lost(answer: str, before: str, after: str) -> tuple[str, ...]:
     gone |= {
         word
         for word in tokens(plain)
-        # One letter or character says nothing; a Chinese word may be cut otherwise in another sentence.
-        if len(word) > 1 and word in had and word not in has and (word.isascii() or word not in later)
+        # One letter or character says nothing, nor does grammar ("not" does). A Chinese word may be cut otherwise in
+        # another sentence.
+        if len(word) > 1
+        and word not in _GRAMMAR
+        and word in had
+        and word not in has
+        and (word.isascii() or word not in later)
     }
     shown: dict[str, None] = {}
     for word in _WORD.findall(plain):

@@ -248,3 +248,33 @@ def test_a_time_without_a_zone_is_refused(world: World) -> None:
 
     with pytest.raises(sa.exc.StatementError, match="without a zone"):
         store()
+
+
+def test_answers_of_an_older_version_are_found_by_proofs(tmp_path: Path) -> None:
+    """With the passages that they were given from; one that was refused was given from none."""
+    database = Database(f"sqlite:///{tmp_path / 'errata.db'}")
+    config = Config()
+    config.set_main_option("script_location", str(Path(knowledge.tables.__file__).parent / "migrations"))
+    sources = '[{"n": 1, "passage_id": 7}, {"n": 2, "passage_id": 9}, {"n": 3, "passage_id": 0}]'
+    columns = "id, conversation_id, question, condensed_question, language, status, answer, sources, citations"
+    rest = "prompt, model, knowledge_version, timings_ms, prompt_tokens, completion_tokens, created_at"
+    with database.write() as session:
+        config.attributes["connection"] = session.connection()
+        command.upgrade(config, "0001")
+        session.execute(sa.text("insert into conversations values ('c', 'visitor:a', 't', '2026', '2026')"))
+        for name, status in (("a", "answered"), ("b", "refused")):
+            session.execute(
+                sa.text(
+                    f"insert into answers ({columns}, {rest}) values ('{name}', 'c', 'How long?',"
+                    f" 'How long is a loan?', 'en', '{status}', '30 days [2].', :sources, '[2]', '[]', 'm', 3,"
+                    " '{}', 0, 0, '2026')"
+                ),
+                {"sources": sources},
+            )
+    database.migrate()
+    with database.read() as session:
+        asked = session.execute(sa.text("select answer_id, question, collection from answered_questions")).all()
+        read = session.execute(sa.text("select answer_id, passage_id, cited from answer_sources order by 2")).all()
+    assert asked == [("a", "How long is a loan?", "main")]
+    assert read == [("a", 7, False), ("a", 9, True)]
+    database.close()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.answering.grounding import invented
+from bot.answering.grounding import invented, lost
 
 SHOP = "The shop in Harbour Street opens at nine and closes at 20:00. It was founded by Ada Berg in 1987."
 LADEN = "港口街的门店早上九点开门，晚上二十点关门。一九八七年由 Ada Berg 创办。"
@@ -53,3 +53,25 @@ def test_grounded_answers_are_left_alone(answer: str, question: str, passage: st
 @given(st.text(), st.text(), st.text())
 def test_invented_takes_any_text(answer: str, question: str, passage: str) -> None:
     assert invented(answer, question, [passage, answer]) is False
+
+
+@pytest.mark.parametrize(
+    ("answer", "before", "after", "gone"),
+    [
+        ("It costs 7 euros [1].", "A card costs 7 euros.", "A card costs 8 euros.", ("7",)),
+        ("It costs seven euros.", "A card costs 7 euros.", "A card costs 8 euros.", ("seven",)),
+        ("It costs seven euros.", "A card costs 7 euros.", "A card costs seven euros.", ()),
+        ("Ask Mr. Miller at the desk.", "Ask Mr. Miller at the desk.", "Ask at the desk.", ("Mr", "Miller")),
+        ("Cards and cash are taken.", "We take cards and cash.", "We take cash.", ("Cards",)),
+        ("Sale items are not taken back.", "Sale items are not taken back.", "Sale items are taken back.", ("not",)),
+        ("It takes 9 days.", "Parcels take 3 days.", "Parcels take 4 days.", ()),  # never was in the passage
+        ("可在十四天内退货。", "商品可在14天内退货。", "商品可在30天内退货。", ("14",)),
+        ("可在 14 天内退货。", "商品可在 14 天内退货。", "商品可在 14 天之内退货。", ()),
+        ("用 `argv[1]`。", "用 `argv[1]`。", "", ("argv", "1")),
+        ("", "A card costs 7 euros.", "", ()),
+    ],
+)
+def test_what_of_an_answer_is_lost_with_its_passage(
+    answer: str, before: str, after: str, gone: tuple[str, ...]
+) -> None:
+    assert sorted(lost(answer, before, after)) == sorted(gone)
