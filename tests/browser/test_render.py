@@ -338,6 +338,14 @@ def test_plain_text_drops_markup_and_citations(page: Page) -> None:
     assert text == "Press here.\n\none\ntwo\n\nx y"
 
 
+def test_plain_text_keeps_the_indexes_in_code(page: Page) -> None:
+    text = page.evaluate(
+        "async (text) => (await import('/static/render.js')).plainText(text)",
+        "Read `argv[1]` [1].\n\n```\nprint(argv[2])\n```\n",
+    )
+    assert text == "Read argv[1].\n\nprint(argv[2])"
+
+
 def test_plain_text_for_the_clipboard_keeps_bullets_numbers_and_columns(page: Page) -> None:
     text = page.evaluate(
         "async (text) => (await import('/static/render.js')).plainText(text, { marks: true })",

@@ -189,17 +189,26 @@ function hardenLinks(fragment) {
 function addCitations(fragment, { citations = [], citationLabel = String }) {
   if (citations.length === 0) return;
   const known = new Set(citations);
-  const walker = document.createTreeWalker(fragment, NodeFilter.SHOW_TEXT);
+  for (const node of proseOf(fragment)) {
+    const pieces = withButtons(node.data, known, citationLabel);
+    if (pieces) node.replaceWith(...pieces);
+  }
+}
+
+/**
+ * The texts outside code and links: a number in brackets is a citation only there.
+ * @param {Node} root
+ * @returns {Text[]}
+ */
+function proseOf(root) {
+  const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
   /** @type {Text[]} */
   const texts = [];
   while (walker.nextNode()) {
     const node = /** @type {Text} */ (walker.currentNode);
     if (!node.parentElement?.closest("code, pre, a")) texts.push(node);
   }
-  for (const node of texts) {
-    const pieces = withButtons(node.data, known, citationLabel);
-    if (pieces) node.replaceWith(...pieces);
-  }
+  return texts;
 }
 
 /**
@@ -260,11 +269,14 @@ export function patch(container, fragment) {
 export function plainText(text, { marks = false } = {}) {
   const box = document.createElement("div");
   box.append(render(text));
+  const citation = new RegExp(`[ \\t]*(?:${CITATION.source})`, "g");
+  for (const node of proseOf(box)) {
+    node.data = node.data.replace(/[ \t]{200,}/g, " ").replace(citation, ""); // that is not linear on long runs of spaces
+  }
   if (marks) markPlainly(box);
   for (const paragraph of box.querySelectorAll("p")) paragraph.append("\n");
   return (box.textContent ?? "")
     .replace(/[ \t]{200,}/g, " ") // what follows is not linear on long runs of spaces
-    .replace(new RegExp(`[ \\t]*(?:${CITATION.source})`, "g"), "")
     .replace(/[ \t]+\n/g, "\n")
     .replace(/\n{3,}/g, "\n\n")
     .trim();

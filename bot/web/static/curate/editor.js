@@ -45,7 +45,7 @@ export function Editor() {
 }
 
 /** Citations of the old answer mean nothing in the new one. @param {string} text */
-const stripCitations = (text) => text.replace(/[ \t]*(?:\[\d{1,3}(?:\s*[,，、]\s*\d{1,3})*\](?!\()|【\d{1,3}】)/g, "");
+const stripCitations = (text) => text.replace(/```[\s\S]*?(?:```|$)|`[^`\n]*`|[ \t]*(?:\[\d{1,3}(?:\s*[,，、]\s*\d{1,3})*\](?!\()|【\d{1,3}】)/g, (found) => (found.startsWith("`") ? found : ""));
 
 /**
  * A list of questions, one a line: the ones that mean the same, or the ones that look alike and do not.
