@@ -67,12 +67,12 @@ def new_token() -> str:
 def add_user(session: Session, username: str, password: str, role: str) -> User:
     """Creates an account. Raises Invalid, Conflict (the name is taken)."""
     if not _NAME.fullmatch(username):
-        raise Invalid("A user name has 1 to 64 letters, digits or . @ _ -")
+        raise Invalid("A user name has 1 to 64 letters, digits or . @ _ -", code="user_name_invalid")
     if role not in ROLES:
-        raise Invalid(f"A role is one of {', '.join(ROLES)}.")
+        raise Invalid("A role is one of {roles}.", code="role_unknown", roles=", ".join(ROLES))
     _check_password(password)
     if session.get(User, username) is not None:
-        raise Conflict(f"There is a user {username!r} already.")
+        raise Conflict("There is a user {username!r} already.", code="user_exists", username=username)
     user = User(username=username, role=role, password_hash=_hasher().hash(_bytes(password)))
     session.add(user)
     session.flush()
@@ -83,7 +83,7 @@ def set_password(session: Session, username: str, password: str) -> None:
     """Changes a password and signs the user out everywhere. Raises Invalid, NotFound."""
     user = session.get(User, username)
     if user is None:
-        raise NotFound(f"There is no user {username!r}.")
+        raise NotFound("There is no user {username!r}. See: errata user list", code="user_not_found", username=username)
     _check_password(password)
     user.password_hash = _hasher().hash(_bytes(password))
     session.execute(sa.delete(LoginSession).where(LoginSession.username == username))
@@ -94,10 +94,14 @@ def set_disabled(session: Session, username: str, *, disabled: bool) -> None:
     """Locks an account out everywhere, or lets it in again. Raises NotFound, Conflict (the last administrator)."""
     user = session.get(User, username)
     if user is None:
-        raise NotFound(f"There is no user {username!r}. See: errata user list")
+        raise NotFound("There is no user {username!r}. See: errata user list", code="user_not_found", username=username)
     others = sa.select(User.username).where(User.role == "admin", sa.not_(User.disabled), User.username != username)
     if disabled and user.role == "admin" and session.scalar(others.limit(1)) is None:
-        raise Conflict(f"{username} is the only administrator left. Add another one first.")
+        raise Conflict(
+            "{username} is the only administrator left. Add another one first.",
+            code="last_administrator",
+            username=username,
+        )
     user.disabled = disabled
     if disabled:
         session.execute(sa.delete(LoginSession).where(LoginSession.username == username))
@@ -114,7 +118,7 @@ def verify_password(session: Session, username: str, password: str) -> User:
     stored = user.password_hash if user is not None else _decoy()
     valid = len(password) <= MAX_PASSWORD and _hasher().verify(_bytes(password), stored)
     if user is None or not valid or user.disabled:
-        raise NotSignedIn("The user name or the password is wrong.")
+        raise NotSignedIn("The user name or the password is wrong.", code="wrong_password")
     return user
 
 
@@ -159,9 +163,9 @@ def add_key(
     if collection is not None:
         checked_name(collection)
     if role not in KEY_ROLES:
-        raise Invalid(f"A key's role is one of {', '.join(KEY_ROLES)}.")
+        raise Invalid("A key's role is one of {roles}.", code="key_role_unknown", roles=", ".join(KEY_ROLES))
     if not name.strip() or len(name) > 200:
-        raise Invalid("A key needs a name of at most 200 characters.")
+        raise Invalid("A key needs a name of at most 200 characters.", code="key_name_invalid")
     token = KEY_PREFIX + new_token()
     key = ApiKey(
         name=name.strip(), role=role, token_sha256=_sha256(token), created_by=created_by, collection=collection
@@ -174,7 +178,7 @@ def add_key(
 def revoke_key(session: Session, key_id: int) -> None:
     key = session.get(ApiKey, key_id) if 0 < key_id < 1 << 63 else None
     if key is None:
-        raise NotFound(f"There is no key {key_id}.")
+        raise NotFound("There is no key {key_id}.", code="key_not_found", key_id=key_id)
     key.revoked_at = utc_now()
     session.flush()
 
@@ -191,7 +195,12 @@ def by_key(session: Session, token: str) -> Identity | None:
 
 def _check_password(password: str) -> None:
     if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
-        raise Invalid(f"A password has {MIN_PASSWORD} to {MAX_PASSWORD} characters.")
+        raise Invalid(
+            "A password has {least} to {most} characters.",
+            code="password_length",
+            least=MIN_PASSWORD,
+            most=MAX_PASSWORD,
+        )
 
 
 def _bytes(password: str) -> bytes:

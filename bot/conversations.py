@@ -42,9 +42,14 @@ def begin(session: Session, *, owner: str, question: str, conversation_id: str |
     """Opens the conversation (a new one without id) and stores the question. Raises Invalid, NotFound."""
     question = question.strip()
     if not question:
-        raise Invalid("The question is empty.")
+        raise Invalid("The question is empty.", code="question_empty")
     if len(question) > MAX_QUESTION:
-        raise Invalid(f"The question has {len(question):,} characters; at most {MAX_QUESTION:,}.")
+        raise Invalid(
+            "The question has {length:,} characters; at most {limit:,}.",
+            code="question_too_long",
+            length=len(question),
+            limit=MAX_QUESTION,
+        )
     if conversation_id is None:
         conversation = Conversation(id=new_id(), owner=owner, title=" ".join(question.split())[:TITLE])
         session.add(conversation)
@@ -158,7 +163,7 @@ def get(session: Session, conversation_id: str, owner: str) -> Conversation:
     """The owner's conversation. Another's is as unknown as one that does not exist: NotFound."""
     conversation = session.get(Conversation, conversation_id)
     if conversation is None or conversation.owner != owner:
-        raise NotFound("There is no such conversation.")
+        raise NotFound("There is no such conversation.", code="conversation_not_found")
     return conversation
 
 
@@ -166,7 +171,7 @@ def get_answer(session: Session, answer_id: str, owner: str) -> Answer:
     """An answer of the owner's conversations. Raises NotFound."""
     answer = session.get(Answer, answer_id)
     if answer is None:
-        raise NotFound("There is no such answer.")
+        raise NotFound("There is no such answer.", code="answer_not_found")
     get(session, answer.conversation_id, owner)
     return answer
 
@@ -227,7 +232,7 @@ def transcript(session: Session, conversation: Conversation, scope: Scope) -> di
 def rename(session: Session, conversation: Conversation, title: str) -> None:
     title = " ".join(title.split())[:200]
     if not title:
-        raise Invalid("The title is empty.")
+        raise Invalid("The title is empty.", code="title_empty")
     conversation.title = title
     session.flush()
 

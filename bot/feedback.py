@@ -48,7 +48,7 @@ def rate(session: Session, answer: Answer, said: Said, scope: Scope, *, who: str
     """Stores the rating (again = replaces) and, for a *down*, reports it to the queue. Raises Invalid."""
     _check(said)
     if answer.status == "running":
-        raise Invalid("The answer is still being written. Rate it when it is finished.")
+        raise Invalid("The answer is still being written. Rate it when it is finished.", code="answer_unfinished")
     row = session.scalar(sa.select(Feedback).where(Feedback.answer_id == answer.id))
     if row is None:
         row = Feedback(answer_id=answer.id, rating=said.rating, who=who)
@@ -91,7 +91,7 @@ def rate_elsewhere(
     """Feedback from another front end: the same queue. Raises Invalid."""
     _check(said)
     if not query.strip():
-        raise Invalid("query is empty.")
+        raise Invalid("query is empty.", code="query_empty")
     row = Feedback(answer_id=None, rating=said.rating, comment=said.comment, who=who)
     session.add(row)
     if said.rating == "down":
@@ -160,7 +160,9 @@ def signal(session: Session, answer: Answer, kind: str, value: float | None) -> 
     """Stores an implicit sign. "Not my question" is an observation on the entry that was given. Raises Invalid for an
     unknown kind."""
     if kind not in SIGNALS:
-        raise Invalid(f"kind is one of {', '.join(SIGNALS)}; not {kind[:40]!r}.")
+        raise Invalid(
+            "kind is one of {kinds}; not {given!r}.", code="signal_unknown", kinds=", ".join(SIGNALS), given=kind[:40]
+        )
     session.add(Signal(answer_id=answer.id, kind=kind, value=value))
     session.flush()
     if kind == conversations.NOT_MINE and answer.entry_id is not None:
@@ -189,12 +191,18 @@ def _published_by(session: Session, answer: Answer) -> int | None:
 
 def _check(said: Said) -> None:
     if said.rating not in ("up", "down"):
-        raise Invalid('rating is "up" or "down".')
+        raise Invalid('rating is "up" or "down".', code="rating_unknown")
     if len(said.reasons) > MAX_REASONS or any(len(reason) > 200 for reason in said.reasons):
-        raise Invalid(f"At most {MAX_REASONS} reasons of 200 characters.")
+        raise Invalid("At most {limit} reasons of 200 characters.", code="too_many_reasons", limit=MAX_REASONS)
     for name in ("comment", "suggested_answer", "quote"):
         text = getattr(said, name)
         if text is not None and len(text) > MAX_TEXT:
-            raise Invalid(f"{name} has {len(text):,} characters; at most {MAX_TEXT:,}.")
+            raise Invalid(
+                "{field} has {length:,} characters; at most {limit:,}.",
+                code="field_too_long",
+                field=name,
+                length=len(text),
+                limit=MAX_TEXT,
+            )
     if said.stars is not None and not 1 <= said.stars <= 5:
-        raise Invalid("stars is a number from 1 to 5.")
+        raise Invalid("stars is a number from 1 to 5.", code="stars_out_of_range")

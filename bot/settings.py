@@ -129,7 +129,7 @@ def read_settings() -> Settings:
             else one["msg"]
             for one in error.errors()
         ]
-        raise SettingsError("\n".join(problems)) from None
+        raise SettingsError("{problems}", code="wrong_settings", problems="\n".join(problems)) from None
     if problems:
-        raise SettingsError("\n".join(problems))
+        raise SettingsError("{problems}", code="wrong_settings", problems="\n".join(problems))
     return settings

@@ -214,7 +214,9 @@ class Turns:
             return None
         earlier = conversations.get_answer(session, regenerate, owner)
         if conversation_id not in (None, earlier.conversation_id):
-            raise Invalid("regenerate names an answer of another conversation than conversation_id.")
+            raise Invalid(
+                "regenerate names an answer of another conversation than conversation_id.", code="regenerate_elsewhere"
+            )
         return earlier
 
     def _answer(self, turn: _Turn, tell: Callable[[TurnEvent], None]) -> Outcome:
@@ -286,4 +288,4 @@ def _count(outcome: Outcome, turn: _Turn) -> None:
 def _refuse_if_deleted(session: Session, turn: _Turn) -> None:
     """A conversation may be deleted while it is being answered: then there is nothing left to store."""
     if session.get(Answer, turn.answer_id) is None:
-        raise NotFound("The conversation was deleted.")
+        raise NotFound("The conversation was deleted.", code="conversation_deleted")

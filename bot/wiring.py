@@ -67,8 +67,11 @@ class Parts:
             return open_database(self.settings.database)
         except OSError as error:
             raise BotError(
-                f"The data folder {self.settings.data} cannot be written ({error.strerror}). Set ERRATA_DATA to a "
-                "folder that this user may write."
+                "The data folder {data} cannot be written ({problem}). Set ERRATA_DATA to a folder that this "
+                "user may write.",
+                code="data_not_writable",
+                data=self.settings.data,
+                problem=error.strerror,
             ) from error
 
     @cached_property

@@ -134,7 +134,11 @@ class SentenceTransformerEmbedder:
 
     def _load(self) -> SentenceTransformer:
         if not self._folder.is_dir():
-            raise EmbedderError(f"The embedding model's folder {self._folder} does not exist. Run: errata models pull")
+            raise EmbedderError(
+                "The embedding model's folder {folder} does not exist. Run: errata models pull",
+                code="embedder_folder_missing",
+                folder=self._folder,
+            )
         import torch
         from sentence_transformers import SentenceTransformer
 
@@ -144,18 +148,27 @@ class SentenceTransformerEmbedder:
             model = SentenceTransformer(str(self._folder), local_files_only=True)
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise EmbedderError(
-                f"The embedding model in {self._folder} cannot be loaded ({error}). Run: errata models verify"
+                "The embedding model in {folder} cannot be loaded ({problem}). Run: errata models verify",
+                code="embedder_not_loaded",
+                folder=self._folder,
+                problem=error,
             ) from error
         return model.eval()
 
 
 def _unit_rows(raw: NDArray[np.float32], dimension: int) -> NDArray[np.float32]:
     if raw.ndim != 2 or raw.shape[1] != dimension:
-        raise EmbedderError(f"The embedding model returned vectors of shape {raw.shape}, not (n, {dimension}).")
+        raise EmbedderError(
+            "The embedding model returned vectors of shape {shape}, not (n, {dimension}).",
+            code="embedder_shape",
+            shape=raw.shape,
+            dimension=dimension,
+        )
     lengths = np.linalg.norm(raw.astype(np.float64), axis=1, keepdims=True)
     if not np.all(np.isfinite(lengths)) or not np.all(lengths > 0):
         raise EmbedderError(
-            "The embedding model returned a vector that is zero or not a number. Run: errata models verify"
+            "The embedding model returned a vector that is zero or not a number. Run: errata models verify",
+            code="embedder_no_direction",
         )
     return np.asarray(raw / lengths, dtype=np.float32)
 
@@ -173,5 +186,7 @@ def _dimension_of(folder: Path) -> int:
             if isinstance(values, dict) and isinstance(values.get(key), int):
                 return int(values[key])
     raise EmbedderError(
-        f"The embedding model's folder {folder} does not state a vector length. Run: errata models pull"
+        "The embedding model's folder {folder} does not state a vector length. Run: errata models pull",
+        code="embedder_no_dimension",
+        folder=folder,
     )

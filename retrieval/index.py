@@ -85,7 +85,9 @@ class Index:
         order = np.argsort(np.array(ids, dtype=np.int64), kind="stable")
         sorted_ids = np.array(ids, dtype=np.int64)[order]
         if len(sorted_ids) > 1 and not np.all(np.diff(sorted_ids)):
-            raise ChangeError("The log lists a passage twice among its live rows. Run: errata doctor")
+            raise ChangeError(
+                "The log lists a passage twice among its live rows. Run: errata doctor", code="log_lists_twice"
+            )
         ordinals = np.empty(len(ids), dtype=np.int32)
         ordinals[order] = np.arange(len(ids), dtype=np.int32)
         matrix = np.empty((len(ids), dimension), dtype=np.float32)
@@ -142,13 +144,23 @@ class Index:
         fresh, hidden = dict(self._fresh), set(self._hidden)
         for change in changes:
             if change.seq < seq:
-                raise ChangeError(f"Step {change.seq} of the log is older than the index, which is at {seq}.")
+                raise ChangeError(
+                    "Step {step} of the log is older than the index, which is at {index}.",
+                    code="log_step_old",
+                    step=change.seq,
+                    index=seq,
+                )
             seq = change.seq
             for id_ in change.hidden:
                 total -= self._hide(id_, seq, fresh, hidden)
             for row in change.added:
                 if row.id in change.hidden:
-                    raise ChangeError(f"Step {seq} of the log both adds and hides passage {row.id}.")
+                    raise ChangeError(
+                        "Step {seq} of the log both adds and hides passage {passage_id}.",
+                        code="log_step_both",
+                        seq=seq,
+                        passage_id=row.id,
+                    )
                 total += self._add(row, seq, fresh, hidden)
         return Index(
             seq=seq,
@@ -165,7 +177,12 @@ class Index:
             return row.terms.length
         ordinal = self.sealed.ordinal(id_)
         if ordinal is None or ordinal in hidden:
-            raise ChangeError(f"Step {seq} of the log hides passage {id_}, which is not in the index.")
+            raise ChangeError(
+                "Step {seq} of the log hides passage {passage_id}, which is not in the index.",
+                code="log_hides_missing",
+                seq=seq,
+                passage_id=id_,
+            )
         hidden.add(ordinal)
         return int(self.sealed.keywords.lengths[ordinal])
 
@@ -173,7 +190,12 @@ class Index:
         """Adds a row to the overlay that is being made; returns its length in tokens."""
         ordinal = self.sealed.ordinal(row.id)
         if row.id in fresh or (ordinal is not None and ordinal not in hidden):
-            raise ChangeError(f"Step {seq} of the log adds passage {row.id}, which is in the index already.")
+            raise ChangeError(
+                "Step {seq} of the log adds passage {passage_id}, which is in the index already.",
+                code="log_adds_again",
+                seq=seq,
+                passage_id=row.id,
+            )
         vector = _checked(row, self.dimension)
         if ordinal is not None and self._is_sealed(ordinal, vector, digest(row)):
             hidden.discard(ordinal)
@@ -270,7 +292,12 @@ def _checked(row: Row, dimension: int) -> NDArray[np.float32]:
     vector = np.asarray(row.vector, dtype=np.float32)
     if vector.shape != (dimension,) or not abs(float(vector @ vector) - 1) < _UNIT:
         raise VectorError(
-            f"Passage {row.id} has a vector of shape {vector.shape} and length {float(np.linalg.norm(vector)):.4f}; "
-            f"the index has vectors of shape ({dimension},) and length 1. Run: errata reindex"
+            "Passage {passage_id} has a vector of shape {shape} and length {length:.4f}; the index has "
+            "vectors of shape ({dimension},) and length 1. Run: errata reindex",
+            code="passage_vector_wrong",
+            passage_id=row.id,
+            shape=vector.shape,
+            length=float(np.linalg.norm(vector)),
+            dimension=dimension,
         )
     return vector

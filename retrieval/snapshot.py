@@ -184,15 +184,17 @@ def _read(folder: Path, fingerprint: str) -> Index | None:
         return None
     files = content["files"]
     if set(files) != {*(f"{name}.npy" for name in _ARRAYS), _TERMS}:
-        raise SnapshotError("its manifest does not name the files of a snapshot")
+        raise SnapshotError("its manifest does not name the files of a snapshot", code="manifest_files")
     try:
         for name, expected in files.items():
             if (folder / name).stat().st_size != expected["bytes"] or _sha256(folder / name) != expected["sha256"]:
-                raise SnapshotError(f"{name} is not as it was written")
+                raise SnapshotError("{name} is not as it was written", code="snapshot_file_changed", name=name)
         arrays = {name: _array(folder / f"{name}.npy", type_) for name, type_ in _ARRAYS.items()}
         terms = (folder / _TERMS).read_text(encoding="utf-8").split("\n")[:-1]
     except (OSError, ValueError) as error:
-        raise SnapshotError(f"a file cannot be read: {error}") from error
+        raise SnapshotError(
+            "a file cannot be read: {problem}", code="snapshot_file_unreadable", problem=error
+        ) from error
     return Index(
         seq=content["seq"],
         fingerprint=fingerprint,
@@ -211,7 +213,7 @@ def _array(file: Path, type_: type[np.generic]) -> NDArray[Any]:
     """Maps the vectors, because they are copied into the vector index; reads every other array into memory."""
     values = np.load(file, mmap_mode="r" if type_ is np.float32 else None, allow_pickle=False)
     if values.dtype != type_:
-        raise SnapshotError(f"{file.name} contains {values.dtype}")
+        raise SnapshotError("{name} contains {type}", code="snapshot_file_type", name=file.name, type=values.dtype)
     return np.asarray(values)
 
 
@@ -220,12 +222,14 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         text = (folder / _MANIFEST).read_text(encoding="utf-8")
         content = json.loads(text)
     except (OSError, ValueError, RecursionError) as error:
-        raise SnapshotError(f"its manifest cannot be read: {error}") from error
+        raise SnapshotError(
+            "its manifest cannot be read: {problem}", code="manifest_unreadable", problem=error
+        ) from error
     if not isinstance(content, dict):
-        raise SnapshotError("its manifest is not an object")
+        raise SnapshotError("its manifest is not an object", code="manifest_no_object")
     content.pop("sha256", None)
     if _manifest_text(content) != text:
-        raise SnapshotError("its manifest is not as it was written")
+        raise SnapshotError("its manifest is not as it was written", code="manifest_changed")
     return content
 
 

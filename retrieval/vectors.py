@@ -52,7 +52,12 @@ class SealedVectors:
         import faiss
 
         if matrix.ndim != 2 or matrix.shape[1] != dimension:
-            raise VectorError(f"vectors of shape {matrix.shape} in an index of dimension {dimension}")
+            raise VectorError(
+                "vectors of shape {shape} in an index of dimension {dimension}",
+                code="vectors_wrong",
+                shape=matrix.shape,
+                dimension=dimension,
+            )
         self.dimension = dimension
         self._index = faiss.IndexFlatIP(dimension)
         step = max(1, (16 << 20) // (4 * dimension))

@@ -129,7 +129,10 @@ class View:
         dimension = self._sealed.vectors.dimension
         if vector.shape != (dimension,):
             raise VectorError(
-                f"The question's vector has shape {vector.shape}, those of the index have length {dimension}."
+                "The question's vector has shape {shape}, those of the index have length {dimension}.",
+                code="question_vector_wrong",
+                shape=vector.shape,
+                dimension=dimension,
             )
         ordinals = self._sealed.vectors.search(vector, k, self._live if part is None else part.sealed)
         scores = exact_scores(self._sealed.vectors.matrix[ordinals], vector)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from uvicorn import Server
 
+    from bot.errors import BotError
     from bot.settings import Settings
     from bot.wiring import Parts
     from retrieval.search import Check
@@ -71,9 +72,11 @@ def listen(settings: Settings) -> Iterator[socket.socket]:
         try:
             one.bind((settings.host, settings.port))
         except OSError as error:
-            raise BotError(_why_not(settings, error)) from None
+            raise _cannot_listen(settings, error) from None
         except OverflowError:
-            raise BotError(f"{settings.port} is no port: set ERRATA_PORT to a number up to 65535.") from None
+            raise BotError(
+                "{port} is no port: set ERRATA_PORT to a number up to 65535.", code="port_invalid", port=settings.port
+            ) from None
         yield one
 
 
@@ -90,12 +93,17 @@ def only_server(data: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         raise BotError(
-            f"Another Errata server uses the data folder {data} already. Stop it, or set ERRATA_DATA to another folder."
+            "Another Errata server uses the data folder {data} already. Stop it, or set ERRATA_DATA to another folder.",
+            code="data_in_use",
+            data=data,
         ) from None
     except OSError as error:
         raise BotError(
-            f"The data folder {data} cannot be written ({error.strerror}). Set ERRATA_DATA to a folder that this user "
-            "may write."
+            "The data folder {data} cannot be written ({problem}). Set ERRATA_DATA to a folder that this "
+            "user may write.",
+            code="data_not_writable",
+            data=data,
+            problem=error.strerror,
         ) from error
     try:
         yield
@@ -134,7 +142,11 @@ def _rebuilt(parts: Parts, wrong: Check) -> Check:
     del parts.searcher  # nothing else holds it yet; the next use opens the new snapshot
     check = parts.searcher.check()
     if not check.ok:
-        raise BotError(f"The index still does not match the database ({_difference(check)}). Run: errata doctor")
+        raise BotError(
+            "The index still does not match the database ({difference}). Run: errata doctor",
+            code="index_differs",
+            difference=_difference(check),
+        )
     return check
 
 
@@ -156,7 +168,6 @@ def _run(parts: Parts, listening: socket.socket, started: float) -> None:
 
     import uvicorn
 
-    from bot.errors import BotError
     from bot.web.app import create_app
 
     settings = parts.settings
@@ -183,7 +194,7 @@ def _run(parts: Parts, listening: socket.socket, started: float) -> None:
     try:
         listening.listen(BACKLOG)
     except OSError as error:  # another program took the port while we loaded
-        raise BotError(_why_not(settings, error)) from None
+        raise _cannot_listen(settings, error) from None
     asyncio.run(server.serve(sockets=[listening]))
     if not server.started:
         raise typer.Exit(1)
@@ -246,10 +257,25 @@ def _saying(what: str) -> Iterator[None]:
         say(f"{what}: {time.monotonic() - started:.1f} s")
 
 
-def _why_not(settings: Settings, error: OSError) -> str:
+def _cannot_listen(settings: Settings, error: OSError) -> BotError:
+    from bot.errors import BotError
+
     where = f"{settings.host}:{settings.port}"
     if error.errno == errno.EADDRINUSE:
-        return f"Another program listens on {where}, maybe Errata itself. Stop it, or set ERRATA_PORT to another port."
+        return BotError(
+            "Another program listens on {where}, maybe Errata itself. Stop it, or set ERRATA_PORT to another port.",
+            code="port_in_use",
+            where=where,
+        )
     if error.errno in (errno.EACCES, errno.EPERM):
-        return f"This user may not listen on {where}. Set ERRATA_PORT to a port above 1023."
-    return f"The address {where} cannot be used here ({error.strerror}). Set ERRATA_HOST to an address of this machine."
+        return BotError(
+            "This user may not listen on {where}. Set ERRATA_PORT to a port above 1023.",
+            code="port_forbidden",
+            where=where,
+        )
+    return BotError(
+        "The address {where} cannot be used here ({problem}). Set ERRATA_HOST to an address of this machine.",
+        code="address_unusable",
+        where=where,
+        problem=error.strerror,
+    )

@@ -132,10 +132,17 @@ class LocalChatModel(BaseChatModel):
         if given.get("logprobs") is False:
             del given["logprobs"]
         if stop:
-            raise Unsupported(f"{self.model} takes no stop sequences: leave them out.")
+            raise Unsupported(
+                "{model} takes no stop sequences: leave them out.", code="stop_sequences_unknown", model=self.model
+            )
         refused = sorted(name for name in given if name not in OPTIONS and name not in (self.supports & EXTRAS))
         if refused:
-            raise Unsupported(f"The engine of {self.model} does not know {', '.join(refused)}: leave it out.")
+            raise Unsupported(
+                "The engine of {model} does not know {keywords}: leave it out.",
+                code="keyword_unknown",
+                model=self.model,
+                keywords=", ".join(refused),
+            )
         return Request(
             messages=messages,
             max_tokens=given.get("max_tokens", self.max_tokens),

@@ -27,8 +27,8 @@ class CannotOpen(EngineError):
 class PromptTooLong(EngineError):
     """The prompt does not fit the model's context; lengths in tokens."""
 
-    def __init__(self, message: str, *, tokens: int, limit: int) -> None:
-        super().__init__(message)
+    def __init__(self, template: str, *, tokens: int, limit: int, code: str, **values: object) -> None:
+        super().__init__(template, code=code, tokens=tokens, limit=limit, **values)
         self.tokens = tokens
         self.limit = limit
 

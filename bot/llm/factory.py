@@ -32,9 +32,15 @@ def open_chat_model(
     """
     common = {"model": resolved.name, "max_tokens": max_tokens}
     if resolved.kind != "chat":
-        raise CannotOpen(f"{resolved.name} is an embedding model: name a chat model.")
+        raise CannotOpen(
+            "{name} is an embedding model: name a chat model.", code="embedding_model_for_chat", name=resolved.name
+        )
     if resolved.engine == "extractive":
-        raise CannotOpen(f"{resolved.name} reads without a chat model: there is none to open.")
+        raise CannotOpen(
+            "{name} reads without a chat model: there is none to open.",
+            code="no_chat_model_to_open",
+            name=resolved.name,
+        )
     if resolved.engine == "remote":
         from bot.llm.remote import RemoteChat
 

@@ -145,7 +145,7 @@ class Gate:
                     self._changed.wait(POLL_SECONDS)
                     position = self._position(ticket)
                 if cancelled is not None and cancelled.is_set():
-                    raise WaitCancelled("The one who asked has left.")
+                    raise WaitCancelled("The one who asked has left.", code="asker_left")
                 if ticket.admitted:
                     return self._clock()
             if position != told:

@@ -68,7 +68,9 @@ class LlamaCppChat(LocalChatModel):
             try:
                 server.handle_chat_completions(body, lambda chunk: not emit(chunk))
             except (ValueError, RuntimeError) as error:  # what llama.cpp finds wrong before it begins
-                raise GenerationFailed(f"{self.model} cannot do this: {error}") from error
+                raise GenerationFailed(
+                    "{model} cannot do this: {problem}", code="generation_refused", model=self.model, problem=error
+                ) from error
 
         for chunk in pump(produce, stop=request.stop_event):
             yield self._step(chunk)
@@ -109,12 +111,19 @@ class LlamaCppChat(LocalChatModel):
         if error.get("type") == "exceed_context_size_error":
             tokens, limit = int(error.get("n_prompt_tokens", 0)), int(error.get("n_ctx", self.context))
             return PromptTooLong(
-                f"The prompt has {tokens} tokens and {self.model} takes {limit}: give it fewer or shorter passages, "
-                "or raise the context setting.",
+                "The prompt has {tokens} tokens and {model} takes {limit}: give it fewer or shorter passages, or "
+                "raise the context setting.",
+                code="prompt_too_long_here",
+                model=self.model,
                 tokens=tokens,
                 limit=limit,
             )
-        return GenerationFailed(f"{self.model} broke off: {error.get('message', error)}")
+        return GenerationFailed(
+            "{model} broke off: {problem}",
+            code="generation_broke_off",
+            model=self.model,
+            problem=error.get("message", error),
+        )
 
     def _opened(self) -> Any:
         with self._lock:
@@ -126,10 +135,16 @@ class LlamaCppChat(LocalChatModel):
 def _open(path: Path, context: int, slots: int, threads: int | None) -> Any:
     """A running llama.cpp server object. Raises CannotOpen."""
     if not path.is_file():
-        raise CannotOpen(f"There is no model file at {path}: run `errata models pull`.")
+        raise CannotOpen(
+            "There is no model file at {path}: run `errata models pull`.", code="model_file_missing", path=path
+        )
     with path.open("rb") as opened:
         if opened.read(4) != b"GGUF":
-            raise CannotOpen(f"{path} is no GGUF file: run `errata models verify`, or give another file.")
+            raise CannotOpen(
+                "{path} is no GGUF file: run `errata models verify`, or give another file.",
+                code="model_file_no_gguf",
+                path=path,
+            )
     library = _library()
     parameters = library.CommonParams()
     parameters.model.path = str(path)
@@ -149,7 +164,10 @@ def _open(path: Path, context: int, slots: int, threads: int | None) -> Any:
         return library.Server(parameters)
     except Exception as error:
         raise CannotOpen(
-            f"llama.cpp cannot open {path} ({error}). Is there enough memory? `errata models verify` checks the file."
+            "llama.cpp cannot open {path} ({problem}). Is there enough memory? `errata models verify` checks the file.",
+            code="model_file_not_opened",
+            path=path,
+            problem=error,
         ) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -164,7 +182,9 @@ def _library() -> Any:
         import xllamacpp
     except ImportError as error:
         raise CannotOpen(
-            f"llama.cpp does not load here ({error}). It needs the system's libgomp: on Debian and Ubuntu, "
-            "`apt install libgomp1`."
+            "llama.cpp does not load here ({problem}). It needs the system's libgomp: on Debian and Ubuntu, "
+            "`apt install libgomp1`.",
+            code="llamacpp_not_loaded",
+            problem=error,
         ) from error
     return xllamacpp

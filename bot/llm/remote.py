@@ -99,18 +99,41 @@ class RemoteChat(LocalChatModel):
         where = f"The model server at {self.base_url}"
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         if isinstance(error, APITimeoutError):
-            return GenerationFailed(f"{where} was silent for more than {self.timeout:g} s: is it overloaded?")
+            return GenerationFailed(
+                "{where} was silent for more than {timeout:g} s: is it overloaded?",
+                code="server_silent",
+                where=where,
+                timeout=self.timeout,
+            )
         if isinstance(error, APIConnectionError):
-            return GenerationFailed(f"{where} cannot be reached ({said}): is it running, and is the address right?")
+            return GenerationFailed(
+                "{where} cannot be reached ({problem}): is it running, and is the address right?",
+                code="server_unreachable",
+                where=where,
+                problem=said,
+            )
         if isinstance(error, AuthenticationError):
-            return GenerationFailed(f"{where} refuses the key: check the model server's key setting.")
+            return GenerationFailed(
+                "{where} refuses the key: check the model server's key setting.", code="server_refuses_key", where=where
+            )
         if isinstance(error, NotFoundError):
             return GenerationFailed(
-                f"{where} does not know the model {self.model} ({said}): check the name after the #."
+                "{where} does not know the model {model} ({problem}): check the name after the #.",
+                code="server_model_unknown",
+                where=where,
+                model=self.model,
+                problem=said,
             )
         if isinstance(error, APIStatusError) and error.status_code == 400 and "context" in said.lower():
-            return PromptTooLong(f"{where} refuses the prompt as too long ({said}).", tokens=0, limit=0)
-        return GenerationFailed(f"{where} broke off: {said}")
+            return PromptTooLong(
+                "{where} refuses the prompt as too long ({problem}).",
+                code="server_prompt_too_long",
+                where=where,
+                problem=said,
+                tokens=0,
+                limit=0,
+            )
+        return GenerationFailed("{where} broke off: {problem}", code="server_broke_off", where=where, problem=said)
 
 
 def _step(chunk: AIMessageChunk) -> Step:

@@ -48,8 +48,9 @@ class TransformersChat(LocalChatModel):
         limit = self.context or getattr(model.config, "max_position_embeddings", None) or 2**31
         if prompt_tokens + 1 > limit:
             raise PromptTooLong(
-                f"The prompt has {prompt_tokens} tokens and {self.model} takes {limit}: "
-                "give it fewer or shorter passages.",
+                "The prompt has {tokens} tokens and {model} takes {limit}: give it fewer or shorter passages.",
+                code="prompt_too_long",
+                model=self.model,
                 tokens=prompt_tokens,
                 limit=limit,
             )
@@ -74,7 +75,11 @@ class TransformersChat(LocalChatModel):
         """The prompt's tokens, on the model's device. Raises GenerationFailed where the model has no chat template."""
         messages = convert_to_openai_messages(list(request.messages))
         if tokenizer.chat_template is None:
-            raise GenerationFailed(f"{self.model} has no chat template: choose an instruct or chat model.")
+            raise GenerationFailed(
+                "{model} has no chat template: choose an instruct or chat model.",
+                code="chat_template_missing",
+                model=self.model,
+            )
         inputs = tokenizer.apply_chat_template(
             messages, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
         )
@@ -104,8 +109,11 @@ def _open(path: Path) -> tuple[Any, Any]:
     except Exception as error:  # a folder that it cannot read makes transformers raise OSError, ValueError, KeyError …
         said = str(error).splitlines()[0] if str(error) else repr(error)
         raise CannotOpen(
-            f"transformers cannot open {path} as a chat model ({said}): it needs config.json, a tokenizer "
-            "with a chat template, and weights as safetensors."
+            "transformers cannot open {path} as a chat model ({problem}): it needs config.json, a tokenizer "
+            "with a chat template, and weights as safetensors.",
+            code="model_folder_not_opened",
+            path=path,
+            problem=said,
         ) from error
     return tokenizer, model
 

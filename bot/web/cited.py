@@ -91,9 +91,9 @@ def _source(session: Session, answer_id: str, n: int, identity: Identity | None,
     if row is not None and row.owner.startswith(PROGRAM):
         scope = _scope_of_program(session, row.owner)
     elif identity is None:
-        raise NotSignedIn("Nobody is signed in, and there is no visitor cookie.")
+        raise NotSignedIn("Nobody is signed in, and there is no visitor cookie.", code="nobody_signed_in")
     elif row is None or row.owner != identity.owner:
-        raise NotFound("There is no such answer.")
+        raise NotFound("There is no such answer.", code="answer_not_found")
     source: dict[str, Any] | None = next((one for one in row.sources if one["n"] == n), None)
     if source is None or outside(session, [source["document_id"]], scope):
         raise NotFound("This answer has no source {n}.", code="no_such_source", n=n)
@@ -104,5 +104,5 @@ def _scope_of_program(session: Session, owner: str) -> Scope:
     """What the program may see now. Raises NotFound for a key that was revoked: its links end with it."""
     key = session.get(ApiKey, int(owner.removeprefix(PROGRAM)))
     if key is None or key.revoked_at is not None:
-        raise NotFound("There is no such answer.")
+        raise NotFound("There is no such answer.", code="answer_not_found")
     return EVERYTHING if key.collection is None else Scope.of(key.collection)

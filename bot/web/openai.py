@@ -87,7 +87,7 @@ class MessageBody(BaseModel):
         if isinstance(self.content, str) or self.content is None:
             return self.content or ""
         if any(part.type not in ("text", "refusal") for part in self.content):
-            raise Invalid("messages: Errata reads text only.")
+            raise Invalid("messages: Errata reads text only.", code="messages_text_only")
         return "\n".join(part.text for part in self.content)
 
 
@@ -126,9 +126,14 @@ async def complete(
 ) -> Response:
     """Answers the last message of the user from the knowledge."""
     if body.model != MODEL:
-        raise NotFound(f"There is no model {body.model!r} here. The model is named {MODEL!r}.")
+        raise NotFound(
+            "There is no model {model!r} here. The model is named {name!r}.",
+            code="model_not_here",
+            model=body.model,
+            name=MODEL,
+        )
     if body.n not in (None, 1):
-        raise Invalid("n: there is one answer to a question.")
+        raise Invalid("n: there is one answer to a question.", code="one_answer_only")
     question, history = read(body.messages)
     asker = f"{identity.owner}:{body.user}" if body.user else None
     address = str(parts.settings.public_url or request.base_url).rstrip("/")
@@ -161,7 +166,7 @@ def read(messages: list[MessageBody]) -> tuple[str, tuple[Turn, ...]]:
     the last message is not the user's."""
     conversation = [(one.role, one.text()) for one in messages if one.role in ("user", "assistant")]
     if not conversation or conversation[-1][0] != "user":
-        raise Invalid("messages: the last message must be the user's.")
+        raise Invalid("messages: the last message must be the user's.", code="last_message_not_user")
     *earlier, (_, question) = conversation
     turns: list[Turn] = []
     answered = True

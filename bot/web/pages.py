@@ -64,7 +64,7 @@ def locale(locale: str) -> JSONResponse:
     try:
         words = texts.catalogue(locale)
     except KeyError:
-        raise NotFound(f"There is no catalogue {locale[:20]!r}.") from None
+        raise NotFound("There is no catalogue {locale!r}.", code="catalogue_not_found", locale=locale[:20]) from None
     return JSONResponse({k: v for k, v in words.items() if not k.startswith("server.")}, headers=FRESH)
 
 

@@ -100,7 +100,7 @@ def identify(request: Request, parts: PartsDep) -> Identity | None:
         with parts.database.read() as session:
             identity = accounts.by_key(session, token.strip()) if scheme.lower() == "bearer" else None
         if identity is None:
-            raise NotSignedIn("The API key is unknown or was revoked.")
+            raise NotSignedIn("The API key is unknown or was revoked.", code="key_unknown")
         return identity
     token = request.cookies.get(cookie_name(request, SESSION_COOKIE), "")
     if token:
@@ -118,7 +118,7 @@ MaybeIdentity = Annotated[Identity | None, Depends(identify)]
 def visitor(identity: MaybeIdentity) -> Identity:
     """Anyone who is somebody: the owner of conversations."""
     if identity is None:
-        raise NotSignedIn("Nobody is signed in, and there is no visitor cookie.")
+        raise NotSignedIn("Nobody is signed in, and there is no visitor cookie.", code="nobody_signed_in")
     return identity
 
 
@@ -127,7 +127,7 @@ def asker(request: Request, response: Response, identity: MaybeIdentity, parts: 
     if identity is not None and (identity.role != "visitor" or parts.settings.anonymous_chat):
         return identity
     if not parts.settings.anonymous_chat:
-        raise NotSignedIn("Please sign in to ask questions.")
+        raise NotSignedIn("Please sign in to ask questions.", code="sign_in_to_ask")
     token = accounts.new_token()
     set_cookie(request, response, VISITOR_COOKIE, token, VISITOR_DAYS)
     return accounts.visitor(token)
@@ -136,23 +136,23 @@ def asker(request: Request, response: Response, identity: MaybeIdentity, parts: 
 def program(identity: MaybeIdentity) -> Identity:
     """API keys and curators."""
     if identity is None or identity.role == "visitor":
-        raise NotSignedIn("This needs an API key (Authorization: Bearer …) or a curator.")
+        raise NotSignedIn("This needs an API key (Authorization: Bearer …) or a curator.", code="key_or_curator")
     return identity
 
 
 def curator(identity: MaybeIdentity) -> Identity:
     if identity is None or identity.role == "visitor":
-        raise NotSignedIn("Please sign in as a curator.")
+        raise NotSignedIn("Please sign in as a curator.", code="sign_in_to_curate")
     if not identity.curates:
-        raise Forbidden("This needs a curator.")
+        raise Forbidden("This needs a curator.", code="curators_only")
     return identity
 
 
 def admin(identity: MaybeIdentity) -> Identity:
     if identity is None or identity.role == "visitor":
-        raise NotSignedIn("Please sign in as an administrator.")
+        raise NotSignedIn("Please sign in as an administrator.", code="sign_in_as_administrator")
     if not identity.administers:
-        raise Forbidden("This needs an administrator.")
+        raise Forbidden("This needs an administrator.", code="administrators_only")
     return identity
 
 
@@ -208,7 +208,12 @@ class Flood:
             waits = [start + self._seconds - now for start, count in windows.values() if count >= self._limit]
             if waits:
                 wait = int(max(waits)) + 1
-                raise TooMany(f"Too many attempts. Please try again in {wait} seconds.", retry_after=wait)
+                raise TooMany(
+                    "Too many attempts. Please try again in {seconds} seconds.",
+                    code="too_many_attempts",
+                    seconds=wait,
+                    retry_after=wait,
+                )
             for key, (start, count) in windows.items():
                 self._windows[key] = (start, count + 1)
                 self._windows.move_to_end(key)

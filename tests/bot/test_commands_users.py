@@ -78,7 +78,10 @@ def test_user_passwd_replaces_the_password(errata: CommandLine, monkeypatch: pyt
     assert errata("user", "passwd", "ann", "--password-stdin").code == 0
     assert may_sign_in(errata, "ann", PASSWORD)
     monkeypatch.setattr("sys.stdin", io.StringIO(PASSWORD))
-    assert errata("user", "passwd", "bob", "--password-stdin").err == "errata: There is no user 'bob'.\n"
+    assert (
+        errata("user", "passwd", "bob", "--password-stdin").err
+        == "errata: There is no user 'bob'. See: errata user list\n"
+    )
 
 
 def test_user_disable_locks_out_until_enabled(errata: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:

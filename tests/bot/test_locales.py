@@ -257,7 +257,6 @@ def test_preferred_language_is_the_one_that_weighs_most(accepted: str, language:
 @pytest.mark.parametrize(
     ("sentence", "chinese"),
     [
-        ("The question has 4,001 characters; at most 4,000.", "问题有 4,001 个字符，最多 4,000 个。"),
         ("comment has 4,001 characters; at most 4,000.", "comment 有 4,001 个字符，最多 4,000 个。"),
         ("Correction 3 is rolled_back: it cannot be approved.", "更正项 3 现在是“已回滚”，不能批准。"),
         ("An edit replaces 'one\ntwo' by itself.", "替换前后的文字相同：'one\ntwo'。"),

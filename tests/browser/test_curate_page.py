@@ -123,7 +123,7 @@ def test_curate_page_asks_to_sign_in_again_and_loses_nothing(stage: Stage, audie
     dialog.get_by_label(SAY("login.username")).fill("carla")
     dialog.get_by_label(SAY("login.password")).fill("not this")
     press(dialog, SAY("login.submit"))
-    expect(dialog.get_by_role("alert")).to_have_text(SAY("server.problem.wrong_password"))
+    expect(dialog.get_by_role("alert")).to_have_text("The user name or the password is wrong.")
     dialog.get_by_label(SAY("login.password")).fill(PASSWORD)
     press(dialog, SAY("login.submit"))
     expect(dialog).to_have_count(0)
