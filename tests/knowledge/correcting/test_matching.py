@@ -92,12 +92,13 @@ def test_key_is_a_normal_form(question: str) -> None:
 
 
 def test_match_serves_the_question_and_its_paraphrases_and_nothing_else(world: World) -> None:
-    correction_id = world.publish(
+    correction_id = world.draft(
         "how long returns??",
         "Within 30 days.",
         question="How long can I return goods?",
         paraphrases=["Until when may I send goods back?", "退货期限是多少？"],
     )
+    world.curation.approve(correction_id, actor="root", override=True, reason="the complaint's own words are unclear")
     for question in (
         "how long can I return goods",
         "Until when may I send goods back",
