@@ -1,14 +1,14 @@
-"""Files become documents, in a process of their own.
+"""Turns files into documents, in a separate process.
 
-    find_files   which files there are below some paths, and why others are not read
-    load         one file → its documents, or a LoadError that says what to do
-    Loader       the same for many files: keeps the reading process between them
+    find_files   lists the files below some paths, and why some of them are not read
+    load         reads a file: its documents, or a LoadError that states what to do
+    Loader       does the same for many files and keeps the reading process between them
 
-Context: parsers of PDF, DOCX and HTML are large, written for honest files, and run on whatever a visitor uploads.
-Decision: they run in a child process with bounded memory, processor time and open files, no network, a minimal
-environment, an empty folder; it gets each file as an open descriptor, and the parent kills it when the time is up.
-One module per format, all with one signature (``values.Parse``); ``child`` picks. What it costs: 0.1 s for the first
-file, and a copy of the text through a socket; measured figures stand in scripts/RESULTS.md.
+Context: parsers of PDF, DOCX and HTML are large and were written for honest files, but here they read any file that a
+visitor uploads. Decision: they run in a child process with limits of memory, processor time and open files, no network,
+a minimal environment and an empty folder. It gets each file as an open descriptor, and the parent kills it when the
+time is over. There is one module per format, all with the same signature (``values.Parse``); ``child`` chooses. The
+cost: 0.1 s for the first file, and a copy of the text through a socket; measured figures are in scripts/RESULTS.md.
 """
 
 from __future__ import annotations

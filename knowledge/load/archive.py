@@ -1,7 +1,8 @@
-"""Is this ZIP safe to unpack? Asked before any reader of DOCX or XLSX sees it. Unpacks only the start of XML members.
+"""Checks whether a ZIP is safe to unpack, before any reader of DOCX or XLSX gets it. Unpacks only the start of XML
+members.
 
-The sizes in a ZIP's directory may lie, but not upwards for readers that stop there, as Python's does; the others run
-into the memory limit.
+The sizes in a ZIP's directory may be wrong. A member that is larger than stated does no harm to readers that stop at
+the stated size, as Python's does; other readers reach the memory limit.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from knowledge.load.errors import Damaged, Protected, TooLarge, Unsupported
 if TYPE_CHECKING:
     from knowledge.load.values import Limits
 
-RATIO_FROM_BYTES = 20_000_000  # smaller members may be packed as well as they like: a sheet of equal rows is
-PROLOG_BYTES = 65_536  # an office program's first element stands within the first kilobyte
+RATIO_FROM_BYTES = 20_000_000  # smaller members may have any ratio: a sheet of equal rows has a high one
+PROLOG_BYTES = 65_536  # the first element of an office file is in its first kilobyte
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
@@ -26,7 +27,7 @@ def check(data: bytes, limits: Limits, *, kind: str) -> None:
     if data.startswith(_OLD_OFFICE):
         if "EncryptedPackage".encode("utf-16-le") in data:
             raise Protected("The file is protected by a password. Save it without one.", code="file_locked")
-        raise Unsupported("The file is of the old Office format. Save it as {kind}.", code="file_old_office", kind=kind)
+        raise Unsupported("The file has the old Office format. Save it as {kind}.", code="file_old_office", kind=kind)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as package:
             members = package.infolist()
@@ -36,7 +37,7 @@ def check(data: bytes, limits: Limits, *, kind: str) -> None:
                     _check_prolog(package, member)
     except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, OSError, ValueError, NotImplementedError) as error:
         raise Damaged(
-            "The file is no {kind} or is damaged ({reason}). Save it again.",
+            "The file is not a {kind} file or is damaged ({reason}). Save it again.",
             code="file_damaged",
             kind=kind,
             reason=error,
@@ -46,7 +47,7 @@ def check(data: bytes, limits: Limits, *, kind: str) -> None:
 def _check_sizes(members: list[zipfile.ZipInfo], limits: Limits) -> None:
     if len(members) > limits.members:
         raise TooLarge(
-            "The file holds {parts:,} parts; the limit is {limit:,}.",
+            "The file has {parts:,} parts; the limit is {limit:,}.",
             code="file_many_parts",
             parts=len(members),
             limit=limits.members,
@@ -72,11 +73,12 @@ def _check_sizes(members: list[zipfile.ZipInfo], limits: Limits) -> None:
 
 
 class _EnoughError(Exception):
-    """The first element has come."""
+    """Raised at the first element, to end the parsing."""
 
 
 def _check_prolog(package: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
-    """Office files declare no document type. Entities, inner or outer, can only be declared in one."""
+    """Raises Damaged for a declared entity. Office files have no document type, and only there can entities be
+    declared."""
     parser = expat.ParserCreate()
     parser.StartDoctypeDeclHandler = _refuse
     parser.StartElementHandler = _stop
@@ -88,7 +90,7 @@ def _check_prolog(package: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
         return
     except expat.ExpatError as error:
         raise Damaged(
-            "A part of the file is no XML ({reason}). Save it again from the program that made it.",
+            "A part of the file is not XML ({reason}). Save it again from the program that made it.",
             code="file_part_no_xml",
             reason=error,
         ) from None

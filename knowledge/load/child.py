@@ -1,7 +1,7 @@
-"""The reading process: ``python -m knowledge.load.child DESCRIPTOR``, started by ``runner`` and by nobody else.
+"""The reading process: ``python -m knowledge.load.child DESCRIPTOR``, started only by ``runner``.
 
-Takes requests from a socket until it closes; confines itself first. Each answer is documents or a LoadError. Knows
-which module reads which suffix, and nothing about how.
+First restricts its own rights, then takes requests from a socket until it closes. Each answer is documents or a
+LoadError. Knows which module reads which suffix, but nothing about formats.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 REQUEST_BYTES = 65_536
 OPEN_FILES = 64
-FULL_SHARE = 0.95  # of the memory limit: beyond, an error has to do with it
-RETIRE_SHARE = 0.5  # of the memory limit: a child that once took this much makes room for a fresh one
+FULL_SHARE = 0.95  # of the memory limit: above this, an error counts as caused by the limit
+RETIRE_SHARE = 0.5  # of the memory limit: a child that has used this much is replaced
 
 
 def main() -> None:
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def receive(channel: socket.socket) -> tuple[bytes, int] | None:
-    """A request line and the descriptor that came with it; None when the parent is done."""
+    """Receives a request line and the descriptor that came with it; None when the parent has finished."""
     request, files, _flags, _address = socket.recv_fds(channel, REQUEST_BYTES, 1)
     while request and not request.endswith(b"\n"):
         request += channel.recv(REQUEST_BYTES)
@@ -54,10 +54,10 @@ def receive(channel: socket.socket) -> tuple[bytes, int] | None:
 
 
 def answer(channel: socket.socket, file: int, name: str, limits: Limits) -> None:
-    """Sends what is in the file, or why it cannot be read."""
+    """Sends the documents of the file, or the reason why it cannot be read."""
     try:
-        for one in documents(read(file, limits), name, limits):
-            channel.sendall(wire.document(one))
+        for document in documents(read(file, limits), name, limits):
+            channel.sendall(wire.document(document))
         channel.sendall(
             wire.encode({"done": True, "retire": peak_bytes("VmHWM:") > RETIRE_SHARE * limits.memory_bytes})
         )
@@ -68,7 +68,7 @@ def answer(channel: socket.socket, file: int, name: str, limits: Limits) -> None
 
 
 def documents(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
-    """The documents of a file's content. Raises LoadError and nothing else, whatever the parsers do."""
+    """The documents of a file's content. Raises only LoadError, whatever the parsers raise."""
     try:
         yield from tidy(parser(PurePosixPath(name).suffix.lower())(data, name, limits), limits)
     except LoadError:
@@ -86,12 +86,12 @@ def documents(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument
             code="reader_broken",
             problem=error,
         ) from error
-    except Exception as error:  # third-party parsers raise anything on broken input
-        if is_bounded() and peak_bytes("VmPeak:") > FULL_SHARE * limits.memory_bytes:  # and when memory runs out
+    except Exception as error:  # third-party parsers raise any exception on broken input
+        if is_bounded() and peak_bytes("VmPeak:") > FULL_SHARE * limits.memory_bytes:  # or when memory runs out
             raise _too_much(limits) from error
         reason = f"{type(error).__name__}: {error}"[:200]
         raise Damaged(
-            "The file is damaged or not what its name says ({reason}). Save it again from the program that made it.",
+            "The file is damaged or has the wrong suffix ({reason}). Save it again from the program that made it.",
             code="file_false_name",
             reason=reason,
         ) from error
@@ -106,7 +106,7 @@ def _too_much(limits: Limits) -> TooLarge:
 
 
 def read(file: int, limits: Limits) -> bytes:
-    """The whole content. Raises Changed when somebody writes to the file meanwhile, TooLarge."""
+    """Reads the whole content. Raises TooLarge, or Changed when somebody writes to the file meanwhile."""
     before = os.fstat(file)
     if before.st_size > limits.file_bytes:
         raise TooLarge(
@@ -127,7 +127,7 @@ def read(file: int, limits: Limits) -> bytes:
 
 
 def parser(suffix: str) -> Parse:
-    """The module that reads a suffix, imported when first needed: HTML alone costs 0.3 s."""
+    """The parser for a suffix. Its module is imported when first needed, because HTML alone takes 0.3 s."""
     match suffix:
         case ".md" | ".markdown":
             from knowledge.load.markdown import parse
@@ -153,12 +153,12 @@ def parser(suffix: str) -> Parse:
 
 
 def confine() -> None:
-    """Gives up what reading a file does not need."""
+    """Gives up all rights that reading a file does not need."""
     import resource
 
     for limit, value in (
-        (resource.RLIMIT_CORE, 0),  # no dump of somebody's document
-        (resource.RLIMIT_FSIZE, 0),  # writes no file
+        (resource.RLIMIT_CORE, 0),  # no core dump with somebody's document
+        (resource.RLIMIT_FSIZE, 0),  # no file can be written
         (resource.RLIMIT_NOFILE, OPEN_FILES),
     ):
         resource.setrlimit(limit, (value, value))
@@ -166,7 +166,7 @@ def confine() -> None:
 
 
 def bound(limits: Limits) -> None:
-    """Memory and processor time for the next file. Soft limits: those of the file after may be others."""
+    """Limits memory and processor time for the next file. Soft limits, because the file after it may have others."""
     import resource
 
     used = resource.getrusage(resource.RUSAGE_SELF)
@@ -176,21 +176,21 @@ def bound(limits: Limits) -> None:
         soft = value if hard == resource.RLIM_INFINITY else min(value, hard)
         try:
             resource.setrlimit(limit, (soft, hard))
-        except (OSError, ValueError):  # macOS knows no limit of address space
+        except (OSError, ValueError):  # macOS has no limit of address space
             continue
 
 
 def is_bounded() -> bool:
-    """Whether this process has a limit of memory that could have been the cause of an error."""
+    """Whether this process has a memory limit that could have caused an error."""
     import resource
 
     return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
 
 
 def peak_bytes(kind: str) -> int:
-    """The most memory (VmHWM:) or address space (VmPeak:) this process has had; 0 where the system does not tell.
+    """The most memory (VmHWM:) or address space (VmPeak:) this process has used; 0 where the system does not report it.
 
-    Not ru_maxrss: Linux starts it at what the parent had, and a server holds models.
+    Not ru_maxrss: Linux starts it at the parent's value, and a server keeps models in memory.
     """
     try:
         with open("/proc/self/status", encoding="ascii", errors="replace") as status:  # noqa: PTH123
@@ -200,7 +200,7 @@ def peak_bytes(kind: str) -> int:
 
 
 def silence() -> None:
-    """Nobody reads what the parsers log."""
+    """Switches the parsers' logs off, because nobody reads them."""
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
     null = os.open(os.devnull, os.O_WRONLY)
@@ -213,7 +213,7 @@ _REFUSED = ("socket.connect", "socket.bind", "socket.getaddrinfo", "subprocess."
 
 
 def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
-    """Ends what no parser of a document has to do, as far as Python sees it."""
+    """Stops actions that no parser of a document needs, as far as Python's audit events show them."""
     if event.startswith(_REFUSED) or (event == "open" and _writes(arguments)):
         raise PermissionError(f"{event} is not for a reader of documents")
 

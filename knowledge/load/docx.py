@@ -1,4 +1,4 @@
-"""DOCX, by way of the HTML that mammoth makes of it. Pictures are not read."""
+"""Reads DOCX: mammoth turns it into HTML. Pictures are not read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from knowledge.load.values import Limits, LoadedDocument
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# mammoth knows the styles by their English names, which Word writes in every language; some other programs do not.
+# mammoth finds styles by their English names. Word writes these in every language; some other programs do not.
 STYLES = """
 p[style-name='Title'] => h1:fresh
 p[style-name='Subtitle'] => p:fresh
@@ -27,7 +27,7 @@ p[style-name='HTML Preformatted'] => pre:separator('\n')
 
 
 def parse(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
-    """One document; its title is the first heading, or the file's name without the suffix."""
+    """Yields one document; its title is the first heading, or the file's name without the suffix."""
     import mammoth
 
     archive.check(data, limits, kind="DOCX")

@@ -1,15 +1,15 @@
-"""Why a file could not be read, as one tree. The messages speak of "the file" and never name it: the reader of a
-list of rejected files sees the name beside the reason.
+"""The reasons why a file cannot be read, as a tree of errors. The messages say "the file" and never name it: a list of
+rejected files shows the name beside the reason.
 
     LoadError
     ├── Unsupported   not a kind of file that can be read, or not a file
-    ├── Protected     a password or an encryption keeps us out
-    ├── TooLarge      beyond one of the limits (bytes, pages, documents, characters, memory)
+    ├── Protected     a password or an encryption prevents reading
+    ├── TooLarge      larger than one of the limits (bytes, pages, documents, characters, memory)
     ├── Damaged       the file is broken, or built to break its reader
     ├── Changed       somebody wrote to it while it was being read
     ├── Empty         it was read and there is no text in it
     ├── TimedOut      reading took longer than the limit
-    └── CannotStart   the reader itself does not run; no file's fault, and every file will fail
+    └── CannotStart   the reader itself does not run; the cause is no file, and every file will fail
 """
 
 from __future__ import annotations
@@ -26,53 +26,53 @@ class LoadError(KnowledgeError):
 
 
 class Unsupported(LoadError):
-    """Not a kind of file that can be read."""
+    """The file is of a kind that cannot be read, or is not a regular file."""
 
     kind = "unsupported"
 
 
 class Protected(LoadError):
-    """Encrypted."""
+    """The file is encrypted."""
 
     kind = "protected"
 
 
 class TooLarge(LoadError):
-    """Beyond a limit."""
+    """The file is larger than one of the limits."""
 
     kind = "too_large"
 
 
 class Damaged(LoadError):
-    """Broken, or built to break."""
+    """The file is broken, or built to break its reader."""
 
     kind = "damaged"
 
 
 class Changed(LoadError):
-    """Written to while it was read."""
+    """Somebody wrote to the file while it was being read."""
 
     kind = "changed"
 
 
 class Empty(LoadError):
-    """No text."""
+    """The file has no text."""
 
     kind = "empty"
 
 
 class TimedOut(LoadError):
-    """Took too long."""
+    """Reading the file took longer than the limit."""
 
     kind = "timed_out"
 
 
 class CannotStart(LoadError):
-    """The reader does not run."""
+    """The reader itself does not run, so every file will fail."""
 
     kind = "cannot_start"
 
 
 BY_KIND: dict[str, type[LoadError]] = {
-    one.kind: one for one in (Unsupported, Protected, TooLarge, Damaged, Changed, Empty, TimedOut, CannotStart)
+    error.kind: error for error in (Unsupported, Protected, TooLarge, Damaged, Changed, Empty, TimedOut, CannotStart)
 }

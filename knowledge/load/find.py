@@ -1,7 +1,7 @@
-"""Which files there are below some paths. Opens none of them; knows nothing about what is in them.
+"""Lists the files below some paths. Opens none of them; knows nothing about their content.
 
-Nothing is passed over in silence: what will not be read comes too, with the reason. Symbolic links are followed only
-where they stay inside the folder that was named, and a file that is reached twice comes once.
+Every file is reported: those that will not be read too, with the reason. Symbolic links are followed only if they lead
+to a place inside the named folder. A file that is reached twice is listed once for reading.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A file to be read, or one that is skipped and why.
+    """A file to be read, or a skipped file with the reason.
 
-    ``path`` is the real path, to be opened; ``root`` the folder that was named (for a named file: its folder);
-    ``relative`` the name below it, with "/" on every system: what a person knows the file by. ``skipped`` is "" for a
+    ``path`` is the real path, to be opened. ``root`` is the named folder (for a named file: its folder).
+    ``relative`` is the name below it that a person sees, with "/" on every system. ``skipped`` is "" for a
     file to be read.
     """
 
@@ -34,7 +34,7 @@ class FoundFile:
 
 
 def find_files(paths: Iterable[Path]) -> Iterator[FoundFile]:
-    """The files of each path in turn, sorted by relative name. A path that is missing comes as skipped."""
+    """The files of each path in turn, sorted by relative name. A missing path is listed as skipped."""
     seen: set[str] = set()  # real paths, over all of ``paths``
     for path in paths:
         named = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow the links that we want to see
@@ -45,14 +45,14 @@ def find_files(paths: Iterable[Path]) -> Iterator[FoundFile]:
             yield FoundFile(named, named.parent, _printable(named.name), "does not exist or cannot be entered")
             continue
         if is_folder:
-            yield from sorted(_below(real, seen), key=lambda found: found.relative)
+            yield from sorted(_below(real, seen), key=lambda file: file.relative)
         else:
             reason = _unreadable(named.name, real) or _again(real, seen)
             yield FoundFile(real, named.parent, _printable(named.name), reason)
 
 
 def _below(root: Path, seen: set[str]) -> Iterator[FoundFile]:
-    """Real files and folders first, links after them: a link to what is read anyway adds nothing."""
+    """Lists real files and folders first and links after them, because a link to a listed file adds nothing."""
     folders: list[tuple[Path, str]] = [(root, "")]
     links: list[tuple[Path, str]] = []
     visited: set[str] = set()
@@ -121,7 +121,7 @@ def _unreadable(name: str, real: Path) -> str:
     try:
         mode = real.stat(follow_symlinks=False).st_mode
     except OSError as error:
-        return f"cannot be looked at: {error.strerror}"
+        return f"cannot be examined: {error.strerror}"
     if not stat.S_ISREG(mode):
         return "not a regular file (a device, pipe or socket)"
     suffix = Path(name).suffix.lower()
@@ -138,5 +138,5 @@ def _again(real: Path, seen: set[str]) -> str:
 
 
 def _printable(name: str) -> str:
-    """A name that can be stored and shown: bytes that are no UTF-8 become question marks."""
+    """A name that can be stored and shown: bytes that are not UTF-8 become question marks."""
     return name.encode("utf-8", "replace").decode("utf-8")

@@ -1,4 +1,4 @@
-"""JSON Lines, and JSON with an array of documents. What an object's fields mean stands in ``records``."""
+"""Reads JSON Lines, and JSON with an array of documents. ``records`` has the meaning of an object's fields."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WRAPPERS = ("documents", "data", "items", "records")
 
 
 def parse(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
-    """One document for each object. A line or object that is none is an error that says which."""
+    """Yields one document for each object. Raises Damaged with the number of a line or object that is not one."""
     text = decode(data)
     objects = _objects(text) if PurePosixPath(name).suffix.lower() == ".json" else _lines(text)
     records = Records()
@@ -37,23 +37,23 @@ def parse(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
 
 
 def _lines(text: str) -> Iterator[tuple[str, int, Any]]:
-    for number, row in enumerate(text.split("\n"), start=1):  # no splitlines(): U+2028 may stand inside a string
+    for number, row in enumerate(text.split("\n"), start=1):  # no splitlines(): U+2028 may occur inside a string
         if row.strip():
             place = f"line {number:,}"
             yield place, number, _value(row, place)
 
 
 def _objects(text: str) -> Iterator[tuple[str, int, Any]]:
-    whole = _value(text, "the first line")
-    if isinstance(whole, dict):
-        whole = next((whole[key] for key in _WRAPPERS if isinstance(whole.get(key), list)), [whole])
-    if not isinstance(whole, list):
+    content = _value(text, "the first line")
+    if isinstance(content, dict):
+        content = next((content[key] for key in _WRAPPERS if isinstance(content.get(key), list)), [content])
+    if not isinstance(content, list):
         raise Damaged(
-            'The file must hold an array of documents or {{"documents": […]}}, each as {example}',
+            'The file must contain an array of documents or {{"documents": […]}}, each as {example}',
             code="json_no_list",
             example=EXAMPLE,
         )
-    for number, value in enumerate(whole, start=1):
+    for number, value in enumerate(content, start=1):
         yield f"object {number:,}", number, value
 
 
@@ -71,7 +71,7 @@ def _value(text: str, place: str) -> Any:
             column=error.colno,
             problem=error.msg,
         ) from None
-    except ValueError as error:  # a number of thousands of digits
+    except ValueError as error:  # a number with thousands of digits
         raise Damaged(
             "The JSON on {place} cannot be read: {problem}.", code="json_unreadable", place=place, problem=error
         ) from None
@@ -90,9 +90,9 @@ def _fields(value: Any, place: str) -> Mapping[str, str]:
     metadata = value.get("metadata")
     flat = {**metadata, **value} if isinstance(metadata, dict) else value
     return {
-        name: _string(one, "\n\n" if role(name) else ", ")
-        for name, one in flat.items()
-        if one is not None and not (name == "metadata" and isinstance(one, dict))
+        name: _string(field, "\n\n" if role(name) else ", ")
+        for name, field in flat.items()
+        if field is not None and not (name == "metadata" and isinstance(field, dict))
     }
 
 
@@ -102,7 +102,7 @@ def _string(value: Any, between: str) -> str:
             return value
         case bool():
             return "true" if value else "false"
-        case list() if all(isinstance(one, str) for one in value):
+        case list() if all(isinstance(item, str) for item in value):
             return between.join(value)
         case _:
             return json.dumps(value, ensure_ascii=False)

@@ -1,8 +1,8 @@
-"""Lines of a printed page become paragraphs and headings again. Knows nothing about PDF.
+"""Turns the lines of a printed page into paragraphs and headings. Knows nothing about PDF.
 
-A page has no paragraphs: it has lines at a height, in a size. What follows from them: a line of larger letters is a
-heading; a line that fills its column goes on in the next one; lines that come back at the edge of most pages are
-running heads. Columns need nothing: pages are written one column after the other.
+A page has no paragraphs, only lines with a height and a letter size. From these follows: a line of larger letters is a
+heading; a line that fills its column continues in the next line; lines that repeat at the edge of most pages are
+running heads. Columns need no special rule: pages are written one column after the other.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-HEADING_SIZE = 1.15  # times the body's; what is set smaller than this is emphasis
+HEADING_SIZE = 1.15  # times the body's size; smaller letters are emphasis
 HEADING_CHARACTERS = 150
-HEADING_SHARE = 0.2  # of all characters; beyond, large letters are the document's body
+HEADING_SHARE = 0.2  # of all characters; with more, large letters are the document's body
 HEADING_LEVELS = 4
-FULL_LINE = 0.75  # of the widest line near it: ragged text ends within a word's length of the margin
+FULL_LINE = 0.75  # of the widest line near it: unjustified lines end within a word's length of the margin
 PARAGRAPH_GAP = 1.9  # letter heights from one line to the next; single spacing is 1.2, one and a half 1.7
-EDGE_LINES = 2  # at the top and the bottom of a page, among which running heads are looked for
-EDGE_SHARE = 0.5  # of the pages that a line must stand on to be a running head
-NUMBERED_PAGES = 3  # on so many pages, if it carries a number that counts with them
+EDGE_LINES = 2  # at the top and the bottom of a page, where running heads are looked for
+EDGE_SHARE = 0.5  # of the pages on which a line must occur to be a running head
+NUMBERED_PAGES = 3  # on so many pages, if it has a number that increases with them
 
 _WIDE = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\u3000-\u303f“”‘’—…]")
 _BULLET = re.compile(
@@ -34,13 +34,13 @@ _SENTENCE_END = re.compile(r"[.!?。！？…:：;；][\"'”’」』）)\]]*\s
 _PAGE_OF = re.compile(r"page|of|seite|von|第|页|頁|共|\d{1,4}|[-–—/|·,，.\s]", re.IGNORECASE)
 _CONTENTS = re.compile(
     r"(?:[.·…]\s?){4,}\s*[\divxlc]{0,5}$"
-)  # "2.1 Naming . . . . . . 3": points to text, says nothing
+)  # "2.1 Naming . . . . . . 3": refers to text and has no content
 _HYPHEN = re.compile(r"[A-Za-z]{2,}-$")
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of a page. ``size`` is the height of its letters, ``height`` where it stands (up is more), in points."""
+    """A line of a page. ``size`` is the height of its letters, ``height`` its position (higher is more), in points."""
 
     text: str
     size: float
@@ -49,10 +49,10 @@ class Line:
 
 def markdown(pages: Sequence[Sequence[Line]], outline: Mapping[tuple[int, str], int]) -> str:
     """The text of all pages. ``outline`` has the level (from 1) of each heading by (page from 0, ``heading_key``);
-    without one, sizes tell."""
+    without an outline, letter sizes give the levels."""
     pages = _without_noise(pages)
     levels = _levels(pages) if not outline else {}
-    blocks: list[list[str]] = []  # in pieces of a line: a paragraph may go on over many pages
+    blocks: list[list[str]] = []  # each a list of lines: a paragraph may continue over many pages
     before: Line | None = None
     before_level = 0
     for number, page in enumerate(pages):
@@ -73,16 +73,16 @@ def markdown(pages: Sequence[Sequence[Line]], outline: Mapping[tuple[int, str], 
 
 
 def heading_key(text: str) -> str:
-    """By this a heading on a page is found in the outline, which spaces and numbers it otherwise."""
+    """A form for comparing a heading on a page with the outline, whose spaces and numbers may differ."""
     return re.sub(r"[\W_]+", "", text).lower()
 
 
 def _goes_on(before: Line, line: Line, page: Sequence[Line], at: int) -> bool:
-    """Whether two lines are of one paragraph."""
+    """Whether two lines belong to the same paragraph."""
     if abs(before.size - line.size) > 0.1 * max(before.size, line.size):
         return False
     gap = before.height - line.height
-    if at == 0 or gap < 0:  # the next page or column: on, if the line before was cut there
+    if at == 0 or gap < 0:  # the next page or column: the paragraph goes on if the line before was full
         return _is_full(before, page, at) and not _SENTENCE_END.search(before.text)
     return gap <= PARAGRAPH_GAP * max(line.size, 1.0)
 
@@ -91,12 +91,12 @@ def _is_full(line: Line, page: Sequence[Line], at: int) -> bool:
     """Whether the line (the one before ``at``) was broken because its column was full, and no new item begins."""
     if at < len(page) and _BULLET.match(page[at].text):
         return False
-    near = [_width(one.text) for one in page[max(0, at - 6) : at + 6] if one.size <= line.size * 1.1]
+    near = [_width(other.text) for other in page[max(0, at - 6) : at + 6] if other.size <= line.size * 1.1]
     return len(near) > 1 and _width(line.text) >= FULL_LINE * max(near) and max(near) > 20
 
 
 def _join(block: list[str], text: str) -> None:
-    """Puts a line behind the last one of a block: a word cut in two whole again, Chinese without a space."""
+    """Joins a line to the last line of a block: a divided word without its hyphen, Chinese without a space."""
     last = block[-1]
     if _HYPHEN.search(last) and text[:1].islower():
         block[-1] = last[:-1]
@@ -106,7 +106,7 @@ def _join(block: list[str], text: str) -> None:
 
 
 def _plain(text: str) -> str:
-    """A line of text that is no heading, whatever it begins with."""
+    """A line of text escaped so that it is not read as a heading, whatever it begins with."""
     return "\\" + text if re.match(r"#{1,6}\s|```|~~~", text) else text
 
 
@@ -116,7 +116,7 @@ def _width(text: str) -> int:
 
 
 def _levels(pages: Sequence[Sequence[Line]]) -> dict[float, int]:
-    """Heading level by letter size, largest first; empty where sizes tell nothing."""
+    """Heading level by letter size, largest first; empty if sizes give no levels."""
     weights = _sizes(pages)
     body = _body_size(pages)
     larger = sorted((size for size in weights if size >= HEADING_SIZE * body), reverse=True)
@@ -135,7 +135,7 @@ def _rounded(size: float) -> float:
 
 
 def _without_noise(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
-    """The pages without tables of contents, and without the lines that come back at their edges or number them."""
+    """The pages without tables of contents, running heads and page numbers."""
     body = _body_size(pages)
     counts: Counter[str] = Counter()
     for number, page in enumerate(pages):
@@ -159,14 +159,15 @@ def _without_noise(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
 
 
 def _edges(page: Sequence[Line]) -> set[int]:
-    """Where the first and last lines of a page stand in it."""
+    """The indexes of the first and last lines of a page."""
     return {*range(min(EDGE_LINES, len(page))), *range(max(0, len(page) - EDGE_LINES), len(page))}
 
 
 def _pattern(line: Line, page: int) -> str:
-    """The line, with a number at its ends counted from the page's, so that those of running heads are equal.
+    """The line with a number at its start or end replaced by its distance from the page number, so that running heads
+    are equal on all pages.
 
-    Begins with "#" where there is one.
+    Begins with "#" if there is such a number.
     """
     text = " ".join(line.text.split())
     if not _PAGE_OF.sub("", text):  # "Page 3 of 12", "第3页 共12页", "- 3 -"; the first number is the page's
@@ -178,12 +179,12 @@ def _pattern(line: Line, page: int) -> str:
 
 
 def _body_size(pages: Sequence[Sequence[Line]]) -> float:
-    """The size that most characters have; 0 without any."""
+    """The size that most characters have; 0 without characters."""
     return next((size for size, _count in _sizes(pages).most_common(1)), 0.0)
 
 
 def _sizes(pages: Sequence[Sequence[Line]]) -> Counter[float]:
-    """How many characters there are of each size."""
+    """The number of characters of each size."""
     weights: Counter[float] = Counter()
     for page in pages:
         for line in page:

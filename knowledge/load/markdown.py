@@ -1,4 +1,5 @@
-"""Markdown: front matter is read, the rest stays word for word, save that underlined headings become ``#`` headings."""
+"""Reads Markdown and its front matter. The text is not changed, except that underlined headings become ``#``
+headings."""
 
 from __future__ import annotations
 
@@ -23,21 +24,22 @@ _URLS = ("url", "source_url", "canonical_url", "canonical", "permalink", "source
 
 
 def parse(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
-    """One document. Front matter gives title, url, language and metadata; without a title, the first heading does."""
+    """Yields one document. Front matter gives title, url, language and metadata; without a title, the first heading is
+    it."""
     text = decode(data).replace("\r\n", "\n").replace("\r", "\n")
     fields, text = front_matter(text)
     text, first = with_headings(text)
     title = fields.pop("title", "") or first or PurePosixPath(name).stem
-    said = fields.pop("language", "") or fields.pop("lang", "")
+    stated = fields.pop("language", "") or fields.pop("lang", "")
     url = next((fields.pop(key) for key in _URLS if web_address(fields.get(key))), None)
-    yield LoadedDocument("", title, text, language(said), url, fields)
+    yield LoadedDocument("", title, text, language(stated), url, fields)
 
 
 def front_matter(text: str) -> tuple[dict[str, str], str]:
     """The simple fields between two ``---`` lines at the start, and the text after them. Lists become "a, b"."""
     match = _FRONT.match(text)
     if not match or not _FIELD.match(next((row for row in match[1].split("\n") if row.strip()), "")):
-        return {}, text  # a rule and not front matter
+        return {}, text  # a horizontal rule, not front matter
     fields: dict[str, str] = {}
     current = ""
     for row in match[1].split("\n"):
@@ -50,12 +52,12 @@ def front_matter(text: str) -> tuple[dict[str, str], str]:
 
 
 def with_headings(text: str) -> tuple[str, str]:
-    """The text with every heading as ``#`` heading, and what the first one says, without its marks."""
+    """The text with every heading as a ``#`` heading, and the words of the first heading without its marks."""
     written: list[str] = []
-    first, fence, paragraph = "", "", 0  # paragraph: how many lines of one stand before this line
+    first, fence, paragraph = "", "", 0  # paragraph: how many lines of a paragraph come before this line
     for row in text.split("\n"):
-        opened, fence = fence, _fence_after(fence, row)
-        if opened or fence:
+        fence_before, fence = fence, _fence_after(fence, row)
+        if fence_before or fence:
             written.append(row)
             paragraph = 0
             continue
@@ -73,7 +75,7 @@ def with_headings(text: str) -> tuple[str, str]:
 
 
 def plain(heading: str) -> str:
-    """What a heading says, without pictures, link targets, emphasis and anchors."""
+    """The words of a heading, without pictures, link targets, emphasis and anchors."""
     heading = heading.strip()
     bare = heading.rstrip("#")
     heading = bare if not bare or bare[-1].isspace() else heading  # closing marks, not "C#"

@@ -1,8 +1,8 @@
-"""PDF: the text layer, read page by page with pypdf.
+"""Reads the text layer of PDF, page by page with pypdf.
 
-pypdf's layout mode was measured against its plain mode and lost: it prints two columns side by side, so that lines
-of different paragraphs become one, and puts spaces into Chinese words. Plain mode follows the order of writing; sizes
-and heights, which it tells on the way, give headings and paragraphs back (``lines``).
+In a measurement, pypdf's layout mode was worse than its plain mode: it prints two columns side by side, so that lines
+of different paragraphs become one, and puts spaces into Chinese words. Plain mode follows the order of writing. It also
+reports sizes and heights, from which ``lines`` makes headings and paragraphs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 OUTLINE_ENTRIES = 5_000
 PICTURE_PAGES = 20
-FEW_CHARACTERS = 10  # on an average page: page numbers and stamps over scanned pictures
+FEW_CHARACTERS = 10  # on an average page: only page numbers and stamps on scanned pictures
 
 _WIDE = r"[\u3000-\u303f\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]"
 _INNER_SPACE = re.compile(
@@ -38,7 +38,7 @@ _NO_TITLE = re.compile(
 )
 
 # Many programs write radicals and ligatures for the characters that look the same, and no search finds them. Most have
-# a compatibility mapping in Unicode; these do not, and come from its EquivalentUnifiedIdeograph table.
+# a compatibility mapping in Unicode. These do not; they are from Unicode's EquivalentUnifiedIdeograph table.
 _RADICALS = (
     "⺁⺂⺃⺄⺅⺆⺈⺉⺊⺋⺌⺍⺎⺏⺐⺒⺓⺔⺕⺖⺗⺘⺙⺛⺜⺝⺞⺟⺠⺡⺢⺣⺤⺥⺦⺧⺨⺩⺫⺬⺭⺯⺰⺱⺲⺳⺴⺶⺹⺺⺻⺼⺾⺿⻀⻁⻂⻃⻄⻅⻆⻈⻉⻋⻌⻍⻎⻏⻐⻑⻒⻓⻔⻖⻗⻘⻙⻚⻛⻜⻝⻟⻠⻢⻣⻤⻥⻦⻧⻨⻩⻪⻫⻬⻭⻮⻯⻰⻱⻲⻳",
     "厂乛乚乙亻冂刀刂卜㔾小小兀尣尢巳幺彑彐忄心扌攵旡日月歺母民氵氺灬爫爫丬牛犭王目示礻糹纟罓罒㓁冗羊耂肀聿肉艹艹艹虎衤覀西见角讠贝车辶辶辶邑钅長镸长门阝雨青韦页风飞食飠饣马骨鬼鱼鸟卤麦黄黾斉齐歯齿竜龙龜亀龟",
@@ -49,30 +49,30 @@ _LOOKALIKES = str.maketrans(*_RADICALS) | {
 
 
 def parse(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
-    """One document. ``metadata`` tells the number of pages and which of them have no text or cannot be read."""
+    """Yields one document. ``metadata`` has the number of pages and lists those that have no text or cannot be read."""
     reader = _open(data, limits)
     pages: list[list[Line]] = []
     blank, broken = [], []
     characters = 0
     for number, page in enumerate(reader.pages, start=1):
         try:
-            found = _page_lines(page)
+            page_lines = _page_lines(page)
         except MemoryError:
             raise
-        except Exception:  # noqa: BLE001 - a damaged page raises anything; the others may be good
-            found = []
+        except Exception:  # noqa: BLE001 - a damaged page raises any exception; other pages may be good
+            page_lines = []
             broken.append(number)
         else:
-            if not found:
+            if not page_lines:
                 blank.append(number)
-        characters += sum(len(line.text) for line in found)
+        characters += sum(len(line.text) for line in page_lines)
         if characters > limits.document_characters:
             raise TooLarge(
                 "The file has more than {limit:,} characters. Split it.",
                 code="file_characters",
                 limit=limits.document_characters,
             )
-        pages.append(found)
+        pages.append(page_lines)
     if len(broken) == len(pages):
         raise Damaged("No page of the file can be read. Print it to a new PDF.", code="pdf_unreadable")
     if characters < FEW_CHARACTERS * len(pages) and any(map(_has_picture, reader.pages[:PICTURE_PAGES])):
@@ -99,15 +99,17 @@ def _open(data: bytes, limits: Limits) -> PdfReader:
         if reader.is_encrypted and not reader.decrypt(""):
             raise Protected("The file is protected by a password. Save it without one.", code="file_locked")
         tree: Any = reader.root_object["/Pages"]
-        told = tree.get("/Count")  # known in a moment; counting the pages takes seconds
-        count = told if isinstance(told, int) and told > limits.pages else reader.get_num_pages()
+        stated_count = tree.get("/Count")  # quick to read; counting the pages takes seconds
+        count = (
+            stated_count if isinstance(stated_count, int) and stated_count > limits.pages else reader.get_num_pages()
+        )
     except (DependencyError, FileNotDecryptedError, NotImplementedError):
         raise Protected(
             "The file is encrypted in a way that cannot be read. Print it to a new PDF.", code="pdf_encrypted"
         ) from None
     except PyPdfError as error:
         raise Damaged(
-            "The file is no {kind} or is damaged ({reason}). Save it again.",
+            "The file is not a {kind} file or is damaged ({reason}). Save it again.",
             code="file_damaged",
             kind="PDF",
             reason=error,
@@ -128,35 +130,35 @@ def _has_picture(page: PageObject) -> bool:
     try:
         resources: Any = page["/Resources"]
         objects = resources["/XObject"].get_object().values()
-        return any(one.get_object().get("/Subtype") == "/Image" for one in objects)
+        return any(item.get_object().get("/Subtype") == "/Image" for item in objects)
     except Exception:  # noqa: BLE001 - a page that has none of these
         return False
 
 
 def _page_lines(page: PageObject) -> list[Line]:
-    found: list[Line] = []
-    parts: list[tuple[str, float, float]] = []  # (text, size, height) of the line under way
+    page_lines: list[Line] = []
+    parts: list[tuple[str, float, float]] = []  # (text, size, height) of the present line
 
     def close() -> None:
         text = _INNER_SPACE.sub("", " ".join("".join(part[0] for part in parts).translate(_LOOKALIKES).split()))
         if text:
             _longest, size, height = max(parts, key=lambda part: len(part[0].strip()))
-            found.append(Line(text, size, height))
+            page_lines.append(Line(text, size, height))
         parts.clear()
 
     def visit(text: str, page_matrix: Sequence[float], text_matrix: Sequence[float], _font: Any, size: float) -> None:
-        first, *others = text.split("\n")
+        first, *following_lines = text.split("\n")
         scale = math.sqrt(abs(_determinant(page_matrix) * _determinant(text_matrix)))
         x, y = text_matrix[4], text_matrix[5]
         height = page_matrix[1] * x + page_matrix[3] * y + page_matrix[5]
         parts.append((first, size * scale, height))
-        for other in others:
+        for line in following_lines:
             close()
-            parts.append((other, size * scale, height))
+            parts.append((line, size * scale, height))
 
     page.extract_text(visitor_text=visit)
     close()
-    return found
+    return page_lines
 
 
 def _determinant(matrix: Sequence[float]) -> float:
@@ -164,7 +166,7 @@ def _determinant(matrix: Sequence[float]) -> float:
 
 
 def _outline(reader: PdfReader, pages: Sequence[Sequence[Line]]) -> dict[tuple[int, str], int]:
-    """Level by (page, key) of the bookmarks that stand as a line on their page; empty if few of them do."""
+    """The level by (page, key) of the bookmarks that are a line of their page; empty if less than half of them are."""
     entries: list[tuple[int, Any]] = []
 
     def collect(items: Sequence[Any], level: int) -> None:
@@ -174,7 +176,7 @@ def _outline(reader: PdfReader, pages: Sequence[Sequence[Line]]) -> dict[tuple[i
             elif len(entries) < OUTLINE_ENTRIES:
                 entries.append((level, item))
 
-    found: dict[tuple[int, str], int] = {}
+    levels: dict[tuple[int, str], int] = {}
     try:
         collect(reader.outline, 1)
         for level, item in entries:
@@ -183,10 +185,10 @@ def _outline(reader: PdfReader, pages: Sequence[Sequence[Line]]) -> dict[tuple[i
             if number is not None and 0 <= number < len(pages) and key:
                 present = {lines.heading_key(line.text) for line in pages[number]}
                 if key in present:
-                    found[number, key] = level
-    except Exception:  # noqa: BLE001 - bookmarks are a help, and broken ones no reason to reject a document
+                    levels[number, key] = level
+    except Exception:  # noqa: BLE001 - bookmarks only help; broken ones are no reason to reject a document
         return {}
-    return found if 2 * len(found) >= len(entries) else {}
+    return levels if 2 * len(levels) >= len(entries) else {}
 
 
 def _title(reader: PdfReader) -> str:

@@ -1,4 +1,4 @@
-"""Plain text and reStructuredText. The text stays as it is; underlined titles of reStructuredText become headings."""
+"""Reads plain text and reStructuredText. Only underlined titles of reStructuredText are changed, into headings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ADORNMENTS = frozenset("=-~^\"'`*+#:._<>")
 
 
 def parse(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
-    """One document; its title is the first heading, or the file's name without the suffix."""
+    """Yields one document; its title is the first heading, or the file's name without the suffix."""
     path = PurePosixPath(name)
     text, title = decode(data), ""
     if path.suffix.lower() == ".rst":
@@ -24,7 +24,7 @@ def parse(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
 
 
 def _with_headings(text: str) -> tuple[str, str]:
-    """The text with ``#`` headings, and the first of them. Levels count in the order in which the styles appear."""
+    """The text with ``#`` headings, and the first of them. Levels follow the order in which the styles appear."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     styles: list[tuple[str, bool]] = []
     first = ""
@@ -49,7 +49,7 @@ def _with_headings(text: str) -> tuple[str, str]:
 def _is_title(line: str, below: str, *, over: bool) -> bool:
     title = line.strip()
     starts_well = bool(title) and (over or not line[0].isspace()) and not _is_adornment(line)
-    # An underline is as long as its title; a Chinese character is two columns wide but many writers count one.
+    # An underline is as long as its title; a Chinese character is two columns wide but many writers count one column.
     return starts_well and _is_adornment(below) and len(below.rstrip()) >= len(title)
 
 

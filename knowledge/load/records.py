@@ -1,4 +1,4 @@
-"""A row of a table or an object of a JSON file becomes a document, by the names of its fields.
+"""Turns a row of a table or an object of a JSON file into a document, by the names of its fields.
 
 Names are recognised in English and Chinese, in any case. Knows nothing about where the fields come from.
 """
@@ -32,50 +32,50 @@ TITLE_FROM_TEXT = 80  # characters
 
 
 def role(name: str) -> str | None:
-    """What a field is for (``id``, ``title``, ``question``, ``answer``, ``text``, ``url``, ``language``), or None."""
+    """The role of a field (``id``, ``title``, ``question``, ``answer``, ``text``, ``url``, ``language``), or None."""
     return _ROLE.get(re.sub(r"[\s-]+", "_", unicodedata.normalize("NFKC", name).strip().lower()))
 
 
 def is_record(names: Iterable[str]) -> bool:
-    """Whether fields of these names make a document each: they have a text, or an answer to something."""
+    """Whether each row with these field names is a document: it has a text, or an answer to a question."""
     roles = {role(name) for name in names}
     return "text" in roles or ("answer" in roles and bool({"question", "title"} & roles))
 
 
 class Records:
-    """Makes the documents of one file and keeps their keys apart."""
+    """Makes the documents of one file and gives each a different key."""
 
     def __init__(self) -> None:
-        self._places: dict[str, str] = {}  # key → where it was given
+        self._places: dict[str, str] = {}  # key → the place where it was used
         self._copies: Counter[str] = Counter()
 
     def document(self, fields: Mapping[str, str], place: str, fallback: str) -> LoadedDocument | None:
-        """The document of these fields, or None if all that would be its text is blank.
+        """The document of these fields, or None if it would have no text.
 
-        ``place`` ("line 3") is for messages, ``fallback`` ("row-3") the key of a document that has nothing better.
-        Raises Damaged for an id that is used twice or is no id.
+        ``place`` ("line 3") is for messages, ``fallback`` ("row-3") is the key of a document without a better one.
+        Raises Damaged for an id that is used twice or is not valid.
         """
-        known, others = _sorted_out(fields)
-        title, question = known.get("title", ""), known.get("question", "")
-        body = "\n\n".join(known[part] for part in ("answer", "text") if part in known)
+        by_role, metadata = _by_role_and_name(fields)
+        title, question = by_role.get("title", ""), by_role.get("question", "")
+        body = "\n\n".join(by_role[part] for part in ("answer", "text") if part in by_role)
         if not body:
             return None
         text = f"{question}\n\n{body}" if title and question and question != title else body
-        url = known.get("url")
+        url = by_role.get("url")
         if url and not web_address(url):
-            others.setdefault("url", url)
+            metadata.setdefault("url", url)
         return LoadedDocument(
-            key=self._key(known, place, fallback),
+            key=self._key(by_role, place, fallback),
             title=title or question or line(body)[:TITLE_FROM_TEXT],
             text=text,
-            language=language(known.get("language")),
+            language=language(by_role.get("language")),
             url=web_address(url),
-            metadata=others,
+            metadata=metadata,
         )
 
-    def _key(self, known: Mapping[str, str], place: str, fallback: str) -> str:
-        if given := known.get("id"):
-            key = line(given)
+    def _key(self, by_role: Mapping[str, str], place: str, fallback: str) -> str:
+        if stated_id := by_role.get("id"):
+            key = line(stated_id)
             if not key or len(key) > KEY_CHARACTERS:
                 raise Damaged(
                     "The id on {place} must have 1 to {limit} characters.",
@@ -93,8 +93,8 @@ class Records:
                 )
             self._places[key] = place
             return key
-        # An address, question or title outlives insertions above it, which a row's number does not.
-        name = known.get("url") or known.get("question") or known.get("title")
+        # An address, question or title is not changed by rows inserted above it; a row's number is.
+        name = by_role.get("url") or by_role.get("question") or by_role.get("title")
         key = "h-" + hashlib.sha256(line(name).encode()).hexdigest()[:16] if name else fallback
         unique = key
         while unique in self._places:
@@ -104,16 +104,17 @@ class Records:
         return unique
 
 
-def _sorted_out(fields: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """(values by role, the rest by name), blank ones left out; the first field of a role has it."""
-    known: dict[str, str] = {}
-    others: dict[str, str] = {}
+def _by_role_and_name(fields: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Splits fields into (values by role, other values by name), without blank ones. The first field of a role
+    counts."""
+    by_role: dict[str, str] = {}
+    by_name: dict[str, str] = {}
     for name, raw in fields.items():
         if not (value := raw.strip()):
             continue
-        what = role(name)
-        if what is None or what in known:
-            others[name] = value
+        field_role = role(name)
+        if field_role is None or field_role in by_role:
+            by_name[name] = value
         else:
-            known[what] = value
-    return known, others
+            by_role[field_role] = value
+    return by_role, by_name

@@ -1,6 +1,6 @@
-"""An HTML tree becomes plain text in Markdown's manner. Used for web pages and for DOCX.
+"""Turns an HTML tree into plain text in the style of Markdown. Used for web pages and for DOCX.
 
-Knows nothing about which part of a page matters; ``html`` finds that.
+Knows nothing about which part of a page is the main part; ``html`` finds it.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from knowledge.load import tables
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Element: TypeAlias = Any  # lxml has no types of its own
+Element: TypeAlias = Any  # lxml has no types
 
-DEEPEST = 120  # levels of elements; below, only the text counts. Pages for people stay below 50
-LINKS_KEPT = 2  # in one paragraph: "fill in the form (link)" keeps its target; a page of links would be all targets
+DEEPEST = 120  # levels of elements; below them, only the text is used. Real pages have fewer than 50
+LINKS_KEPT = 2  # in one paragraph: "fill in the form (link)" keeps its target; a list of links would be full of targets
 
 BLOCKS = frozenset({
     "address", "article", "aside", "blockquote", "body", "center", "dd", "details", "dialog", "div", "dl", "dt",
@@ -33,26 +33,26 @@ _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _WIDE = r"[\u3000-\u303f\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]"
 _WIDE_BREAK = re.compile(f"(?<={_WIDE})[ \t]*\n[ \t]*(?={_WIDE})")
 _SPACES = re.compile(r"[ \t\r\n\f\xa0]+")
-_BREAK = "\x01"  # stands for <br> until white space has been folded; no document contains it
+_BREAK = "\x01"  # marks a <br> until white space has been folded; no document contains this character
 
 
 def tree(html: str) -> Element:
     """The parsed document. Nothing is loaded from anywhere.
 
-    Raises ValueError for what lxml cannot make a tree of, RecursionError for what is nested without end.
+    Raises ValueError if lxml cannot make a tree of the text, RecursionError if it is nested too deeply.
     """
     import lxml.html
 
     parser = lxml.html.HTMLParser(
         encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True, huge_tree=True, recover=True
     )
-    # A NUL ends the text for libxml2; the mark for <br> must not come from outside.
+    # A NUL ends the text for libxml2; the mark for <br> must not come from the document.
     data = re.sub("[\x00\x01]", "", html).encode("utf-8", "replace")
     try:
         root = lxml.html.document_fromstring(data, parser=parser)
     except lxml.etree.LxmlError as error:
-        raise ValueError(f"no HTML: {error}") from None
-    # The parser forgives everything, but leaves off in silence below some 2,000 levels of elements.
+        raise ValueError(f"not HTML: {error}") from None
+    # The parser accepts everything, but silently drops elements below about 2,000 levels.
     if any(entry.level_name == "FATAL" and "depth" in entry.message for entry in parser.error_log):
         raise RecursionError
     return root
@@ -64,11 +64,11 @@ def markdown(element: Element) -> str:
 
 
 def first_heading(root: Element) -> str:
-    """What the first heading says, those of level 1 first; "" without headings."""
+    """The words of the first heading (those of level 1 are preferred); "" without headings."""
     for path in (".//h1", ".//h2|.//h3"):
         for heading in root.xpath(path):
-            if said := text_of(heading).strip("¶#§ "):
-                return said
+            if words := text_of(heading).strip("¶#§ "):
+                return words
     return ""
 
 
@@ -80,13 +80,13 @@ def text_of(element: Element) -> str:
 def _texts(element: Element) -> Iterator[str]:
     stack = [iter([element])]
     while stack:
-        one = next(stack[-1], None)
-        if one is None:
+        item = next(stack[-1], None)
+        if item is None:
             stack.pop()
-        elif isinstance(one, str):
-            yield one
-        elif isinstance(one.tag, str) and one.tag not in SILENT:
-            stack.append(_content(one))
+        elif isinstance(item, str):
+            yield item
+        elif isinstance(item.tag, str) and item.tag not in SILENT:
+            stack.append(_content(item))
 
 
 def _content(element: Element) -> Iterator[Any]:
@@ -99,7 +99,7 @@ def _content(element: Element) -> Iterator[Any]:
 
 
 class _Run:
-    """The inline text of one block, with the targets of its links held back until their number is known."""
+    """The inline text of one block, which keeps the targets of its links until their number is known."""
 
     def __init__(self) -> None:
         self._pieces: list[tuple[str, str]] = []  # (text, target or "")
@@ -108,7 +108,7 @@ class _Run:
         self._pieces.append((text, target))
 
     def take(self) -> str:
-        """The text so far as one paragraph; the run is empty after."""
+        """Returns the text so far as one paragraph, and empties the run."""
         links = sum(1 for text, target in self._pieces if target and text.strip())
         keep = links <= LINKS_KEPT
         text = "".join(_linked(text, target) if keep and target else text for text, target in self._pieces)
@@ -120,18 +120,19 @@ class _Run:
 
 class _Writer:
     def __init__(self, root: Element) -> None:
-        # Elements that hold a block somewhere below. The set keeps lxml's proxies alive: else identity means nothing.
-        self._holders: set[Element] = set()
+        # Elements that contain a block at any depth. The set keeps lxml's proxy objects alive, so that identity is
+        # stable.
+        self._containers: set[Element] = set()
         for block in root.iter(*BLOCKS):
             above = block.getparent()
-            while above is not None and above not in self._holders:
-                self._holders.add(above)
+            while above is not None and above not in self._containers:
+                self._containers.add(above)
                 above = above.getparent()
 
     def blocks(self, element: Element, depth: int) -> list[str]:
         """The blocks below an element, in order."""
         if depth > DEEPEST:
-            return [said] if (said := text_of(element)) else []
+            return [words] if (words := text_of(element)) else []
         written: list[str] = []
         run = _Run()
         for child in _content(element):
@@ -139,7 +140,7 @@ class _Writer:
                 run.add(child)
             elif not isinstance(child.tag, str) or child.tag in SILENT:
                 continue
-            elif child.tag in BLOCKS or child in self._holders:
+            elif child.tag in BLOCKS or child in self._containers:
                 _flush(run, written)
                 written += self._block(child, depth + 1)
             else:
@@ -150,8 +151,8 @@ class _Writer:
     def _block(self, element: Element, depth: int) -> list[str]:
         tag = element.tag
         if tag in _HEADINGS:
-            said = " ".join(" ".join(self.blocks(element, depth)).split()).lstrip("\\# ")
-            return [f"{'#' * _HEADINGS[tag]} {said}"] if said else []
+            words = " ".join(" ".join(self.blocks(element, depth)).split()).lstrip("\\# ")
+            return [f"{'#' * _HEADINGS[tag]} {words}"] if words else []
         if tag in {"ul", "ol", "menu"}:
             items = self._items(element, depth)
             return ["\n".join(items)] if items else []
@@ -165,7 +166,7 @@ class _Writer:
         return inner
 
     def _items(self, element: Element, depth: int) -> list[str]:
-        """The lines of a list; what an item holds beside its first paragraph stands indented below it."""
+        """The lines of a list; the further content of an item is indented below its first paragraph."""
         lines: list[str] = []
         number = _number(element.get("start"), 1)
         for child in element:
@@ -185,9 +186,9 @@ class _Writer:
 
     def _table(self, table: Element, depth: int) -> list[str]:
         rows = [row for row in table.iter("tr") if _owner(row, "table") is table]
-        caption = [said for one in table.findall("caption") if (said := text_of(one))]
+        caption = [words for element in table.findall("caption") if (words := text_of(element))]
         cells = [[cell for cell in row if cell.tag in {"td", "th"}] for row in rows]
-        if not _is_data(table, cells):  # a table for the page's layout
+        if not _is_data(table, cells):  # a table that only arranges the page
             return caption + [block for row in cells for cell in row for block in self.blocks(cell, depth)]
         texts = [self._row(row, depth) for row in cells]
         if len(texts) == 1:
@@ -196,7 +197,7 @@ class _Writer:
         return [*caption, written] if written else caption
 
     def _row(self, cells: list[Element], depth: int) -> list[str]:
-        """The texts of a row's cells; one that spans columns leaves the others blank."""
+        """The texts of a row's cells; a cell that spans columns is followed by blank ones."""
         row: list[str] = []
         for cell in cells:
             row.append(" ".join(" ".join(self.blocks(cell, depth)).split()))
@@ -209,13 +210,13 @@ class _Writer:
             run.add(_BREAK)
         elif depth > DEEPEST:
             run.add(text_of(element))
-        elif tag in {"code", "kbd", "samp", "tt"} and (said := text_of(element)):
-            run.add(f"`{said}`" if "`" not in said else said)
+        elif tag in {"code", "kbd", "samp", "tt"} and (words := text_of(element)):
+            run.add(f"`{words}`" if "`" not in words else words)
         elif tag == "a":
-            said = text_of(element)
-            if said not in {"¶", "#", "§", "🔗"}:  # what a heading is linked to itself with
+            words = text_of(element)
+            if words not in {"¶", "#", "§", "🔗"}:  # the mark of a heading's link to itself
                 lead, tail = _edges("".join(element.itertext()))
-                run.add(f"{lead}{said}{tail}", _target(element, said))
+                run.add(f"{lead}{words}{tail}", _target(element, words))
         elif tag in {"sup", "sub"} and text_of(element).isdigit() and not element.xpath(".//a"):
             run.add(("^" if tag == "sup" else "_") + text_of(element))
         else:
@@ -227,16 +228,16 @@ class _Writer:
 
 
 def _flush(run: _Run, written: list[str]) -> None:
-    if said := run.take():
-        written.append(re.sub(r"^(?=#{1,6}\s|```|~~~)", r"\\", said))  # a paragraph, whatever it begins with
+    if words := run.take():
+        written.append(re.sub(r"^(?=#{1,6}\s|```|~~~)", r"\\", words))  # always a paragraph, whatever it begins with
 
 
 def _linked(text: str, target: str) -> str:
-    said = text.strip()
-    if not said or said == target:
+    label = text.strip()
+    if not label or label == target:
         return text
     lead, tail = _edges(text)
-    return f"{lead}[{said}]({target}){tail}"
+    return f"{lead}[{label}]({target}){tail}"
 
 
 def _edges(text: str) -> tuple[str, str]:
@@ -244,12 +245,12 @@ def _edges(text: str) -> tuple[str, str]:
     return text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :] if text.strip() else ""
 
 
-def _target(link: Element, said: str) -> str:
-    """An absolute address worth keeping; a relative one leads nowhere from here."""
+def _target(link: Element, label: str) -> str:
+    """The absolute address of a link if it adds something to its text; a relative address is of no use here."""
     href = (link.get("href") or "").strip()
     worth = re.match(r"(?:https?://|mailto:)[^\s()<>]{3,500}$", href, re.IGNORECASE)
     plain = href.removeprefix("mailto:").split("?")[0]
-    return href if worth and plain != said else ""
+    return href if worth and plain != label else ""
 
 
 def _code(text: str) -> list[str]:

@@ -1,6 +1,6 @@
-"""Runs the reading process: starts it, hands it open files, bounds what it may take and say, ends it.
+"""Runs the reading process: starts it, passes open files to it, limits its time and its answers, ends it.
 
-Knows nothing about formats. Opens the file and lets the child have the descriptor, so that the child needs no path.
+Knows nothing about formats. Opens each file and passes the descriptor, so that the child needs no path.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-START_SECONDS = 60.0  # a cold disk under load has needed 10
-WALL_FACTOR = 10.0  # times the limit of processor time: then the parent stops waiting, whatever the child does
-FILES_PER_CHILD = 500  # then a fresh one: what leaks, leaks no further
+START_SECONDS = 60.0  # a busy disk after a restart has needed 10
+WALL_FACTOR = 10.0  # times the limit of processor time; after this the parent stops waiting, whatever the child does
+FILES_PER_CHILD = 500  # then a new one, so that memory leaks stay small
 RECEIVE_BYTES = 1 << 20
 
 
 def load(path: Path, *, limits: Limits | None = None, name: str | None = None) -> list[LoadedDocument]:
-    """The documents of one file, read in a process of its own. For many files, keep a Loader.
+    """The documents of one file, read in a separate process. For many files, keep a Loader.
 
-    ``name`` is what the file is called where it comes from (an upload has another name on disk): its suffix says the
-    format, its stem is the title where the content has none. Raises LoadError.
+    ``name`` is the file's original name (an upload has another name on disk). Its suffix gives the
+    format, its stem the title if the content has none. Raises LoadError.
     """
     with Loader(limits) as loader:
         return loader.load(path, name=name)
 
 
 class Loader:
-    """Reads files one after another in a child process that it starts when needed and replaces when it dies.
+    """Reads files one after another in a child process which it starts when needed and replaces when it dies.
 
     Threads may share it; they wait for each other. Use it in a ``with`` block, or call ``close``.
     """
@@ -90,11 +90,13 @@ class Loader:
             self._child = _Child()
         try:
             documents, retire = self._child.ask(file, name, self.limits)
-        except BaseException:  # a timeout, nonsense, Ctrl-C: whatever it is, the child is in the middle of something
+        except (
+            BaseException
+        ):  # for example a timeout, an invalid answer, Ctrl-C: the child may be in the middle of its work
             self._end()
             raise
         if isinstance(documents, LoadError):
-            if isinstance(documents, TooLarge):  # perhaps of memory, which it may not give back
+            if isinstance(documents, TooLarge):  # perhaps of memory, which the child may not give back
                 self._end()
             raise documents
         if retire or self._child.files >= FILES_PER_CHILD:
@@ -116,7 +118,7 @@ class _Child:
             self._folder = tempfile.TemporaryDirectory(prefix="errata-load-", ignore_cleanup_errors=True)
         except OSError as error:
             raise CannotStart(
-                "There is no room for temporary files: {problem}. Set TMPDIR to a folder with some.",
+                "There is no space for temporary files: {problem}. Set TMPDIR to a folder with free space.",
                 code="reader_without_room",
                 problem=error,
             ) from error
@@ -131,7 +133,7 @@ class _Child:
                 cwd=self._folder.name,
                 env=_environment(),
                 pass_fds=[theirs.fileno()],
-                start_new_session=True,  # a group of its own, to be killed whole; Ctrl-C is the parent's affair
+                start_new_session=True,  # a separate group, to kill all of it; the parent handles Ctrl-C
             )
         except OSError as error:
             self._socket.close()
@@ -146,17 +148,17 @@ class _Child:
         try:
             self._receive_line(time.monotonic() + START_SECONDS, 1_000)
         except (LoadError, EOFError, OSError):
-            reason = self._complaint()
+            reason = self._last_line()
             self.end()
             raise CannotStart(
-                "The process that reads files did not come up: {reason}. Run errata doctor; if it finds nothing, "
+                "The process that reads files did not start: {reason}. Run errata doctor; if it finds no problem, "
                 "install Errata again.",
                 code="reader_not_up",
                 reason=reason,
             ) from None
 
     def ask(self, file: int, name: str, limits: Limits) -> tuple[list[LoadedDocument] | LoadError, bool]:
-        """The child's answer and whether it wants to be replaced. After any exception it must be ended."""
+        """The child's answer, and whether the child asks to be replaced. After any exception it must be ended."""
         self.files += 1
         patience = WALL_FACTOR * limits.seconds
         deadline = time.monotonic() + patience
@@ -181,7 +183,7 @@ class _Child:
         except TimeoutError:
             raise _timed_out(patience) from None
         except (EOFError, OSError):
-            raise self._obituary(limits) from None
+            raise self._reason_of_end(limits) from None
 
     def end(self) -> None:
         """Kills the process group and waits; never raises."""
@@ -194,7 +196,8 @@ class _Child:
         self._folder.cleanup()
 
     def _receive_line(self, deadline: float, most: int) -> bytes:
-        """One line. Raises TimeoutError, EOFError when the child is gone, Damaged when the line has no end."""
+        """Receives a line. Raises TimeoutError, EOFError when the child has ended, Damaged when the line is too
+        long."""
         searched = 0
         while (end := self._buffer.find(b"\n", searched)) < 0:
             searched = len(self._buffer)
@@ -215,8 +218,8 @@ class _Child:
         del self._buffer[: end + 1]
         return line
 
-    def _obituary(self, limits: Limits) -> LoadError:
-        """Why the child died, as far as its exit status tells."""
+    def _reason_of_end(self, limits: Limits) -> LoadError:
+        """The reason why the child ended, as far as its exit status shows it."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=5)
         status = self._process.returncode
@@ -231,8 +234,8 @@ class _Child:
             limit=limits.memory_bytes // 1_000_000,
         )
 
-    def _complaint(self) -> str:
-        """The last line that a child wrote which did not come up."""
+    def _last_line(self) -> str:
+        """The last line that a child wrote before it failed to start."""
         self._socket.close()
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
@@ -254,26 +257,26 @@ def _timed_out(seconds: float) -> TimedOut:
 
 
 def _environment() -> dict[str, str]:
-    """What an interpreter needs, and nothing that the server's environment holds (keys, proxies, paths)."""
+    """The variables that an interpreter needs, and none of the server's others (keys, proxies, paths)."""
     environment = {
-        "PYTHONPATH": str(Path(__file__).parents[2]),  # where this package is imported from
+        "PYTHONPATH": str(Path(__file__).parents[2]),  # the folder from which this package is imported
         "PYTHONUTF8": "1",
         "PYTHONHASHSEED": "0",  # the same file gives the same documents
         "PYTHONDONTWRITEBYTECODE": "1",
         "LC_ALL": "C.UTF-8",
     }
-    kept = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")  # an interpreter in an unusual place
+    kept = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")  # for an interpreter in an unusual folder
     return environment | {name: os.environ[name] for name in kept if name in os.environ}
 
 
 def _base_name(name: str) -> str:
-    """The last part of a name that came from outside, whichever system it was written on."""
+    """The last part of a name that came from outside, written on any system."""
     return PurePosixPath(name.replace("\\", "/").replace("\x00", "")).name[-255:]
 
 
 def _open(path: Path, limits: Limits) -> int:
-    """A descriptor of a regular file of a bearable size. Devices and pipes are not even opened; a link is not
-    followed (``find_files`` has resolved those that may be). Raises Unsupported, TooLarge, Empty."""
+    """Opens a regular file within the size limit and returns its descriptor. Devices and pipes are not opened; a link
+    is not followed (``find_files`` has resolved allowed links). Raises Unsupported, TooLarge, Empty."""
     try:
         _check(path.lstat(), limits)
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -281,24 +284,24 @@ def _open(path: Path, limits: Limits) -> int:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise Unsupported("The file cannot be opened: {reason}.", code="file_not_openable", reason=reason) from error
     try:
-        _check(os.fstat(file), limits)  # once more: it may have been replaced since the look above
+        _check(os.fstat(file), limits)  # again, because the file may have been replaced since the check above
     except BaseException:
         os.close(file)
         raise
     return file
 
 
-def _check(found: os.stat_result, limits: Limits) -> None:
-    if stat.S_ISLNK(found.st_mode):
+def _check(status: os.stat_result, limits: Limits) -> None:
+    if stat.S_ISLNK(status.st_mode):
         raise Unsupported("This is a symbolic link. Name the file that it points to.", code="file_is_link")
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise Unsupported("This is not a regular file but a folder, device, pipe or socket.", code="file_not_regular")
-    if found.st_size > limits.file_bytes:
+    if status.st_size > limits.file_bytes:
         raise TooLarge(
             "The file has {size:,.1f} MB; the limit is {limit:,.1f} MB. Split it into smaller files.",
             code="file_too_large",
-            size=found.st_size / 1e6,
+            size=status.st_size / 1e6,
             limit=limits.file_bytes / 1e6,
         )
-    if found.st_size == 0:
+    if status.st_size == 0:
         raise Empty("The file is empty.", code="file_empty")

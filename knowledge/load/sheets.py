@@ -1,7 +1,7 @@
-"""Tables of rows: CSV, TSV and XLSX.
+"""Reads tables of rows: CSV, TSV and XLSX.
 
-Where the header names a text, or a question and its answer (``records``), each row is a document. Otherwise a sheet is
-one document: a Markdown table in pieces, each with the header.
+If the header names a text, or a question and its answer (``records``), each row is a document. Otherwise a sheet is one
+document: a Markdown table in pieces, each with the header.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ HEADER_BYTES = 20_000
 
 
 def parse_separated(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
-    """CSV and TSV, in the dialect that fits best: comma, semicolon, tab or bar, with the quoting that Excel uses."""
+    """Reads CSV and TSV, in the dialect that fits best: comma, semicolon, tab or bar, with the quoting that Excel
+    uses."""
     text = decode(data).replace("\x00", "")
     path = PurePosixPath(name)
     delimiter = "\t" if path.suffix.lower() == ".tsv" else ""
-    if hint := re.match(r"sep=(.)\r?\n", text):  # a line that Excel writes for itself
+    if hint := re.match(r"sep=(.)\r?\n", text):  # a line that Excel writes for its own use
         delimiter, text = hint[1], text[hint.end() :]
     delimiter = delimiter or _delimiter(text)
     csv.field_size_limit(limits.document_characters)
@@ -41,7 +42,7 @@ def parse_separated(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDo
 
 
 def parse_workbook(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
-    """The visible sheets of an XLSX workbook."""
+    """Reads the visible sheets of an XLSX workbook."""
     import python_calamine as calamine
 
     archive.check(data, limits, kind="XLSX")
@@ -50,9 +51,9 @@ def parse_workbook(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDoc
     except calamine.PasswordError:
         raise Protected("The file is protected by a password. Save it without one.", code="file_locked") from None
     shown = [
-        one.name
-        for one in workbook.sheets_metadata
-        if one.visible == calamine.SheetVisibleEnum.Visible and one.typ == calamine.SheetTypeEnum.WorkSheet
+        sheet.name
+        for sheet in workbook.sheets_metadata
+        if sheet.visible == calamine.SheetVisibleEnum.Visible and sheet.typ == calamine.SheetTypeEnum.WorkSheet
     ]
     records, stem = Records(), PurePosixPath(name).stem
     for sheet_name in shown:
@@ -65,7 +66,7 @@ def parse_workbook(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDoc
 
 
 def _from_first(rows: Iterable[tuple[int, list[str]]], first: int) -> Iterator[tuple[int, list[str]]]:
-    """Rows from the first that has something; ``iter_rows`` begins at the sheet's first row."""
+    """The rows from the first one with content; ``iter_rows`` begins at the sheet's first row."""
     return (row for row in rows if row[0] >= first)
 
 
@@ -107,7 +108,7 @@ def _row_documents(
 
 
 def _numbered(reader: Iterable[list[str]]) -> Iterator[tuple[int, list[str]]]:
-    """(number of the row, cells). Raises Damaged with the number for what is no CSV."""
+    """(number of the row, cells). Raises Damaged with the row's number if it is not valid CSV."""
     number = 0
     try:
         for number, row in enumerate(reader, start=1):
@@ -127,7 +128,7 @@ def _numbered(reader: Iterable[list[str]]) -> Iterator[tuple[int, list[str]]]:
 
 
 def _delimiter(text: str) -> str:
-    """The one that cuts the first rows into the most columns of the same number; a comma when in doubt."""
+    """The delimiter that cuts the first rows into the most columns, the same number in each; a comma when in doubt."""
     start = text[:HEADER_BYTES]
     best, delimiter = (0.0, 0), ","
     for candidate in (",", ";", "\t", "|"):
@@ -137,7 +138,7 @@ def _delimiter(text: str) -> str:
         except csv.Error:
             continue
         if len(start) < len(text):
-            widths = widths[:-1] or widths  # the last one is cut off
+            widths = widths[:-1] or widths  # the last row is incomplete
         if not widths or widths[0] < 2:
             continue
         score = (sum(width == widths[0] for width in widths) / len(widths), widths[0])
@@ -147,7 +148,7 @@ def _delimiter(text: str) -> str:
 
 
 def _cell(value: object) -> str:
-    """A cell as people write it: 3 and not 3.0, dates without a midnight."""
+    """A cell as people write it: 3, not 3.0, and dates without midnight."""
     match value:
         case bool():
             return "TRUE" if value else "FALSE"

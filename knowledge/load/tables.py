@@ -1,4 +1,4 @@
-"""Rows become Markdown tables that a chunker can keep whole. Knows nothing about where the rows come from."""
+"""Turns rows into Markdown tables that the chunker can keep whole. Knows nothing about where the rows come from."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ PIECE_BYTES = 800  # of UTF-8: just below the size of a passage (retrieval.chunk
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """The table in pieces of a passage's size, each with the header, so that no row is parted from its meaning.
+    """The table in pieces of a passage's size, each with the header, so that no row is separated from its column names.
 
-    Rows that are too wide for that become lists of "column: value". Blank rows and columns are left out.
+    Rows that are too wide for a piece become lists of "column: value". Blank rows and columns are left out.
     """
     header, rows = _without_blanks(header, rows)
     if not rows:
@@ -36,16 +36,17 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def columns(header: Sequence[str], width: int) -> list[str]:
-    """Names for ``width`` columns: those given, "column 3" where there is none, a number behind a repeated one."""
+    """Names for ``width`` columns: those of the header, "column 3" where it has none, and a number after a repeated
+    name."""
     names: list[str] = []
-    taken: set[str] = set()
+    used: set[str] = set()
     for at in range(width):
         name = base = (header[at].strip() if at < len(header) else "") or f"column {at + 1}"
         count = 1
-        while name in taken:
+        while name in used:
             count += 1
             name = f"{base} {count}"
-        taken.add(name)
+        used.add(name)
         names.append(name)
     return names
 

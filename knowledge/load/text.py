@@ -1,8 +1,8 @@
-"""Bytes become text: which encoding is this? Knows nothing about formats.
+"""Turns bytes into text: finds the encoding. Knows nothing about formats.
 
-Order: byte order mark; UTF-8 without a fault; what the document declares; Chinese (GB18030 or Big5) by where its
-bytes lie; anything else by charset-normalizer. Guessers alone take a short GB18030 file for Korean or Cyrillic: the
-Chinese test comes first because Chinese and English are what the product is for.
+Order: byte order mark; UTF-8 without an error; the encoding that the document declares; Chinese (GB18030 or Big5) by
+the values of its bytes; any other encoding by charset-normalizer. Guessers alone mistake a short GB18030 file for
+Korean or Cyrillic. The Chinese test comes first because the product is made for Chinese and English.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from knowledge.load.errors import Unsupported
 
 SAMPLE_BYTES = 200_000
 CHINESE_SHARE = 0.85  # of all two-byte characters: text has above 0.97 in its own encoding, below 0.75 in the other
-UTF8_FAULTS = 0.001  # of all characters: a good file with a few broken ones, not another encoding
+UTF8_FAULTS = 0.001  # of all characters: a UTF-8 file with a few broken characters, not another encoding
 CONTROLS = 0.01  # of all characters; text has none but newline, tab and page break
 
 _MARKS = (
@@ -37,25 +37,25 @@ _OTHER_FILES = (
     (b"\x7fELF", "a program"),
     (b"SQLite format 3", "a database"),
 )
-# Where else a text may come from. charset-normalizer knows 90 more, and finds them in short files.
+# The other encodings to try. charset-normalizer knows 90 more, and wrongly finds them in short files.
 _GUESSES = ["cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1255", "cp1256", "shift_jis", "euc_jp",
             "cp949", "big5", "gb18030"]  # fmt: skip
-# What Western European text does not have. Guessers take "señor" for Polish; Polish and Cyrillic, read as Western,
-# are full of these.
+# Characters that Western European text does not have. Guessers mistake "señor" for Polish; Polish and Cyrillic text
+# that is read as Western is full of these characters.
 _NOT_WESTERN = re.compile("[^\x00-\x7f\xa0À-ÖØ-öø-ÿ‘’‚“”„–—…•€£§©®°²³½«»·¡¿´ŒœŠšŽžŸ]|[À-ÖØ-öø-ÿ]{3}|[³½²][a-z]")
 _PAIR = re.compile(rb"[\x81-\xfe][\x40-\x7e\x80-\xfe]|[\x80-\xff]")
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
 
 def decode(data: bytes, *, declared: str | None = None) -> str:
-    """The text of a file. ``declared`` is the encoding that the document itself names.
+    """The text of a file. ``declared`` is the encoding that the document itself states.
 
-    Raises Unsupported when the bytes are no text, or in no encoding that can be told.
+    Raises Unsupported when the bytes are not text, or in an unknown encoding.
     """
     for start, what in _OTHER_FILES:
         if data.startswith(start):
             raise Unsupported(
-                "The file is not text but {kind}. Give it the suffix of what it is.", code="file_other_kind", kind=what
+                "The file is not text but {kind}. Give it the right suffix.", code="file_other_kind", kind=what
             )
     text = _marked(data) or _unmarked(data, declared)
     if len(_CONTROL.findall(text)) > CONTROLS * len(text):
@@ -99,7 +99,8 @@ def _utf16(data: bytes) -> str:
 
 
 def _python_name(declared: str | None) -> str:
-    """The codec for a declared encoding; GB 2312 and GBK are what GB18030 began as, and files say them of it."""
+    """The codec for a declared encoding; GB18030 for GB 2312 and GBK, its predecessors, which files often declare
+    instead."""
     name = (declared or "").strip().lower()
     try:
         name = codecs.lookup(name).name if name else ""
@@ -110,13 +111,13 @@ def _python_name(declared: str | None) -> str:
 
 
 def _chinese(data: bytes) -> str:
-    """The encoding where the characters lie among its common ones: gb18030, big5hkscs, or "" for neither."""
+    """The encoding in which most characters are common ones: gb18030, big5hkscs, or "" for neither."""
     pairs = [pair for pair in _PAIR.findall(data[:SAMPLE_BYTES]) if len(pair) == 2]
     if not pairs:
         return ""
     simplified = sum(_common_gb(pair[0], pair[1]) for pair in pairs)
     traditional = sum(_common_big5(pair[0], pair[1]) for pair in pairs)
-    # Korean in EUC-KR lies within the common zone of GB 2312, in its first half only; Chinese uses the whole.
+    # Korean in EUC-KR uses only the first half of GB 2312's common characters; Chinese uses all of them.
     korean = len(pairs) >= 20 and not any(0xC9 <= pair[0] <= 0xD7 for pair in pairs)
     best, encoding = (traditional, "big5hkscs") if traditional > simplified else (simplified, "gb18030")
     enough = best >= CHINESE_SHARE * len(pairs)

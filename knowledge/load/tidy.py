@@ -1,4 +1,4 @@
-"""Every document passes here, whatever its format: no characters that hurt or hide, within the limits.
+"""Cleans the documents of all formats: removes harmful and invisible characters, and checks the limits.
 
 Knows nothing about files and formats.
 """
@@ -26,9 +26,9 @@ METADATA_CHARACTERS = 1_000
 
 _NEWLINE = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-# Characters that nobody sees: controls, byte order marks and other non-characters, soft hyphens and zero-width spaces
-# (they split words, so that a search misses them), marks that reverse the order of what is read, and the tag
-# characters that carry instructions for a model past its reader. Joiners stay: emoji and several scripts need them.
+# Invisible characters: controls, byte order marks and other non-characters, soft hyphens and zero-width spaces
+# (they split words, so that a search misses them), marks that reverse the order of the text, and the tag characters
+# that can carry instructions for a model unseen by people. Joiners are kept: emoji and several scripts need them.
 _UNSEEN = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u200b\u2060\ufeff\ufffe\uffff\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]"
 )
@@ -38,7 +38,7 @@ _LANGUAGES = {"chinese": "zh", "中文": "zh", "汉语": "zh", "cn": "zh", "engl
 
 
 def tidy(documents: Iterable[LoadedDocument], limits: Limits) -> Iterator[LoadedDocument]:
-    """The documents, clean. Raises TooLarge, and Empty when none has text."""
+    """Yields the documents, cleaned. Raises TooLarge, and Empty when none has text."""
     count = characters = 0
     for document in documents:
         text = clean(document.text).strip("\n")
@@ -87,7 +87,7 @@ def line(text: str) -> str:
 
 
 def web_address(url: str | None) -> str | None:
-    """The address if a page may link to it (http or https, of a sane length), else None."""
+    """The address if a page may link to it (http or https, of a reasonable length), else None."""
     if not url or len(url) > URL_CHARACTERS:
         return None
     url = url.strip()
@@ -102,7 +102,7 @@ def web_address(url: str | None) -> str | None:
 def language(name: str | None, text: str | None = None) -> str | None:
     """The primary language code that a name stands for ("zh-Hans", "Chinese", "中文" → "zh"), or None.
 
-    With ``text``, a name that the text plainly contradicts counts for nothing: many Chinese pages say "en".
+    With ``text``, a name that the text clearly contradicts is ignored: many Chinese pages state "en".
     """
     code = (name or "").strip().lower().replace("_", "-")
     code = _LANGUAGES.get(code, code).split("-")[0]
@@ -111,7 +111,8 @@ def language(name: str | None, text: str | None = None) -> str | None:
     if text is not None and code in {"en", "zh"}:
         sample = text[:20_000]
         han, latin = len(_HAN.findall(sample)), len(_LATIN.findall(sample))
-        # A Han character says about as much as four letters; a page in one language quotes some of the other.
+        # A Han character carries about as much meaning as four letters; a page in one language quotes some of the
+        # other.
         chinese = 4 * han / (4 * han + latin + 1)
         if (code == "en" and chinese > 0.6) or (code == "zh" and chinese < 0.1):
             return None

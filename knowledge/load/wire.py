@@ -1,11 +1,11 @@
-"""The messages between parent and child: one JSON object a line. Knows nothing about processes or formats.
+"""The messages between parent and child: one JSON object per line. Knows nothing about processes or formats.
 
     child → parent   {"ready": true}
-    parent → child   {"name", "limits"}, and the open file as a descriptor beside it
+    parent → child   {"name", "limits"}, and the open file as a descriptor
     child → parent   {"document": {…}} for each, then {"done": true, "retire": bool} or
                      {"error": kind, "message", "code", "values"}
 
-The parent trusts nothing that comes back: a child that a file has taken over may say anything.
+The parent trusts no answer: a child that a hostile file controls may send anything.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from knowledge.load.errors import BY_KIND, Damaged, LoadError
 from knowledge.load.values import Limits, LoadedDocument
 
 MESSAGE_CHARACTERS = 1_000
-MOST_VALUES = 16  # of an error; ours have up to three
+MOST_VALUES = 16  # values of an error; ours have up to three
 _NAME = re.compile(r"[a-z_]{1,64}")
-SLACK_BYTES = 1_000_000  # of a line beside its text: title, address and metadata, which tidy() keeps far below it
+SLACK_BYTES = (
+    1_000_000  # of a line in addition to its text: title, address and metadata, which tidy() keeps far smaller
+)
 
 
 def encode(message: dict[str, Any]) -> bytes:
@@ -37,25 +39,25 @@ def read_request(line: bytes) -> tuple[str, Limits]:
     return message["name"], Limits(**message["limits"])
 
 
-def document(one: LoadedDocument) -> bytes:
-    return encode({"document": asdict(one)})
+def document(loaded: LoadedDocument) -> bytes:
+    return encode({"document": asdict(loaded)})
 
 
-def error(one: LoadError) -> bytes:
-    """``one`` as it crosses to the parent: its message, and the code and values that other languages need."""
-    text = str(one)[:MESSAGE_CHARACTERS]
-    return encode({"error": one.kind, "message": text, "code": one.code, "values": one.stored_values()})
+def error(failure: LoadError) -> bytes:
+    """The message about a failure: the error's text, and the code and values that other languages need."""
+    text = str(failure)[:MESSAGE_CHARACTERS]
+    return encode({"error": failure.kind, "message": text, "code": failure.code, "values": failure.stored_values()})
 
 
 def line_bytes(limits: Limits) -> int:
-    """The longest line that an honest child sends: a character takes at most 4 bytes, escaped or not."""
+    """The length of the longest line that a correct child sends: a character takes at most 4 bytes, escaped or not."""
     return 4 * limits.document_characters + SLACK_BYTES
 
 
 def read_answer(line: bytes) -> LoadedDocument | LoadError | bool:
-    """A document, why there is none, or the end: True when the child asks to be replaced.
+    """A document, the reason why there is none, or the end: True when the child asks to be replaced.
 
-    Raises Damaged for anything that an honest child does not say.
+    Raises Damaged for anything that a correct child does not send.
     """
     try:
         message = json.loads(line)
@@ -74,7 +76,7 @@ def read_answer(line: bytes) -> LoadedDocument | LoadError | bool:
 
 
 def _error(message: dict[str, Any]) -> LoadError:
-    """The error as the child has it. Its message is never read as a template here."""
+    """The error that the child reported. Its message is never read as a template here."""
     error = BY_KIND.get(message["error"], Damaged)(_text(message["message"])[:MESSAGE_CHARACTERS])
     code, values = _text(message["code"]), dict(message["values"])
     if not _NAME.fullmatch(code) or len(values) > MOST_VALUES or not all(map(_NAME.fullmatch, values)):
@@ -99,7 +101,7 @@ def _document(fields: dict[str, Any]) -> LoadedDocument:
 
 
 def _text(value: Any) -> str:
-    """The string, if it is one that a database can store."""
+    """The string if a database can store it; raises TypeError or ValueError otherwise."""
     if not isinstance(value, str) or "\x00" in value:
         raise TypeError
     value.encode("utf-8")  # a lone surrogate raises UnicodeEncodeError, a ValueError

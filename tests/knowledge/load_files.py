@@ -1,4 +1,4 @@
-"""Small files of every format, written byte by byte: what a test loads is visible in the test."""
+"""Makes small files of every format, byte by byte, so that a test shows the content that it loads."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def xlsx(sheets: Mapping[str, Sequence[Sequence[object]]], *, hidden: Sequence[str] = ()) -> bytes:
-    """An XLSX with these sheets; numbers are numbers, all else is text, None leaves a cell out."""
+    """An XLSX with these sheets; numbers are numbers, other values are text, None leaves a cell out."""
     names = list(sheets)
     entries = "".join(
         f'<sheet name="{escape(name)}" sheetId="{at}" r:id="rId{at}"{_state(name in hidden)}/>'
@@ -110,7 +110,7 @@ def xlsx(sheets: Mapping[str, Sequence[Sequence[object]]], *, hidden: Sequence[s
 
 
 def pdf(pages: Sequence[Sequence[PdfLine]], *, title: str = "", outline: Sequence[tuple[str, int]] = ()) -> bytes:
-    """A PDF with these lines of text. Any character may stand in it. ``outline``: (bookmark, page from 0)."""
+    """A PDF with these lines of text. Any character may occur in them. ``outline``: (bookmark, page from 0)."""
     kids = " ".join(f"{5 + 2 * at} 0 R" for at in range(len(pages)))
     objects = [
         b"",  # the catalogue, below

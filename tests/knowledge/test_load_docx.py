@@ -28,7 +28,7 @@ def test_docx_keeps_headings_paragraphs_and_tables() -> None:
     )
 
 
-def test_docx_without_heading_is_called_after_its_file() -> None:
+def test_docx_without_heading_gets_the_name_of_its_file() -> None:
     assert load(docx(paragraph("text"))).title == "returns"
 
 
@@ -52,7 +52,7 @@ def test_docx_with_entities_in_another_encoding_is_not_opened() -> None:
         load(docx(paragraph("x"), extra={"word/comments.xml": hidden}))
 
 
-def test_docx_with_a_linked_picture_opens_nothing() -> None:
+def test_docx_with_a_linked_picture_does_not_open_the_picture() -> None:
     relationships = (
         '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="rId9"'
         ' Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/image"'
@@ -69,14 +69,14 @@ def test_docx_with_a_linked_picture_opens_nothing() -> None:
     assert load(data).text == "before"
 
 
-def test_docx_bombs_and_depths_are_refused() -> None:
+def test_docx_that_unpacks_too_large_or_nests_too_deeply_is_refused() -> None:
     with pytest.raises(TooLarge):
         load(docx(paragraph("x"), extra={"word/media/big.bin": b"\0" * 30_000_000}))
     with pytest.raises(Damaged, match="nested too deeply"):
         load(docx("<w:p>" * 3_000 + "</w:p>" * 3_000))
 
 
-def test_docx_that_is_none_is_refused() -> None:
+def test_a_file_that_is_not_docx_is_refused() -> None:
     for data in (b"PK\x03\x04 cut off", zipped({"a.txt": "x"}), docx("<w:p>"), b"{\\rtf1}"):
         with pytest.raises(Damaged):
             load(data)

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def outcome(found: list[FoundFile]) -> list[tuple[str, str]]:
-    return [(one.relative, one.skipped) for one in found]
+def outcome(files: list[FoundFile]) -> list[tuple[str, str]]:
+    return [(file.relative, file.skipped) for file in files]
 
 
 @pytest.fixture
@@ -57,8 +57,8 @@ def test_find_files_follows_links_only_inside_the_folder(folder: Path, tmp_path:
     (folder / "nothing.md").symlink_to("gone.md")
     (folder / "same.md").symlink_to("b.md")
     reason = "a link out of the folder: add what it points to by its own path"
-    found = list(find_files([folder]))
-    assert outcome(found) == [
+    files = list(find_files([folder]))
+    assert outcome(files) == [
         ("b.md", ""),
         ("dots.md", reason),
         ("guides/a.TXT", ""),
@@ -67,17 +67,17 @@ def test_find_files_follows_links_only_inside_the_folder(folder: Path, tmp_path:
         ("same.md", "the same file was found under another name"),
         ("up", reason),
     ]
-    assert all(one.path.resolve() != outside for one in found if not one.skipped)
+    assert all(file.path.resolve() != outside for file in files if not file.skipped)
 
 
 def test_find_files_follows_a_link_to_a_hidden_place_inside(folder: Path) -> None:
-    # how Kubernetes mounts a configuration: faq.md → ..data/faq.md, ..data → a dated folder
+    # Kubernetes mounts a configuration like this: faq.md → ..data/faq.md, ..data → a dated folder
     (folder / "..2024").mkdir()
     (folder / "..2024" / "faq.md").write_text("x")
     (folder / "..data").symlink_to("..2024")
     (folder / "faq.md").symlink_to("..data/faq.md")
-    found = {one.relative: one for one in find_files([folder])}
-    assert found["faq.md"] == FoundFile(folder / "..2024" / "faq.md", folder, "faq.md")
+    files = {file.relative: file for file in find_files([folder])}
+    assert files["faq.md"] == FoundFile(folder / "..2024" / "faq.md", folder, "faq.md")
 
 
 def test_find_files_survives_a_loop_of_links(folder: Path) -> None:
@@ -103,7 +103,7 @@ def test_find_files_refuses_pipes_sockets_and_devices(tmp_path: Path) -> None:
     ]
 
 
-def test_find_files_reports_a_missing_path_and_a_name_that_is_no_text(tmp_path: Path) -> None:
+def test_find_files_reports_a_missing_path_and_an_invalid_name(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"\xff.md")).write_text("x")
     assert outcome(list(find_files([tmp_path / "gone", tmp_path]))) == [
         ("gone", "does not exist or cannot be entered"),
@@ -111,9 +111,9 @@ def test_find_files_reports_a_missing_path_and_a_name_that_is_no_text(tmp_path: 
     ]
 
 
-def test_find_files_names_a_file_once(folder: Path) -> None:
-    found = list(find_files([folder / "b.md", folder]))
-    assert outcome(found) == [
+def test_find_files_lists_a_file_for_reading_once(folder: Path) -> None:
+    files = list(find_files([folder / "b.md", folder]))
+    assert outcome(files) == [
         ("b.md", ""),
         ("b.md", "the same file was found under another name"),
         ("guides/a.TXT", ""),

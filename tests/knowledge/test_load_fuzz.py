@@ -44,7 +44,7 @@ def loader() -> Iterator[Loader]:
 
 
 def mutations() -> st.SearchStrategy[Mutation]:
-    """Replacements: (where, in 1/10,000 of the file; how many bytes go; what comes)."""
+    """Replacements: (position, in 1/10,000 of the file; number of bytes to remove; bytes to insert)."""
     pieces = st.one_of(
         st.binary(max_size=8),
         st.sampled_from([b"\0" * 100, b"<" * 50, b"[" * 2_000, b"-1", b"999999999999", b"%s", b"\xff\xfe", b"\n"]),
@@ -53,18 +53,18 @@ def mutations() -> st.SearchStrategy[Mutation]:
 
 
 def mutated(data: bytes, mutation: Mutation) -> bytes:
-    for place, gone, come in mutation:
+    for place, removed, inserted in mutation:
         at = len(data) * place // 10_000
-        data = data[:at] + come + data[at + gone :]
+        data = data[:at] + inserted + data[at + removed :]
     return data
 
 
 def outcome(loader: Loader, path: Path) -> list[LoadedDocument] | LoadError:
-    found = attempt(loader, path)
-    if isinstance(found, LoadError):
-        assert not isinstance(found, CannotStart), found
-        assert str(found).endswith((".", "}")), found  # a sentence, or one with an example at its end
-    return found
+    result = attempt(loader, path)
+    if isinstance(result, LoadError):
+        assert not isinstance(result, CannotStart), result
+        assert str(result).endswith((".", "}")), result  # a sentence, perhaps with an example at its end
+    return result
 
 
 def attempt(loader: Loader, path: Path) -> list[LoadedDocument] | LoadError:
@@ -75,16 +75,16 @@ def attempt(loader: Loader, path: Path) -> list[LoadedDocument] | LoadError:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_unharmed_file_is_read(name: str, loader: Loader, tmp_path: Path) -> None:
+def test_an_undamaged_file_is_read(name: str, loader: Loader, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_bytes(FILES[name])
     documents = loader.load(path)
     assert documents
-    assert all(one.text.strip() and one.title for one in documents)
+    assert all(document.text.strip() and document.title for document in documents)
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_harmed_file_gives_documents_or_a_load_error(name: str, loader: Loader, tmp_path: Path) -> None:
+def test_a_damaged_file_gives_documents_or_a_load_error(name: str, loader: Loader, tmp_path: Path) -> None:
     path = tmp_path / name
 
     @settings(
@@ -95,18 +95,18 @@ def test_harmed_file_gives_documents_or_a_load_error(name: str, loader: Loader, 
         suppress_health_check=list(HealthCheck),
     )
     @given(mutations())
-    def harm(mutation: Mutation) -> None:
+    def damage(mutation: Mutation) -> None:
         path.write_bytes(mutated(FILES[name], mutation))
         found = outcome(loader, path)
         if isinstance(found, list):
-            assert all(one.text.strip() and one.title.isprintable() for one in found)
-            assert len({one.key for one in found}) == len(found)
+            assert all(document.text.strip() and document.title.isprintable() for document in found)
+            assert len({document.key for document in found}) == len(found)
 
-    harm()
+    damage()
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_file_cut_off_anywhere_gives_documents_or_a_load_error(name: str, loader: Loader, tmp_path: Path) -> None:
+def test_a_file_cut_off_at_any_place_gives_documents_or_a_load_error(name: str, loader: Loader, tmp_path: Path) -> None:
     path, data = tmp_path / name, FILES[name]
     for length in range(1, len(data), max(1, len(data) // 25)):
         path.write_bytes(data[:length])

@@ -15,7 +15,7 @@ def text(body: str) -> str:
     return load(f"<html><body>{body}</body></html>").text
 
 
-def test_html_small_page_is_taken_whole_without_furniture() -> None:
+def test_html_small_page_is_read_whole_without_menus() -> None:
     page = """<!doctype html><html lang="en"><head><title>Returns | Acme</title>
     <link rel="canonical" href="https://acme.example/returns"><style>p {}</style></head><body>
     <header><a href="/">Acme</a></header><nav><a href="/">Home</a></nav>
@@ -45,7 +45,7 @@ def test_html_main_part_of_a_large_page_is_found_with_its_headings() -> None:
     assert [line for line in document.text.split("\n") if line.startswith("#")] == [f"## Part {n}" for n in range(15)]
 
 
-def test_html_main_element_is_believed() -> None:
+def test_html_main_element_is_taken_as_the_main_part() -> None:
     aside = "<div>" + "<p>Something else entirely that fills the page.</p>" * 60 + "</div>"
     main = "<main>" + "<p>The return of parcels is free of charge.</p>" * 40 + "</main>"
     assert "Something else" not in load(f"<body>{aside}{main}</body>").text
@@ -77,14 +77,14 @@ def test_html_lists_tables_code_and_quotes() -> None:
     )
 
 
-def test_html_layout_tables_are_no_tables() -> None:
+def test_html_layout_tables_become_plain_text() -> None:
     assert text("<table><tr><td><h2>Left</h2><p>a</p></td><td><p>b</p></td></tr></table>") == "## Left\n\na\n\nb"
 
 
 def test_html_keeps_few_links_and_drops_many() -> None:
-    one = '<a href="https://acme.example/form">form</a>'
-    assert text(f"<p>Fill in the {one}.</p>") == "Fill in the [form](https://acme.example/form)."
-    assert text(f"<p>{one} {one} {one}</p>") == "form form form"
+    link = '<a href="https://acme.example/form">form</a>'
+    assert text(f"<p>Fill in the {link}.</p>") == "Fill in the [form](https://acme.example/form)."
+    assert text(f"<p>{link} {link} {link}</p>") == "form form form"
     assert text('<p>the <a href="/x">shop</a> <a href="javascript:x()">y</a></p>') == "the shop y"
 
 
@@ -92,7 +92,7 @@ def test_html_joins_chinese_lines_without_a_space() -> None:
     assert text("<p>您可以在三十天内\n   退货，<b>特价</b>\n除外</p>") == "您可以在三十天内退货，特价除外"
 
 
-def test_html_paragraph_that_looks_like_a_heading_is_none() -> None:
+def test_html_paragraph_that_looks_like_a_heading_is_escaped() -> None:
     assert text("<p># 1 in the country</p><h3>Real<br>one</h3>") == "\\# 1 in the country\n\n### Real one"
 
 
@@ -116,6 +116,6 @@ def test_html_without_text_is_empty() -> None:
         load("<html><head><title>x</title></head><body><img src=a.png><script>1</script></body></html>")
 
 
-def test_html_opens_no_entity() -> None:
+def test_html_does_not_open_entities() -> None:
     page = '<!DOCTYPE html [<!ENTITY x SYSTEM "file:///etc/passwd">]><html><body><p>a &x; b</p></body></html>'
     assert "root:" not in load(page).text

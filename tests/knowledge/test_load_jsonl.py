@@ -56,15 +56,17 @@ def test_jsonl_makes_title_and_text(row: dict[str, object], title: str, text: st
     assert (document.title, document.text) == (title, text)
 
 
-def test_jsonl_keys_outlive_insertions() -> None:
-    one, two, three = ({"question": f"Question {n}?", "answer": "yes"} for n in range(3))
-    before = {document.title: document.key for document in load("\n".join(map(json.dumps, (one, two))))}
-    after = {document.title: document.key for document in load("\n".join(map(json.dumps, (three, one, two))))}
+def test_jsonl_keys_do_not_change_when_rows_are_inserted() -> None:
+    first, second, third = ({"question": f"Question {n}?", "answer": "yes"} for n in range(3))
+    before = {document.title: document.key for document in load("\n".join(map(json.dumps, (first, second))))}
+    after = {document.title: document.key for document in load("\n".join(map(json.dumps, (third, first, second))))}
     assert {title: after[title] for title in before} == before
 
 
-def test_jsonl_tells_equal_questions_apart_and_numbers_bare_texts() -> None:
-    keys = [one.key for one in load('{"question":"Q","answer":"1"}\n{"question":"Q","answer":"2"}\n{"text":"t"}')]
+def test_jsonl_gives_equal_questions_different_keys_and_numbers_bare_texts() -> None:
+    keys = [
+        document.key for document in load('{"question":"Q","answer":"1"}\n{"question":"Q","answer":"2"}\n{"text":"t"}')
+    ]
     assert keys == [keys[0], keys[0] + "-2", "row-3"]
 
 
@@ -84,10 +86,10 @@ def test_jsonl_names_the_bad_line(text: str, expected: str) -> None:
 
 
 def test_jsonl_does_not_cut_at_unusual_line_ends() -> None:
-    assert [one.text for one in load('{"text":"a\u2028b\x85c"}')] == ["a\nb\nc"]
+    assert [document.text for document in load('{"text":"a\u2028b\x85c"}')] == ["a\nb\nc"]
 
 
-def test_json_takes_an_array_or_an_object_of_documents() -> None:
+def test_json_accepts_an_array_or_an_object_of_documents() -> None:
     rows = [{"id": "a", "text": "one"}, {"id": "b", "text": "two"}]
     expected = [LoadedDocument("a", "one", "one"), LoadedDocument("b", "two", "two")]
     assert load(json.dumps(rows), "faq.json") == expected
@@ -95,9 +97,9 @@ def test_json_takes_an_array_or_an_object_of_documents() -> None:
     assert load(json.dumps(rows[0]), "faq.json") == expected[:1]
     assert message('{"documents": [\n{"text": 1,}]}', "faq.json").startswith("There is no valid JSON on line 2, at")
     assert message("[1]", "faq.json").startswith("There is no JSON object on object 1, but int.")
-    assert message('"text"', "faq.json").startswith("The file must hold an array of documents")
+    assert message('"text"', "faq.json").startswith("The file must contain an array of documents")
 
 
 def test_jsonl_reads_gb18030() -> None:
     row = json.dumps({"question": "退货期限？", "answer": "收货后三十天。"}, ensure_ascii=False)
-    assert [one.text for one in documents(row.encode("gb18030"), "faq.jsonl", Limits())] == ["收货后三十天。"]
+    assert [document.text for document in documents(row.encode("gb18030"), "faq.jsonl", Limits())] == ["收货后三十天。"]

@@ -31,7 +31,7 @@ def test_markdown_keeps_a_rule_at_the_start() -> None:
     assert load(source).text == source
 
 
-def test_markdown_keeps_an_address_that_is_none_as_metadata() -> None:
+def test_markdown_keeps_an_invalid_address_as_metadata() -> None:
     document = load("---\nurl: javascript:alert(1)\n---\nText")
     assert (document.url, dict(document.metadata)) == (None, {"url": "javascript:alert(1)"})
 
@@ -51,7 +51,7 @@ def test_markdown_title_is_the_first_heading_or_the_name(source: str, title: str
     assert load(source).title == title
 
 
-def test_markdown_writes_underlined_headings_with_marks_and_keeps_the_rest() -> None:
+def test_markdown_marks_underlined_headings_and_keeps_the_rest() -> None:
     source = (
         "Returns\n=======\n\nSale items\n---\n\n- a list\n---\n\ntwo lines of\na paragraph\n---\n\n"
         "| a | b |\n|---|---|\n| 1 | 2 |\n\n~~~text\ncode\n---\n~~~\n\nhard  \nbreak"
@@ -62,7 +62,7 @@ def test_markdown_writes_underlined_headings_with_marks_and_keeps_the_rest() -> 
     )
 
 
-def test_text_stays_as_it_is() -> None:
+def test_plain_text_is_not_changed() -> None:
     source = "First line\n=====\n# not touched\n  indented"
     assert load(source, "notes.txt") == LoadedDocument("", "notes", source)
 

@@ -75,9 +75,11 @@ def test_pdf_drops_running_heads_of_chapters_and_the_table_of_contents() -> None
 
 
 def test_pdf_keeps_numbered_headings_of_slides() -> None:
-    said = [f"Do this and that, as the manual for {word} says in its first part." for word in WORDS]
-    pages = [prose([f"Step {number}"], size=20, top=780) + prose([line]) for number, line in enumerate(said, start=1)]
-    expected = [f"# Step {number}\n\n{line}" for number, line in enumerate(said, start=1)]
+    sentences = [f"Do this and that, as the manual for {word} says in its first part." for word in WORDS]
+    pages = [
+        prose([f"Step {number}"], size=20, top=780) + prose([line]) for number, line in enumerate(sentences, start=1)
+    ]
+    expected = [f"# Step {number}\n\n{line}" for number, line in enumerate(sentences, start=1)]
     assert load(pdf(pages)).text == "\n\n".join(expected)
 
 
@@ -85,12 +87,12 @@ def test_pdf_writes_radicals_and_ligatures_as_letters() -> None:
     assert load(pdf([prose(["⼗天内⻓期有效的 ﬁle ⾮常⽤⼼"])])).text == "十天内长期有效的 file 非常用心"
 
 
-def test_pdf_tells_which_pages_have_no_text() -> None:
+def test_pdf_lists_the_pages_without_text() -> None:
     pages = [prose(["A page with some text on it."])] * 3 + [[]] * 3 + [prose(["And one more page with text."]), []]
     assert load(pdf(pages)).metadata == {"pages": "8", "pages_without_text": "4-6, 8"}
 
 
-def test_pdf_scan_is_empty_with_advice() -> None:
+def test_pdf_scan_is_refused_with_advice() -> None:
     picture = b"<< /Font << /F 3 0 R >> /XObject << /I << /Subtype /Image >> >> >>"
     scan = pdf([[], prose(["2"])]).replace(b"<< /Font << /F 3 0 R >> >>", picture)
     with pytest.raises(Empty, match="only pictures of pages"):
@@ -100,7 +102,7 @@ def test_pdf_scan_is_empty_with_advice() -> None:
 
 
 @pytest.mark.parametrize("title", ["Microsoft Word - Document1", "handbook_v2.docx", "untitled", "  "])
-def test_pdf_title_that_says_nothing_is_not_taken(title: str) -> None:
+def test_pdf_title_without_meaning_is_not_used(title: str) -> None:
     assert load(pdf([prose(["Some text on the page."])], title=title)).title == "handbook"
 
 
@@ -124,7 +126,7 @@ def test_pdf_with_a_password_is_refused_and_without_one_is_read() -> None:
                 load(file.getvalue())
 
 
-def test_pdf_that_is_damaged_is_refused() -> None:
+def test_a_damaged_pdf_is_refused() -> None:
     good = pdf([prose(["x"])])
     for data in (b"no pdf", good[:60], good.replace(b"/Kids [5 0 R]", b"/Kids [2 0 R]"), b"%PDF-1.4\n%%EOF"):
         with pytest.raises(Damaged):

@@ -1,4 +1,4 @@
-"""The reading process and its bounds: hostile files end in a clear error, and the next file is read as ever."""
+"""The reading process and its limits: a hostile file ends in a clear error, and the next file is read as usual."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_load_reads_one_file(good: Path) -> None:
     assert load(good) == GOOD
 
 
-def test_loader_gives_the_same_for_many_files_from_one_child(loader: Loader, good: Path) -> None:
+def test_loader_reads_many_files_with_one_child(loader: Loader, good: Path) -> None:
     assert [loader.load(good) for _ in range(20)] == [GOOD] * 20
 
 
@@ -76,7 +76,7 @@ def test_load_uses_the_name_that_the_file_came_with(loader: Loader, tmp_path: Pa
         loader.load(path)
 
 
-def test_load_refuses_what_is_no_regular_file(loader: Loader, tmp_path: Path, good: Path) -> None:
+def test_load_refuses_anything_but_a_regular_file(loader: Loader, tmp_path: Path, good: Path) -> None:
     os.mkfifo(tmp_path / "pipe.md")
     (tmp_path / "link.md").symlink_to(good)
     (tmp_path / "folder.md").mkdir()
@@ -111,7 +111,7 @@ def test_load_stops_a_file_that_takes_too_long(tmp_path: Path, good: Path) -> No
         started = time.monotonic()
         with pytest.raises(TimedOut, match=r"more than \d+ seconds"):
             loader.load(slow)
-        assert time.monotonic() - started < 12  # 1 second of processor time, but others may be busy too
+        assert time.monotonic() - started < 12  # 1 second of processor time, but other processes may be busy
         assert loader.load(good) == GOOD  # by a new child
 
 
@@ -172,7 +172,7 @@ def test_load_notices_a_file_that_changes_while_it_is_read(
     file = os.open(path, os.O_RDONLY)
     try:
         assert child.read(file, Limits()) == b"x" * 1_000
-        time.sleep(0.02)  # so that the clock of the file system has moved on
+        time.sleep(0.02)  # so that the clock of the file system has advanced
         monkeypatch.setattr(os, "pread", pread_beside_a_writer)
         with pytest.raises(Changed, match="changed while it was being read"):
             child.read(file, Limits())
@@ -216,23 +216,23 @@ def test_child_ends_when_its_parent_is_killed(good: Path) -> None:
     deadline = time.monotonic() + 5
     while Path(f"/proc/{reader}").exists() and time.monotonic() < deadline:
         if Path(f"/proc/{reader}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z":
-            break  # ended, and nobody has taken note yet
+            break  # it has ended, but its parent has not read its status yet
         time.sleep(0.01)
     else:
         assert not Path(f"/proc/{reader}").exists()
 
 
 def test_loader_may_be_shared_by_threads(loader: Loader, good: Path) -> None:
-    found: list[object] = []
-    threads = [threading.Thread(target=lambda: found.append(loader.load(good))) for _ in range(8)]
+    results: list[object] = []
+    threads = [threading.Thread(target=lambda: results.append(loader.load(good))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert found == [GOOD] * 8
+    assert results == [GOOD] * 8
 
 
-def test_package_is_light_to_import() -> None:
+def test_package_imports_no_parser() -> None:
     heavy = ("lxml", "pypdf", "mammoth", "trafilatura", "charset_normalizer", "python_calamine", "torch", "sqlalchemy")
     code = f"import sys, knowledge.load; print(sorted(set({heavy}) & set(sys.modules)))"
     environment = {"PYTHONPATH": str(Path(child.__file__).parents[2])}
@@ -240,21 +240,21 @@ def test_package_is_light_to_import() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_loader_says_when_no_file_can_be_read(good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loader_reports_that_no_file_can_be_read(good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.raises(CannotStart, match="could not be started"):
         load(good)
     broken = write(tmp_path / "python", b"#!/bin/sh\necho working >&2; echo No module named lxml >&2; exit 1\n")
     broken.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(broken))
-    with pytest.raises(CannotStart, match="did not come up: No module named lxml"):
+    with pytest.raises(CannotStart, match="did not start: No module named lxml"):
         load(good)
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
     with pytest.raises(CannotStart, match="Set TMPDIR"):
         load(good)
 
 
-def test_child_has_no_secrets_and_no_powers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_child_has_no_secrets_and_few_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ERRATA_SECRET", "hush")
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     assert not {"ERRATA_SECRET", "HTTPS_PROXY", "HOME", "PATH"} & set(runner._environment())
@@ -314,7 +314,7 @@ assert open(__import__("json").__file__).read(1)
         b"[" * 100_000,
     ],
 )
-def test_wire_takes_no_nonsense_from_a_child(line: bytes) -> None:
+def test_wire_refuses_invalid_answers_of_a_child(line: bytes) -> None:
     with pytest.raises(Damaged, match="makes no sense"):
         wire.read_answer(line)
 
@@ -335,14 +335,14 @@ def test_wire_carries_documents_errors_and_limits() -> None:
     assert wire.read_request(wire.request("a.md", Limits(pages=3))) == ("a.md", Limits(pages=3))
 
 
-def test_child_tells_a_broken_installation_from_a_broken_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_child_reports_a_broken_installation_not_a_broken_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mammoth", None)  # import mammoth raises ImportError
     with pytest.raises(CannotStart, match="missing or broken"):
         list(child.documents(docx(""), "a.docx", Limits()))
 
 
 def test_load_errors_have_kinds_for_programs() -> None:
-    kinds = {one.kind for one in LoadError.__subclasses__()}
+    kinds = {error.kind for error in LoadError.__subclasses__()}
     assert kinds == {
         "unsupported",
         "protected",

@@ -52,7 +52,7 @@ def test_csv_rows_too_wide_for_a_table_become_lists() -> None:
     assert document.text == "- Item: Shoe\n- Remark: " + ("long " * 200).strip() + "\n\n- Item: Book\n- Remark: short"
 
 
-def test_csv_escapes_bars_and_bears_ragged_rows() -> None:
+def test_csv_escapes_bars_and_accepts_rows_of_different_length() -> None:
     (document,) = load("A,B\n1\n2,3,4\n\n5|6,7\n")
     assert document.text == "| A | B |  |\n| --- | --- | --- |\n| 1 |  |  |\n| 2 | 3 | 4 |\n| 5\\|6 | 7 |  |"
 
@@ -83,13 +83,13 @@ def test_xlsx_reads_questions_and_tables_of_visible_sheets() -> None:
         },
         hidden=["Notes"],
     )
-    found = load(data, "shop.xlsx")
-    assert [(one.title, one.text) for one in found] == [
+    documents = load(data, "shop.xlsx")
+    assert [(document.title, document.text) for document in documents] == [
         ("退货期限？", "30"),
         ("True?", "1 < 2"),
         ("shop: Prices", "| Item | Price |\n| --- | --- |\n| Shoe | 2.5 |\n| Book | 10 |"),
     ]
-    assert found[2].key == "Prices"
+    assert documents[2].key == "Prices"
 
 
 def test_xlsx_of_one_sheet_is_one_document() -> None:
@@ -97,7 +97,7 @@ def test_xlsx_of_one_sheet_is_one_document() -> None:
     assert document == LoadedDocument("", "days", "| Item | Days |\n| --- | --- |\n| Shoe | 30 |")
 
 
-def test_xlsx_refuses_what_is_none() -> None:
+def test_a_file_that_is_not_xlsx_is_refused() -> None:
     with pytest.raises(Damaged):
         load(b"not a zip", "a.xlsx")
     with pytest.raises(Damaged):
@@ -114,5 +114,5 @@ def test_xlsx_bombs_are_refused_before_they_are_unpacked() -> None:
         load(zipped(sheet), "a.xlsx")
     with pytest.raises(TooLarge, match="unpacks to 30 MB; the limit is 10 MB"):
         load(zipped(sheet), "a.xlsx", Limits(unpacked_bytes=10_000_000))
-    with pytest.raises(TooLarge, match="holds 30 parts; the limit is 20"):
+    with pytest.raises(TooLarge, match="has 30 parts; the limit is 20"):
         load(zipped({f"{number}.xml": "<a/>" for number in range(30)}), "a.xlsx", Limits(members=20))

@@ -32,11 +32,11 @@ MIXED = "TiDB Cloud 的连接数上限是 5000"
         ("A € sign and 😀", "utf-8"),
     ],
 )
-def test_decode_tells_the_encoding(text: str, encoding: str) -> None:
+def test_decode_finds_the_encoding(text: str, encoding: str) -> None:
     assert decode(text.encode(encoding)) == text
 
 
-def test_decode_believes_what_a_document_declares() -> None:
+def test_decode_uses_the_encoding_that_a_document_declares() -> None:
     # 0xE9 0x61 is "éa" in Western Europe and a rare character in Chinese encodings
     assert decode("créa".encode("latin-1"), declared="iso-8859-1") == "créa"
     assert decode("镕喆".encode("gb18030"), declared="gb2312") == "镕喆"
@@ -45,7 +45,7 @@ def test_decode_believes_what_a_document_declares() -> None:
     assert decode(CHINESE.encode("gb18030"), declared="base64") == CHINESE
 
 
-def test_decode_forgives_a_broken_character() -> None:
+def test_decode_accepts_a_broken_character() -> None:
     assert decode(CHINESE.encode() + b"\xff") == CHINESE + "\ufffd"
 
 
@@ -53,12 +53,12 @@ def test_decode_forgives_a_broken_character() -> None:
     "data",
     [b"%PDF-1.7 ...", b"PK\x03\x04....", b"\x89PNG\r\n", b"\xd0\xcf\x11\xe0", bytes(range(256)) * 20, b"ab\0" * 9],
 )
-def test_decode_refuses_what_is_no_text(data: bytes) -> None:
+def test_decode_refuses_bytes_that_are_not_text(data: bytes) -> None:
     with pytest.raises(Unsupported):
         decode(data)
 
 
-def test_clean_drops_what_nobody_sees() -> None:
+def test_clean_removes_invisible_characters() -> None:
     hidden = "a\x00b\u200bc\ufeffd\u202ee\U000e0041f\xadg"
     assert clean(hidden) == "abcdefg"
     assert clean("a\r\nb\rc\u2028d") == "a\nb\nc\nd"
@@ -67,7 +67,7 @@ def test_clean_drops_what_nobody_sees() -> None:
     assert clean("👨‍👩‍👧 tab\tkept") == "👨‍👩‍👧 tab\tkept"
 
 
-def test_web_address_allows_only_what_a_page_may_link_to() -> None:
+def test_web_address_allows_only_addresses_that_a_page_may_link_to() -> None:
     assert web_address(" https://acme.example/a?b=c ") == "https://acme.example/a?b=c"
     for bad in ("javascript:alert(1)", "file:///etc/passwd", "/relative", "https://", "https://a b", "http://[", ""):
         assert web_address(bad) is None
@@ -90,7 +90,7 @@ def test_web_address_allows_only_what_a_page_may_link_to() -> None:
         ("en", "The word 退货 means return, as in returning a parcel to a shop.", "en"),
     ],
 )
-def test_language_is_what_is_said_unless_the_text_contradicts(
+def test_language_is_the_stated_one_unless_the_text_contradicts(
     name: str, text: str | None, expected: str | None
 ) -> None:
     assert language(name, text) == expected
