@@ -89,14 +89,8 @@ TRANSITIONS: Mapping[tuple[State, str], State] = {
 }
 
 _OURS = ("verify", "not_verified", "not_checked", "expire", "split")  # what no curator does to the item itself
-_NEEDS_LIVE = {
-    "rollback": "Nothing of it is published, so there is nothing to roll back.",
-    "expire": "Nothing of it is published, so there is nothing to end.",
-}
-_NEEDS_NOT_LIVE = {
-    "reject": "It is published. Roll it back first.",
-    "merge": "It is published. Roll it back first.",
-}
+_NEEDS_LIVE = ("rollback", "expire")
+_NEEDS_NOT_LIVE = ("reject", "merge")
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,11 +254,29 @@ def advance(
     check_revision(session, correction, revision)
     if target is None:
         allowed = ", ".join(sorted(a for s, a in TRANSITIONS if s is state and a not in _OURS)) or "nothing"
-        raise NotAllowed(f"Correction {correction.id} is {state}: it cannot {action}. Possible now: {allowed}.")
+        raise NotAllowed(
+            "Correction {number} is {state}: it cannot {action}. Possible now: {allowed}.",
+            code="correction_not_in_state",
+            number=correction.id,
+            state=state,
+            action=action,
+            allowed=allowed,
+        )
     live = is_live(session, correction.id)
-    refusal = _NEEDS_LIVE.get(action) if not live else _NEEDS_NOT_LIVE.get(action)
-    if refusal:
-        raise NotAllowed(f"Correction {correction.id} cannot {action}. {refusal}")
+    if action in _NEEDS_LIVE and not live:
+        raise NotAllowed(
+            "Nothing of correction {number} is published, so it cannot {action}.",
+            code="correction_not_live",
+            number=correction.id,
+            action=action,
+        )
+    if action in _NEEDS_NOT_LIVE and live:
+        raise NotAllowed(
+            "Correction {number} is published, so it cannot {action}. Roll it back first.",
+            code="correction_live",
+            number=correction.id,
+            action=action,
+        )
     if state in CLOSED:
         _refuse_if_question_is_open(session, correction)
     values = dict(changes or {})
@@ -387,9 +399,20 @@ def _stale(session: Session, correction: Correction) -> Stale:
         .order_by(CorrectionEvent.id.desc())
         .limit(1)
     )
-    by = f" by {last.actor} ({last.action})" if last else ""
+    if last is None:
+        return Stale(
+            "Correction {number} was changed meanwhile; it is {state} now. Look at it again.",
+            code="correction_changed",
+            number=correction.id,
+            revision=correction.revision,
+            state=correction.state,
+        )
     return Stale(
-        f"Correction {correction.id} was changed{by} meanwhile; it is {correction.state} now. Look at it again.",
+        "Correction {number} was changed by {actor} ({action}) meanwhile; it is {state} now. Look at it again.",
+        code="correction_changed_by",
+        number=correction.id,
+        actor=last.actor,
+        action=last.action,
         revision=correction.revision,
         state=correction.state,
     )
@@ -405,7 +428,11 @@ def _refuse_if_question_is_open(session: Session, correction: Correction) -> Non
         )
     )
     if other is not None:
-        raise NotAllowed(f"Correction {other} about the same question is open. Work on that one, or reject it first.")
+        raise NotAllowed(
+            "Correction {number} about the same question is open. Work on that one, or reject it first.",
+            code="correction_same_question",
+            number=other,
+        )
 
 
 def priority_of(session: Session, correction_id: int) -> str:

@@ -198,7 +198,7 @@ class Curation:
     ) -> dict[str, Any]:
         """Decides that nothing is to be corrected. The reason is required."""
         if not (reason or "").strip():
-            raise Invalid("Rejecting needs a reason.")
+            raise Invalid("Rejecting needs a reason.", code="reject_without_reason")
         return self._step(correction_id, "reject", actor, reason, revision)
 
     def reopen(
@@ -248,7 +248,7 @@ class Curation:
                 correction = corrections.get(session, entry.correction_id, self._scope)
                 publish.expire(session, correction, withdrawal, fingerprint=self._embedder.fingerprint)
                 return True
-        raise Stale(f"What entry {entry_id} changed kept changing.")
+        raise Stale("What entry {entry_id} changed kept changing.", code="publication_changing", entry_id=entry_id)
 
     def recheck(
         self, correction_id: int, *, actor: str, reason: str | None = None, revision: int | None = None
@@ -388,7 +388,9 @@ def _named(item: Mapping[str, Any]) -> str:
 def _check_revision(correction: Correction, revision: int | None) -> None:
     if revision is not None and correction.revision != revision:
         raise Stale(
-            f"Correction {correction.id} was changed meanwhile; it is {correction.state} now. Reload it.",
+            "Correction {number} was changed meanwhile; it is {state} now. Look at it again.",
+            code="correction_changed",
+            number=correction.id,
             revision=correction.revision,
             state=correction.state,
         )
@@ -396,5 +398,5 @@ def _check_revision(correction: Correction, revision: int | None) -> None:
 
 def _reason(reason: str | None) -> str | None:
     if reason is not None and len(reason) > MAX_REASON:
-        raise Invalid(f"A reason has at most {MAX_REASON:,} characters.")
+        raise Invalid("A reason has at most {limit:,} characters.", code="reason_too_long", limit=MAX_REASON)
     return reason

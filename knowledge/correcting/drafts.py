@@ -93,10 +93,16 @@ def revise(current: Mapping[str, Any] | None, changes: Mapping[str, Any], *, que
     excluded = {normal_form(text) for text in negatives}
     for text in (asked, *paraphrases):
         if normal_form(text) in excluded:
-            raise Invalid(f"The same question cannot be asked for and excluded: {text[:80]!r}.")
+            raise Invalid(
+                "The same question cannot be asked for and excluded: {question!r}.",
+                code="question_both_ways",
+                question=text[:80],
+            )
     kind = merged.get("kind") or None
     if kind is not None and kind not in KINDS:
-        raise Invalid(f"kind is one of {', '.join(KINDS)}; not {str(kind)[:40]!r}.")
+        raise Invalid(
+            "kind is one of {kinds}; not {given!r}.", code="kind_unknown", kinds=", ".join(KINDS), given=str(kind)[:40]
+        )
     valid_until = merged.get("valid_until") or None
     return Draft(
         answer=answer,
@@ -120,16 +126,26 @@ def question_of(value: Any) -> str:
 
 def _text(value: Any, name: str, limit: int) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise Invalid(f"{name} must be a text that is not empty.")
+        raise Invalid("{field} must be a text that is not empty.", code="field_empty", field=name)
     return _characters(value, name, limit).strip()
 
 
 def _characters(value: str, name: str, limit: int) -> str:
     """The text with plain line ends, as documents have them."""
     if len(value) > limit:
-        raise Invalid(f"{name} has {len(value):,} characters; at most {limit:,}.")
+        raise Invalid(
+            "{field} has {length:,} characters; at most {limit:,}.",
+            code="field_too_long",
+            field=name,
+            length=len(value),
+            limit=limit,
+        )
     if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
-        raise Invalid(f"{name} contains a character that is none (a lone surrogate or NUL).")
+        raise Invalid(
+            "{field} contains what is not a character (a lone surrogate or NUL).",
+            code="field_characters",
+            field=name,
+        )
     return value.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -137,7 +153,7 @@ def _list(value: Any, name: str) -> list[Any]:
     if value is None:
         return []
     if not isinstance(value, list | tuple) or len(value) > MAX_LIST:
-        raise Invalid(f"{name} must be a list of at most {MAX_LIST}.")
+        raise Invalid("{field} must be a list of at most {limit}.", code="field_no_list", field=name, limit=MAX_LIST)
     return list(value)
 
 
@@ -149,22 +165,22 @@ def _questions(value: Any, name: str) -> tuple[str, ...]:
 def _edit(value: Any) -> DraftEdit:
     version = value.get("version") if isinstance(value, Mapping) else None
     if not isinstance(version, int) or not 0 < version < 1 << 31:
-        raise Invalid("An edit is {document_id, version, find, replace}, version being a number.")
+        raise Invalid("An edit is {{document_id, version, find, replace}}, version being a number.", code="edit_form")
     find, replacement = value.get("find"), value.get("replace")
     if not isinstance(find, str) or not find.strip() or not isinstance(replacement, str):
-        raise Invalid("An edit needs the words to find; what replaces them may be empty.")
+        raise Invalid("An edit needs the words to find; what replaces them may be empty.", code="edit_without_words")
     find, replacement = _characters(find, "find", MAX_ANSWER), _characters(replacement, "replace", MAX_ANSWER)
     if find == replacement:
-        raise Invalid(f"An edit replaces {find[:60]!r} by itself.")
+        raise Invalid("An edit replaces {words!r} by itself.", code="edit_same", words=find[:60])
     return DraftEdit(_text(value.get("document_id"), "document_id", 512), version, find, replacement)
 
 
 def _supersession(value: Any) -> DraftSupersession:
     if not isinstance(value, Mapping):
-        raise Invalid("supersedes is a list of {document_id, passage?}.")
+        raise Invalid("supersedes is a list of {{document_id, passage?}}.", code="supersedes_form")
     passage = value.get("passage")
     if passage is not None and (not isinstance(passage, str) or not passage.strip()):
-        raise Invalid("passage is the text of a passage, or left out for the whole document.")
+        raise Invalid("passage is the text of a passage, or left out for the whole document.", code="passage_form")
     if passage is not None:
         passage = _characters(passage, "passage", MAX_ANSWER)
     return DraftSupersession(_text(value.get("document_id"), "document_id", 512), passage)
@@ -179,5 +195,7 @@ def _moment(value: Any) -> datetime:
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         raise Invalid(
-            f"valid_until is a date like 2027-01-31 or 2027-01-31T12:00:00+08:00, not {str(value)[:40]!r}."
+            "valid_until is a date like 2027-01-31 or 2027-01-31T12:00:00+08:00, not {value!r}.",
+            code="valid_until_form",
+            value=str(value)[:40],
         ) from None

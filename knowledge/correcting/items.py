@@ -47,11 +47,21 @@ def listing(
         states = [one.strip() for one in state.split(",") if one.strip()]
         unknown = set(states) - set(corrections.State)
         if unknown:
-            raise Invalid(f"state is one of {', '.join(corrections.State)}; not {min(unknown)!r}.")
+            raise Invalid(
+                "state is one of {states}; not {given!r}.",
+                code="state_unknown",
+                states=", ".join(corrections.State),
+                given=min(unknown),
+            )
         wanted.append(Correction.state.in_(states))
     if priority:
         if priority not in PRIORITIES:
-            raise Invalid(f"priority is one of {', '.join(PRIORITIES)}; not {priority[:40]!r}.")
+            raise Invalid(
+                "priority is one of {priorities}; not {given!r}.",
+                code="priority_unknown",
+                priorities=", ".join(PRIORITIES),
+                given=priority[:40],
+            )
         wanted.append(Correction.priority == priority)
     if q:
         said = sa.select(Complaint.correction_id).where(contains(q, Complaint.comment, Complaint.question))

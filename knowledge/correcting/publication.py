@@ -90,10 +90,18 @@ def prepare(session: Session, correction: Correction, embedder: Embedder) -> Pub
     it), Conflict (another correction was built upon what this one published before).
     """
     if not correction.draft:
-        raise NotAllowed(f"Correction {correction.id} has no draft. Write the corrected answer first.")
+        raise NotAllowed(
+            "Correction {number} has no draft. Write the corrected answer first.",
+            code="correction_no_draft",
+            number=correction.id,
+        )
     draft = from_json(correction.draft)
     if draft.expires is not None and draft.expires <= utc_now():
-        raise Invalid(f"valid_until has passed ({draft.valid_until}): nobody would see this correction.")
+        raise Invalid(
+            "valid_until has passed ({date}): nobody would see this correction.",
+            code="correction_expired",
+            date=draft.valid_until,
+        )
     standing = corrections.live_entry(session, correction.id)
     old = active_edits(session, standing)
     _refuse_built_upon(session, _plan_sources(session, old, {}))

@@ -47,7 +47,10 @@ def approve(
         changes={"recheck": {"state": "pending"}, "claimed_by": None, "kind": draft.kind},
     )
     if any(see(session, document_id) != seen for document_id, seen in publication.seen.items()):
-        raise Stale("A document that this correction supersedes was changed meanwhile. Look at it again.")
+        raise Stale(
+            "A document that this correction supersedes was changed meanwhile. Look at it again.",
+            code="superseded_changed",
+        )
     affected.reopen_replaced(
         session, correction.id, publication.forms, [one.document_id for one in draft.supersedes], now=utc_now()
     )
@@ -141,7 +144,12 @@ def prepare_rollback(session: Session, correction: Correction, embedder: Embedde
     """
     entry = corrections.live_entry(session, correction.id)
     if entry is None:
-        raise NotAllowed(f"Correction {correction.id} is {correction.state}: nothing of it is published.")
+        raise NotAllowed(
+            "Correction {number} is {state}: nothing of it is published.",
+            code="correction_not_published",
+            number=correction.id,
+            state=correction.state,
+        )
     return prepare_withdrawal(session, entry, embedder)
 
 
@@ -205,7 +213,11 @@ def _withdraw(
     )
     entry = session.get_one(Entry, withdrawal.entry_id)
     if not entry.live:
-        raise Stale(f"Correction {correction.id} was published anew meanwhile. Look at it again.")
+        raise Stale(
+            "Correction {number} was published anew meanwhile. Look at it again.",
+            code="correction_published_anew",
+            number=correction.id,
+        )
     earlier = session.get_one(Entry, withdrawal.earlier_id) if withdrawal.earlier_id is not None else None
     edits = active_edits(session, entry)
     touched = _set_live(session, entry, live=False)
@@ -217,7 +229,9 @@ def _withdraw(
         _await_expiry(session, earlier, actor)
     edited = {one for one in {edit.document_id for edit in edits} if not see(session, one).retired}
     if {plan.document_id for plan in withdrawal.plans} - {entry.document_id} != edited:
-        raise Stale("The documents of this correction changed meanwhile. Try again.")
+        raise Stale(
+            "The documents of this correction changed meanwhile. Try again.", code="correction_documents_changed"
+        )
     for plan in withdrawal.plans:
         documents.install(
             session, plan, fingerprint=fingerprint, actor=actor, reason=reason, correction_id=correction.id

@@ -218,7 +218,7 @@ CHINESE = {"Accept-Language": "zh-CN"}
         ("POST", "/api/chat", {"question": ""}, 422, "内容无法使用", "question：至少 1 个字符"),
         ("POST", "/api/chat", {"question": "问" * 4001}, 422, "内容无法使用", "question：最多 4000 个字符"),
         ("POST", "/api/session", {"username": "ada", "password": "not this"}, 401, "需要登录", "用户名或密码不正确。"),
-        ("GET", "/static/locales/fr.json", None, 404, "未找到", "There is no catalogue 'fr'."),  # no page asks for it
+        ("GET", "/static/locales/fr.json", None, 404, "未找到", "没有语言 'fr' 的词条。"),
     ],
 )
 def test_refusals_are_written_in_the_language_of_the_reader(

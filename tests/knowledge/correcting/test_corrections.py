@@ -95,7 +95,7 @@ def test_a_refusal_says_what_is_possible(world: World) -> None:
 
 def test_what_was_never_published_cannot_be_rolled_back(world: World) -> None:
     correction_id = bring_to(world, State.REOPENED)
-    with pytest.raises(NotAllowed, match="Nothing of it is published"):
+    with pytest.raises(NotAllowed, match="Nothing of correction 1 is published"):
         advance(world, correction_id, "rollback")
     with pytest.raises(NotAllowed, match="nothing of it is published"):
         world.curation.rollback(correction_id, actor="ann")
