@@ -8,7 +8,7 @@ retired stays retired, whatever its file says; one whose file had gone comes bac
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from knowledge.load import CannotStart, FoundFile, LoadedDocument, Loader, find_
 from knowledge.origins import Place, Source, place_of
 from knowledge.put import NewDocument
 from knowledge.recognise import is_known
+from knowledge.scoping import collections_of
 from knowledge.versions import Content
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class _Folder:
     files: list[FoundFile] = field(default_factory=list)
     whole: bool = False
     source: str | None = None
+    collection: str | None = None
     before: list[str] = field(default_factory=list)
     present: set[str] = field(default_factory=set)
 
@@ -97,7 +99,7 @@ def ingest(
 
     ``source``: the name of the only folder (default: its own name, or a longer one); ``moved``: its documents came
     from another folder until now; ``place``: what stands for the folder's path where that changes. ``collection``:
-    where new documents belong; None: the main one, and those that are there stay where they are. ``prune``: retires
+    where the documents belong; None: where the others of their folder are, else the main one. ``prune``: retires
     the documents of the named folders whose file or row is gone, unless a folder seems to be missing or they are more
     than ``prune_limit`` percent (``prune_all``: in any case). Raises Invalid for a path that cannot be read and for a
     source that belongs to another folder.
@@ -123,6 +125,7 @@ def ingest(
             known = is_known(database, loader, folder.root, source or folder.place.names[0])
             with database.write() as session:
                 claimed = origins.claim(session, folder.place, source=source, moved=moved, known=known)
+                folder.collection = origins.collection_of(session, claimed.name, collection)
             report.sources[folder.place.path] = claimed
             folder.source = claimed.name
         with database.read() as session:
@@ -132,7 +135,7 @@ def ingest(
                     folder.before = origins.live(session, folder.source)
         for folder in folders:
             for found in folder.files:
-                note(_file(database, embedder, loader, found, folder, actor, collection))
+                note(_file(database, embedder, loader, found, folder, actor))
     whole = [folder for folder in folders if folder.whole and prune]
     if not prune_all:
         report.refusals = [why for folder in whole if (why := _refusal(folder, prune_limit))]
@@ -204,7 +207,6 @@ def _file(
     found: FoundFile,
     folder: _Folder,
     actor: str,
-    collection: str | None,
 ) -> FileResult:
     """Takes in one file of a folder. Raises CannotStart."""
     name = found.relative or folder.place.names[0]
@@ -213,11 +215,12 @@ def _file(
         folder.present.update(_kept_by(f"{source}/{found.relative}", folder.before))
         return FileResult(name, "skipped", reason=found.skipped)
     try:
-        new = read(loader, found.path, found.relative, source, collection)
+        new = read(loader, found.path, found.relative, source)
         ids = [one.id for one in new]
         folder.present.update(ids)
         with database.read() as session:
             others = origins.strangers(session, source, ids)
+            known = collections_of(session, ids)
         if others:
             raise Invalid(
                 "There is a document {document_id} already that came from somewhere else. Rename the file, or choose "
@@ -225,6 +228,7 @@ def _file(
                 code="document_of_another_source",
                 document_id=others[0],
             )
+        new = [replace(one, collection=known.get(one.id, folder.collection)) for one in new]
         return store(database, embedder, name, new, actor=actor, revive=False)
     except CannotStart:
         raise  # the installation is broken: no other file would fare better

@@ -7,6 +7,10 @@ of a document (its source and its path below the folder) names one file, and pru
 Decision: a source has one folder. Two folders under one source would replace each other's files of the same name, so
 it is refused. Whoever moves a folder says so (``moved``): nothing else tells a moved folder from another of its name.
 Sources of an older version have no path; the caller decides whether a folder is theirs (``known``).
+
+Decision: the documents of a folder are in one collection. A new file goes where the others are, also when the command
+does not name the collection: else the line of a timetable that was written without it would show everybody what was
+kept for some. Who wants the same folder in two collections takes it in under two names.
 """
 
 from __future__ import annotations
@@ -113,6 +117,32 @@ def claim(
     session.add(Origin(source=name, path=place.path))
     session.flush()
     return Source(name, new=True, instead_of=own if name != own else None)
+
+
+def collection_of(session: Session, source: str, wanted: str | None) -> str | None:
+    """The collection that new documents of a source go to; None: the main one. ``wanted``: the one that the person
+    named. Raises Invalid where the documents of the source are in another one, or in several and none is named."""
+    ours = sa.and_(Document.source == source, Document.kind == "source")
+    known = sorted(session.scalars(sa.select(Document.collection).where(ours).distinct()))
+    if not known or wanted in known:
+        return wanted
+    if wanted is not None:
+        raise Invalid(
+            "The documents of {source} are in another collection, {known!r}, and new files of a folder go where the "
+            "others are. To take the folder into {collection!r} as well, give it a second name with --source.",
+            code="folder_in_other_collection",
+            source=source,
+            known=", ".join(known),
+            collection=wanted[:80],
+        )
+    if len(known) > 1:
+        raise Invalid(
+            "The documents of {source} are in several collections ({known}). Say with --collection where new files go.",
+            code="folder_in_many_collections",
+            source=source,
+            known=", ".join(known),
+        )
+    return known[0]
 
 
 def strangers(session: Session, source: str, ids: list[str]) -> list[str]:

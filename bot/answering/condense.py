@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from bot.answering.prompt import Message
-from bot.answering.standalone import WHOLE, adds_nothing, complete, names_something
+from bot.answering.standalone import WHOLE, adds_nothing, complete, drops_nothing, names_something
 from retrieval.text import language_of, normalise, tokens
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ class How(StrEnum):
     COMPLETE = "complete"  # as it was asked, and it names all that it asks about
     UNCHANGED = "unchanged"  # as it was asked, but it may point back to the conversation
     JOINED = "joined"  # behind the question before it
-    REWRITTEN = "rewritten"  # by the model, from words of the question and of the turn before it
-    GUESSED = "guessed"  # by the model, with words from elsewhere
+    REWRITTEN = "rewritten"  # by the model, from all words of the question and some of the turn before it
+    GUESSED = "guessed"  # by the model, with words from elsewhere, or without some of the question
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def condense(question: str, history: Sequence[Turn], write: Write) -> Condensed:
     fits = _fits(rewritten, question, history)
     if fits and _takes_up(rewritten, question, history):
         last = history[-1]
-        traced = adds_nothing(rewritten, question, last.question, last.answer)
+        traced = adds_nothing(rewritten, question, last.question, last.answer) and drops_nothing(rewritten, question)
         return Condensed(rewritten, How.REWRITTEN if traced else How.GUESSED)
     repeated = fits and _same(rewritten, question)
     if len(tokens(question)) < (BARE if fits else WHOLE):

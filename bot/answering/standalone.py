@@ -26,6 +26,17 @@ _CHINESE = re.compile(
     r"[这那它他她此其呢]|该(?!如何|怎)|上述|上面|下面|刚才|刚刚|前者|后者|同样|也|另外|别的|又|第[一二三]个"
 )
 _WORD = re.compile(r"[a-z]+")
+_LEADING = re.compile(r"(?:(?:and|or|but|so|then)\b|那么?|那|还有)[\s,，]*")
+_YES_OR_NO = re.compile(r"(.{1,2})[不没]\1|是否")  # asks; what is left denies
+# What a rewriting may write out or leave out. "other", "second", "more" are none of these: they say which ones.
+_POINTERS = frozenset(
+    token
+    for word in (
+        "a an the is are was were do does did it its they them their he him his she her this that these those there one "
+        "ones too also please 这 那 这个 那个 这些 那些 它 它们 他 她 他们 其 此 该 的 了 是 吗 呢 也 请 请问"
+    ).split()
+    for token in tokens(word)
+)
 # Words with which a question is asked; alone they name nothing.
 _ASKING_WORDS = (
     "a an the is are was were be do does did can could may must will would have has i you we my your in on at for to "
@@ -57,6 +68,17 @@ def _points_back(question: str) -> bool:
     if _CHINESE.search(plain.replace("应该", "")) or _ABOUT.match(plain):
         return True
     return not _POINTING.isdisjoint(words) or words[:1] in ([word] for word in _BEGINNING)
+
+
+def drops_nothing(rewriting: str, question: str) -> bool:
+    """Whether every word of the question is in its rewriting, except those that point back or join: each other word may
+    be the one that matters ("that are not new", "without the box", "没有发票的")."""
+    plain = _YES_OR_NO.sub("", normalise(rewriting))
+    kept = set(tokens(plain))
+    wanted = _ABOUT.sub("", _LEADING.sub("", normalise(question)), count=1)
+    asked = {token for token in tokens(_YES_OR_NO.sub("", wanted)) if token not in _POINTERS}
+    # A Chinese word may be cut otherwise in another sentence.
+    return all(token in kept or (not token.isascii() and token in plain) for token in asked)
 
 
 def adds_nothing(rewriting: str, *sources: str) -> bool:

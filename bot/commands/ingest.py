@@ -32,7 +32,9 @@ def ingest(
     ] = False,
     collection: Annotated[
         str | None,
-        typer.Option(help="The collection that new documents belong to, for ever; by default the main one."),
+        typer.Option(
+            help="The collection that the documents belong to, for ever; by default that of their folder, else the main one."
+        ),
     ] = None,
     prune: Annotated[
         bool, typer.Option("--prune", help="Also retire documents of these folders whose file is gone.")

@@ -1,4 +1,4 @@
-"""Folders of the same name are kept apart; a folder keeps its name however it is reached."""
+"""Folders of the same name are kept apart; a folder keeps its name however it is reached, and its collection."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 
-from knowledge import ingest
+from knowledge import ingest, put
 from knowledge.errors import Invalid
+from knowledge.put import NewDocument
 from knowledge.tables import Origin
+from knowledge.versions import Content
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -188,3 +190,47 @@ def test_retired_documents_of_an_older_version_come_back_from_their_folder(world
     (tmp_path / "b.md").rename(docs / "b.md")
     assert names(run(world, docs)) == ["docs"]
     assert set(world.live()) == {"docs/a.md", "docs/b.md"}
+
+
+def collections(world: World) -> dict[str, str]:
+    with world.database.read() as session:
+        return dict(session.execute(sa.text("select id, collection from documents order by id")).all())
+
+
+def test_a_new_file_goes_to_the_collection_of_its_folder(world: World, tmp_path: Path) -> None:
+    pay = folder(tmp_path / "pay", grades="Grade 7 earns 4,000 euros.")
+    run(world, pay, collection="hr")
+    folder(pay, bonus="The bonus is 900 euros.")
+    run(world, pay, prune=True)  # the line of a timetable that was written without the option
+    run(world, folder(pay, leave="Leave is 30 days.") / "leave.md")  # a single file belongs to its folder
+    assert collections(world) == {"pay/bonus.md": "hr", "pay/grades.md": "hr", "pay/leave.md": "hr"}
+
+
+def test_a_folder_is_taken_into_a_second_collection_under_a_second_name(world: World, tmp_path: Path) -> None:
+    rules = folder(tmp_path / "rules", smoking="Smoking is forbidden.")
+    run(world, rules, collection="staff")
+    folder(rules, parking="Parking costs 2 euros.")
+    with pytest.raises(Invalid, match="in another collection, 'staff'"):
+        run(world, rules, collection="guests")
+    assert collections(world) == {"rules/smoking.md": "staff"}
+    run(world, rules, collection="guests", source="house rules")
+    (rules / "smoking.md").unlink()
+    run(world, rules, source="house rules", prune=True)
+    assert collections(world) == {
+        "house rules/parking.md": "guests",
+        "house rules/smoking.md": "guests",
+        "rules/smoking.md": "staff",
+    }
+    assert set(world.live()) == {"house rules/parking.md", "rules/smoking.md"}  # each name is pruned by itself
+
+
+def test_a_folder_whose_documents_are_in_two_collections_needs_to_be_told_which(world: World, tmp_path: Path) -> None:
+    shop = folder(tmp_path / "shop", opening="It opens at nine.")
+    run(world, shop)
+    prices = NewDocument("shop/prices.md", Content("Prices", "Tea costs 2 euros."), source="shop", collection="prices")
+    put.put(world.database, world.embedder, [prices], actor="an earlier version")
+    folder(shop, closing="It closes at six.")
+    with pytest.raises(Invalid, match="--collection"):
+        run(world, shop)
+    run(world, shop, collection="prices")
+    assert collections(world)["shop/closing.md"] == "prices"

@@ -120,6 +120,11 @@ POINTS_BACK = "And how many days do I have for sending them back to you?"
         ("And sale items?", "Within how many days can sale items be returned?", How.REWRITTEN, True),
         ("And sale items?", "Can sale items be exchanged?", How.GUESSED, False),  # nobody spoke of exchanging
         ("And sale items?", "Can sale items not be returned?", How.GUESSED, False),  # nor asked what cannot be
+        # a word of the question that the rewriting lost may be the one that matters
+        ("And shoes that are not new?", "Can new shoes be returned?", How.GUESSED, False),
+        ("And without the box?", "Can shoes be returned and the box?", How.GUESSED, False),
+        ("Why not?", "Why can shoes be returned?", How.GUESSED, False),
+        ("And other shoes?", "Can shoes be returned?", How.GUESSED, False),
         ("And sale items?", "", How.JOINED, True),
         ("Who manages?", "Who manages?", How.UNCHANGED, False),  # about something new, or about the shoes
         ("How long?", "How long?", How.JOINED, True),
@@ -137,6 +142,22 @@ POINTS_BACK = "And how many days do I have for sending them back to you?"
 def test_it_is_known_how_a_text_was_made(question: str, written: str, expected: How, certain: bool) -> None:
     made = how(question, written)
     assert (made.how, made.certain) == (expected, certain)
+
+
+@pytest.mark.parametrize(
+    ("question", "written", "expected"),
+    [
+        ("没有发票的鞋子呢？", "有发票的鞋子可以退货吗？", How.GUESSED),
+        ("不是新的鞋子呢？", "新的鞋子能不能退货？", How.GUESSED),
+        ("那旧鞋子呢？", "旧鞋子可以退货吗？", How.REWRITTEN),
+        ("它们可以退货吗？", "鞋子可以退货吗？", How.REWRITTEN),
+    ],
+)
+def test_a_chinese_rewriting_without_a_word_of_the_question_is_a_guess(
+    question: str, written: str, expected: How
+) -> None:
+    shoes = Turn("鞋子可以退货吗？", "可以，有发票的新鞋子能退货 [1]。")
+    assert how(question, written, shoes).how == expected
 
 
 def test_a_rewriting_that_takes_up_an_earlier_topic_is_a_guess() -> None:
