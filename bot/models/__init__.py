@@ -1,5 +1,5 @@
-"""Getting and keeping models: a catalogue with hashes, the places they come from, one folder that all clones share.
+"""Fetches and stores models: a catalogue with hashes, the sources, and one folder that all clones share.
 
-Knows nothing about settings, engines, retrieval or the web. `store.ModelStore` is the way in: `pull`, `path`,
-`verify`, `list`, and `resolve`, which turns what a setting says into a `spec.ResolvedModel`.
+Knows nothing about settings, engines, retrieval or the web. Use `store.ModelStore`: `pull`, `path`, `verify`,
+`list`, and `resolve`, which turns the value of a setting into a `spec.ResolvedModel`.
 """

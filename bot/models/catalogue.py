@@ -1,8 +1,8 @@
-"""The models that the product knows by name: what they are, which bytes they consist of, and where those bytes come
-from.
+"""The models that the product knows by name: their properties, the hashes of their files, and the sources of these
+files.
 
-Knows nothing about fetching, folders or engines. A channel (hub, mirror, package index) is never trusted: the SHA-256
-here decides. The two chat files are byte for byte the ones in Qwen's own repositories (Apache-2.0). The embedding
+Knows nothing about fetching, folders or engines. No source (hub, mirror, package index) is trusted: the SHA-256 here
+decides. The two chat files are byte for byte the ones in Qwen's own repositories (Apache-2.0). The embedding
 model's weights are a 4-bit packing of intfloat/multilingual-e5-small (MIT); `converted_sha256` is the hash of the
 weights after unpacking, which is exact arithmetic and so the same on every machine. Full-precision E5 is another
 model with other vectors: name it by its hub id.
@@ -18,7 +18,7 @@ Kind: TypeAlias = Literal["chat", "embedding"]
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """One file as it is fetched: its name in the model's folder, its size in bytes and its SHA-256 in hexadecimal."""
+    """A file to fetch: its name in the model's folder, its size in bytes and its SHA-256 in hexadecimal."""
 
     name: str
     size: int
@@ -27,7 +27,7 @@ class ModelFile:
 
 @dataclass(frozen=True, slots=True)
 class HubFile:
-    """A file in a hub repository, byte for byte the entry's file."""
+    """A file in a hub repository that is identical to the entry's file."""
 
     repository: str
     name: str
@@ -35,10 +35,10 @@ class HubFile:
 
 @dataclass(frozen=True, slots=True)
 class WheelPart:
-    """A part of the file that travels as a member of a wheel. The parts in order, joined, are the file.
+    """A part of the file, which is a member of a wheel. The parts joined in order are the file.
 
-    `platform` is the wheel's tag where it is not `any`: the member is plain data, so the tag is passed to pip and the
-    wheel is fetched on every system.
+    `platform` is the wheel's platform tag if it is not `any`. The member is plain data, so this tag is passed to pip
+    and the wheel is fetched on every system.
     """
 
     distribution: str
@@ -50,7 +50,7 @@ class WheelPart:
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
-    """A model of the catalogue. `memory` is the main memory in bytes that it needs while it is used."""
+    """A model of the catalogue. `memory` is the main memory in bytes that the model needs while it is used."""
 
     id: str
     kind: Kind
@@ -69,7 +69,7 @@ MIB: Final = 1024 * 1024
 
 
 def _numbered_parts(distribution: str, version: str, size: int, part_size: int) -> tuple[WheelPart, ...]:
-    """Parts of equal size but the last, in wheels NAME-part1 … NAME-partN, each as NAME_partK/data/partKK.bin."""
+    """Parts of equal size except the last, in wheels NAME-part1 … NAME-partN, each as NAME_partK/data/partKK.bin."""
     parts = []
     for number, start in enumerate(range(0, size, part_size), start=1):
         name = f"{distribution}-part{number}"

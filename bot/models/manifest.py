@@ -1,4 +1,4 @@
-"""What a finished model's folder holds: names, sizes and hashes, in `errata-model.json` beside the files.
+"""The content of a finished model's folder: names, sizes and hashes, in `errata-model.json` beside the files.
 
 Knows nothing about the catalogue, fetching or the store's layout.
 """
@@ -33,7 +33,7 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A finished model."""
+    """The description of a finished model."""
 
     id: str
     kind: Kind
@@ -42,17 +42,17 @@ class Manifest:
 
     @property
     def size(self) -> int:
-        """Bytes on disk."""
+        """The size in bytes on disk."""
         return sum(file.size for file in self.files)
 
     @property
     def fingerprint(self) -> str:
-        """Changes whenever any file does."""
+        """Changes whenever any file changes."""
         text = "\n".join(f"{file.name} {file.sha256}" for file in self.files)
         return f"{self.id}:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
     def write(self, folder: Path) -> Path:
-        """Write it into the model's folder and return the file."""
+        """Writes the manifest into the model's folder and returns its path."""
         path = folder / FILE_NAME
         path.write_text(json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         return path
@@ -62,12 +62,14 @@ def read(folder: Path, model_id: str) -> Manifest:
     """The manifest in a model's folder. Raises ModelMissing or ModelDamaged."""
     path = folder / FILE_NAME
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        files = tuple(StoredFile(str(file["name"]), int(file["size"]), str(file["sha256"])) for file in found["files"])
-        return Manifest(str(found["id"]), found["kind"], str(found["licence"]), files)
+        content = json.loads(path.read_text(encoding="utf-8"))
+        files = tuple(
+            StoredFile(str(file["name"]), int(file["size"]), str(file["sha256"])) for file in content["files"]
+        )
+        return Manifest(str(content["id"]), content["kind"], str(content["licence"]), files)
     except (FileNotFoundError, NotADirectoryError):
         raise ModelMissing(
-            "The model {model_id} is not there: run `errata models pull {model_id}`.",
+            "The model {model_id} is not stored here: run `errata models pull {model_id}`.",
             code="model_missing",
             model_id=model_id,
         ) from None
@@ -82,15 +84,15 @@ def read(folder: Path, model_id: str) -> Manifest:
 
 
 def files_of(path: Path) -> list[Path]:
-    """The files of a model (a folder, or one file) in a stable order, without the manifest and hidden ones."""
+    """The files of a model (a folder, or one file) in a stable order, without the manifest and hidden files."""
     if path.is_file():
         return [path]
-    found = [file for file in path.rglob("*") if file.is_file() and file.name != FILE_NAME]
-    return sorted(file for file in found if not any(part.startswith(".") for part in file.relative_to(path).parts))
+    files = [file for file in path.rglob("*") if file.is_file() and file.name != FILE_NAME]
+    return sorted(file for file in files if not any(part.startswith(".") for part in file.relative_to(path).parts))
 
 
 def describe(folder: Path, files: Iterable[Path], *, known: Mapping[str, str] | None = None) -> tuple[StoredFile, ...]:
-    """Sizes and hashes. `known` holds hashes, by name, that were checked a moment ago and are not computed again."""
+    """The sizes and hashes of files. `known` has hashes, by name, that were just checked and are not computed again."""
     described = []
     for path in files:
         name = path.relative_to(folder).as_posix()

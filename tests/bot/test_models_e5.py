@@ -60,7 +60,7 @@ def test_the_tokenizer_works_as_xlm_roberta_does(converted: Path, text: str, pie
     assert [PIECES[index] for index in tokenizer.encode(text).ids] == pieces
 
 
-def test_the_store_converts_verifies_and_lists_what_came(tmp_path: Path) -> None:
+def test_the_store_converts_verifies_and_lists_the_fetched_model(tmp_path: Path) -> None:
     entry = KnownModel(
         id="tiny-e5",
         kind="embedding",
@@ -93,7 +93,7 @@ def test_the_store_converts_verifies_and_lists_what_came(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("end", [0, 4, 40, 100, 300, len(PACKED) - 1])
-def test_a_file_cut_short_is_refused(end: int) -> None:
+def test_an_incomplete_file_is_refused(end: int) -> None:
     with pytest.raises(ConversionFailed):
         e5.bert_weights(e5.parse(PACKED[:end]), PACKED[:end])
 
@@ -109,25 +109,25 @@ def test_a_file_with_a_changed_byte_is_refused_or_converted(at: int, value: int)
         return
 
 
-def test_sizes_that_make_no_sense_allocate_nothing() -> None:
+def test_impossible_sizes_allocate_no_memory() -> None:
     data = bytearray(PACKED)
     struct.pack_into("<i", data, 8 + 4 * 7 + 8, 2**31 - 1)  # the number of pieces
     with pytest.raises(ConversionFailed):
         e5.parse(bytes(data))
 
 
-def test_a_claim_of_millions_of_layers_ends_at_the_first_that_is_missing() -> None:
+def test_reading_millions_of_claimed_layers_ends_at_the_first_missing_one() -> None:
     data = bytearray(PACKED)
     struct.pack_into("<i", data, 8 + 4, 2**31 - 1)  # the number of layers
     with pytest.raises(ConversionFailed, match="has no tensor l"):
         e5.bert_weights(e5.parse(bytes(data)), bytes(data))
 
 
-def test_a_weight_that_is_no_number_is_refused() -> None:
+def test_a_weight_that_is_not_a_number_is_refused() -> None:
     for tensor in e5.parse(PACKED).tensors.values():
         data = bytearray(PACKED)
         data[tensor.offset : tensor.offset + tensor.size] = b"\xff" * tensor.size
-        with pytest.raises(ConversionFailed, match="no number"):
+        with pytest.raises(ConversionFailed, match="not a number"):
             e5.bert_weights(e5.parse(bytes(data)), bytes(data))
 
 
@@ -145,6 +145,6 @@ def test_the_real_model_puts_a_question_near_its_answer_in_both_languages() -> N
     ]
     questions = ["退货要在多少天之内？", "When does the library close?"]
     stored = model.encode(passages, prompt_name="passage")
-    asked = model.encode(questions, prompt_name="query")
+    question_vectors = model.encode(questions, prompt_name="query")
     np.testing.assert_allclose(np.linalg.norm(stored, axis=1), 1, atol=1e-5)
-    assert (asked @ stored.T).argmax(axis=1).tolist() == [1, 0]
+    assert (question_vectors @ stored.T).argmax(axis=1).tolist() == [1, 0]

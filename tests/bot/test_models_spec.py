@@ -29,7 +29,7 @@ KNOWN = {entry.id: entry for entry in ENTRIES}
         ("extractive", BuiltIn()),
     ],
 )
-def test_parse_knows_each_form(text: str, expected: object) -> None:
+def test_parse_reads_each_form(text: str, expected: object) -> None:
     assert parse(text, "chat", KNOWN) == expected
 
 
@@ -58,13 +58,13 @@ def test_parse_of_a_path_makes_it_absolute(tmp_path: Path, monkeypatch: pytest.M
         ("extractive", "embedding", UnknownModel, "No model is called"),
     ],
 )
-def test_parse_refuses_with_advice(text: str, kind: str, error: type[ModelError], says: str) -> None:
+def test_parse_refuses_a_wrong_spec_with_advice(text: str, kind: str, error: type[ModelError], says: str) -> None:
     with pytest.raises(error, match=says) as raised:
         parse(text, kind, KNOWN)  # type: ignore[arg-type]
     assert "secret" not in str(raised.value)
 
 
-def test_parse_refuses_a_file_that_is_no_gguf(tmp_path: Path) -> None:
+def test_parse_refuses_a_file_other_than_gguf(tmp_path: Path) -> None:
     (tmp_path / "weights.bin").write_bytes(b"x")
     with pytest.raises(UnknownModel, match=r"only a \.gguf chat model is one file"):
         parse(str(tmp_path / "weights.bin"), "chat", KNOWN)

