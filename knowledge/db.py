@@ -1,7 +1,8 @@
-"""The database: one engine, read and write transactions, migrations. Every dialect difference stands here.
+"""The database: one engine, read and write transactions, migrations. All differences between dialects are in this
+module.
 
-SQLite: WAL, ``synchronous=FULL``, foreign keys on, writers begin IMMEDIATE so that two of them queue
-instead of failing half-way. The driver is pysqlite3 (SQLite 3.53.4): the SQLite 3.40 that Python 3.11
+SQLite: WAL, ``synchronous=FULL``, foreign keys on, writers begin IMMEDIATE, so that the second
+writer waits instead of failing in the middle. The driver is pysqlite3 (SQLite 3.53.4): the SQLite 3.40 that Python 3.11
 often links can lose commits when two connections write and checkpoint (fixed in 3.51.3).
 Knows nothing about documents or corrections.
 """
@@ -21,9 +22,9 @@ from sqlalchemy.orm import DeclarativeBase, Session
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MAX_ROWS = 500  # of one page of a list
+MAX_ROWS = 500  # on a page of a list
 MAX_SEARCHED = 1_000  # characters; SQLite refuses patterns of 50,000 bytes
-BUSY_TIMEOUT_MS = 30_000  # a writer waits this long for another; compactions and ingests hold the lock for far less
+BUSY_TIMEOUT_MS = 30_000  # a writer waits this long for another; compactions and ingests keep the lock for far less
 
 
 def utc_now() -> datetime:
@@ -31,12 +32,12 @@ def utc_now() -> datetime:
 
 
 def contains(text: str, *columns: sa.orm.InstrumentedAttribute[Any]) -> sa.ColumnElement[bool]:
-    """Whether one of the columns has this text in it, whatever characters it is made of."""
+    """Whether one of the columns contains this text. Every character of it is taken literally."""
     return sa.or_(*(column.contains(text[:MAX_SEARCHED], autoescape=True) for column in columns))
 
 
 class without_key(sa.sql.expression.FunctionElement[dict[str, Any]]):  # noqa: N801 - reads like a function of SQL
-    """A JSON object of a column without one of its keys, which then does not leave the database:
+    """A JSON object of a column without one of its keys, so that its value is not read from the database:
     ``without_key(Complaint.snapshot, "prompt")``."""
 
     name = "without_key"
@@ -60,19 +61,19 @@ def _without_key_in_postgres(element: without_key, compiler: sa.Compiled, **more
 
 
 def page(query: sa.Select[Any], limit: int, offset: int) -> sa.Select[Any]:
-    """A stretch of the rows, within bounds that the database can count to."""
+    """A page of the rows; limit and offset are restricted to numbers that the database accepts."""
     return query.limit(max(1, min(limit, MAX_ROWS))).offset(max(0, min(offset, 1 << 31)))
 
 
 class UTCDateTime(sa.types.TypeDecorator[datetime]):
-    """An aware datetime in UTC; SQLite would drop the zone silently."""
+    """A datetime with a time zone, stored in UTC; SQLite alone would silently drop the zone."""
 
     impl = sa.DateTime
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
         if value is not None and value.tzinfo is None:
-            raise ValueError("a datetime without a zone cannot be stored")
+            raise ValueError("a datetime without a time zone cannot be stored")
         return value.astimezone(UTC).replace(tzinfo=None) if value else None
 
     def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
@@ -80,7 +81,7 @@ class UTCDateTime(sa.types.TypeDecorator[datetime]):
 
 
 class Base(DeclarativeBase):
-    """The tables of all packages share one metadata, so that one migration history covers them."""
+    """The tables of all packages share one metadata, so that one history of migrations covers all."""
 
     metadata = sa.MetaData(
         naming_convention={
@@ -105,7 +106,7 @@ class Database:
             import pysqlite3.dbapi2 as sqlite
 
             options = {"module": sqlite, "connect_args": {"timeout": BUSY_TIMEOUT_MS / 1000}}
-        # Parameters are people's words: they stay out of error messages, and so out of the log.
+        # Parameters contain people's words: they must not be in error messages, and so not in the log.
         self.engine = sa.create_engine(self.url, hide_parameters=True, **options)
         if self.url.get_backend_name() == "sqlite":
             event.listen(self.engine, "connect", _prepare_sqlite)
@@ -114,7 +115,7 @@ class Database:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Session]:
-        """A consistent view of one moment."""
+        """A transaction for reading, which sees the state of one moment."""
         with Session(self.engine, expire_on_commit=False) as session:
             yield session
 
@@ -142,7 +143,7 @@ class Database:
             return str(connection.exec_driver_sql("select version()").scalar_one())
 
     def integrity(self) -> str:
-        """``ok``, or what SQLite finds damaged."""
+        """``ok``, or the damage that SQLite reports."""
         if self.engine.dialect.name != "sqlite":
             return "ok"
         with self.engine.connect() as connection:

@@ -1,9 +1,9 @@
-"""Work that outlives a request: written with the change that makes it necessary, claimed by one worker.
+"""Jobs are work that takes longer than a request: written in the transaction that needs them, claimed by one worker.
 
-A claim is a conditional UPDATE; a job whose worker died is free again after its heartbeat grows old. A job is given
-up when its own work failed ``MAX_FAILURES`` times. That its worker ended says nothing about the work: it is taken up
-again, after longer and longer pauses, so that a job which ends its worker leaves the server time for everything else.
-Knows nothing of what the kinds mean.
+A claim is a conditional UPDATE. A job whose worker died is free again when its heartbeat is too old. A job fails for
+good when its work failed ``MAX_FAILURES`` times. The end of its worker does not count as a failure of the work: the job
+is claimed again, after longer and longer pauses, so that a job which ends its worker leaves the server time for other
+work. Knows nothing about the meaning of the kinds.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-HEARTBEAT_SECONDS = 60  # a running job that has not reported for this long lost its worker
+HEARTBEAT_SECONDS = 60  # a running job without a heartbeat for this long has lost its worker
 MAX_FAILURES = 3
-FREE_ENDS = 5  # so often a worker may end before pauses grow: a day with some restarts
-AT_ONCE = 100  # jobs looked at for one to take: more than ever pause at the same time
+FREE_ENDS = 5  # so often may workers end before the pauses begin: some restarts in a day
+AT_ONCE = 100  # jobs examined for a claim: more than ever pause at the same time
 LONGEST_PAUSE = timedelta(hours=1)
 
 
 def enqueue(
     session: Session, kind: str, payload: dict[str, Any], *, actor: str, run_after: datetime | None = None
 ) -> Job:
-    """Writes a job; it waits until ``run_after``, if that is given."""
+    """Writes a job. It waits until ``run_after``, if this is not None."""
     job = Job(kind=kind, payload=payload, created_by=actor, run_after=run_after or utc_now())
     session.add(job)
     session.flush()
@@ -40,36 +40,36 @@ def enqueue(
 
 
 def get(session: Session, job_id: int) -> Job:
-    known = 0 < job_id < 1 << 63  # a larger number would not even fit into the question
-    job = session.get(Job, job_id, populate_existing=True) if known else None
+    possible = 0 < job_id < 1 << 63  # SQLite accepts no larger number
+    job = session.get(Job, job_id, populate_existing=True) if possible else None
     if job is None:
         raise NotFound("There is no job {job_id}.", code="job_not_found", job_id=job_id)
     return job
 
 
 def claim(session: Session, kinds: Collection[str], *, now: datetime | None = None) -> Job | None:
-    """Takes the oldest waiting (or abandoned) job of these kinds, or None. Another worker being first is a normal
-    outcome."""
+    """Claims the oldest waiting (or abandoned) job of these kinds; None without one. That another worker is first is a
+    normal outcome."""
     now = now or utc_now()
     abandoned = sa.and_(Job.state == "running", Job.heartbeat_at < now - timedelta(seconds=HEARTBEAT_SECONDS))
     free = sa.or_(sa.and_(Job.state == "queued", Job.run_after <= now), abandoned)
     for job in session.scalars(sa.select(Job).where(free, Job.kind.in_(kinds)).order_by(Job.id).limit(AT_ONCE)):
         if _pauses(job, now):
             continue
-        taken = session.execute(
+        update = session.execute(
             sa.update(Job)
             .where(Job.id == job.id, Job.attempts == job.attempts, free)
             .values(state="running", attempts=Job.attempts + 1, heartbeat_at=now)
             .execution_options(synchronize_session=False)
         )
-        if taken.rowcount == 1:  # type: ignore[attr-defined]
+        if update.rowcount == 1:  # type: ignore[attr-defined]
             session.refresh(job)
             return job
     return None
 
 
 def beat(session: Session, job: Job, progress: dict[str, Any] | None = None) -> bool:
-    """Says that the worker is alive, and how far it is. False when the job is not this worker's any more."""
+    """Records that the worker is alive, and its progress. False when the job is no longer this worker's."""
     values: dict[str, Any] = {"heartbeat_at": utc_now()}
     if progress is not None:
         values["progress"] = progress
@@ -77,7 +77,7 @@ def beat(session: Session, job: Job, progress: dict[str, Any] | None = None) -> 
 
 
 def finish(session: Session, job: Job, progress: dict[str, Any] | None = None) -> bool:
-    """The job is done. False when it is not this worker's any more: cancelled, or taken up by another."""
+    """Records that the job is done. False when it is no longer this worker's: cancelled, or claimed by another."""
     values: dict[str, Any] = {"state": "done", "finished_at": utc_now(), "error": None}
     if progress is not None:
         values["progress"] = progress
@@ -85,8 +85,8 @@ def finish(session: Session, job: Job, progress: dict[str, Any] | None = None) -
 
 
 def fail(session: Session, job: Job, error: str) -> bool:
-    """The work failed: tries again later (with growing pauses) or gives up after ``MAX_FAILURES``. False as in
-    ``finish``."""
+    """Records that the work failed: the job is tried again later (with growing pauses), or fails for good after
+    ``MAX_FAILURES``. False as in ``finish``."""
     again = not is_last_try(job)
     failures = job.failures + 1
     return _write(
@@ -103,12 +103,12 @@ def fail(session: Session, job: Job, error: str) -> bool:
 
 
 def is_last_try(job: Job) -> bool:
-    """Whether a claimed job is given up if it fails this time."""
+    """Whether a claimed job fails for good if it fails this time."""
     return job.failures + 1 >= MAX_FAILURES
 
 
 def cancel(session: Session, kind: str, key: str, value: Any) -> int:
-    """Fails the waiting and running jobs of a kind whose payload has this value. Returns how many."""
+    """Cancels the waiting and running jobs of a kind whose payload has this value. Returns their number."""
     count = 0
     for job in session.scalars(sa.select(Job).where(Job.kind == kind, Job.state.in_(("queued", "running")))):
         if job.payload.get(key) == value:
@@ -120,7 +120,7 @@ def cancel(session: Session, kind: str, key: str, value: Any) -> int:
 
 def _pauses(job: Job, now: datetime) -> bool:
     """Whether an abandoned job waits longer than its heartbeat, because its workers keep ending."""
-    ends = job.attempts - job.failures  # every claim until now that did not fail by itself
+    ends = job.attempts - job.failures  # the claims until now whose work did not fail
     if job.state != "running" or job.heartbeat_at is None or ends <= FREE_ENDS:
         return False
     pause = min(LONGEST_PAUSE, timedelta(seconds=HEARTBEAT_SECONDS) * 2 ** min(ends - FREE_ENDS, 10))
@@ -128,11 +128,11 @@ def _pauses(job: Job, now: datetime) -> bool:
 
 
 def _write(session: Session, job: Job, values: dict[str, Any]) -> bool:
-    """Writes to a job that still runs under this claim."""
-    done = session.execute(
+    """Writes to a job if it still runs under this claim; whether it does."""
+    update = session.execute(
         sa.update(Job)
         .where(Job.id == job.id, Job.attempts == job.attempts, Job.state == "running")
         .values(**values)
         .execution_options(synchronize_session=False)
     )
-    return done.rowcount == 1  # type: ignore[attr-defined, no-any-return]
+    return update.rowcount == 1  # type: ignore[attr-defined, no-any-return]

@@ -1,15 +1,15 @@
-"""Rebuilds what is derived: missing vectors, then the index from SQL, compared and saved as a verified snapshot.
+"""Rebuilds derived data: missing vectors, then the index from SQL, which is compared and saved as a verified snapshot.
 
-1. live passages without a vector of the model in use are embedded, in small transactions: interrupted, the next run
-   goes on where this one stopped, and a server beside it waits for no more than one small commit;
-2. a fresh index is built aside from the log, brought to its newest step, and its ids compared with every live
-   passage;
-3. it becomes the only snapshot of its model, which the server opens at its next start. A server that is running
-   follows the log by itself and needs nothing of this.
+1. live passages without a vector of the present model are embedded, in small transactions: after an interruption the
+   next run continues where this one stopped, and a running server waits only for one small commit;
+2. a new index is built separately from the log, brought to its newest step, and its ids are compared with all live
+   passages;
+3. it becomes the only snapshot of its model, which the server opens at its next start. A running server follows the
+   log and does not need the snapshot.
 
 Documents, versions and corrections are only read: approved corrections are documents and edits in SQL like any
-other, so a rebuild brings them back. Vectors of other models stay, for a way back. One rebuild at a time (a lock
-that dies with its process). Knows nothing about models or people.
+other, so a rebuild restores them. Vectors of other models are kept, so that one can go back to them. Only one rebuild
+runs at a time (its lock ends with its process). Knows nothing about models or people.
 """
 
 from __future__ import annotations
@@ -40,23 +40,23 @@ if TYPE_CHECKING:
     from retrieval.passage import Row
 
 BATCH = 64  # passages per transaction: some seconds of embedding on two cores
-ROUNDS = 20  # how often we run after a log that keeps moving
+ROUNDS = 20  # how often an index that is behind a growing log is brought up to date
 LOCK = "reindex.lock"
 
 Progress = Callable[[str, int, int], None]  # step (embed | build | compare | save), done, total
 
 
 class Running(Conflict):
-    """Another rebuild is under way."""
+    """Another rebuild is running."""
 
 
 class MismatchError(KnowledgeError):
-    """The log and the passages disagree, so that no index of it can be right."""
+    """The log and the passages disagree, so no index of the log can be right."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """What a rebuild did. ``seq``: the step of the log that the snapshot stands at."""
+    """The result of a rebuild. ``seq``: the step of the log at which the snapshot was made."""
 
     embedded: int
     reused: int
@@ -68,10 +68,10 @@ class Rebuilt:
 def reindex(
     database: Database, embedder: Embedder, folder: Path, *, on_progress: Progress = lambda _step, _done, _total: None
 ) -> Rebuilt:
-    """Embeds what is missing, rebuilds the index and saves it as a snapshot in ``folder``.
+    """Embeds passages without a vector, rebuilds the index and saves it as a snapshot in ``folder``.
 
-    Raises Running, MismatchError, and what the embedder raises. Interrupted anywhere it leaves the old snapshots in
-    place, or none: then the next start builds the index from SQL.
+    Raises Running, MismatchError, and the errors of the embedder. An interruption leaves the old snapshots in place,
+    or none: then the next start builds the index from SQL.
     """
     with one_at_a_time(folder):
         embedded, reused = embed_missing(database, embedder, on_progress)
@@ -84,7 +84,7 @@ def reindex(
 
 @contextmanager
 def one_at_a_time(folder: Path) -> Iterator[None]:
-    """Holds the lock of rebuilds in ``folder``. Raises Running at once when another process has it."""
+    """Has the lock of rebuilds in ``folder`` inside the block. Raises Running at once when another process has it."""
     from filelock import FileLock, Timeout
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -117,12 +117,12 @@ def embed_missing(database: Database, embedder: Embedder, on_progress: Progress)
         with database.read() as session:
             ids = list(session.scalars(_missing(fingerprint).order_by(PassageRow.id).limit(BATCH)))
             vectors = _same_text(session, ids, fingerprint)
-            new = [one for one in load_passages(session, ids) if one.id not in vectors]
+            new = [passage for passage in load_passages(session, ids) if passage.id not in vectors]
         if not ids:
             return embedded, reused
         reused += len(vectors)
         embedded += len(new)
-        embedded_now = embedder.passages([one.indexed_text for one in new]) if new else ()
+        embedded_now = embedder.passages([passage.indexed_text for passage in new]) if new else ()
         for passage, vector in zip(new, embedded_now, strict=True):
             vectors[passage.id] = np.asarray(vector, dtype="<f4").tobytes()
         with database.write() as session:
@@ -131,7 +131,7 @@ def embed_missing(database: Database, embedder: Embedder, on_progress: Progress)
 
 
 def build(database: Database, embedder: Embedder, on_progress: Progress) -> Index:
-    """A fresh index of every live passage at the newest step of the log, compared with SQL. Raises MismatchError."""
+    """A new index of every live passage at the newest step of the log, compared with SQL. Raises MismatchError."""
     source = KnowledgeLog(database, embedder.fingerprint)
     total = len(source.ids())
     seq, rows = source.rows()
@@ -143,7 +143,7 @@ def build(database: Database, embedder: Embedder, on_progress: Progress) -> Inde
         index = index.apply(*source.changes(index.seq))
         live = source.ids()
         if source.head() != index.seq:
-            continue  # the log moved while we read: the ids may be those of a later step
+            continue  # the log grew during the read: the ids may be those of a later step
         _compare(index.ids().tolist(), live)
         on_progress("compare", 1, 1)
         return index.compacted()
@@ -158,20 +158,20 @@ def _missing(fingerprint: str) -> sa.Select[int]:
 
 
 def _same_text(session: Session, ids: list[int], fingerprint: str) -> dict[int, bytes]:
-    """Vectors that stand already under another passage with the very same indexed text."""
+    """Vectors that are stored already for another passage with exactly the same indexed text."""
     other = sa.orm.aliased(PassageRow)
-    found = session.execute(
+    rows = session.execute(
         sa.select(PassageRow.id, Embedding.vector)
         .join(other, other.sha256 == PassageRow.sha256)
         .join(Embedding, sa.and_(Embedding.passage_id == other.id, Embedding.fingerprint == fingerprint))
         .where(PassageRow.id.in_(ids))
     )
-    return {row.id: row.vector for row in found}
+    return {row.id: row.vector for row in rows}
 
 
 def _store(session: Session, vectors: dict[int, bytes], fingerprint: str) -> None:
-    """Writes vectors, but those that a server wrote meanwhile."""
-    there = set(
+    """Writes the vectors, except those that a server wrote meanwhile."""
+    stored = set(
         session.scalars(
             sa.select(Embedding.passage_id).where(
                 Embedding.passage_id.in_(list(vectors)), Embedding.fingerprint == fingerprint
@@ -181,7 +181,7 @@ def _store(session: Session, vectors: dict[int, bytes], fingerprint: str) -> Non
     rows: list[dict[str, Any]] = [
         {"passage_id": id_, "fingerprint": fingerprint, "vector": vector}
         for id_, vector in sorted(vectors.items())
-        if id_ not in there
+        if id_ not in stored
     ]
     if rows:
         session.execute(sa.insert(Embedding), rows)
@@ -197,10 +197,10 @@ def _counted(rows: Iterable[Row], total: int, on_progress: Progress) -> Iterator
     on_progress("build", done, max(total, done))
 
 
-def _compare(found: list[int], live: list[int]) -> None:
-    if found == live:
+def _compare(indexed: list[int], live: list[int]) -> None:
+    if indexed == live:
         return
-    missing, surplus = sorted(set(live) - set(found)), sorted(set(found) - set(live))
+    missing, surplus = sorted(set(live) - set(indexed)), sorted(set(indexed) - set(live))
     raise MismatchError(
         "The log and the passages of the database disagree: {missing} passage(s) are live and not in the "
         "log ({missing_ids}), {surplus} are in the log and not live ({surplus_ids}). Restore the "
@@ -218,8 +218,8 @@ def _some(ids: list[int]) -> str:
 
 
 def _replace_snapshots(folder: Path, index: Index) -> Path:
-    """Makes the index the only snapshot of its model: written aside and verified there, then the others go, then it
-    takes their place. A server that is just reading one of the others falls back to building from SQL."""
+    """Makes the index the only snapshot of its model: writes and verifies it in another folder, removes the other
+    snapshots, and moves it into place. A server that is reading one of the others builds its index from SQL instead."""
     aside = folder / f"reindex-{os.getpid()}"
     shutil.rmtree(aside, ignore_errors=True)
     try:
@@ -227,7 +227,7 @@ def _replace_snapshots(folder: Path, index: Index) -> Path:
         back = Snapshots(aside).load_newest(index.fingerprint)
         if back is None or back.digests() != index.digests():
             raise KnowledgeError(
-                "The snapshot written to {aside} reads back differently. Check the disk.",
+                "The snapshot in {aside} is not as it was written. Check the disk.",
                 code="snapshot_misread",
                 aside=aside,
             )
@@ -237,7 +237,7 @@ def _replace_snapshots(folder: Path, index: Index) -> Path:
             try:
                 old.rename(going)
             except OSError:
-                continue  # a server replaced it by a newer one in this moment
+                continue  # a server has just replaced it with a newer one
             shutil.rmtree(going, ignore_errors=True)
         final = folder / written.name
         written.rename(final)

@@ -1,10 +1,10 @@
-"""Errata under load: catching up with the log, approving beside an ingest, proofs with many confirmed questions, and
-people who ask beside one who floods.
+"""Measures Errata under load: catching up with the log, approving during an ingest, proofs with many confirmed
+questions, and people who ask while a visitor sends questions without pause.
 
     .venv/bin/python scripts/bench_load.py [--only catchup,approvals,proof,line] [--out results.json]
 
 Uses the real embedding model and the extractive reader, in a temporary data folder; ``line`` starts a real server.
-Prints a table; figures with the machine and the date go into scripts/RESULTS.md by hand. Times on a shared machine are
+Prints a table; copy the figures with machine and date into scripts/RESULTS.md by hand. Times on a shared machine are
 upper bounds: compare the ratios of one run.
 """
 
@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     from bot.wiring import Parts
 
 ROOT = Path(__file__).parent.parent
-STEPS = 3_000  # documents, each a step of the log of its own
+STEPS = 3_000  # documents; each is a separate step of the log
 APPROVALS = 20
 GOLDEN = (10, 1_000, 10_000)
 PEOPLE = 40
-FLOOD = 8  # connections of the one who floods
+FLOOD = 8  # connections of the visitor who asks without pause
 
 
 def main() -> int:
@@ -77,7 +77,7 @@ def main() -> int:
 
 
 def catchup(folder: Path, note: Callable[..., None]) -> None:
-    """A searcher that was up to date finds STEPS new steps of the log."""
+    """Time of a searcher that was up to date and now finds STEPS new steps of the log."""
     parts = _parts(folder)
     _put(parts, [("first", "The first document.")])
     parts.searcher.refresh()
@@ -91,7 +91,7 @@ def catchup(folder: Path, note: Callable[..., None]) -> None:
 
 
 def approvals(folder: Path, note: Callable[..., None]) -> None:
-    """Approving, proof included, alone and beside an ingest that never rests."""
+    """Approving with its proof, alone and during an ingest without pause."""
     parts = _parts(folder)
     _put(parts, [(f"part-{n}", f"The code of part number {n} is X-{n}.") for n in range(200)])
     for name, busy in (("alone", False), ("beside an ingest", True)):
@@ -121,13 +121,13 @@ def approvals(folder: Path, note: Callable[..., None]) -> None:
 
 
 def proof(folder: Path, note: Callable[..., None]) -> None:
-    """A proof with more and more confirmed questions, whose vectors are known."""
+    """Proofs with more and more confirmed questions, whose vectors are stored."""
     parts = _parts(folder)
     _put(parts, [(f"part-{n}", f"The code of part number {n} is X-{n}.") for n in range(200)])
-    made = 0
+    confirmed = 0
     for size in GOLDEN:
-        _confirm(parts, range(made, size))
-        made = size
+        _confirm(parts, range(confirmed, size))
+        confirmed = size
         seconds: list[float] = []
         counts: list[int] = []
         for number in range(12):
@@ -138,14 +138,14 @@ def proof(folder: Path, note: Callable[..., None]) -> None:
                 seconds.append(time.perf_counter() - started)
                 counts.append(len(statements))
             assert report["verdict"] == "fixed", report["verdict"]
-        first, *others = seconds  # the first one loads what is kept in memory
-        detail = f"first {first:.2f} s, worst {max(others):.2f} s, {statistics.median(counts):.0f} statements"
-        note(f"proof with {size:,} confirmed questions p50", statistics.median(others), "s", detail)
+        first, *later = seconds  # the first proof loads data that is then kept in memory
+        detail = f"first {first:.2f} s, worst {max(later):.2f} s, {statistics.median(counts):.0f} statements"
+        note(f"proof with {size:,} confirmed questions p50", statistics.median(later), "s", detail)
     parts.close()
 
 
 def line(folder: Path, note: Callable[..., None]) -> None:
-    """PEOPLE ask one question each, alone and beside one visitor who asks without rest over FLOOD connections."""
+    """PEOPLE ask one question each, alone and while a visitor asks without pause over FLOOD connections."""
     environment = os.environ | {
         "ERRATA_DATA": str(folder),
         "ERRATA_PORT": "0",
@@ -182,8 +182,8 @@ def _ask_together(address: str, name: str, note: Callable[..., None], *, flooded
             number = 0
             while not over.is_set():
                 number += 1
-                said = client.post("/api/chat", json=_question(f"flood {connection} {number}"))
-                flood["answered" if said.status_code == 200 else "refused"] += 1
+                response = client.post("/api/chat", json=_question(f"flood {connection} {number}"))
+                flood["answered" if response.status_code == 200 else "refused"] += 1
 
     flooders = [threading.Thread(target=insist, args=(n,)) for n in range(FLOOD if flooded else 0)]
     for thread in flooders:
@@ -195,8 +195,8 @@ def _ask_together(address: str, name: str, note: Callable[..., None], *, flooded
     def ask(number: int) -> None:
         with httpx.Client(base_url=address, timeout=120) as client:
             started = time.perf_counter()
-            said = client.post("/api/chat", json=_question(f"person {number} {name}"))
-            (seconds.append(time.perf_counter() - started) if said.status_code == 200 else refused.append(number))
+            response = client.post("/api/chat", json=_question(f"person {number} {name}"))
+            (seconds.append(time.perf_counter() - started) if response.status_code == 200 else refused.append(number))
 
     people = [threading.Thread(target=ask, args=(n,)) for n in range(PEOPLE)]
     for thread in people:
@@ -257,7 +257,7 @@ def _drafted(parts: Parts, question: str, answer: str) -> int:
 
 
 def _confirm(parts: Parts, numbers: range) -> None:
-    """Approved corrections written straight into the tables, as many approvals would leave them."""
+    """Writes approved corrections directly into the tables, in the state after many approvals."""
     from knowledge.correcting.matching import normal_form
     from knowledge.tables import Correction, Entry, EntryQuestion, Golden
 

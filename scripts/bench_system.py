@@ -1,9 +1,10 @@
-"""What the running system costs: start, ingest, retrieval at size, the chat path against the bare engine, write-back.
+"""Measures the running system: start, ingest, retrieval of large indexes, the chat path against the bare engine,
+write-back.
 
     .venv/bin/python scripts/bench_system.py [--only start,ingest,retrieval,chat,writeback] [--out results.json]
 
-Uses the real models and the bundled handbook in a temporary data folder. Prints a table; figures with the machine and
-the date go into scripts/RESULTS.md by hand. Times on a shared machine are upper bounds: compare the ratios of one run.
+Uses the real models and the bundled handbook in a temporary data folder. Prints a table; copy the figures with machine
+and date into scripts/RESULTS.md by hand. Times on a shared machine are upper bounds: compare the ratios of one run.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def start(folder: Path, note: Callable[..., None]) -> None:
-    """The server from its command to the first request that it would answer, with an empty knowledge base."""
+    """Time from the start of the command until the server answers requests, with an empty knowledge base."""
     environment = os.environ | {"ERRATA_DATA": str(folder / "start"), "ERRATA_PORT": "0"}
     for name in ("first", "again"):
         started = time.perf_counter()
@@ -100,7 +101,7 @@ def start(folder: Path, note: Callable[..., None]) -> None:
 
 
 def ingest(folder: Path, note: Callable[..., None]) -> None:
-    """The handbook from nothing; then again, unchanged."""
+    """Ingests the handbook into an empty knowledge base; then again, unchanged."""
     from knowledge.ingest import ingest as ingest_files
 
     parts = _parts(folder / "ingest")
@@ -147,7 +148,8 @@ def retrieval(_folder: Path, note: Callable[..., None]) -> None:
 
 
 def chat(folder: Path, note: Callable[..., None]) -> None:
-    """The whole path, its constant prefix cached as in real life, against the bare engine on the same prompts."""
+    """The whole path, with its constant prefix cached as in normal use, against the bare engine with the same
+    prompts."""
     from bot.answering.exchange import Ask, Token
     from knowledge.ingest import ingest as ingest_files
 
@@ -169,8 +171,8 @@ def chat(folder: Path, note: Callable[..., None]) -> None:
         firsts.append(first[0] - started)
         speeds.append((outcome.completion_tokens - 1) / max(1e-9, time.perf_counter() - first[0]))
         tokens.append(outcome.prompt_tokens)
-        # A word in front makes the prompt new to the engine's prefix cache, which knows it from the line above.
-        (role, content), *rest = [(one.role, one.content) for one in outcome.prompt]
+        # A word at the start makes the prompt new for the engine's prefix cache, which has it from the line above.
+        (role, content), *rest = [(message.role, message.content) for message in outcome.prompt]
         bare_first, bare_speed = _bare(parts, [(role, f"{len(firsts)}. {content}"), *rest])
         bare_firsts.append(bare_first)
         bare_speeds.append(bare_speed)
@@ -220,7 +222,7 @@ def _parts(data: Path, **settings: Any) -> Parts:
 
 
 def _bare(parts: Parts, messages: list[tuple[str, str]]) -> tuple[float, float]:
-    """Seconds to the first token and tokens per second of the engine alone."""
+    """Measures the engine alone: seconds to the first token, and tokens per second."""
     started, first, count = time.perf_counter(), 0.0, 0
     for chunk in parts.chat.stream(messages, stop_event=threading.Event()):
         if chunk.text and not first:
@@ -230,14 +232,14 @@ def _bare(parts: Parts, messages: list[tuple[str, str]]) -> tuple[float, float]:
 
 
 def _times(work: Callable[[Any], object], inputs: Any) -> float:
-    """Median milliseconds."""
+    """The median time in milliseconds."""
     return statistics.median(list(_each(work, inputs)))
 
 
 def _each(work: Callable[[Any], object], inputs: Any) -> Iterator[float]:
-    for one in inputs:
+    for value in inputs:
         started = time.perf_counter()
-        work(one)
+        work(value)
         yield (time.perf_counter() - started) * 1000
 
 

@@ -1,8 +1,9 @@
-"""Prints requirements.lock: the exact versions, in the environment that runs this, of all that pyproject.toml needs.
+"""Prints requirements.lock: the exact installed versions of all packages that pyproject.toml needs.
 
     .venv/bin/python scripts/lock.py > requirements.lock
 
-Follows the dependencies of the package, of its test extra and of its build; nothing else that is installed gets in.
+Follows the dependencies of the package, of its test extra and of its build. Other installed packages are not listed.
+Run it in the environment whose versions are to be pinned.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ HEADER = """\
 """
 
 
-def wanted() -> list[Requirement]:
-    """What pyproject.toml asks for: to run, to test, to build."""
+def requirements() -> list[Requirement]:
+    """The requirements in pyproject.toml: to run, to test, to build."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     lists = [
         project["project"]["dependencies"],
@@ -42,32 +43,32 @@ def wanted() -> list[Requirement]:
 
 
 def pins() -> dict[str, Version]:
-    """Name → version of everything that the wanted packages need, here. Raises LookupError for what is not."""
-    found: dict[str, Version] = {}
+    """Name → installed version of all required packages. Raises LookupError for one that is missing or has another version."""
+    versions: dict[str, Version] = {}
     seen: set[tuple[str, str]] = set()
-    waiting = [(requirement, "") for requirement in wanted()]
+    waiting = [(requirement, "") for requirement in requirements()]
     while waiting:
         requirement, needed_for = waiting.pop()
         if requirement.marker is not None and not _applies(requirement.marker, needed_for):
             continue
         name = canonicalize_name(requirement.name)
         try:
-            there = distribution(name)
+            installed = distribution(name)
         except PackageNotFoundError:
             raise LookupError(f"{requirement} is not installed here") from None
-        version = Version(there.version)
+        version = Version(installed.version)
         if version not in requirement.specifier:
-            raise LookupError(f"{name} is {version} here; {requirement} is asked for")
-        found[name] = version
+            raise LookupError(f"{name} is {version} here; {requirement} is required")
+        versions[name] = version
         for extra in ("", *sorted(requirement.extras)):
             if (name, extra) not in seen:
                 seen.add((name, extra))
-                waiting += [(Requirement(line), extra) for line in there.requires or ()]
-    return found
+                waiting += [(Requirement(line), extra) for line in installed.requires or ()]
+    return versions
 
 
 def _applies(marker: Marker, extra: str) -> bool:
-    """Whether a marker holds here for an extra, however its name is spelt ("html_clean", "html-clean")."""
+    """Whether a marker is true here for an extra, in any spelling of its name ("html_clean", "html-clean")."""
     return any(marker.evaluate({"extra": name}) for name in {extra, canonicalize_name(extra), extra.replace("-", "_")})
 
 

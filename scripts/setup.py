@@ -1,8 +1,8 @@
-"""Makes .venv ready: the packages of requirements.lock and Errata itself. Standard library only.
+"""Installs the packages of requirements.lock and Errata itself into .venv. Standard library only.
 
-Does nothing in a moment when it was done before and nothing changed (a stamp in .venv holds a hash of what it was
-made from). An interrupted run goes on: what pip has downloaded and installed is not done again. pip's own settings
-(index, proxy, certificates) are used as they are.
+If it was done before and nothing changed, it ends at once (a stamp in .venv contains a hash of its inputs). After an
+interruption, run it again: packages that pip has downloaded or installed are kept. pip's own settings (index, proxy,
+certificates) are used unchanged.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "errata-stamp"
-MADE_FROM = ("requirements.lock", "pyproject.toml", "scripts/setup.py")
-NEEDED_GB = 3.0  # packages as installed, and pip's downloads beside them; with CUDA builds several more
+INPUTS = ("requirements.lock", "pyproject.toml", "scripts/setup.py")
+NEEDED_GB = 3.0  # installed packages and pip's downloads; several GB more with CUDA builds
 
 
 def main() -> int:
@@ -54,7 +54,7 @@ def _make(stamp: str) -> int:
 
 def _stamp() -> str:
     digest = hashlib.sha256(f"{ROOT}\0{sys.version_info[:2]}\0".encode())
-    for name in MADE_FROM:
+    for name in INPUTS:
         digest.update((ROOT / name).read_bytes() + b"\0")
     return digest.hexdigest()
 
@@ -66,20 +66,20 @@ def _ready(stamp: str) -> bool:
 
 
 def _works() -> bool:
-    """Whether .venv has a Python 3.11 with pip: one that was interrupted while it was made may not."""
+    """Whether .venv has a Python 3.11 with pip. After an interrupted creation it may not."""
     check = "import sys, pip; sys.exit(sys.version_info[:2] != (3, 11))"
     return PYTHON.exists() and subprocess.run([PYTHON, "-c", check], capture_output=True, check=False).returncode == 0
 
 
 def _create() -> bool:
-    print(f"Making a virtual environment in {VENV}", flush=True)
+    print(f"Creating a virtual environment in {VENV}", flush=True)
     base = getattr(sys, "_base_executable", sys.executable) or sys.executable
     if subprocess.run([base, "-m", "venv", "--clear", VENV], check=False).returncode == 0 and _works():
         return True
     shutil.rmtree(VENV, ignore_errors=True)
     _say(
-        "Python could not make a virtual environment (its own words stand above).\n"
-        "On Debian and Ubuntu its module comes apart: apt-get install python3.11-venv. Then run this again."
+        "Python could not create a virtual environment (see its message above).\n"
+        "On Debian and Ubuntu, venv is a separate package: apt-get install python3.11-venv. Then run this again."
     )
     return False
 
@@ -87,7 +87,7 @@ def _create() -> bool:
 def _pip(*arguments: str) -> bool:
     STAMP.unlink(missing_ok=True)
     command = [PYTHON, "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments]
-    # Packages go into .venv, also where a user's pip is set to install elsewhere.
+    # Packages go into .venv, even if the user's pip is set to install elsewhere.
     environment = {**os.environ, "PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"}
     for name in ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PYTHONPATH", "PYTHONHOME"):
         environment.pop(name, None)
@@ -96,15 +96,15 @@ def _pip(*arguments: str) -> bool:
 
 def _explain() -> int:
     free = shutil.disk_usage(ROOT).free / 1e9
-    room = f"{free:.1f} GB are free here; about {NEEDED_GB:.0f} GB are needed" + (
+    space = f"{free:.1f} GB are free here; about {NEEDED_GB:.0f} GB are needed" + (
         " – too little" if free < NEEDED_GB else ""
     )
     _say(
-        "pip could not install the packages (its own words stand above).\n"
-        "  · No connection, or a proxy? pip's settings are used as they are: `pip config list` shows them.\n"
+        "pip could not install the packages (see its message above).\n"
+        "  · No connection, or a proxy? pip's settings are used unchanged: `pip config list` shows them.\n"
         "  · 'No matching distribution'? The index that pip uses lacks a package: use a full one.\n"
-        f"  · Disk: {room}.\n"
-        "Then run this again: what was downloaded is kept."
+        f"  · Disk: {space}.\n"
+        "Then run this again: downloaded packages are kept."
     )
     return 1
 
@@ -115,7 +115,7 @@ def _say(text: str) -> None:
 
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
-    """One set-up of this folder at a time; the lock goes with its process."""
+    """Allows one set-up of this folder at a time; the lock ends with its process."""
     name = hashlib.sha256(str(ROOT).encode()).hexdigest()[:16]
     with (Path(tempfile.gettempdir()) / f"errata-setup-{os.getuid()}-{name}.lock").open("w") as lock:
         try:
@@ -130,5 +130,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except KeyboardInterrupt:
-        _say("Interrupted. Run it again to go on.")
+        _say("Interrupted. Run it again to continue.")
         sys.exit(130)

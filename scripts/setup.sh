@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# Sourced by the other scripts, which stand in the repository's root by then. Needs Python 3.11 with pip, nothing else.
+# The other scripts source this file after changing to the repository's root. It needs only Python 3.11 with pip.
 
-# Prints the Python that makes the environment: that of .venv if it is there, else the first 3.11 that is found.
+# Prints the Python for the environment: that of .venv if it exists, else the first Python 3.11 that is found.
 find_python() {
   local candidate
   for candidate in .venv/bin/python "${PYTHON:-}" python3.11 python3 python; do
@@ -11,18 +11,18 @@ find_python() {
     fi
   done
   echo "Errata needs Python 3.11, and none was found (looked for python3.11, python3, python and \$PYTHON)." >&2
-  echo "Install it (Debian, Ubuntu: apt-get install python3.11 python3.11-venv), or name it: PYTHON=/path/to/python3.11 $0" >&2
+  echo "Install it (Debian, Ubuntu: apt-get install python3.11 python3.11-venv), or set its path: PYTHON=/path/to/python3.11 $0" >&2
   return 1
 }
 
-# Makes .venv ready; a moment when it is.
+# Makes .venv ready; ends at once if it is ready already.
 set_up() {
   local python
   python="$(find_python)"
   "$python" scripts/setup.py
 }
 
-# The scripts work in the repository's root; paths in settings are meant from where the person stands ($1).
+# The scripts work in the repository's root, but paths in settings are relative to the person's folder ($1).
 absolute_settings() {
   local name value
   for name in ERRATA_DATA ERRATA_MODELS ERRATA_MODELS_MIRROR; do

@@ -1,4 +1,4 @@
-"""The scripts: they parse, they set up a clone, they leave pip alone, and the lock holds what is asked for."""
+"""The scripts: they parse, set up a clone and do not change pip's settings; the lock contains the required versions."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def bash(script: str, folder: Path = ROOT, **environment: str) -> subprocess.Com
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A tiny project with our set-up and no dependencies, so that it installs without a network."""
+    """A tiny project with our set-up and without dependencies, so that it can be installed without a network."""
     folder = tmp_path / "clone"
     (folder / "scripts").mkdir(parents=True)
     for name in ("setup.sh", "setup.py"):
@@ -89,9 +89,9 @@ def test_scripts_name_no_index_and_no_host(name: str) -> None:
     assert re.findall(r"--(?:extra-)?index-url|--find-links|--trusted-host|https?://", text) == []
 
 
-def test_lock_holds_what_pyproject_asks_for() -> None:
+def test_the_lock_contains_the_requirements_of_pyproject() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    asked = [
+    required = [
         *project["project"]["dependencies"],
         *project["project"]["optional-dependencies"]["test"],
         *project["build-system"]["requires"],
@@ -100,7 +100,7 @@ def test_lock_holds_what_pyproject_asks_for() -> None:
     pins = dict(line.split("==") for line in lines if not line.startswith("#"))
     unmet = [
         line
-        for line in asked
+        for line in required
         if not Requirement(line).specifier.contains(pins.get(canonicalize_name(Requirement(line).name), "0"))
     ]
     assert unmet == []
@@ -108,7 +108,7 @@ def test_lock_holds_what_pyproject_asks_for() -> None:
     assert list(pins) == sorted(pins)
 
 
-def test_find_python_says_what_to_do_without_one(clone: Path, tmp_path: Path) -> None:
+def test_find_python_without_a_python_states_what_to_do(clone: Path, tmp_path: Path) -> None:
     tools = tmp_path / "tools"
     tools.mkdir()
     done = bash(f"PATH={tools}; . scripts/setup.sh; find_python", clone, PYTHON="")
@@ -118,17 +118,17 @@ def test_find_python_says_what_to_do_without_one(clone: Path, tmp_path: Path) ->
     assert named.stdout == f"{sys.executable}\n"
 
 
-def test_paths_in_settings_are_meant_from_where_the_person_stands() -> None:
-    said = bash(
+def test_paths_in_settings_are_relative_to_the_folder_of_the_person() -> None:
+    result = bash(
         '. scripts/setup.sh; absolute_settings /home/ann; echo "$ERRATA_DATA $ERRATA_MODELS"',
         ERRATA_DATA="data/here",
         ERRATA_MODELS="/models",
     )
-    assert said.stdout == "/home/ann/data/here /models\n"
+    assert result.stdout == "/home/ann/data/here /models\n"
 
 
 @pytest.mark.slow
-def test_set_up_says_what_is_wrong_goes_on_and_does_nothing_twice(clone: Path) -> None:
+def test_set_up_reports_a_failure_continues_and_does_nothing_twice(clone: Path) -> None:
     lock = (clone / "requirements.lock").read_text()
     (clone / "requirements.lock").write_text("./there-is-no-such-package.whl\n")
     failed = set_up(clone)
@@ -138,16 +138,16 @@ def test_set_up_says_what_is_wrong_goes_on_and_does_nothing_twice(clone: Path) -
     (clone / "requirements.lock").write_text(lock)
     first = set_up(clone)
     assert (first.returncode, first.stderr) == (0, "")
-    assert "Making a virtual environment" not in first.stdout  # the first attempt made it
+    assert "Creating a virtual environment" not in first.stdout  # the first attempt created it
     imported = bash(".venv/bin/python -c 'import tiny; print(tiny.WORD)'", clone)
     assert imported.stdout == "errata\n"
     again = set_up(clone)
     assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
     (clone / ".venv" / "errata-stamp").unlink()  # as if interrupted while packages were installed …
     shutil.rmtree(next((clone / ".venv" / "lib").glob("python*")) / "site-packages" / "pip")  # … or pip itself
-    mended = set_up(clone)
-    assert (mended.returncode, mended.stderr) == (0, "")
-    assert "Making a virtual environment" in mended.stdout
+    repaired = set_up(clone)
+    assert (repaired.returncode, repaired.stderr) == (0, "")
+    assert "Creating a virtual environment" in repaired.stdout
 
 
 def test_reindex_script_needs_a_set_up_clone(clone: Path) -> None:

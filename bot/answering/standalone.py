@@ -32,8 +32,8 @@ _YES_OR_NO = re.compile(r"(.{1,2})[不没]\1|是否")  # asks; what is left deni
 _POINTERS = frozenset(
     token
     for word in (
-        "a an the is are was were do does did it its they them their he him his she her this that these those there one "
-        "ones too also please 这 那 这个 那个 这些 那些 它 它们 他 她 他们 其 此 该 的 了 是 吗 呢 也 请 请问"
+        "a an the is are was were do does did it its they them their he him his she her this that these those there "
+        "one ones too also please 这 那 这个 那个 这些 那些 它 它们 他 她 他们 其 此 该 的 了 是 吗 呢 也 请 请问"
     ).split()
     for token in tokens(word)
 )

@@ -33,7 +33,7 @@ def ingest(
     collection: Annotated[
         str | None,
         typer.Option(
-            help="The collection that the documents belong to, for ever; by default that of their folder, else the main one."
+            help="The collection of the documents, for ever; by default that of their folder, else the main one."
         ),
     ] = None,
     prune: Annotated[

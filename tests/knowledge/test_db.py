@@ -1,4 +1,4 @@
-"""The database: durable settings, transactions, and a schema that is what the tables say."""
+"""The database: durable settings, transactions, and a schema that agrees with the tables."""
 
 from __future__ import annotations
 
@@ -32,36 +32,38 @@ def database(tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
-def test_the_migrated_schema_is_what_the_tables_say(database: Database) -> None:
+def test_the_migrated_schema_agrees_with_the_tables(database: Database) -> None:
     assert {bot.tables.Base, knowledge.tables.Base} == {Base}
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, Base.metadata) == []
 
 
-def test_the_migrated_constraints_are_what_the_tables_say(database: Database, tmp_path: Path) -> None:
-    """What a comparison of metadata overlooks: checks, conditions of indexes, deleting with the parent."""
+def test_the_migrated_constraints_agree_with_the_tables(database: Database, tmp_path: Path) -> None:
+    """Compares what a comparison of metadata does not: checks, conditions of indexes, deleting with the parent."""
     created = Database(f"sqlite:///{tmp_path / 'created.db'}")
     Base.metadata.create_all(created.engine)
-    assert _described(database) == _described(created)
+    assert _describe(database) == _describe(created)
     created.close()
 
 
-def _described(database: Database) -> dict[str, Any]:
+def _describe(database: Database) -> dict[str, Any]:
     inspector = sa.inspect(database.engine)
     with database.engine.connect() as connection:
         indexes = connection.exec_driver_sql("select name, sql from sqlite_master where type = 'index' order by name")
         partial = [" ".join(str(sql).split()) for _, sql in indexes if sql]
-    found: dict[str, Any] = {"indexes": partial}
+    description: dict[str, Any] = {"indexes": partial}
     for table in sorted(set(inspector.get_table_names()) - {"alembic_version"}):
-        found[table] = {
-            "checks": sorted((one["name"], one["sqltext"]) for one in inspector.get_check_constraints(table)),
-            "foreign keys": sorted(str(one) for one in inspector.get_foreign_keys(table)),
-            "unique": sorted(str(one) for one in inspector.get_unique_constraints(table)),
+        description[table] = {
+            "checks": sorted((check["name"], check["sqltext"]) for check in inspector.get_check_constraints(table)),
+            "foreign keys": sorted(str(key) for key in inspector.get_foreign_keys(table)),
+            "unique": sorted(str(constraint) for constraint in inspector.get_unique_constraints(table)),
             "primary key": inspector.get_pk_constraint(table),
-            "columns": [(one["name"], str(one["type"]), one["nullable"]) for one in inspector.get_columns(table)],
+            "columns": [
+                (column["name"], str(column["type"]), column["nullable"]) for column in inspector.get_columns(table)
+            ],
         }
-    return found
+    return description
 
 
 def test_migrating_again_changes_nothing(database: Database) -> None:
@@ -74,7 +76,7 @@ def test_migrating_again_changes_nothing(database: Database) -> None:
         assert connection.exec_driver_sql(schema).all() == before
 
 
-def test_a_database_of_the_first_version_is_upgraded_with_what_is_in_it(tmp_path: Path) -> None:
+def test_a_database_of_the_first_version_is_upgraded_and_keeps_its_content(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'errata.db'}")
     config = Config()
     config.set_main_option("script_location", str(Path(knowledge.tables.__file__).parent / "migrations"))
@@ -105,14 +107,14 @@ def test_a_database_of_the_first_version_is_upgraded_with_what_is_in_it(tmp_path
             for table in ("documents", "corrections")
         }
     assert (kept.question, kept.reporter, database.integrity()) == ("How long?", None, "ok")
-    # What was stated for a document holds for its passages, where their words do not show Chinese.
+    # The stated language of a document applies to its passages, unless their words show Chinese.
     assert [language for _, language in languages] == ["fr", "de", "en", "en", "zh"]
     assert collections == {"documents": ["main"], "corrections": ["main"]}
     database.close()
 
 
 def test_sources_and_retired_documents_of_an_older_version_are_kept(tmp_path: Path) -> None:
-    """A source has no folder yet, and only what a person retired is kept out."""
+    """A source has no folder yet, and only documents that a person retired are kept out."""
     database = Database(f"sqlite:///{tmp_path / 'errata.db'}")
     config = Config()
     config.set_main_option("script_location", str(Path(knowledge.tables.__file__).parent / "migrations"))
@@ -195,9 +197,9 @@ def _path(database: Database) -> Path:
     return Path(database.url.database)
 
 
-def test_the_file_is_the_owner_s_alone(database: Database) -> None:
+def test_only_the_owner_can_read_the_file(database: Database) -> None:
     path = _path(database)
-    assert [stat.S_IMODE(one.stat().st_mode) for one in (path, path.parent)] == [0o600, 0o700]
+    assert [stat.S_IMODE(place.stat().st_mode) for place in (path, path.parent)] == [0o600, 0o700]
 
 
 def test_writing_is_durable_and_checked(database: Database) -> None:
@@ -213,7 +215,7 @@ def test_writing_is_durable_and_checked(database: Database) -> None:
     assert tuple(map(int, database.library().removeprefix("SQLite ").split("."))) >= (3, 51, 3)
 
 
-def test_a_write_is_whole_or_not_at_all(world: World) -> None:
+def test_a_failed_write_changes_nothing(world: World) -> None:
     with pytest.raises(RuntimeError), world.database.write() as session:
         session.add(Job(kind="a", created_by="ann"))
         session.flush()
@@ -221,7 +223,7 @@ def test_a_write_is_whole_or_not_at_all(world: World) -> None:
     assert world.rows("jobs") == {"jobs": []}
 
 
-def test_a_read_sees_one_moment(world: World) -> None:
+def test_a_read_sees_the_state_of_one_moment(world: World) -> None:
     count = sa.select(sa.func.count()).select_from(Job)
     with world.database.read() as reader:
         assert reader.scalar(count) == 0
@@ -246,7 +248,7 @@ def test_a_time_without_a_zone_is_refused(world: World) -> None:
         with world.database.write() as session:
             session.add(Job(kind="a", created_by="ann", run_after=datetime(2026, 11, 22)))  # noqa: DTZ001
 
-    with pytest.raises(sa.exc.StatementError, match="without a zone"):
+    with pytest.raises(sa.exc.StatementError, match="without a time zone"):
         store()
 
 

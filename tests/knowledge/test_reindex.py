@@ -1,4 +1,4 @@
-"""Rebuilding what is derived: nothing that is held true may change, and nothing may be lost on the way."""
+"""Rebuilding derived data: documents and corrections must not change, and nothing may be lost."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Failing(HashingEmbedder):
-    """Breaks off after so many texts."""
+    """An embedder that fails after so many texts."""
 
     def __init__(self, after: int) -> None:
         super().__init__(fingerprint="hashing-2")
@@ -47,7 +47,7 @@ def missing(world: World, embedder: HashingEmbedder) -> int:
         return count_missing(session, embedder.fingerprint)
 
 
-def test_reindex_embeds_nothing_that_is_there(world: World, tmp_path: Path) -> None:
+def test_reindex_embeds_no_passage_that_has_a_vector(world: World, tmp_path: Path) -> None:
     world.put("shop", "# Returns\n\nSale items cannot be returned.")
     before = world.embedder.embedded
     done = reindex(world.database, world.embedder, tmp_path / "index")
@@ -60,7 +60,7 @@ def test_reindex_saves_the_only_snapshot_of_its_model(world: World, tmp_path: Pa
     world.put("shop", "Sale items cannot be returned.")
     other = HashingEmbedder(fingerprint="other", dimension=64)
     foreign = reindex(world.database, other, folder).snapshot
-    for _ in range(4):  # a step that stays the same must not leave an older snapshot in front
+    for _ in range(4):  # with an unchanged step, an older snapshot must not come first
         done = reindex(world.database, world.embedder, folder)
     assert sorted(path.name for path in folder.glob("snapshot-*")) == sorted([foreign.name, done.snapshot.name])
     restored = Snapshots(folder).load_newest(world.embedder.fingerprint)
@@ -90,8 +90,8 @@ def test_reindex_for_another_model_reembeds_and_keeps_corrections(world: World, 
     assert world.searcher.check().ok  # the server that still uses the old model is not disturbed
 
 
-def test_reindex_beside_a_server_is_served_from_the_next_question_on(world: World, tmp_path: Path) -> None:
-    """A command with another embedding model put a document in; the server cannot follow until it is embedded."""
+def test_a_running_server_uses_the_result_of_reindex_at_the_next_question(world: World, tmp_path: Path) -> None:
+    """A command with another embedding model added a document; the server cannot use it until it is embedded."""
     folder = tmp_path / "index"
     server = Searcher(world.source, world.embedder, snapshots=Snapshots(folder), compact_after=1)
     world.put("hours", "The shop opens at nine.")
@@ -105,7 +105,7 @@ def test_reindex_beside_a_server_is_served_from_the_next_question_on(world: Worl
     assert reindex(world.database, world.embedder, folder).embedded == 1
     assert server.search("Can I return sale items?", scope=EVERYTHING).hits[0].passage.document_id == "returns"
     assert server.check().ok
-    world.put("hours", "The shop opens at ten.")  # and the server goes on, with its own snapshots
+    world.put("hours", "The shop opens at ten.")  # the server goes on and writes its snapshots
     assert server.search("When does the shop open?", scope=EVERYTHING).hits[0].passage.text == "The shop opens at ten."
     server.close()
     restored = Snapshots(folder).load_newest(world.embedder.fingerprint)
@@ -119,7 +119,7 @@ def test_reindex_reuses_the_vector_of_the_same_text(world: World, tmp_path: Path
     world.put("one", "The shop opens at nine.", title="Hours")
     world.put("two", "The shop opens at nine.", title="Hours")
     new = HashingEmbedder(fingerprint="hashing-2")
-    with world.database.write() as session:  # as if the first had been embedded already
+    with world.database.write() as session:  # as if the first document had been embedded already
         first = session.scalars(sa.select(PassageRow).order_by(PassageRow.id)).first()
         assert first is not None
         session.execute(
@@ -132,7 +132,7 @@ def test_reindex_reuses_the_vector_of_the_same_text(world: World, tmp_path: Path
     assert (done.embedded, done.reused) == (0, 1)
 
 
-def test_reindex_goes_on_where_it_was_interrupted(world: World, tmp_path: Path) -> None:
+def test_reindex_continues_where_it_was_interrupted(world: World, tmp_path: Path) -> None:
     total = BATCH + 10
     for number in range(total):
         world.put(f"d{number}", f"Fact number {number} stands here.")
@@ -150,7 +150,7 @@ def test_reindex_refuses_a_second_one_at_the_same_time(world: World, tmp_path: P
     assert reindex(world.database, world.embedder, tmp_path / "index").passages == 0
 
 
-def test_reindex_follows_documents_that_come_meanwhile(world: World, tmp_path: Path) -> None:
+def test_reindex_includes_documents_that_are_added_meanwhile(world: World, tmp_path: Path) -> None:
     world.put("one", "The shop opens at nine.")
     steps: list[str] = []
 
@@ -178,7 +178,7 @@ def test_reindex_refuses_a_log_that_disagrees_with_the_passages(world: World, tm
     assert [path.name for path in folder.glob("snapshot-*")] == [good.name]
 
 
-def test_reindex_leaves_documents_and_corrections_as_they_are(world: World, tmp_path: Path) -> None:
+def test_reindex_does_not_change_documents_and_corrections(world: World, tmp_path: Path) -> None:
     world.put("shop", "Sale items can be returned within 30 days.")
     world.publish("Can I return sale items?", "No.", supersedes=[{"document_id": "shop"}])
     before = world.rows()
