@@ -43,7 +43,8 @@ def requirements() -> list[Requirement]:
 
 
 def pins() -> dict[str, Version]:
-    """Name → installed version of all required packages. Raises LookupError for one that is missing or has another version."""
+    """Name → installed version of all required packages. Raises LookupError for one that is missing or has another
+    version."""
     versions: dict[str, Version] = {}
     seen: set[tuple[str, str]] = set()
     waiting = [(requirement, "") for requirement in requirements()]
