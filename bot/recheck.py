@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 ACTOR = "recheck"
 MOST_RETRIEVED = 5  # questions of one entry that the chat model answers: each takes seconds of a processor
 PENDING: Mapping[str, Any] = {"state": "pending"}
+ONLY_VERBATIM = "an earlier version verified it; whether the answer is right without the approved text was not checked"
 
 # Why an answer is not right: an English template by its code. The catalogues have the same words under
 # ``server.reason.<code>``.
@@ -147,14 +148,18 @@ def give_up(database: Database, payload: Mapping[str, Any]) -> None:
 
 def take_up(session: Session) -> int:
     """On start: has every published correction asked again whose recheck no job waits to do any more, because it was
-    given up or lost. Returns how many."""
+    given up or lost; and what an earlier version called verified, which asked only whether the approved text comes.
+    Returns how many."""
+    for correction in session.scalars(sa.select(Correction).where(Correction.state == State.VERIFIED)).all():
+        if "retrieved" not in (correction.recheck or {}):
+            corrections.advance(session, correction, "recheck", actor=ACTOR, reason=ONLY_VERBATIM)
     waiting = _waiting(session)
     approved = sa.select(Correction, Entry.id).join(Entry, Entry.correction_id == Correction.id)
     rows = session.execute(approved.where(Entry.live, Correction.state == State.APPROVED).order_by(Correction.id))
     lost = [
         (correction, entry_id)
         for correction, entry_id in rows
-        if (correction.recheck or PENDING)["state"] in ("pending", "failed") and correction.id not in waiting
+        if "retrieved" not in (correction.recheck or {}) and correction.id not in waiting
     ]
     for correction, entry_id in lost:
         correction.recheck = dict(PENDING)

@@ -221,6 +221,27 @@ def test_a_recheck_whose_job_was_lost_is_taken_up_at_the_next_start(talk: Talk) 
         assert take_up(session) == 1
 
 
+def test_what_an_earlier_version_called_verified_is_checked_again(talk: Talk) -> None:
+    """It asked only whether the approved text comes."""
+    older, newer = publish(talk, "How long may goods be returned?"), publish(talk, "Goods be returned until when?")
+    for correction_id in (older, newer):
+        assert check(talk, correction_id)
+    with talk.database.write() as session:
+        session.execute(sa.update(Job).values(state="done"))
+        row = session.get_one(Correction, older)
+        kept = ("state", "question", "answer", "reason", "questions", "at")  # what it stored
+        row.recheck = {name: value for name, value in (row.recheck or {}).items() if name in kept}
+        session.flush()
+        assert take_up(session) == 1
+        assert take_up(session) == 0
+    assert talk.state(newer)[0] == "verified"
+    item = talk.curation.item(older)
+    assert (item["state"], item["live"], item["recheck"]) == ("approved", True, {"state": "pending"})
+    assert "without the approved text" in item["history"][-1]["reason"]
+    assert check(talk, older)
+    assert talk.state(older)[0] == "verified"
+
+
 def test_a_question_that_is_answered_otherwise_reopens_the_correction(talk: Talk) -> None:
     correction_id = publish(talk, "How long?", paraphrases=["Until when?"])
     other = publish(talk, "When?", answer="31 days.")
