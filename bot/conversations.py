@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from bot.answering.condense import MAX_TURNS, Condensed, How, Turn
-from bot.answering.exchange import Ask, Outcome, Reason, Source, SourcesFound
+from bot.answering.condense import MAX_TURNS, Condensed, EarlierTurn, How
+from bot.answering.values import Ask, Outcome, Reason, Source, SourcesFound
 from bot.tables import Answer, AnsweredQuestion, AnswerSource, Conversation, Feedback, Signal
 from knowledge.correcting.outcomes import CorrectionOutcome, outcomes
 from knowledge.db import utc_now
@@ -72,7 +72,7 @@ def begin(session: Session, *, owner: str, question: str, conversation_id: str |
     return answer
 
 
-def history(session: Session, conversation_id: str, *, before: str) -> tuple[Turn, ...]:
+def history(session: Session, conversation_id: str, *, before: str) -> tuple[EarlierTurn, ...]:
     """The last turns before an answer, oldest first. A question that failed or is still being answered counts too: who
     goes on talking may mean it. The same question asked before, in the same words, tells nothing about itself, and
     greetings and thanks nothing about any."""
@@ -88,7 +88,7 @@ def history(session: Session, conversation_id: str, *, before: str) -> tuple[Tur
         sa.or_(Answer.reason.is_(None), Answer.reason != Reason.NO_QUESTION),
     )
     newest = session.execute(query.order_by(Answer.created_at.desc()).limit(MAX_TURNS)).all()
-    return tuple(Turn(question, answer) for question, answer in reversed(newest))
+    return tuple(EarlierTurn(question, answer) for question, answer in reversed(newest))
 
 
 def not_mine(session: Session, conversation_id: str) -> frozenset[int]:
@@ -336,7 +336,7 @@ def ask_for(
     change what it means.
     """
     asked = answer.question
-    before: tuple[Turn, ...] = ()
+    before: tuple[EarlierTurn, ...] = ()
     condensed: Condensed | None = None
     if again is None:
         before = history(session, answer.conversation_id, before=answer.id)

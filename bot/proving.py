@@ -52,7 +52,7 @@ class PromptReading:
         return prompt.choose(hits, self.selection)
 
     def lost(self, answer: str, before: str, after: str) -> Sequence[str]:
-        return grounding.lost(answer, before, after)
+        return grounding.lost_facts(answer, before, after)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from bot.answering.exchange import Ask
-from bot.answering.grounding import missing
+from bot.answering.grounding import missing_facts
+from bot.answering.values import Ask
 from knowledge import jobs
 from knowledge.correcting import corrections
 from knowledge.correcting.corrections import State
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from bot.answering.answer import Answerer
-    from bot.answering.exchange import Outcome
+    from bot.answering.values import Outcome
     from knowledge.db import Database
     from retrieval.search import Searcher
 
@@ -213,7 +213,7 @@ def _retrieved(answerer: Answerer, checked: _Checked, question: str) -> list[Pro
         return [Problem(question, outcome.answer, "erratum_refused")]
     if numbers.isdisjoint(outcome.citations):
         return [Problem(question, outcome.answer, "erratum_not_cited")]
-    facts = missing(checked.entry.answer, question, outcome.answer)
+    facts = missing_facts(checked.entry.answer, question, outcome.answer)
     if facts:
         return [Problem(question, outcome.answer, "facts_missing", {"facts": ", ".join(facts)})]
     return []

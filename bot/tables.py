@@ -86,7 +86,7 @@ class Answer(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     profile: Mapped[str | None]  # the reading profile that was used (bot.answering.profile)
     condensed_how: Mapped[str | None] = mapped_column(sa.String(16))  # bot.answering.condense.How; None: older answers
-    reason: Mapped[str | None] = mapped_column(sa.String(16))  # of a refusal (bot.answering.exchange.Reason)
+    reason: Mapped[str | None] = mapped_column(sa.String(16))  # of a refusal (bot.answering.values.Reason)
 
 
 class AnsweredQuestion(Base):

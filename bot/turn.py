@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bot import conversations
-from bot.answering.exchange import Ask, Event, Outcome, SourcesFound, Token, Waiting
+from bot.answering.values import Ask, Event, Outcome, SourcesFound, Token, Waiting
 from bot.errors import BotError, Busy, TooManyWaiting
 from bot.events import metrics
 from bot.feedback import report_unanswered
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from bot.answering.answer import Answerer
-    from bot.answering.condense import Turn
-    from bot.answering.exchange import Ticket
+    from bot.answering.condense import EarlierTurn
+    from bot.answering.values import Ticket
     from knowledge.db import Database
     from retrieval.scope import Scope
 
@@ -80,7 +80,7 @@ class Turns:
         language: str | None = None,
         filters: dict[str, str] | None = None,
         regenerate: str | None = None,
-        history: Sequence[Turn] | None = None,
+        history: Sequence[EarlierTurn] | None = None,
         asker: str | None = None,
         listen: Listen = lambda _event: None,
     ) -> Asked:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bot.answering.exchange import Event, Outcome
+from bot.answering.values import Event, Outcome
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
     from bot.answering.answer import Answerer
-    from bot.answering.exchange import Reader
     from bot.answering.profile import Profile
+    from bot.answering.values import Reader
     from bot.llm.gate import Gate
     from bot.llm.writer import ChatWriter
     from bot.models.spec import ResolvedModel

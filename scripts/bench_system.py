@@ -150,7 +150,7 @@ def retrieval(_folder: Path, note: Callable[..., None]) -> None:
 def chat(folder: Path, note: Callable[..., None]) -> None:
     """The whole path, with its constant prefix cached as in normal use, against the bare engine with the same
     prompts."""
-    from bot.answering.exchange import Ask, Token
+    from bot.answering.values import Ask, Token
     from knowledge.ingest import ingest as ingest_files
 
     parts = _parts(folder / "chat")

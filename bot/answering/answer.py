@@ -16,7 +16,7 @@ from bot import texts
 from bot.answering import citations, prompt, smalltalk
 from bot.answering.condense import Condensed, How
 from bot.answering.evidence import foreign
-from bot.answering.exchange import Ask, Emit, Material, Outcome, Reason, Silent, Source, SourcesFound, Token, Waiting
+from bot.answering.values import Ask, Emit, Material, Outcome, Reason, Silent, Source, SourcesFound, Token, Waiting
 from knowledge.correcting import matching
 from knowledge.log import head
 from retrieval.text import language_of
@@ -24,8 +24,8 @@ from retrieval.text import language_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bot.answering.exchange import Matcher, Reader, Reading, Ticket
     from bot.answering.profile import Profile
+    from bot.answering.values import Matcher, Reader, Reading, Ticket
     from knowledge.db import Database
     from retrieval.passage import Hit, Passage
     from retrieval.scope import Scope

@@ -1,7 +1,7 @@
 """The reader that is a chat model: it condenses follow-ups, judges whether the passages state what is
 asked, and writes.
 
-Joins condense, prompt, doubt and reply with the model's place in the line (``exchange.Writer``).
+Joins condense, prompt, doubt and reply with the model's place in the line (``values.Writer``).
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 from bot.answering import prompt
 from bot.answering.condense import condense
-from bot.answering.reply import Prompted, reply
+from bot.answering.reply import PreparedPrompt, reply
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterator, Sequence
 
-    from bot.answering.condense import Condensed, Turn
-    from bot.answering.exchange import Material, ModelAccess, Reply, Ticket, Writer
+    from bot.answering.condense import Condensed, EarlierTurn
     from bot.answering.profile import Profile
+    from bot.answering.values import Material, ModelAccess, Reply, Ticket, Writer
 
 
 class ChatReader:
@@ -57,7 +57,7 @@ class ChatReading:
         self._place = place
         self._profile = profile
 
-    def condense(self, question: str, history: Sequence[Turn]) -> Condensed:
+    def condense(self, question: str, history: Sequence[EarlierTurn]) -> Condensed:
         """The follow-up as the model rewrites it, where that holds (condense)."""
         return condense(
             question, history, lambda messages, *, max_tokens: self._place.write(messages, max_tokens=max_tokens).text
@@ -65,7 +65,7 @@ class ChatReading:
 
     def read(self, material: Material, on_text: Callable[[str], None]) -> Reply:
         """The model's verified answer (reply)."""
-        prompted = Prompted(
+        prepared = PreparedPrompt(
             prompt.build(material.question, material.hits, material.language, self._profile.form),
             material.question,
             material.language,
@@ -77,7 +77,7 @@ class ChatReading:
             corrected=material.corrected,
             fresh=material.fresh,
         )
-        return reply(prompted, self._place, on_text)
+        return reply(prepared, self._place, on_text)
 
     def _limit(self, material: Material) -> float | None:
         """The doubt, in log-odds, above which the passages are taken to lack what is asked; None: the model is not

@@ -33,7 +33,7 @@ def verify(answer: str, passages: Sequence[str]) -> tuple[str, tuple[int, ...]]:
     cited = tuple(dict.fromkeys(number for marker in kept for number in valid(marker)))
     if not cleaned or len(cited) > 1:
         return cleaned, cited
-    best = supporting(bare(cleaned), passages)
+    best = best_passage(bare(cleaned), passages)
     if best is None or cited == (best,):
         return cleaned, cited
     if not cited:
@@ -59,7 +59,7 @@ def _holds_far_more(answer: str, passages: Sequence[str], better: int, worse: in
     return support(answer, passages, (better,)) >= _BETTER * max(support(answer, passages, (worse,)), 0.01)
 
 
-def supporting(answer: str, passages: Sequence[str]) -> int | None:
+def best_passage(answer: str, passages: Sequence[str]) -> int | None:
     """The number of the passage that shares most with the answer, if that is enough."""
     words = set(tokens(answer))
     if not words:

@@ -47,7 +47,7 @@ _ASKING = re.compile(r"[?？]\s*$|[吗呢几谁哪怎]|什么|多少|如何|为�
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class EarlierTurn:
     """An earlier question (condensed) and its answer; either may be empty."""
 
     question: str
@@ -89,25 +89,25 @@ class Condensed:
 _EXAMPLES = {
     "en": (
         (
-            Turn("When does the library close?", "It closes at 8 pm [2]."),
+            EarlierTurn("When does the library close?", "It closes at 8 pm [2]."),
             "In which room is the lecture given?",
             "In which room is the lecture given?",
         ),
         (
-            Turn("Who designed the town hall?", "The architect Mary Lowell [1]."),
+            EarlierTurn("Who designed the town hall?", "The architect Mary Lowell [1]."),
             "How many floors does it have?",
             "How many floors does the town hall have?",
         ),
         (
-            Turn("How do I renew my passport?", "At the town hall, with a photo [1]."),
+            EarlierTurn("How do I renew my passport?", "At the town hall, with a photo [1]."),
             "And an identity card?",
             "How do I renew my identity card?",
         ),
     ),
     "zh": (
-        (Turn("图书馆几点闭馆？", "20:00 闭馆 [2]。"), "讲座在哪个房间举行？", "讲座在哪个房间举行？"),
-        (Turn("谁设计了市政厅？", "市政厅由建筑师周岚设计 [1]。"), "这座楼有几层？", "市政厅有几层？"),
-        (Turn("借书证怎么办理？", "凭身份证在服务台办理 [1]。"), "要多少钱？", "办理借书证要多少钱？"),
+        (EarlierTurn("图书馆几点闭馆？", "20:00 闭馆 [2]。"), "讲座在哪个房间举行？", "讲座在哪个房间举行？"),
+        (EarlierTurn("谁设计了市政厅？", "市政厅由建筑师周岚设计 [1]。"), "这座楼有几层？", "市政厅有几层？"),
+        (EarlierTurn("借书证怎么办理？", "凭身份证在服务台办理 [1]。"), "要多少钱？", "办理借书证要多少钱？"),
     ),
 }
 
@@ -118,7 +118,7 @@ class Write(Protocol):
     def __call__(self, messages: Sequence[Message], *, max_tokens: int) -> str: ...
 
 
-def condense(question: str, history: Sequence[Turn], write: Write) -> Condensed:
+def condense(question: str, history: Sequence[EarlierTurn], write: Write) -> Condensed:
     """The question so that it stands alone, with how that was done; the question itself when there is no history."""
     if not history:
         return Condensed(question, How.ALONE)
@@ -143,7 +143,7 @@ def _as_asked(question: str) -> Condensed:
     return Condensed(question, How.COMPLETE if complete(question) else How.UNCHANGED)
 
 
-def _joined(question: str, history: Sequence[Turn]) -> Condensed:
+def _joined(question: str, history: Sequence[EarlierTurn]) -> Condensed:
     """Behind the last question that there was; some turns have none (a greeting of another program)."""
     before = next((turn.question for turn in reversed(history) if turn.question.strip()), "")
     if not before:
@@ -155,7 +155,7 @@ def _same(rewritten: str, question: str) -> bool:
     return normalise(rewritten).rstrip("?？.。 ") == normalise(question).rstrip("?？.。 ")
 
 
-def build(question: str, history: Sequence[Turn], language: str) -> list[Message]:
+def build(question: str, history: Sequence[EarlierTurn], language: str) -> list[Message]:
     """The messages that ask for the rewriting; all but the last are the same for all questions in a language."""
     messages = [Message("system", _SYSTEM)]
     for turn, last, rewritten in _EXAMPLES[language]:
@@ -163,7 +163,7 @@ def build(question: str, history: Sequence[Turn], language: str) -> list[Message
     return [*messages, Message("user", _shown(history[-MAX_TURNS:], question))]
 
 
-def _shown(history: Sequence[Turn], question: str) -> str:
+def _shown(history: Sequence[EarlierTurn], question: str) -> str:
     turns = (f"{_QUESTION}{turn.question[:MAX_QUESTION]}\n{_ANSWER}{turn.answer[:MAX_ANSWER]}\n" for turn in history)
     return "".join((*turns, _LAST, question))
 
@@ -173,7 +173,7 @@ def _clean(written: str) -> str:
     return _LABEL.sub("", line.strip(_QUOTES)).strip(_QUOTES)
 
 
-def _fits(rewritten: str, question: str, history: Sequence[Turn]) -> bool:
+def _fits(rewritten: str, question: str, history: Sequence[EarlierTurn]) -> bool:
     """Whether a rewriting adds only words of the conversation, and not too many, is a question as the last one was, and
     keeps what was asked there: a small model likes to answer, or to repeat the question before."""
     if not rewritten or len(rewritten) > 3 * (len(question) + max(len(turn.question) for turn in history)):
@@ -186,7 +186,7 @@ def _fits(rewritten: str, question: str, history: Sequence[Turn]) -> bool:
     return bool(new) and len(new - known) <= len(new) / 2 and len(asked & new) >= len(asked) * KEPT
 
 
-def _takes_up(rewritten: str, question: str, history: Sequence[Turn]) -> bool:
+def _takes_up(rewritten: str, question: str, history: Sequence[EarlierTurn]) -> bool:
     """Whether the rewriting brought words of the conversation into the question."""
     earlier = set(tokens(" ".join(part for turn in history for part in (turn.question, turn.answer))))
     return bool((set(tokens(rewritten)) - set(tokens(question))) & earlier)

@@ -71,7 +71,7 @@ def log_odds(doubt: float) -> float:
     return math.log(bounded / (1 - bounded))
 
 
-def of(metadata: Mapping[str, Any]) -> float | None:
+def from_metadata(metadata: Mapping[str, Any]) -> float | None:
     """The probability, 0 to 1, of NO where the text begins with YES or NO, from the metadata of its first chunk
     (LangChain's ``response_metadata``); None where the engine gave no probabilities, or of other words."""
     content: Sequence[Mapping[str, Any]] = (metadata.get("logprobs") or {}).get("content") or ()
@@ -85,7 +85,7 @@ def of(metadata: Mapping[str, Any]) -> float | None:
     return probability[NO] / sum(probability.values()) if any(probability.values()) else None
 
 
-def known(probability: float | None, text: str) -> float | None:
+def from_judgement(probability: float | None, text: str) -> float | None:
     """The doubt of a judgement, 0 to 1: the probability of NO or, where the engine gives no probabilities, what the
     model wrote. None for a text that begins with neither word."""
     if probability is not None:

@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Final
 
 from bot.answering import citations
 from bot.answering.condense import condense
-from bot.answering.exchange import Reason, Reply
+from bot.answering.values import Reason, Reply
 from retrieval.text import tokens
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterator, Sequence
 
-    from bot.answering.condense import Condensed, Turn
-    from bot.answering.exchange import Material, Ticket
+    from bot.answering.condense import Condensed, EarlierTurn
+    from bot.answering.values import Material, Ticket
 
 # Share of the question's weight that the best sentence, with its title, must hold. On 480 questions of XQuAD, CMRC
 # and SQuAD2 with three near passages: 0.25 gives the right sentence to 82 %, wrongly refuses 8 %, and answers 28 %
@@ -93,7 +93,7 @@ class ExtractiveReading:
     def __init__(self, stop: threading.Event) -> None:
         self._stop = stop
 
-    def condense(self, question: str, history: Sequence[Turn]) -> Condensed:
+    def condense(self, question: str, history: Sequence[EarlierTurn]) -> Condensed:
         """The follow-up, joined with the question before it where it is short."""
         return condense(question, history, lambda _messages, *, max_tokens: "")
 

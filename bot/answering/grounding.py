@@ -38,7 +38,7 @@ _ENGLISH_NUMBERS = {word: str(number) for number, word in enumerate(_WORDS)} | {
 _DIGITS = {character: number for number, character in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
 
 
-def invented(answer: str, question: str, passages: Sequence[str]) -> bool:
+def has_invented_facts(answer: str, question: str, passages: Sequence[str]) -> bool:
     """Whether the answer has names or numbers of its own, and not one of them stands in the passages."""
     written = _LIST_NUMBER.sub("", bare(answer))
     given = "\n".join(passages)
@@ -52,7 +52,7 @@ def facts(text: str) -> frozenset[str]:
     return frozenset(_facts(text, strict=True))
 
 
-def missing(expected: str, question: str, text: str) -> tuple[str, ...]:
+def missing_facts(expected: str, question: str, text: str) -> tuple[str, ...]:
     """The names (as search tokens) and numbers (as digits) of ``expected`` that ``text`` does not have, sorted; those
     that the question has already need not be repeated. Names count only where the text has Latin words."""
     wanted = _facts(_LIST_NUMBER.sub("", bare(expected)), names=bool(_LATIN.search(text)), strict=True)
@@ -60,7 +60,7 @@ def missing(expected: str, question: str, text: str) -> tuple[str, ...]:
     return tuple(sorted(wanted - _facts(question) - set(tokens(question)) - _facts(given) - set(tokens(given))))
 
 
-def lost(answer: str, before: str, after: str) -> tuple[str, ...]:
+def lost_facts(answer: str, before: str, after: str) -> tuple[str, ...]:
     """The numbers, names and words of an answer that are in the text ``before`` and not in the text ``after``, as the
     answer writes them, in its order. Numbers are the same in digits and in words; what is not in ``before`` either was
     not taken from there."""

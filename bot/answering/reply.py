@@ -15,16 +15,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.answering import citations, doubt, prompt
-from bot.answering.exchange import Reason, Reply
-from bot.answering.grounding import invented
+from bot.answering.grounding import has_invented_facts
 from bot.answering.markers import bare
 from bot.answering.prompt import FORM, NO_ANSWER, Form
+from bot.answering.values import Reason, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from bot.answering.exchange import ModelAccess, Source, Written
     from bot.answering.prompt import Message
+    from bot.answering.values import ModelAccess, Source, Written
 
 _LEADING = "\"'`*[(（“「" + string.whitespace  # what a model puts before the sentinel
 _SENTINEL = re.compile(rf"[{re.escape(_LEADING)}]*NO[_ ]ANSWER\b", re.IGNORECASE)
@@ -42,12 +42,12 @@ _MARK = re.compile(r"\s*[(（]corrected[)）](?=\s*(?:[\[【［.。,，;；]|$))
 
 
 @dataclass(frozen=True, slots=True)
-class Prompted:
+class PreparedPrompt:
     """A prompt with what bears on its reply. ``messages``: from ``prompt.build``; ``limit``: the doubt, in log-odds,
     above which the passages are taken to lack what is asked (doubt), None: the model is not asked; ``sure``: how far
     below it the model is sure; ``quotable``:
     numbers of the sources that can stand as the answer, because they are all that a curator wrote; ``corrected``: the
-    first source is a correction that was written for a question like this one; ``fresh``: as in ``exchange.Ask``."""
+    first source is a correction that was written for a question like this one; ``fresh``: as in ``values.Ask``."""
 
     messages: Sequence[Message]
     question: str
@@ -61,35 +61,35 @@ class Prompted:
     fresh: bool = False
 
 
-def reply(prompted: Prompted, place: ModelAccess, on_text: Callable[[str], None]) -> Reply:
+def reply(prepared: PreparedPrompt, place: ModelAccess, on_text: Callable[[str], None]) -> Reply:
     """Has the model reply. ``on_text`` hears the text as it is written, also one that fails to be verified, but no
     beginning that may still become a refusal in words.
 
     Raises Busy (queue full), EngineError (the engine failed).
     """
-    messages = prompted.messages
+    messages = prepared.messages
     below = -math.inf  # log-odds from the limit down to the model's doubt
-    if prompted.limit is not None:
-        judged = place.judge(prompt.judging(messages, prompted.form))
+    if prepared.limit is not None:
+        judged = place.judge(prompt.judging(messages, prepared.form))
         if judged.stopped:
             return Reply("stopped", messages, prompt_tokens=judged.prompt_tokens)
-        known = doubt.known(judged.doubt, judged.text)
-        if known is not None and doubt.log_odds(known) > prompted.limit:
+        known = doubt.from_judgement(judged.doubt, judged.text)
+        if known is not None and doubt.log_odds(known) > prepared.limit:
             return Reply("refused", messages, reason=Reason.DOUBT, prompt_tokens=judged.prompt_tokens)
         if judged.doubt is not None:  # a bare YES does not say how sure the model is
-            below = prompted.limit - doubt.log_odds(judged.doubt)
+            below = prepared.limit - doubt.log_odds(judged.doubt)
     held = _Holding(on_text)
-    written = place.write(messages, on_text=held.take, fresh=prompted.fresh)
-    text = _in_words(written, prompted)
+    written = place.write(messages, on_text=held.take, fresh=prepared.fresh)
+    text = _in_words(written, prepared)
     if below >= 0 and not written.stopped and is_refusal(text) and not held.passed_on:
-        if prompted.corrected and 1 in prompted.quotable:
-            text = _quoted(prompted, 1)
-        elif below > prompted.sure and _may_be_asked_again(prompted):
+        if prepared.corrected and 1 in prepared.quotable:
+            text = _quoted(prepared, 1)
+        elif below > prepared.sure and _may_be_asked_again(prepared):
             held = _Holding(on_text)
-            messages = prompt.insisting(messages, prompted.language, prompted.form)
-            written = place.write(messages, on_text=held.take, fresh=prompted.fresh)
-            text = _in_words(written, prompted)
-    answer, cited, reason = _verified(text, written, prompted)
+            messages = prompt.insisting(messages, prepared.language, prepared.form)
+            written = place.write(messages, on_text=held.take, fresh=prepared.fresh)
+            text = _in_words(written, prepared)
+    answer, cited, reason = _verified(text, written, prepared)
     status = "stopped" if written.stopped else "refused" if reason else "answered"
     writing = None if written.recalled else held.lasted()
     if status == "answered":
@@ -112,20 +112,20 @@ def is_refusal(text: str) -> bool:
     return not _WORD.search(words) or _SENTINEL.match(words) is not None
 
 
-def _may_be_asked_again(prompted: Prompted) -> bool:
+def _may_be_asked_again(prepared: PreparedPrompt) -> bool:
     """Not a question for yes or no; nor where a correction of another question stands first: in a passage of one word
     the judgement is too lax, and told that it answers the model gives that word (2 of 20 near misses)."""
-    return not prompted.sources[0].curated and not _YES_OR_NO.match(prompted.question.strip())
+    return not prepared.sources[0].curated and not _YES_OR_NO.match(prepared.question.strip())
 
 
-def _verified(text: str, written: Written, prompted: Prompted) -> tuple[str, tuple[int, ...], Reason | None]:
+def _verified(text: str, written: Written, prepared: PreparedPrompt) -> tuple[str, tuple[int, ...], Reason | None]:
     """Answer and citations, or why there is none: the text says that the passages lack the answer, was made up, or no
     passage supports it, so that nobody could check it. What was stopped is kept as far as it is."""
     if is_refusal(text) or (written.stopped and _may_refuse(text)):
         return "", (), Reason.SAID_SO
-    passages = [source.passage for source in prompted.sources]
-    readable = [f"{source.title}\n{source.passage}" for source in prompted.sources]
-    if not written.stopped and invented(text, prompted.question, readable):
+    passages = [source.passage for source in prepared.sources]
+    readable = [f"{source.title}\n{source.passage}" for source in prepared.sources]
+    if not written.stopped and has_invented_facts(text, prepared.question, readable):
         return "", (), Reason.INVENTED
     answer, cited = citations.verify(text.replace(NO_ANSWER, ""), passages)
     if not cited and not written.stopped:
@@ -133,21 +133,21 @@ def _verified(text: str, written: Written, prompted: Prompted) -> tuple[str, tup
     return answer, cited, None
 
 
-def _in_words(written: Written, prompted: Prompted) -> str:
+def _in_words(written: Written, prepared: PreparedPrompt) -> str:
     """What a model wrote, without our mark of corrections, and with what a correction says in place of its bare
     number: a small model likes to point instead of answering, and what a curator wrote can stand as the answer."""
     text = written.text
-    if written.stopped or not any(source.curated for source in prompted.sources):
+    if written.stopped or not any(source.curated for source in prepared.sources):
         return text
     text = _MARK.sub("", text)
-    _, cited = citations.verify(text, [source.passage for source in prompted.sources])
-    if _WORD.search(bare(text)) or len(cited) != 1 or cited[0] not in prompted.quotable:
+    _, cited = citations.verify(text, [source.passage for source in prepared.sources])
+    if _WORD.search(bare(text)) or len(cited) != 1 or cited[0] not in prepared.quotable:
         return text
-    return _quoted(prompted, cited[0])
+    return _quoted(prepared, cited[0])
 
 
-def _quoted(prompted: Prompted, n: int) -> str:
-    return f"{prompted.sources[n - 1].passage} [{n}]"
+def _quoted(prepared: PreparedPrompt, n: int) -> str:
+    return f"{prepared.sources[n - 1].passage} [{n}]"
 
 
 def _may_refuse(text: str) -> bool:

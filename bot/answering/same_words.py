@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bot.answering.exchange import Matched
+from bot.answering.values import Matched
 from knowledge.correcting import matching
 from knowledge.db import utc_now
 from knowledge.log import head
 
 if TYPE_CHECKING:
-    from bot.answering.exchange import Ask
+    from bot.answering.values import Ask
     from knowledge.db import Database
 
 HOW = "same_words"

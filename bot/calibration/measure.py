@@ -32,8 +32,8 @@ from retrieval.text import language_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from bot.answering.exchange import Writer
     from bot.answering.profile import Profile
+    from bot.answering.values import Writer
     from knowledge.db import Database
     from retrieval.embed import Embedder
     from retrieval.search import Candidate
@@ -159,7 +159,7 @@ class Measuring:
         messages = prompt.judging(prompt.build(trial.question, chosen, language, profile.form), profile.form)
         with self._writer.place(background=True) as place:
             written = place.judge(messages)
-        judged = doubt.known(written.doubt, written.text)
+        judged = doubt.from_judgement(written.doubt, written.text)
         if judged is None or not written.prompt_tokens:
             return ()
         length = sum(len(hit.passage.text.encode()) for hit in chosen)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-    from bot.answering.exchange import Event, Outcome
+    from bot.answering.values import Event, Outcome
 
 
 def ask(
@@ -37,7 +37,7 @@ def ask(
         raise typer.BadParameter("The question is empty.", param_hint="QUESTION")
     show = _Showing(streaming=not as_json and sys.stdout.isatty())
     with open_parts() as parts, _stopped_by_ctrl_c(show) as stop:
-        from bot.answering.exchange import Ask
+        from bot.answering.values import Ask
         from retrieval.scope import EVERYTHING, Scope
 
         scope = Scope.of(*collection) if collection else EVERYTHING
@@ -61,7 +61,7 @@ class _Showing:
         self._streaming = streaming
 
     def take(self, event: Event) -> None:
-        from bot.answering.exchange import Silent, SourcesFound, Token, Waiting
+        from bot.answering.values import Silent, SourcesFound, Token, Waiting
 
         self.begun = True
         if not self._streaming:

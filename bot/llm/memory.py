@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 import structlog
 
-from bot.answering.exchange import Written
+from bot.answering.values import Written
 from bot.events import metrics
 from bot.tables import Generation
 from knowledge.db import utc_now

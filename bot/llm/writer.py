@@ -1,4 +1,4 @@
-"""A chat model with its queue and its memory: what the answer path sees of it (bot.answering.exchange.Writer).
+"""A chat model with its queue and its memory: what the answer path sees of it (bot.answering.values.Writer).
 
 The same prompt for the same model gets the same text, byte for byte, because engines do not repeat themselves
 exactly from one slot to another: this is what makes a rolled-back answer the old answer. ``fresh`` asks anew.
@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from bot.answering import doubt
-from bot.answering.exchange import Written
+from bot.answering.values import Written
 from bot.llm.errors import WaitCancelled
 from bot.llm.listening import Halt, Patience, listen
 from bot.llm.memory import Memory
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from langchain_core.language_models import BaseChatModel
 
-    from bot.answering.exchange import Ticket
     from bot.answering.prompt import Message
+    from bot.answering.values import Ticket
     from bot.llm.gate import Gate
     from knowledge.db import Database
 
@@ -196,7 +196,7 @@ class ModelAccess:
             on_text=on_text,
             on_silence=self._on_silence,
         )
-        return Written(heard.text, *heard.tokens, stopped=self._stop.is_set(), doubt=doubt.of(heard.first))
+        return Written(heard.text, *heard.tokens, stopped=self._stop.is_set(), doubt=doubt.from_metadata(heard.first))
 
 
 def _plain(messages: Sequence[Message]) -> list[tuple[str, str]]:

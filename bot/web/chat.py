@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from bot import conversations, feedback
 from bot.accounts import Identity
-from bot.answering.exchange import Outcome, Silent, SourcesFound, Token, Waiting
+from bot.answering.values import Outcome, Silent, SourcesFound, Token, Waiting
 from bot.events import metrics
 from bot.feedback import Said
 from bot.turn_events import Asked, Begun, Failed, Finished, Listen, TurnEvent

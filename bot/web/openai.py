@@ -27,10 +27,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from bot.answering.condense import MAX_TURNS, Turn
-from bot.answering.exchange import Outcome, Source
+from bot.answering.condense import MAX_TURNS, EarlierTurn
 from bot.answering.markers import markers
 from bot.answering.smalltalk import kind_of
+from bot.answering.values import Outcome, Source
 from bot.turn_events import Asked, Begun, Failed, Finished, Listen, TurnEvent
 from bot.web import cited, openai_responses, problems, sse
 from bot.web.chat import ask, until_the_end
@@ -159,7 +159,7 @@ async def complete(
     return JSONResponse(_Completion(asked, address).whole(await sse.whole(asked.outcome, request, on_leave=leave)))
 
 
-def read(messages: list[MessageBody]) -> tuple[str, tuple[Turn, ...]]:
+def read(messages: list[MessageBody]) -> tuple[str, tuple[EarlierTurn, ...]]:
     """The question and the turns before it. Whatever was written before belongs to the conversation, also a question
     without an answer and words of the assistant that nobody asked for: the question may point back to it. The same
     question asked before tells nothing about itself, and greetings and thanks nothing about any. Raises Invalid when
@@ -168,21 +168,21 @@ def read(messages: list[MessageBody]) -> tuple[str, tuple[Turn, ...]]:
     if not conversation or conversation[-1][0] != "user":
         raise Invalid("messages: the last message must be the user's.", code="last_message_not_user")
     *earlier, (_, question) = conversation
-    turns: list[Turn] = []
+    turns: list[EarlierTurn] = []
     answered = True
     for role, text in earlier:
         if role == "user":
-            turns.append(Turn(text, ""))
+            turns.append(EarlierTurn(text, ""))
             answered = False
         elif answered and text.strip():
-            turns.append(Turn("", text))
+            turns.append(EarlierTurn("", text))
         elif text.strip():
-            turns[-1] = Turn(turns[-1].question, text)
+            turns[-1] = EarlierTurn(turns[-1].question, text)
             answered = True
     return question, tuple([turn for turn in turns if _bears_on(turn, question)][-MAX_TURNS:])
 
 
-def _bears_on(turn: Turn, question: str) -> bool:
+def _bears_on(turn: EarlierTurn, question: str) -> bool:
     return turn.question != question and (not turn.question or kind_of(turn.question) is None)
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from bot import conversations, feedback
 from bot.answering.condense import How
-from bot.answering.exchange import Outcome, Source
 from bot.answering.prompt import Selection
+from bot.answering.values import Outcome, Source
 from bot.feedback import Said
 from bot.proving import PromptReading, StoredAnswers
 from bot.tables import Answer, Conversation

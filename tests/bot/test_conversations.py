@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from bot import conversations, feedback
-from bot.answering.condense import MAX_TURNS, Condensed, How, Turn
-from bot.answering.exchange import Ask, SourcesFound
+from bot.answering.condense import MAX_TURNS, Condensed, EarlierTurn, How
+from bot.answering.values import Ask, SourcesFound
 from bot.conversations import MAX_QUESTION, NOT_MINE
 from bot.tables import Answer, Conversation, Feedback, Signal, Survey
 from knowledge.errors import Invalid, NotFound
@@ -114,7 +114,7 @@ def test_history_has_the_last_turns_in_order(talk: Talk) -> None:
     _, last = talk.begin("And now?", conversation_id=conversation_id)
     with talk.database.read() as session:
         turns = conversations.history(session, conversation_id, before=last)
-    assert turns == tuple(Turn(f"Question {n}?", f"Answer {n}.") for n in range(2, MAX_TURNS + 2))
+    assert turns == tuple(EarlierTurn(f"Question {n}?", f"Answer {n}.") for n in range(2, MAX_TURNS + 2))
 
 
 def test_history_before_an_answer_leaves_out_what_came_after(talk: Talk) -> None:
@@ -122,7 +122,7 @@ def test_history_before_an_answer_leaves_out_what_came_after(talk: Talk) -> None
     _, second = talk.ask("Two?", conversation_id=conversation_id, answer="2.")
     talk.ask("Three?", conversation_id=conversation_id, answer="3.")
     with talk.database.read() as session:
-        assert conversations.history(session, conversation_id, before=second) == (Turn("First?", "1."),)
+        assert conversations.history(session, conversation_id, before=second) == (EarlierTurn("First?", "1."),)
 
 
 def test_a_question_that_failed_or_is_being_answered_may_be_meant_by_the_next(talk: Talk) -> None:
@@ -134,7 +134,7 @@ def test_a_question_that_failed_or_is_being_answered_may_be_meant_by_the_next(ta
     _, follow_up = talk.begin("How long?", conversation_id=conversation_id)
     with talk.database.read() as session:
         turns = conversations.history(session, conversation_id, before=follow_up)
-    assert turns == (Turn("What do parcels cost?", ""), Turn("Do parcels go to islands?", ""))
+    assert turns == (EarlierTurn("What do parcels cost?", ""), EarlierTurn("Do parcels go to islands?", ""))
 
 
 def test_a_question_repeated_in_the_same_words_is_no_follow_up_to_itself(talk: Talk) -> None:
@@ -149,7 +149,7 @@ def test_a_question_repeated_in_the_same_words_is_no_follow_up_to_itself(talk: T
     _, last = talk.begin("How long?", conversation_id=other)
     with talk.database.read() as session:
         assert conversations.history(session, conversation_id, before=third) == ()
-        assert conversations.history(session, other, before=last) == (Turn("Do parcels go to islands?", "Yes."),)
+        assert conversations.history(session, other, before=last) == (EarlierTurn("Do parcels go to islands?", "Yes."),)
 
 
 def test_a_failed_turn_keeps_what_was_written(talk: Talk) -> None:

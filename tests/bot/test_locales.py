@@ -15,8 +15,8 @@ import pytest
 import bot
 import knowledge
 from bot import texts
-from bot.answering.exchange import Reason
 from bot.answering.smalltalk import Kind
+from bot.answering.values import Reason
 from bot.web.problems import STATUSES
 from knowledge.correcting import replay
 from knowledge.correcting.corrections import TRANSITIONS

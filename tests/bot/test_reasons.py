@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bot.answering.exchange import Ask
+from bot.answering.values import Ask
 from bot.events import metrics
 from retrieval.scope import Scope
 from tests.bot.shop import TEXT

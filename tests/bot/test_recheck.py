@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from bot.answering.exchange import Ask, Outcome
+    from bot.answering.values import Ask, Outcome
 
 
 @pytest.fixture

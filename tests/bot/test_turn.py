@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bot.answering.exchange import SourcesFound, Token
+from bot.answering.values import SourcesFound, Token
 from bot.errors import Busy
 from bot.turn_events import Begun, Failed, Finished, TurnEvent
 from knowledge.errors import Invalid, NotFound

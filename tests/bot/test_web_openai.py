@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import openai
 import pytest
 
-from bot.answering.condense import Turn
+from bot.answering.condense import EarlierTurn
 from bot.web.openai import MessageBody, read
 from tests.bot.shop import until
 from tests.fakes import ScriptedChat
@@ -258,7 +258,7 @@ def test_whatever_was_written_before_belongs_to_the_conversation(
     earlier: list[tuple[Any, str | None]], turns: list[tuple[str, str]]
 ) -> None:
     messages = [MessageBody(role=role, content=text) for role, text in [*earlier, ("user", "How long?")]]
-    assert read(messages) == ("How long?", tuple(Turn(*turn) for turn in turns))
+    assert read(messages) == ("How long?", tuple(EarlierTurn(*turn) for turn in turns))
 
 
 def test_answer_is_a_conversation_of_the_key_and_can_be_rated(client: openai.OpenAI, shop: World) -> None:

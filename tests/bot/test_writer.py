@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from bot.answering.exchange import Written
+    from bot.answering.values import Written
 
 PROMPT = [Message("system", "Answer."), Message("user", "Where?")]
 

@@ -51,7 +51,7 @@ class FirstHits:
         return hits[: self._world.passages]
 
     def lost(self, answer: str, before: str, after: str) -> Sequence[str]:
-        return grounding.lost(answer, before, after)
+        return grounding.lost_facts(answer, before, after)
 
 
 class World:

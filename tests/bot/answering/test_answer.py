@@ -9,12 +9,12 @@ import pytest
 
 from bot.answering.answer import Answerer
 from bot.answering.chat_reader import ChatReader
-from bot.answering.condense import Turn
+from bot.answering.condense import EarlierTurn
 from bot.answering.doubt import Limits
-from bot.answering.exchange import Ask, Event, SourcesFound, Token
 from bot.answering.profile import Profile
 from bot.answering.prompt import Selection
 from bot.answering.same_words import SameWords
+from bot.answering.values import Ask, Event, SourcesFound, Token
 from bot.llm.gate import Gate
 from bot.llm.writer import ChatWriter
 from knowledge import put
@@ -148,7 +148,7 @@ def corrected(talk: Talk, question: str, answer: str) -> None:
     talk.correct(number, answer)
 
 
-DOORS = Turn("When do the doors open?", "At nine [1].")
+DOORS = EarlierTurn("When do the doors open?", "At nine [1].")
 
 
 @pytest.mark.parametrize("written", ["Who manages?", "Who manages the doors?", "", "The doors open at nine."])

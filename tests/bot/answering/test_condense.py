@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bot.answering.condense import Condensed, How, Turn, build, condense
+from bot.answering.condense import Condensed, EarlierTurn, How, build, condense
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bot.answering.prompt import Message
 
-SHOES = Turn("Within how many days can shoes be returned?", "Within 14 days [1].")
-LOANS = Turn("图书馆的书可以借多久？", "可以借 30 天 [1]。")
+SHOES = EarlierTurn("Within how many days can shoes be returned?", "Within 14 days [1].")
+LOANS = EarlierTurn("图书馆的书可以借多久？", "可以借 30 天 [1]。")
 WHOLE = "Which documents do I need in order to open an account?"
 WHOLE_ZH = "开立一个账户需要准备哪些证件和材料？"
 
 
-def condensed(question: str, written: str, turn: Turn = SHOES) -> str:
+def condensed(question: str, written: str, turn: EarlierTurn = SHOES) -> str:
     """What becomes of ``question`` after ``turn`` when the model writes ``written``."""
     return condense(question, (turn,), lambda _messages, *, max_tokens: written[: max_tokens * 9]).text
 
@@ -32,7 +32,9 @@ def condensed(question: str, written: str, turn: Turn = SHOES) -> str:
         (LOANS, "那杂志呢？", "最后一个问题：“杂志可以借几天”", "杂志可以借几天"),
     ],
 )
-def test_rewriting_made_of_the_conversation_is_taken(turn: Turn, question: str, written: str, expected: str) -> None:
+def test_rewriting_made_of_the_conversation_is_taken(
+    turn: EarlierTurn, question: str, written: str, expected: str
+) -> None:
     assert condensed(question, written, turn) == expected
 
 
@@ -83,7 +85,7 @@ def test_question_that_is_too_long_to_be_rewritten_is_left_whole(question: str) 
 
 
 def test_joined_questions_keep_what_was_talked_about_last() -> None:
-    long = Turn("x" * 5000 + " What about the garage?", "Closed.")
+    long = EarlierTurn("x" * 5000 + " What about the garage?", "Closed.")
     assert condensed("And Sunday?", "", long).endswith("What about the garage? And Sunday?")
 
 
@@ -95,7 +97,7 @@ def test_without_a_history_no_model_is_asked() -> None:
 
 
 def test_model_reads_bounded_parts_of_the_conversation() -> None:
-    messages = build("And?", [Turn("q" * 5000, "a" * 5000)] * 9, "en")
+    messages = build("And?", [EarlierTurn("q" * 5000, "a" * 5000)] * 9, "en")
     assert len(messages[-1].content) < 3 * 700
 
 
@@ -106,11 +108,11 @@ def test_prompt_has_a_prefix_that_never_changes(language: str) -> None:
     assert first[-1].content.endswith("One?")
 
 
-def how(question: str, written: str, *history: Turn) -> Condensed:
+def how(question: str, written: str, *history: EarlierTurn) -> Condensed:
     return condense(question, history or (SHOES,), lambda _messages, *, max_tokens: written[: max_tokens * 9])
 
 
-PARCELS = Turn("How long do parcels to islands take?", "Five days [1].")
+PARCELS = EarlierTurn("How long do parcels to islands take?", "Five days [1].")
 POINTS_BACK = "And how many days do I have for sending them back to you?"
 
 
@@ -156,7 +158,7 @@ def test_it_is_known_how_a_text_was_made(question: str, written: str, expected: 
 def test_a_chinese_rewriting_without_a_word_of_the_question_is_a_guess(
     question: str, written: str, expected: How
 ) -> None:
-    shoes = Turn("鞋子可以退货吗？", "可以，有发票的新鞋子能退货 [1]。")
+    shoes = EarlierTurn("鞋子可以退货吗？", "可以，有发票的新鞋子能退货 [1]。")
     assert how(question, written, shoes).how == expected
 
 
@@ -166,7 +168,7 @@ def test_a_rewriting_that_takes_up_an_earlier_topic_is_a_guess() -> None:
 
 
 def test_turns_without_a_question_are_not_joined_with() -> None:
-    greeting = Turn("", "Welcome to the island post office.")
+    greeting = EarlierTurn("", "Welcome to the island post office.")
     assert how("How long?", "", greeting) == Condensed("How long?", How.UNCHANGED)
     assert how("How long?", "", PARCELS, greeting) == Condensed(f"{PARCELS.question} How long?", How.JOINED)
 

@@ -20,9 +20,11 @@ UNLIKELY = {"logprobs": {"content": [{"top_logprobs": [{"token": "NO", "logprob"
 
 
 def test_doubt_is_how_likely_no_was_of_the_two() -> None:
-    assert doubt.of(metadata(NO=0.2, YES=0.6, The=0.1)) == pytest.approx(0.25)
-    assert doubt.of(metadata(**{" NO": 0.1, "no": 0.1, "N": 0.1, "Yes": 0.4, " YE": 0.3})) == pytest.approx(0.3)
-    assert doubt.of(metadata(NO=0.2)) == 1
+    assert doubt.from_metadata(metadata(NO=0.2, YES=0.6, The=0.1)) == pytest.approx(0.25)
+    assert doubt.from_metadata(metadata(**{" NO": 0.1, "no": 0.1, "N": 0.1, "Yes": 0.4, " YE": 0.3})) == pytest.approx(
+        0.3
+    )
+    assert doubt.from_metadata(metadata(NO=0.2)) == 1
 
 
 @pytest.mark.parametrize(
@@ -37,7 +39,7 @@ def test_doubt_is_how_likely_no_was_of_the_two() -> None:
     ],
 )
 def test_doubt_of_an_engine_that_tells_nothing_is_not_known(nothing: dict[str, Any]) -> None:
-    assert doubt.of(nothing) is None
+    assert doubt.from_metadata(nothing) is None
 
 
 def test_without_an_intercept_the_model_is_not_asked() -> None:

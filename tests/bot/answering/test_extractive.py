@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.answering.condense import Condensed, How, Turn
-from bot.answering.exchange import Material, Reply, Source
+from bot.answering.condense import Condensed, EarlierTurn, How
 from bot.answering.extractive import ExtractiveReader, Passage, answer, split_sentences
+from bot.answering.values import Material, Reply, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,7 +117,7 @@ def test_a_stop_keeps_what_is_there() -> None:
 
 
 def test_it_condenses_by_rules_alone() -> None:
-    before = Turn("When does the museum open?", "At ten. [1]")
+    before = EarlierTurn("When does the museum open?", "At ten. [1]")
     with ExtractiveReader().reading(
         ExtractiveReader().join("ann"),
         on_position=lambda _position: None,

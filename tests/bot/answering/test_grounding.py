@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.answering.grounding import invented, lost
+from bot.answering.grounding import has_invented_facts, lost_facts
 
 SHOP = "The shop in Harbour Street opens at nine and closes at 20:00. It was founded by Ada Berg in 1987."
 LADEN = "港口街的门店早上九点开门，晚上二十点关门。一九八七年由 Ada Berg 创办。"
@@ -23,7 +23,7 @@ LADEN = "港口街的门店早上九点开门，晚上二十点关门。一九�
     ],
 )
 def test_invented_names_and_numbers_are_seen(answer: str, question: str, passage: str) -> None:
-    assert invented(answer, question, [passage])
+    assert has_invented_facts(answer, question, [passage])
 
 
 @pytest.mark.parametrize(
@@ -47,12 +47,12 @@ def test_invented_names_and_numbers_are_seen(answer: str, question: str, passage
     ],
 )
 def test_grounded_answers_are_left_alone(answer: str, question: str, passage: str) -> None:
-    assert not invented(answer, question, [passage])
+    assert not has_invented_facts(answer, question, [passage])
 
 
 @given(st.text(), st.text(), st.text())
 def test_invented_takes_any_text(answer: str, question: str, passage: str) -> None:
-    assert invented(answer, question, [passage, answer]) is False
+    assert has_invented_facts(answer, question, [passage, answer]) is False
 
 
 @pytest.mark.parametrize(
@@ -74,4 +74,4 @@ def test_invented_takes_any_text(answer: str, question: str, passage: str) -> No
 def test_what_of_an_answer_is_lost_with_its_passage(
     answer: str, before: str, after: str, gone: tuple[str, ...]
 ) -> None:
-    assert sorted(lost(answer, before, after)) == sorted(gone)
+    assert sorted(lost_facts(answer, before, after)) == sorted(gone)

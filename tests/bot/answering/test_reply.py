@@ -10,9 +10,9 @@ import pytest
 
 from bot.answering import doubt, prompt
 from bot.answering.doubt import Limits
-from bot.answering.exchange import Reply, Source
 from bot.answering.prompt import NO_ANSWER, Message
-from bot.answering.reply import Prompted, is_refusal, reply
+from bot.answering.reply import PreparedPrompt, is_refusal, reply
+from bot.answering.values import Reply, Source
 from bot.llm.gate import Gate
 from bot.llm.writer import ChatWriter
 from knowledge.db import open_database
@@ -60,9 +60,9 @@ class Asked:
 
     def reply(self, on_text: Callable[[str], None] | None = None, **how: Any) -> Reply:
         given = {"question": QUESTION, "sources": (source(1, PASSAGE),), "limit": LIMIT} | how
-        prompted = Prompted(self.messages, language="en", **given)  # type: ignore[arg-type]
+        prepared = PreparedPrompt(self.messages, language="en", **given)  # type: ignore[arg-type]
         with self._writer.place(stop=self.stop) as place:
-            return reply(prompted, place, on_text or self.heard.append)
+            return reply(prepared, place, on_text or self.heard.append)
 
 
 def test_an_answer_is_passed_on_as_it_is_written(database: Database) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import threading
     from contextlib import AbstractContextManager
 
-    from bot.answering.condense import Condensed, How, Turn
+    from bot.answering.condense import Condensed, EarlierTurn, How
     from bot.answering.prompt import Message
     from knowledge.correcting.matching import Match
     from retrieval.passage import Hit
@@ -89,7 +89,7 @@ class Ask:
 
     question: str
     scope: Scope
-    history: tuple[Turn, ...] = ()
+    history: tuple[EarlierTurn, ...] = ()
     condensed: Condensed | None = None
     spoken: str | None = None
     language: str | None = None
@@ -233,7 +233,7 @@ class Matcher(Protocol):
 class Reading(Protocol):
     """A reader's work on one question."""
 
-    def condense(self, question: str, history: Sequence[Turn]) -> Condensed: ...
+    def condense(self, question: str, history: Sequence[EarlierTurn]) -> Condensed: ...
 
     def read(self, material: Material, on_text: Callable[[str], None]) -> Reply:
         """The answer. ``on_text`` hears the text as it is written, also one that fails to be verified. Raises Busy
