@@ -13,6 +13,7 @@ from bot.answering.values import Ask, SourcesFound
 from bot.conversations import MAX_QUESTION, NOT_MINE
 from bot.tables import Answer, Conversation, Feedback, Signal, Survey
 from knowledge.errors import Invalid, NotFound
+from knowledge.tables import Entry
 from retrieval.scope import EVERYTHING
 from tests.bot.talk import SOURCE, Talk
 
@@ -168,8 +169,13 @@ def test_turns_that_a_stop_interrupted_are_failed_at_the_next_start(talk: Talk) 
 
 
 def test_a_curated_answer_that_was_not_the_question_is_not_given_again(talk: Talk) -> None:
-    conversation_id, answer_id = talk.ask("How long?", status="curated", entry_id=5)
-    other, _ = talk.ask("How long?", status="curated", entry_id=6)
+    correction_id = talk.rate(talk.ask("How long?")[1], "down")
+    assert correction_id is not None
+    talk.correct(correction_id, "Within 30 days.")
+    with talk.database.read() as session:
+        entry_id = session.scalars(sa.select(Entry.id)).one()
+    conversation_id, answer_id = talk.ask("How long?", status="curated", entry_id=entry_id)
+    other, _ = talk.ask("How long?", status="curated", entry_id=entry_id)
     with talk.database.write() as session:
         feedback.signal(session, session.get_one(Answer, answer_id), "copied", None)
         assert conversations.not_mine(session, conversation_id) == frozenset()
@@ -178,7 +184,7 @@ def test_a_curated_answer_that_was_not_the_question_is_not_given_again(talk: Tal
     with talk.database.read() as session:
         answer = session.get_one(Answer, again)
         ask = conversations.ask_for(session, answer, EVERYTHING, language=None, filters=None)
-        assert (ask.exclude_entries, ask.fresh) == (frozenset({5}), False)
+        assert (ask.exclude_entries, ask.fresh) == (frozenset({entry_id}), False)
         assert conversations.not_mine(session, other) == frozenset()
 
 
