@@ -86,7 +86,9 @@ class Settings(BaseSettings):
         "auto", description="Interface language; auto follows the browser."
     )
     log_format: Literal["console", "json"] = Field("console", description="Form of the log lines.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least important level that is logged.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least important level that is logged."
+    )
     log_text: bool = Field(False, description="Whether questions and answers may be written to the log.")
 
     @field_validator("trust_proxy", "visitor_collections", mode="before")
