@@ -17,7 +17,7 @@ Runs in the worker. ``give_up`` notes what could not be checked, ``take_up`` sta
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -28,6 +28,7 @@ from knowledge import jobs
 from knowledge.correcting import corrections
 from knowledge.correcting.corrections import State
 from knowledge.correcting.publish import RECHECK
+from knowledge.correcting.reasons import Reason
 from knowledge.db import utc_now
 from knowledge.superseding import Superseded, from_row
 from knowledge.tables import Correction, Entry, EntryQuestion, Job, Supersession
@@ -46,42 +47,18 @@ if TYPE_CHECKING:
 ACTOR = "recheck"
 MOST_RETRIEVED = 5  # questions of one entry that the chat model answers: each takes seconds of a processor
 PENDING: Mapping[str, Any] = {"state": "pending"}
-ONLY_VERBATIM = "an earlier version verified it; whether the answer is right without the approved text was not checked"
-
-# Why an answer is not right: an English template by its code. The catalogues have the same words under
-# ``server.reason.<code>``.
-WORDS: Mapping[str, str] = {
-    "not_curated": "The question is not answered with the correction ({answer_status}).",
-    "still_found": "A superseded passage of {document} is still found.",
-    "erratum_not_found": "Without the approved text, search does not find the correction.",
-    "erratum_refused": "Without the approved text, the chat model finds no answer in the correction.",
-    "erratum_not_cited": "Without the approved text, the answer does not cite the correction.",
-    "facts_missing": "Without the approved text, the answer lacks: {facts}.",
-    "not_checked": "It could not be checked: {problem}",
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """An answer that is not right; ``code`` and ``values``: see ``WORDS``."""
+    """An answer that is not right, and why."""
 
     question: str
     answer: str
-    code: str
-    values: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def reason(self) -> str:
-        return WORDS[self.code].format(**self.values)
+    reason: Reason
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "question": self.question,
-            "answer": self.answer,
-            "code": self.code,
-            "values": dict(self.values),
-            "reason": self.reason,
-        }
+        return {"question": self.question, "answer": self.answer, **self.reason.to_json()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +116,8 @@ def give_up(database: Database, payload: Mapping[str, Any]) -> None:
             return
         failed = session.scalars(sa.select(Job).where(Job.kind == RECHECK, Job.state == "failed").order_by(Job.id))
         errors = [job.error or "" for job in failed if job.payload.get("entry_id") == entry.id]
-        problem = Problem(entry.question, "", "not_checked", {"problem": (errors or [""])[-1][:500]})
+        why = Reason.of("It could not be checked: {problem}", code="not_checked", problem=(errors or [""])[-1][:500])
+        problem = Problem(entry.question, "", why)
         result = {"state": "failed", "at": utc_now().isoformat(), **problem.to_json()}
         corrections.advance(
             session, correction, "not_checked", actor=ACTOR, reason=problem.reason, changes={"recheck": result}
@@ -150,9 +128,13 @@ def take_up(session: Session) -> int:
     """On start: has every published correction asked again whose recheck no job waits to do any more, because it was
     given up or lost; and what an earlier version called verified, which asked only whether the approved text comes.
     Returns how many."""
+    only_verbatim = Reason.of(
+        "an earlier version verified it; whether the answer is right without the approved text was not checked",
+        code="verified_by_earlier_version",
+    )
     for correction in session.scalars(sa.select(Correction).where(Correction.state == State.VERIFIED)).all():
         if "retrieved" not in (correction.recheck or {}):
-            corrections.advance(session, correction, "recheck", actor=ACTOR, reason=ONLY_VERBATIM)
+            corrections.advance(session, correction, "recheck", actor=ACTOR, reason=only_verbatim)
     waiting = _waiting(session)
     approved = sa.select(Correction, Entry.id).join(Entry, Entry.correction_id == Correction.id)
     rows = session.execute(approved.where(Entry.live, Correction.state == State.APPROVED).order_by(Correction.id))
@@ -195,11 +177,18 @@ def _verbatim(answerer: Answerer, searcher: Searcher, checked: _Checked, questio
     scope = Scope.of(checked.entry.collection)
     outcome = answerer.answer(Ask(question, scope), background=True)
     if outcome.entry_id != checked.entry.id or outcome.answer != checked.entry.answer:
-        return [Problem(question, outcome.answer, "not_curated", {"answer_status": outcome.status})]
+        why = Reason.of(
+            "The question is not answered with the correction ({answer_status}).",
+            code="not_curated",
+            answer_status=outcome.status,
+        )
+        return [Problem(question, outcome.answer, why)]
     for hit in searcher.search(question, 8, scope=scope).hits:
         passage = hit.passage
         if checked.hidden.get(passage.document_id, Superseded()).could_hide(passage):
-            return [Problem(question, outcome.answer, "still_found", {"document": repr(passage.document_id)})]
+            document = repr(passage.document_id)
+            why = Reason.of("A superseded passage of {document} is still found.", code="still_found", document=document)
+            return [Problem(question, outcome.answer, why)]
     return []
 
 
@@ -208,14 +197,22 @@ def _retrieved(answerer: Answerer, checked: _Checked, question: str) -> list[Pro
     outcome = _without_curated(answerer, question, checked.entry)
     numbers = {source.n for source in outcome.sources if source.document_id == checked.entry.document_id}
     if not numbers:
-        return [Problem(question, outcome.answer, "erratum_not_found")]
+        why = Reason.of("Without the approved text, search does not find the correction.", code="erratum_not_found")
+        return [Problem(question, outcome.answer, why)]
     if outcome.status != "answered":
-        return [Problem(question, outcome.answer, "erratum_refused")]
+        why = Reason.of(
+            "Without the approved text, the chat model finds no answer in the correction.", code="erratum_refused"
+        )
+        return [Problem(question, outcome.answer, why)]
     if numbers.isdisjoint(outcome.citations):
-        return [Problem(question, outcome.answer, "erratum_not_cited")]
+        why = Reason.of("Without the approved text, the answer does not cite the correction.", code="erratum_not_cited")
+        return [Problem(question, outcome.answer, why)]
     facts = missing_facts(checked.entry.answer, question, outcome.answer)
     if facts:
-        return [Problem(question, outcome.answer, "facts_missing", {"facts": ", ".join(facts)})]
+        why = Reason.of(
+            "Without the approved text, the answer lacks: {facts}.", code="facts_missing", facts=", ".join(facts)
+        )
+        return [Problem(question, outcome.answer, why)]
     return []
 
 
@@ -245,13 +242,15 @@ def _conclude(
         "state": state,
         "question": first.question if first else checked.questions[0],
         "answer": first.answer if first else checked.entry.answer,
-        "reason": first.reason if first else None,
+        **(first.reason.to_json() if first else {"reason": None}),
         "questions": asked,
         "at": utc_now().isoformat(),
         "verbatim": _result(asked, verbatim),
         "retrieved": _result(min(asked, MOST_RETRIEVED), retrieved),
     }
-    corrections.advance(session, correction, action, actor=ACTOR, reason=result["reason"], changes={"recheck": result})
+    corrections.advance(
+        session, correction, action, actor=ACTOR, reason=first.reason if first else None, changes={"recheck": result}
+    )
 
 
 def _result(questions: int, problems: Sequence[Problem]) -> dict[str, Any]:

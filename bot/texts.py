@@ -1,12 +1,13 @@
 """The catalogues of words: every string that a person reads on a page or in an answer, in English and Chinese.
 
-The same files serve the pages (/static/locales) and the server (keys that begin with ``server.``). The texts of errors
-have a file of their own, which the pages do not load.
+The same files serve the pages (/static/locales) and the server (keys that begin with ``server.``). The texts of errors,
+and of the reasons that the system gives, have a file of their own, which the pages do not load.
 
 Decision: an error carries a stable code, its values, and its English template, which is what logs and the command line
-read (retrieval.errors.ErrataError). ``errors.zh-CN.json`` has the Chinese template under the same code. So the packages
-below know no catalogue, and a message can be read where it is raised. Costs: a code has its two texts in two places; a
-test compares their placeholders.
+read (retrieval.errors.ErrataError); so does a reason that the system gives (knowledge.correcting.reasons).
+``errors.zh-CN.json`` has the Chinese template under the same code. So the packages below know no catalogue, and a
+message can be read where it is raised. Costs: a code has its two texts in two places; a test compares their
+placeholders.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent / "locales"
 LOCALES = {"en": "en", "zh": "zh-CN"}  # language of a text → catalogue
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _ACCEPTED = re.compile(r"(?:^|,)\s*(en|zh)\b[\w-]*\s*(?:;\s*q=(0(?:\.\d*)?|1))?", re.IGNORECASE)
 
 
@@ -61,7 +61,7 @@ def message(code: str | None, values: Mapping[str, object], english: str, langua
         return english
     template = error_templates().get(code or "")
     if template is None:
-        return translated(english, language)
+        return english
     names = catalogue(LOCALES["zh"])
     try:
         return template.format(**{name: names.get(f"{name}.{value}", value) for name, value in values.items()})
@@ -76,53 +76,8 @@ def error_templates() -> dict[str, str]:
     return templates
 
 
-def translated(sentence: str, language: str, *, kind: str = "") -> str:
-    """One of the server's English sentences in a language; as it is where the catalogues do not have it. A value that
-    has a name (``{state}``: ``state.queued``) is named. ``kind``: only keys that begin with ``server.<kind>``."""
-    if not language.startswith("zh"):
-        return sentence
-    names = catalogue(LOCALES["zh"])
-    for key, words in _sentences():
-        if key.startswith(f"server.{kind}") and (found := _values(sentence, words)) is not None:
-            values = {name: names.get(f"{name}.{value}", value) for name, value in found.items()}
-            return text(key, language, **values)
-    return sentence
-
-
 def preferred(accepted: str) -> str:
     """The language, "en" or "zh", that an Accept-Language header likes best; English when it names neither."""
     weighted = [(float(weight or 1), language.lower()) for language, weight in _ACCEPTED.findall(accepted)]
     weight, language = max(weighted, key=lambda one: one[0], default=(0.0, "en"))
     return language if weight else "en"
-
-
-@cache
-def _sentences() -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """The English sentences of the server, each as words and names of values by turns; the one with most words of its
-    own first, because "There is no document x to edit." also looks like "There is no document …"."""
-    own = {key: words for key, words in catalogue(LOCALES["en"]).items() if key.startswith("server.")}
-    ordered = sorted(own.items(), key=lambda one: -len(_PLACEHOLDER.sub("", one[1])))
-    return tuple((key, tuple(_PLACEHOLDER.split(words))) for key, words in ordered)
-
-
-def _values(sentence: str, words: tuple[str, ...]) -> dict[str, str] | None:
-    """The values of a sentence that has these words, each as short as can be; None when it has others.
-
-    Every word is looked for once, behind the one before: linear in a sentence that people may have written, where a
-    regular expression would try all divisions of it.
-    """
-    if len(words) == 1:
-        return {} if sentence == words[0] else None
-    first, *between, last = words
-    if not (sentence.startswith(first) and sentence.endswith(last)):
-        return None
-    found: dict[str, str] = {}
-    at, stop = len(first), len(sentence) - len(last)
-    for name, word in zip(between[:-1:2], between[1::2], strict=True):
-        end = sentence.find(word, at + 1, stop)
-        if end < 0:
-            return None
-        found[name] = sentence[at:end]
-        at = end + len(word)
-    found[between[-1]] = sentence[at:stop]
-    return found if at < stop else None

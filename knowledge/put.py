@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from knowledge import documents, versions
 from knowledge.correcting import affected
 from knowledge.correcting.publication import is_erratum_id
+from knowledge.correcting.reasons import Reason
 from knowledge.errors import Invalid, NotFound, Stale
 from knowledge.scoping import checked_name, outside
 from knowledge.tables import Document, DocumentVersion
@@ -148,7 +149,8 @@ def remove(
         _refuse_outside(session, document_id, scope)
         owners = affected.by_edits(session, versions.see(session, document_id).edits)
         seq = documents.retire(session, document_id, actor=actor, reason=reason, keep_out=keep_out)
-        affected.reopen(session, owners, f"the source was removed: {document_id}")
+        why = Reason.of("the source was removed: {document}", code="source_removed", document=document_id)
+        affected.reopen(session, owners, why)
         return seq
 
 

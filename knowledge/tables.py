@@ -190,6 +190,8 @@ class CorrectionEvent(Base):
     actor: Mapped[str]
     reason: Mapped[str | None]
     at: Mapped[datetime] = mapped_column(default=utc_now)
+    reason_code: Mapped[str | None] = mapped_column(sa.String(64))  # of a reason that the system gave
+    reason_values: Mapped[dict[str, Any] | None]
 
 
 class Complaint(Base):

@@ -18,7 +18,7 @@ class ErrataError(Exception):
     """Root of the errors of all packages: an English template, the values of its placeholders, a stable code.
 
     ``Invalid("Document {document_id!r} has no text.", code="document_empty", document_id=id_)`` is the English
-    text; other languages have a template under ``error.<code>`` with the same placeholders (bot.texts). Without
+    text; other languages have a template under the same code with the same placeholders (bot.texts). Without
     ``code`` the message is a fixed text, in English only, and the class gives the code.
     """
 

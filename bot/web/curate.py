@@ -190,7 +190,7 @@ def _act(
 
 def shown(item: dict[str, Any]) -> dict[str, Any]:
     """The item, the reasons that the system itself gives in the reader's language."""
-    words = {**item, "history": [_in_words(event) for event in item["history"]]}
+    words = {**item, "history": [_event_in_words(event) for event in item["history"]]}
     if item["proof"]:
         words["proof"] = {**item["proof"], "items": [_replayed_in_words(one) for one in item["proof"]["items"]]}
     if item["recheck"]:
@@ -198,8 +198,17 @@ def shown(item: dict[str, Any]) -> dict[str, Any]:
     return words
 
 
+def _event_in_words(event: dict[str, Any]) -> dict[str, Any]:
+    told = _in_words(event)
+    return {name: value for name, value in told.items() if name not in ("code", "values")}
+
+
 def _in_words(one: dict[str, Any]) -> dict[str, Any]:
-    return {**one, "reason": problems.said(one["reason"], kind="reason.")} if one.get("reason") else one
+    """What has a reason, with it in the reader's language; what people wrote and what earlier versions stored has no
+    code, and stays as it is."""
+    if not one.get("reason"):
+        return one
+    return {**one, "reason": problems.message(one.get("code"), one.get("values"), one["reason"])}
 
 
 def _replayed_in_words(one: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from starlette.datastructures import UploadFile
 
 from bot.events import metrics
 from bot.web import responses
-from bot.web.problems import Refused, plain, said_by_code
+from bot.web.problems import Refused, message, plain
 from bot.web.queries import MOST, Limit, Name, Offset, Words
 from bot.web.security import Curator, PartsDep, Program, ScopeDep, writable
 from bot.wiring import Parts
@@ -216,7 +216,7 @@ def _put(parts: Parts, body: DocumentBody, actor: str, collection: str | None) -
 
 def _reason(file: dict[str, Any]) -> str:
     """Why a file was not taken in, in the reader's language."""
-    return said_by_code(file.get("code"), file.get("values"), file["reason"])
+    return message(file.get("code"), file.get("values"), file["reason"])
 
 
 def _is_true(value: object) -> bool:

@@ -77,12 +77,7 @@ def written_for(accepted: str) -> None:
     _reader.set(texts.preferred(accepted))
 
 
-def said(sentence: str, *, kind: str = "") -> str:
-    """One of our English sentences in the reader's language, where the catalogues have it (``server.<kind>…``)."""
-    return texts.translated(sentence, _reader.get(), kind=kind)
-
-
-def said_by_code(code: str | None, values: Mapping[str, Any] | None, english: str) -> str:
+def message(code: str | None, values: Mapping[str, Any] | None, english: str) -> str:
     """A stored message in the reader's language: its code and values, and its English text."""
     return texts.message(code, values or {}, english, _reader.get())
 

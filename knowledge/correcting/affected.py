@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from knowledge.correcting import corrections, matching
 from knowledge.correcting.corrections import State
+from knowledge.correcting.reasons import Reason
 from knowledge.superseding import Site, from_row, sites
 from knowledge.tables import DocumentVersion, Edit, Entry, PassageRow, Supersession
 from retrieval.scope import EVERYTHING, Scope
@@ -84,7 +85,7 @@ def reopen_by_source(session: Session, plan: Plan) -> None:
         reopen(session, [owner], _source_changed(plan.document_id, passage))
 
 
-def reopen(session: Session, owners: Collection[int], why: str) -> None:
+def reopen(session: Session, owners: Collection[int], why: Reason) -> None:
     """Sends these corrections back to the queue; of those that are there already the history says why again."""
     for owner in sorted(owners):
         correction = corrections.get(session, owner, EVERYTHING)
@@ -100,10 +101,20 @@ def reopen_rewritten(session: Session, correction_id: int, plans: Sequence[Plan]
     for plan in plans:
         lost = by_new_text(session, plan)
         for owner in sorted(lost.keys() - {correction_id}):
-            why = f"correction {correction_id} changed the source: {plan.document_id}"
+            why = Reason.of(
+                "correction {number} changed the source: {document}",
+                code="source_changed_by",
+                number=correction_id,
+                document=plan.document_id,
+            )
             if passage := _excerpt(lost[owner]):
-                source = plan.document_id
-                why = f"correction {correction_id} changed the source where this one corrected it ({passage}): {source}"
+                why = Reason.of(
+                    "correction {number} changed the source where this one corrected it ({passage}): {document}",
+                    code="source_changed_where_by",
+                    number=correction_id,
+                    passage=passage,
+                    document=plan.document_id,
+                )
             reopen(session, [owner], why)
         own = by_edits(session, plan.broken).get(correction_id)
         if own is not None:
@@ -122,19 +133,33 @@ def reopen_replaced(
     hidden = sa.exists().where(Supersession.document_id == Entry.document_id, Supersession.active)
     errata = sa.select(Entry.correction_id).where(Entry.live, Entry.document_id.in_(superseded), ~hidden)
     owners = set(session.scalars(errata))
-    reopen(session, owners, f"correction {correction_id} superseded its erratum")
+    superseded_it = Reason.of(
+        "correction {number} superseded its erratum", code="erratum_superseded", number=correction_id
+    )
+    reopen(session, owners, superseded_it)
     own = Scope.of(corrections.get(session, correction_id, EVERYTHING).collection)
     taken: dict[int, str] = {}
     for form, found in matching.served(session, forms, own, now=now).items():
         taken.setdefault(found.correction_id, forms[form])
     for owner in sorted(taken.keys() - owners - {correction_id}):
-        reopen(session, [owner], f"correction {correction_id} answers a question of it now: {taken[owner]}")
+        why = Reason.of(
+            "correction {number} answers a question of it now: {question}",
+            code="question_taken",
+            number=correction_id,
+            question=taken[owner],
+        )
+        reopen(session, [owner], why)
 
 
-def _source_changed(document_id: str, passage: str) -> str:
+def _source_changed(document_id: str, passage: str) -> Reason:
     if not passage:
-        return f"the source changed: {document_id}"
-    return f"the source changed where it was corrected ({_excerpt(passage)}): {document_id}"
+        return Reason.of("the source changed: {document}", code="source_changed", document=document_id)
+    return Reason.of(
+        "the source changed where it was corrected ({passage}): {document}",
+        code="source_changed_where",
+        passage=_excerpt(passage),
+        document=document_id,
+    )
 
 
 def _excerpt(passage: str) -> str:

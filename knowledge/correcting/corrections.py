@@ -21,6 +21,7 @@ import sqlalchemy as sa
 
 from knowledge.correcting import belonging
 from knowledge.correcting.matching import normal_form
+from knowledge.correcting.reasons import Reason, text_of
 from knowledge.db import utc_now
 from knowledge.errors import NotAllowed, NotFound, Stale
 from knowledge.scoping import checked_name
@@ -140,12 +141,22 @@ def report(session: Session, complaint: NewComplaint, scope: Scope, *, correctio
         session.flush()
         _record(session, correction, "report", None, complaint.who, complaint.comment)
     elif State(correction.state) is State.REJECTED:
-        advance(session, correction, "reopen", actor=complaint.who, reason="complained about again after all")
+        advance(
+            session,
+            correction,
+            "reopen",
+            actor=complaint.who,
+            reason=Reason.of("complained about again after all", code="complained_after_all"),
+        )
     elif correction.state in (State.APPROVED, State.VERIFIED) and not _is_answered(session, correction, complaint):
         if complaint.rating is None and _left_out(session, correction, complaint):
             return correction  # an observation on its entry (observations): it says nothing against the answer
         advance(
-            session, correction, "reopen", actor=complaint.who, reason=complaint.comment or "complained about again"
+            session,
+            correction,
+            "reopen",
+            actor=complaint.who,
+            reason=complaint.comment or Reason.of("complained about again", code="complained_again"),
         )
     known = _about_answer(session, correction.id, complaint.answer_id)
     if complaint.rating is None and (known is not None or _unanswered(session, correction.id) >= MOST_UNANSWERED):
@@ -228,7 +239,13 @@ def withdraw(session: Session, answer_id: str, *, who: str) -> None:
             )
         )
         if not standing and correction.state == State.QUEUED:
-            advance(session, correction, "reject", actor=who, reason="withdrawn by the person who complained")
+            advance(
+                session,
+                correction,
+                "reject",
+                actor=who,
+                reason=Reason.of("withdrawn by the person who complained", code="withdrawn"),
+            )
         else:
             correction.priority = priority_of(session, correction.id)
             session.flush()
@@ -240,7 +257,7 @@ def advance(
     action: str,
     *,
     actor: str,
-    reason: str | None = None,
+    reason: str | Reason | None = None,
     revision: int | None = None,
     changes: Mapping[str, Any] | None = None,
 ) -> Correction:
@@ -329,7 +346,7 @@ def open_about(session: Session, collection: str, cluster: str) -> Correction | 
     return session.scalar(sa.select(Correction).where(same, Correction.state.not_in(CLOSED)))
 
 
-def note(session: Session, correction: Correction, action: str, *, actor: str, reason: str | None) -> None:
+def note(session: Session, correction: Correction, action: str, *, actor: str, reason: str | Reason | None) -> None:
     """A line of history that changes no state (e.g. ``source_changed`` found while it was open anyway)."""
     _record(session, correction, action, State(correction.state), actor, reason)
 
@@ -376,8 +393,9 @@ def _left_out(session: Session, correction: Correction, complaint: NewComplaint)
 
 
 def _record(
-    session: Session, correction: Correction, action: str, before: State | None, actor: str, reason: str | None
+    session: Session, correction: Correction, action: str, before: State | None, actor: str, reason: str | Reason | None
 ) -> None:
+    known = reason if isinstance(reason, Reason) else None
     session.add(
         CorrectionEvent(
             correction_id=correction.id,
@@ -385,7 +403,9 @@ def _record(
             from_state=before,
             to_state=correction.state,
             actor=actor,
-            reason=reason,
+            reason=text_of(reason),
+            reason_code=known.code if known else None,
+            reason_values=dict(known.values) if known else None,
         )
     )
     session.flush()

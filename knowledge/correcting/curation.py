@@ -17,6 +17,7 @@ from knowledge.correcting import corrections, drafts, merging, proof, publish
 from knowledge.correcting.corrections import State
 from knowledge.correcting.items import item
 from knowledge.correcting.publication import prepare, prepare_withdrawal
+from knowledge.correcting.reasons import Reason
 from knowledge.db import utc_now
 from knowledge.errors import Conflict, Invalid, NotAllowed, NotFixed, ProofRunning, Regression, Stale
 from knowledge.tables import Correction, Entry, Proof
@@ -353,7 +354,7 @@ def _fail_running(session: Session, which: sa.ColumnElement[bool]) -> int:
     return int(session.execute(ended).rowcount)  # type: ignore[attr-defined]
 
 
-def _in_spite(report: Mapping[str, Any], reason: str | None, *, override: bool) -> str | None:
+def _in_spite(report: Mapping[str, Any], reason: str | None, *, override: bool) -> str | Reason | None:
     """The reason that the history keeps. Raises Regression, NotFixed where the proof forbids the approval."""
     broken = [_named(one) for one in report["items"] if one["outcome"] == "regressed"]
     unfixed = [_named(one) for one in report["items"] if one["outcome"] == "not_fixed"]
@@ -374,10 +375,28 @@ def _in_spite(report: Mapping[str, Any], reason: str | None, *, override: bool) 
             questions="; ".join(unfixed)[:MAX_NAMED],
         )
     if broken and unfixed:
-        return f"in spite of {len(broken)} regression(s) and {len(unfixed)} question(s) that are not fixed: {reason}"
+        return Reason.of(
+            "in spite of {count} regression(s) and {unfixed} question(s) that are not fixed: {words}",
+            code="in_spite_of_both",
+            count=len(broken),
+            unfixed=len(unfixed),
+            words=reason or "",
+        )
     if unfixed:
-        return f"in spite of {len(unfixed)} question(s) that are not fixed: {reason}"
-    return f"in spite of {len(broken)} regression(s): {reason}" if broken else reason
+        return Reason.of(
+            "in spite of {count} question(s) that are not fixed: {words}",
+            code="in_spite_of_unfixed",
+            count=len(unfixed),
+            words=reason or "",
+        )
+    if broken:
+        return Reason.of(
+            "in spite of {count} regression(s): {words}",
+            code="in_spite_of_regressions",
+            count=len(broken),
+            words=reason or "",
+        )
+    return reason
 
 
 def _named(item: Mapping[str, Any]) -> str:

@@ -117,6 +117,8 @@ def item(session: Session, correction: Correction, scope: Scope, *, prompts: boo
                 "from": event.from_state,
                 "to": event.to_state,
                 "reason": event.reason,
+                "code": event.reason_code,
+                "values": event.reason_values,
             }
             for event in history
         ],

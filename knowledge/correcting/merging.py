@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from knowledge.correcting import corrections, matching
 from knowledge.correcting.corrections import CLOSED, State
 from knowledge.correcting.matching import normal_form
+from knowledge.correcting.reasons import Reason
 from knowledge.db import utc_now
 from knowledge.errors import Invalid, NotAllowed
 from knowledge.tables import Complaint, Correction
@@ -48,11 +49,16 @@ def merge(session: Session, ids: Sequence[int], scope: Scope, *, actor: str) -> 
         )
     if first.state in (State.APPROVED, State.VERIFIED):
         names = ", ".join(str(other.id) for other in others)
-        corrections.advance(session, first, "reopen", actor=actor, reason=f"merged with {names}")
-    for other in others:
         corrections.advance(
-            session, other, "merge", actor=actor, reason=f"into {first.id}", changes={"merged_into": first.id}
+            session,
+            first,
+            "reopen",
+            actor=actor,
+            reason=Reason.of("merged with {names}", code="merged_with", names=names),
         )
+    for other in others:
+        into = Reason.of("into {number}", code="merged_into", number=first.id)
+        corrections.advance(session, other, "merge", actor=actor, reason=into, changes={"merged_into": first.id})
         moved = sa.update(Complaint).where(Complaint.correction_id == other.id)
         session.execute(moved.values(correction_id=first.id, merged_from=other.id))
     _changed(session, first)
@@ -102,19 +108,19 @@ def split(
     for complaint in moving:
         complaint.correction_id, complaint.merged_from = apart.id, None
     session.flush()
+    moved = Reason.of("complaints moved to correction {number}", code="split_to", number=apart.id)
     forms = {normal_form(one.question) for one in moving} - {normal_form(one.question) for one in staying}
     if kept.state in (State.APPROVED, State.VERIFIED) and _serves(session, kept, forms):
-        reason = f"complaints moved to correction {apart.id}"
-        corrections.advance(session, kept, "reopen", actor=actor, reason=reason)
+        corrections.advance(session, kept, "reopen", actor=actor, reason=moved)
     _changed(session, kept, draft=_without(kept.draft, forms))
     _changed(session, apart)
-    corrections.note(session, kept, "split_off", actor=actor, reason=f"complaints moved to correction {apart.id}")
+    corrections.note(session, kept, "split_off", actor=actor, reason=moved)
     return kept, apart
 
 
 def _own_correction(session: Session, kept: Correction, moving: Sequence[Complaint], actor: str) -> Correction:
     """The correction that complaints are split off into."""
-    reason = f"complaints moved from correction {kept.id}"
+    reason = Reason.of("complaints moved from correction {number}", code="split_from", number=kept.id)
     sources = {complaint.merged_from for complaint in moving}
     source = session.get(Correction, sources.pop() or 0) if len(sources) == 1 else None
     if source is not None and source.state == State.MERGED and source.merged_into == kept.id:

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from knowledge import documents, jobs, superseding
 from knowledge.correcting import affected, corrections, matching
 from knowledge.correcting.publication import Publication, Withdrawal, active_edits, prepare_withdrawal
+from knowledge.correcting.reasons import Reason, text_of
 from knowledge.db import utc_now
 from knowledge.errors import NotAllowed, Stale
 from knowledge.tables import Correction, Document, Edit, Entry, EntryQuestion, Golden, Job, Supersession
@@ -32,7 +33,7 @@ EXPIRE = "expire"  # the kind of the job that ends a publication when its time i
 
 
 def approve(
-    session: Session, publication: Publication, *, fingerprint: str, actor: str, reason: str | None = None
+    session: Session, publication: Publication, *, fingerprint: str, actor: str, reason: str | Reason | None = None
 ) -> Entry:
     """Publishes. Raises Stale / NotAllowed when somebody else was first or a document changed meanwhile."""
     correction = corrections.get(session, publication.correction_id, EVERYTHING)
@@ -62,7 +63,7 @@ def approve(
         publication.erratum,
         fingerprint=fingerprint,
         actor=actor,
-        reason=reason,
+        reason=text_of(reason),
         correction_id=correction.id,
     )
     entry = Entry(
@@ -101,7 +102,7 @@ def approve(
             plan,
             fingerprint=fingerprint,
             actor=actor,
-            reason=reason,
+            reason=text_of(reason),
             added_edits=[row.id for row in rows],
             correction_id=correction.id,
         )
@@ -128,7 +129,7 @@ def approve(
         actor=actor,
         document_id=entry.document_id,
         correction_id=correction.id,
-        reason=reason,
+        reason=text_of(reason),
     )
     jobs.cancel(session, RECHECK, "correction_id", correction.id)
     jobs.enqueue(session, RECHECK, {"correction_id": correction.id, "entry_id": entry.id}, actor=actor)
@@ -182,7 +183,7 @@ def expire(session: Session, correction: Correction, withdrawal: Withdrawal, *, 
     """
     until = session.get_one(Entry, withdrawal.entry_id).valid_until
     assert until is not None
-    why = f"it was valid until {until:%Y-%m-%d %H:%M} UTC"
+    why = Reason.of("it was valid until {date} UTC", code="valid_until_over", date=f"{until:%Y-%m-%d %H:%M}")
     return _withdraw(session, correction, withdrawal, "expire", fingerprint, affected.ACTOR, why)
 
 
@@ -205,7 +206,7 @@ def _withdraw(
     action: str,
     fingerprint: str,
     actor: str,
-    reason: str | None,
+    reason: str | Reason | None,
     revision: int | None = None,
 ) -> int:
     corrections.advance(
@@ -234,13 +235,13 @@ def _withdraw(
         )
     for plan in withdrawal.plans:
         documents.install(
-            session, plan, fingerprint=fingerprint, actor=actor, reason=reason, correction_id=correction.id
+            session, plan, fingerprint=fingerprint, actor=actor, reason=text_of(reason), correction_id=correction.id
         )
     if earlier is None:
         session.get_one(Document, entry.document_id).retired_at = utc_now()
         session.flush()
     elif correction.state in corrections.CLOSED:
-        why = "what was published before it stands again"
+        why = Reason.of("what was published before it is published again", code="earlier_published_again")
         corrections.advance(session, correction, "reopen", actor=actor, reason=why)
     affected.reopen_rewritten(session, correction.id, withdrawal.plans)
     jobs.cancel(session, RECHECK, "correction_id", correction.id)
@@ -251,7 +252,7 @@ def _withdraw(
         actor=actor,
         document_id=entry.document_id,
         correction_id=correction.id,
-        reason=reason,
+        reason=text_of(reason),
     )
     assert seq is not None  # what a correction does is a step of the log
     return seq

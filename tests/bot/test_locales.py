@@ -3,7 +3,6 @@ makes of them."""
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from functools import cache
@@ -25,7 +24,6 @@ BOT = Path(bot.__file__).parent
 KNOWLEDGE = Path(knowledge.__file__).parent
 STATIC = BOT / "web" / "static"
 LANGUAGES = ("en", "zh-CN")
-HOSTILE = "Correction x" + " is x: it cannot x. Possible now: x" * 10_000  # begins like a sentence, and again
 
 # Values that the pages look up as `prefix.value`, most of them sent by the server: each has a text of its own.
 FAMILIES = {
@@ -79,21 +77,6 @@ def scripts() -> dict[str, str]:
     """Our own modules, by path; the vendored ones have no texts."""
     files = sorted(path for path in STATIC.rglob("*.js") if "vendor" not in path.parts)
     return {str(path.relative_to(STATIC)): path.read_text(encoding="utf-8") for path in files}
-
-
-@cache
-def server_sentences() -> list[re.Pattern[str]]:
-    """What the server's code can say: its strings, each as a pattern that takes any value; too short ones, which
-    would take anything, left out."""
-    found = []
-    for path in [*BOT.rglob("*.py"), *KNOWLEDGE.rglob("*.py")]:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            parts = node.values if isinstance(node, ast.JoinedStr) else [node]
-            fixed = [str(part.value) if isinstance(part, ast.Constant) else None for part in parts]
-            if any(fixed) and sum(len(part or "") for part in fixed) > 12:
-                found.append(re.compile("".join(".+" if part is None else re.escape(part) for part in fixed)))
-    found += [re.compile(re.escape(status.phrase)) for status in HTTPStatus]
-    return found
 
 
 def placeholders(text: str) -> list[str]:
@@ -205,18 +188,6 @@ def test_catalogue_has_no_key_that_nobody_uses() -> None:
     assert {key for key in catalogue("en") if not used(key) and not key.startswith("server.")} == set()
 
 
-def test_catalogue_has_no_sentence_that_the_server_does_not_say() -> None:
-    short = {"server.reason.merged_with"}  # tests/bot/test_web_corrections.py provokes it
-    unsaid = {
-        key: text
-        for key, text in catalogue("en").items()
-        if key.startswith(("server.title.", "server.reason."))
-        and key not in short
-        and not any(sentence.fullmatch(text) for sentence in server_sentences())
-    }
-    assert unsaid == {}
-
-
 def test_catalogue_has_a_text_for_every_reason_of_a_refusal() -> None:
     keys = [key for key in catalogue("en") if key.startswith("server.refused.")]
     assert keys == [f"server.refused.{reason}" for reason in Reason if reason != Reason.NO_QUESTION]
@@ -231,6 +202,11 @@ def test_catalogue_has_a_reply_for_everything_that_is_no_question() -> None:
 def test_catalogue_has_a_title_for_every_status_that_the_server_decides() -> None:
     statuses = {status for _, status in STATUSES} | {400, 405, 415, 421}
     assert {f"server.title.{status}" for status in statuses} <= catalogue("en").keys()
+
+
+def test_titles_are_the_phrases_of_their_statuses() -> None:
+    titles = {key: text for key, text in catalogue("en").items() if key.startswith("server.title.")}
+    assert titles == {key: HTTPStatus(int(key.removeprefix("server.title."))).phrase for key in titles}
 
 
 @pytest.mark.parametrize(
@@ -252,20 +228,6 @@ def test_catalogue_has_a_title_for_every_status_that_the_server_decides() -> Non
 )
 def test_preferred_language_is_the_one_that_weighs_most(accepted: str, language: str) -> None:
     assert texts.preferred(accepted) == language
-
-
-@pytest.mark.parametrize(
-    ("sentence", "chinese"),
-    [
-        ("merged with 4, 5", "与 4, 5 合并"),
-        ("Nobody wrote this sentence.", "Nobody wrote this sentence."),
-        (HOSTILE, HOSTILE),
-        ("", ""),
-    ],
-)
-def test_sentences_are_translated_with_their_values(sentence: str, chinese: str) -> None:
-    assert texts.translated(sentence, "zh-CN") == chinese
-    assert texts.translated(sentence, "en") == sentence
 
 
 @pytest.mark.parametrize("page", ["chat", "curate", "login"])

@@ -330,7 +330,7 @@ def test_who_acts_stands_in_the_history(shop: World, curator: TestClient) -> Non
 
 def test_the_systems_own_reasons_are_told_in_the_readers_language(shop: World, curator: TestClient) -> None:
     """What people wrote stays as they wrote it, even where it is what the server might say."""
-    correction_id = complain(shop, comment="Not Found")
+    correction_id = complain(shop, comment="the source changed: returns")
     draft(curator, correction_id, answer="Within 30 days.", edits=[EDIT])
     act(curator, correction_id, "approve", reason="the new terms")
     put(curator, "returns", "Returns", "Boots can be returned within 21 days of delivery.")
@@ -342,8 +342,13 @@ def test_the_systems_own_reasons_are_told_in_the_readers_language(shop: World, c
     ]
     passage = "Shoes can be returned within 14 days of delivery."
     english = f"the source changed where it was corrected ({passage}): returns"
-    assert told[0] == ["Not Found", None, "the new terms", english]
-    assert told[1] == ["Not Found", None, "the new terms", f"来源文档中被更正的那一段有变（{passage}）：returns"]
+    assert told[0] == ["the source changed: returns", None, "the new terms", english]
+    assert told[1] == [
+        "the source changed: returns",
+        None,
+        "the new terms",
+        f"来源文档中被更正的那一段有变（{passage}）：returns",
+    ]
 
 
 def test_a_published_correction_can_be_checked_again(shop: World, curator: TestClient) -> None:

@@ -194,7 +194,7 @@ def test_rollback_of_a_second_publication_brings_back_the_first(
     assert (item["state"], item["live"], item["published"]["answer"]) == ("reopened", True, "30 days.")
     assert [(one["action"], one["to"], one["reason"]) for one in item["history"][-2:]] == [
         ("rollback", "rolled_back", "was right"),
-        ("reopen", "reopened", "what was published before it stands again"),
+        ("reopen", "reopened", "what was published before it is published again"),
     ]
 
 
