@@ -1,7 +1,7 @@
-"""What the local engines share: a `BaseChatModel` that is written once, as a stream of small steps.
+"""The common part of the engines: a `BaseChatModel` that turns a stream of small steps into chunks.
 
-Knows nothing about any concrete engine. A subclass says how to run one generation (`_steps`); from it come streaming,
-whole answers, stop events and the usage at the end.
+Knows nothing about any concrete engine. A subclass runs a generation (`_steps`); this module adds streaming, whole
+answers, stop events and the usage at the end.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ EXTRAS = frozenset({"logprobs", "top_logprobs"})
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Some new text, its tokens' log-probabilities where asked for, and what is known so far of the counts (tokens)."""
+    """Some new text, its tokens' log-probabilities if requested, and the token counts as far as they are known."""
 
     text: str = ""
     logprobs: tuple[dict[str, Any], ...] = ()
@@ -41,7 +41,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One generation."""
+    """The request for a generation."""
 
     messages: Sequence[BaseMessage]
     max_tokens: int
@@ -52,7 +52,7 @@ class Request:
 
 
 class LocalChatModel(BaseChatModel):
-    """A chat model in this process. `model` is the name that answers record."""
+    """A chat model in this process. `model` is the name that is recorded with answers."""
 
     model: str
     max_tokens: int = 512
@@ -60,19 +60,19 @@ class LocalChatModel(BaseChatModel):
     seed: int = 0
 
     supports: ClassVar[frozenset[str]] = frozenset()
-    keeps_beginnings: ClassVar[bool] = False  # what a prompt begins with is read once and kept
+    keeps_beginnings: ClassVar[bool] = False  # whether the beginning of a prompt is read once and kept
 
     @abstractmethod
     def _steps(self, request: Request) -> Iterator[Step]:
-        """Run one generation. Ends when it is finished, and soon after `request.stop_event` is set or the iterator is
+        """Runs a generation. Ends when it is finished, or soon after `request.stop_event` is set or the iterator is
         closed.
         """
 
     def load(self) -> None:
-        """Load the model now, so that the first question does not wait for it. Raises CannotOpen."""
+        """Loads the model now, so that the first question does not wait for it. Raises CannotOpen."""
 
     def close(self) -> None:
-        """Give the memory back. The model loads again when it is next used."""
+        """Frees the memory. The model loads again when it is used next."""
 
     @property
     def _llm_type(self) -> str:
@@ -101,10 +101,10 @@ class LocalChatModel(BaseChatModel):
                 information = {"logprobs": {"content": list(step.logprobs)}} if step.logprobs else {}
                 yield ChatGenerationChunk(message=AIMessageChunk(content=step.text), generation_info=information)
             else:
-                yield ChatGenerationChunk(message=AIMessageChunk(content=""))  # a sign of life
+                yield ChatGenerationChunk(message=AIMessageChunk(content=""))  # shows that the engine is alive
         completion_tokens = (
             completion_tokens or pieces
-        )  # a stopped generation gives no counts: a piece is mostly a token
+        )  # a stopped generation has no counts, and a piece is mostly one token
         usage = {
             "input_tokens": prompt_tokens,
             "output_tokens": completion_tokens,
@@ -125,17 +125,19 @@ class LocalChatModel(BaseChatModel):
         return generate_from_stream(self._stream(messages, stop, run_manager, **kwargs))
 
     def _request(self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]) -> Request:
-        """The generation that the keyword arguments describe. Raises Unsupported."""
-        given = {name: value for name, value in options.items() if value is not None}
-        stop_event = given.pop("stop_event", None)
-        given.pop("stream", None)
-        if given.get("logprobs") is False:
-            del given["logprobs"]
+        """Makes the request from the keyword arguments. Raises Unsupported."""
+        stated = {name: value for name, value in options.items() if value is not None}
+        stop_event = stated.pop("stop_event", None)
+        stated.pop("stream", None)
+        if stated.get("logprobs") is False:
+            del stated["logprobs"]
         if stop:
             raise Unsupported(
-                "{model} takes no stop sequences: leave them out.", code="stop_sequences_unknown", model=self.model
+                "{model} does not accept stop sequences: leave them out.",
+                code="stop_sequences_unknown",
+                model=self.model,
             )
-        refused = sorted(name for name in given if name not in OPTIONS and name not in (self.supports & EXTRAS))
+        refused = sorted(name for name in stated if name not in OPTIONS and name not in (self.supports & EXTRAS))
         if refused:
             raise Unsupported(
                 "The engine of {model} does not know {keywords}: leave it out.",
@@ -145,9 +147,9 @@ class LocalChatModel(BaseChatModel):
             )
         return Request(
             messages=messages,
-            max_tokens=given.get("max_tokens", self.max_tokens),
-            temperature=given.get("temperature", self.temperature),
-            seed=given.get("seed", self.seed),
+            max_tokens=stated.get("max_tokens", self.max_tokens),
+            temperature=stated.get("temperature", self.temperature),
+            seed=stated.get("seed", self.seed),
             stop_event=stop_event,
-            top_logprobs=given.get("top_logprobs", 0) if given.get("logprobs") else None,
+            top_logprobs=stated.get("top_logprobs", 0) if stated.get("logprobs") else None,
         )

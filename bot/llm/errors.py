@@ -1,12 +1,12 @@
-"""The errors of the chat engines. Each message is written for the operator, and says what to do next.
+"""The errors of the chat engines. Each message is written for the operator and states what to do next.
 
 EngineError (a BotError)
-├── CannotOpen       the model does not load
-├── PromptTooLong    the prompt does not fit the context; holds both lengths in tokens
-├── Unsupported      the engine cannot do what a keyword argument asks
-├── GenerationFailed the engine or the server broke off
-│   └── ModelSilent  nothing came for longer than the operator allows; readers may read its message
-└── WaitCancelled    the one who waited has left
+├── CannotOpen       the model cannot be loaded
+├── PromptTooLong    the prompt does not fit the context; has both lengths in tokens
+├── Unsupported      the engine cannot do what a keyword argument requests
+├── GenerationFailed the engine or the server stopped before the end
+│   └── ModelSilent  no answer for longer than the operator allows; readers may see its message
+└── WaitCancelled    the waiting person has left
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from bot.errors import BotError
 
 
 class EngineError(BotError):
-    """Anything that goes wrong between the prompt and the last token."""
+    """The root of the errors between the prompt and the last token."""
 
     code = "engine_failed"
 
 
 class CannotOpen(EngineError):
-    """The model does not load."""
+    """The model cannot be loaded."""
 
 
 class PromptTooLong(EngineError):
-    """The prompt does not fit the model's context; lengths in tokens."""
+    """The prompt does not fit the model's context. Both lengths are in tokens."""
 
     def __init__(self, template: str, *, tokens: int, limit: int, code: str, **values: object) -> None:
         super().__init__(template, code=code, tokens=tokens, limit=limit, **values)
@@ -34,15 +34,15 @@ class PromptTooLong(EngineError):
 
 
 class Unsupported(EngineError):
-    """The engine cannot do what a keyword argument asks."""
+    """The engine cannot do what a keyword argument requests."""
 
 
 class GenerationFailed(EngineError):
-    """The engine or the server broke off."""
+    """The engine or the server stopped before the end."""
 
 
 class ModelSilent(GenerationFailed):
-    """Nothing came for `seconds` seconds."""
+    """The model sent nothing for `seconds` seconds."""
 
     def __init__(self, seconds: float) -> None:
         template = (
@@ -52,4 +52,4 @@ class ModelSilent(GenerationFailed):
 
 
 class WaitCancelled(EngineError):
-    """The one who waited has left."""
+    """The waiting person has left."""

@@ -1,7 +1,7 @@
-"""Choose the engine for a model that the store has resolved.
+"""Chooses the engine for a model that the store has resolved.
 
-Knows nothing about settings: options come as arguments, and each engine takes the ones that mean something to it. The
-engines' modules, and with them LangChain, load only when one is opened.
+Knows nothing about settings: options are arguments, and each engine gets those that it can use. The modules of
+the engines, and with them LangChain, are loaded only when a model is opened.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ def open_chat_model(
     api_key: str | None = None,
     timeout: float = 120.0,
 ) -> LocalChatModel:
-    """The chat model. Loads nothing yet (see its `load`).
+    """Returns the chat model, which is not loaded yet (see its `load`).
 
-    `context` is tokens per generation; `slots` generations at once, where this process computes them; `timeout`
-    seconds of silence.
+    `context` is in tokens per generation; `slots` is the number of generations at once in this process; `timeout` is
+    in seconds of silence.
     """
     common = {"model": resolved.name, "max_tokens": max_tokens}
     if resolved.kind != "chat":
@@ -37,7 +37,7 @@ def open_chat_model(
         )
     if resolved.engine == "extractive":
         raise CannotOpen(
-            "{name} reads without a chat model: there is none to open.",
+            "{name} works without a chat model: there is no model to open.",
             code="no_chat_model_to_open",
             name=resolved.name,
         )

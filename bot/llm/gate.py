@@ -1,10 +1,9 @@
-"""Who may generate now: a fair queue in front of an engine.
+"""Decides who may use the engine now: a fair queue in front of it.
 
-Knows nothing about engines, prompts or the web. `slots` generations run at once; others wait, are told their position
-(1 = next) and get a place in the order that `line` gives: askers take turns. Past `limit` waiting people the next
-question is refused with the number of seconds after which trying again makes sense; the background has a limit of the
-same size. One asker may have `per_asker` places, waiting ones and running ones together, so that nobody fills the line
-alone.
+Knows nothing about engines, prompts or the web. `slots` generations run at once; others wait, get their position (1 =
+next), and get a slot in the order of `line`: askers take turns. If `limit` people wait already, the next question is
+refused with the number of seconds after which to try again. Background work has a limit of the same size. An asker may
+have `per_asker` places, waiting and running ones together, so that nobody can fill the line alone.
 """
 
 from __future__ import annotations
@@ -23,44 +22,44 @@ from bot.llm.line import Line, Waiter
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-POLL_SECONDS: Final = 0.1  # how soon a waiter's own `cancelled` event is noticed
-FIRST_GUESS_SECONDS: Final = 10.0  # length of a generation before any was measured
+POLL_SECONDS: Final = 0.1  # how soon the `cancelled` event of a waiting person is noticed
+FIRST_GUESS_SECONDS: Final = 10.0  # assumed length of a generation until one was measured
 SMOOTHING: Final = 0.3
-NOBODY: Final = ""  # the asker of what this program asks for itself; has no limit of its own
+NOBODY: Final = ""  # the asker of questions of this program itself; it has no limit per asker
 
 
 class Ticket:
-    """A place in the line, held from ``Gate.join`` to ``leave``; between them, ``wait`` until it is one's turn."""
+    """A place in the line from ``Gate.join`` until ``leave``; between them, ``wait`` waits for the turn."""
 
     def __init__(self, gate: Gate, waiter: Waiter) -> None:
         self._gate = gate
         self._began: float | None = None
         self._left = False
         self.waiter = waiter
-        self.admitted = False  # the gate's to set
+        self.admitted = False  # only the gate sets it
 
     @property
     def position(self) -> int:
-        """1 = next; 0 = admitted, or gone."""
+        """The position in the line: 1 = next; 0 = admitted, or no longer in the line."""
         return self._gate.position(self)
 
     def wait(
         self, *, on_position: Callable[[int], None] | None = None, cancelled: threading.Event | None = None
     ) -> None:
-        """Returns when there is a slot. `on_position` is called in this thread, with each new position, only if there
-        is a wait. Raises WaitCancelled soon after `cancelled` is set; the place is held until `leave` all the same.
+        """Returns when there is a slot. `on_position` is called in this thread with each new position, only if there
+        is a wait. Raises WaitCancelled soon after `cancelled` is set; even then the place is kept until `leave`.
         """
         self._began = self._gate.wait(self, on_position, cancelled)
 
     def leave(self) -> None:
-        """Gives the place back, whether still in the line or already admitted. Again: nothing."""
+        """Gives the place back, whether it is still in the line or already admitted. A second call does nothing."""
         if not self._left:
             self._left = True
             self._gate.leave(self, self._began)
 
 
 class Gate:
-    """Thread-safe. `per_asker` None: one asker may have all places. `clock` is a parameter for tests."""
+    """The queue. Thread-safe. `per_asker` None: an asker may have all places. `clock` is a parameter for tests."""
 
     def __init__(
         self,
@@ -78,19 +77,19 @@ class Gate:
         self._clock = clock
         self._changed = threading.Condition()
         self._line = Line()
-        self._tickets: dict[Waiter, Ticket] = {}  # of those who wait
-        self._running: Counter[str] = Counter()  # asker → generations under way
+        self._tickets: dict[Waiter, Ticket] = {}  # of all who wait
+        self._running: Counter[str] = Counter()  # asker → running generations
         self._seconds = FIRST_GUESS_SECONDS
 
     @property
     def running(self) -> int:
-        """Generations under way."""
+        """The number of running generations."""
         with self._changed:
             return self._running.total()
 
     @property
     def waiting(self) -> int:
-        """People and background work in the queue."""
+        """The number of people and background jobs in the line."""
         with self._changed:
             return len(self._line)
 
@@ -100,16 +99,17 @@ class Gate:
             return self._position(ticket)
 
     def join(self, asker: str = NOBODY, *, background: bool = False) -> Ticket:
-        """A place in the line, for whoever must know at once whether there is one. It keeps nobody from a free slot
-        until its holder waits for one. Raises Busy past the limit, TooManyWaiting past that of one asker."""
+        """Takes a place in the line without waiting, so that the caller knows at once whether there is one. It keeps
+        no free slot from others until `wait` is called. Raises Busy past the limit, TooManyWaiting past that of
+        an asker."""
         waiter = Waiter(asker, background)
         ticket = Ticket(self, waiter)
         with self._changed:
             if not background and asker != NOBODY:
                 self._refuse_too_many(asker)
-            others = self._line.background if background else self._line.people
-            if others >= self.limit + max(0, self.slots - self._running.total()):
-                raise Busy(self._seconds_for(others + 1))
+            waiting = self._line.background if background else self._line.people
+            if waiting >= self.limit + max(0, self.slots - self._running.total()):
+                raise Busy(self._seconds_for(waiting + 1))
             self._line.join(waiter)
             self._tickets[waiter] = ticket
         return ticket
@@ -123,7 +123,8 @@ class Gate:
         cancelled: threading.Event | None = None,
         background: bool = False,
     ) -> Iterator[None]:
-        """Joins, waits and leaves: a slot is held for the `with` block. Raises Busy, TooManyWaiting, WaitCancelled."""
+        """Joins, waits and leaves: the caller has a slot during the `with` block. Raises Busy, TooManyWaiting,
+        WaitCancelled."""
         ticket = self.join(asker, background=background)
         try:
             ticket.wait(on_position=on_position, cancelled=cancelled)
@@ -135,30 +136,30 @@ class Gate:
         self, ticket: Ticket, on_position: Callable[[int], None] | None, cancelled: threading.Event | None
     ) -> float:
         """See Ticket.wait. Returns the time by the gate's clock."""
-        told = 0
+        reported = 0
         with self._changed:
             ticket.waiter.ready = True
             self._admit()
         while True:
             with self._changed:
-                if not ticket.admitted and (position := self._position(ticket)) == told:
+                if not ticket.admitted and (position := self._position(ticket)) == reported:
                     self._changed.wait(POLL_SECONDS)
                     position = self._position(ticket)
                 if cancelled is not None and cancelled.is_set():
-                    raise WaitCancelled("The one who asked has left.", code="asker_left")
+                    raise WaitCancelled("The person who asked has left.", code="asker_left")
                 if ticket.admitted:
                     return self._clock()
-            if position != told:
-                told = position
+            if position != reported:
+                reported = position
                 if on_position is not None:
                     on_position(position)
 
     def leave(self, ticket: Ticket, began: float | None) -> None:
-        """See Ticket.leave. `began`: when the ticket's wait was over; None for one that did not use its slot."""
+        """See Ticket.leave. `began`: when the ticket's wait ended; None if its slot was not used."""
         with self._changed:
             if ticket.admitted:
                 self._running[ticket.waiter.asker] -= 1
-                self._running += Counter()  # forgets askers who have none
+                self._running += Counter()  # forgets askers without running generations
                 if began is not None:
                     self._seconds += SMOOTHING * (self._clock() - began - self._seconds)
             else:
@@ -168,7 +169,7 @@ class Gate:
             self._changed.notify_all()
 
     def _admit(self) -> None:
-        """Fill the free slots with those who wait."""
+        """Gives the free slots to those who wait."""
         while self._running.total() < self.slots and (waiter := self._line.take()) is not None:
             self._tickets.pop(waiter).admitted = True
             self._running[waiter.asker] += 1
@@ -181,10 +182,10 @@ class Gate:
         count = len(waiting) + self._running[asker]
         if self._per_asker is None or count < self._per_asker:
             return
-        # One of theirs must end first: one that runs, or else the first of those that wait.
+        # One of the asker's generations must end first: a running one, or else the first waiting one.
         ahead = 0 if self._running[asker] else self._line.position(waiting[0])
         raise TooManyWaiting(count, retry_after=self._seconds_for(ahead + 1))
 
     def _seconds_for(self, generations: int) -> int:
-        """After how many seconds so many generations will have ended."""
+        """The estimated seconds until so many generations have ended."""
         return max(1, math.ceil(round(self._seconds * generations / self.slots, 1)))

@@ -1,12 +1,12 @@
-"""Who is next: the order of those who wait for the chat model. No threads here (gate), no engines.
+"""The order of all who wait for the chat model. Uses no threads (see gate) and no engines.
 
 People take turns: each asker in turn gets one place, and within one asker the first question comes first. So a person
-with one question waits for at most one question of each other person, however many others have brought.
-Background work (a proof, a recheck) waits for people, but every PATIENCE-th place goes to it where both wait, so
-that it never starves. It is first come, first served.
+with one question waits for at most one question of each other person, even if others have asked many.
+Background work (a proof, a recheck) waits for people, but gets every PATIENCE-th place when both wait, so that it
+is never kept waiting for ever. Background jobs are served in the order in which they came.
 
-Decision: turns, not first come, first served over all. Costs: a question of a person who has asked several can be
-overtaken by a later question of somebody who has asked fewer.
+Decision: turns instead of one order of arrival for all. Cost: a question of a person who has asked several can be
+overtaken by a later question of a person who has asked fewer.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ PATIENCE: Final = 4
 
 @dataclass(eq=False, slots=True)
 class Waiter:
-    """One question, or one piece of background work, in the line. ``asker``: who brought it. ``ready``: whether it
-    takes a place that becomes free; until then the place goes to the next one who is ready."""
+    """A question, or a background job, in the line. ``asker``: the person who asked it. ``ready``: whether it
+    takes a place that becomes free; until then the place goes to the next waiter that is ready."""
 
     asker: str
     background: bool = False
@@ -29,12 +29,12 @@ class Waiter:
 
 
 class Line:
-    """Those who wait. Not thread-safe."""
+    """The waiting questions and background jobs. Not thread-safe."""
 
     def __init__(self) -> None:
         self._people: dict[str, deque[Waiter]] = {}  # in the order of the askers' turns
         self._background: deque[Waiter] = deque()
-        self._streak = 0  # people who got a place since the background last did, while it waited
+        self._streak = 0  # how many people got a place since the last background job, while another job waited
         self._positions: dict[Waiter, int] | None = None
 
     def __len__(self) -> int:
@@ -42,20 +42,21 @@ class Line:
 
     @property
     def people(self) -> int:
-        """How many questions of people wait."""
+        """The number of waiting questions of people."""
         return sum(map(len, self._people.values()))
 
     @property
     def background(self) -> int:
-        """How much background work waits."""
+        """The number of waiting background jobs."""
         return len(self._background)
 
     def of(self, asker: str) -> list[Waiter]:
-        """The questions of one asker, in the order in which they came."""
+        """The waiting questions of an asker, in the order in which they came."""
         return list(self._people.get(asker, ()))
 
     def join(self, waiter: Waiter) -> None:
-        """Comes last: behind the asker's own earlier questions; a new asker's turn comes after all others'."""
+        """Adds a waiter at the end: after the asker's own earlier questions; a new asker's turn comes after all
+        others'."""
         self._positions = None
         if waiter.background:
             self._background.append(waiter)
@@ -63,7 +64,7 @@ class Line:
             self._people.setdefault(waiter.asker, deque()).append(waiter)
 
     def leave(self, waiter: Waiter) -> None:
-        """Goes without a place. Raises ValueError for one who is not here."""
+        """Removes a waiter without a place. Raises ValueError if it is not in the line."""
         self._positions = None
         if waiter.background:
             self._background.remove(waiter)
@@ -74,8 +75,8 @@ class Line:
             del self._people[waiter.asker]
 
     def take(self) -> Waiter | None:
-        """The next one who is ready leaves the line for a place; None when nobody is ready."""
-        person = next((one for own in self._people.values() if (one := _first_ready(own))), None)
+        """Removes and returns the next waiter that is ready; None when no waiter is ready."""
+        person = next((waiter for own in self._people.values() if (waiter := _first_ready(own))), None)
         other = _first_ready(self._background)
         if person is None and other is None:
             return None
@@ -88,10 +89,10 @@ class Line:
         return chosen
 
     def position(self, waiter: Waiter) -> int:
-        """1 = next: the order in which places are given if nobody else comes and all become ready. Raises KeyError for
-        one who is not here."""
+        """The position (1 = next) in the order of the places if nobody else comes and all become ready. Raises
+        KeyError if the waiter is not in the line."""
         if self._positions is None:
-            self._positions = {one: number for number, one in enumerate(self._order(), start=1)}
+            self._positions = {waiting: number for number, waiting in enumerate(self._order(), start=1)}
         return self._positions[waiter]
 
     def _order(self) -> list[Waiter]:
@@ -111,11 +112,11 @@ class Line:
 
 
 def _first_ready(waiters: deque[Waiter]) -> Waiter | None:
-    return next((one for one in waiters if one.ready), None)
+    return next((waiter for waiter in waiters if waiter.ready), None)
 
 
 def _choose(people: bool, background: bool, streak: int) -> tuple[bool, int]:
-    """(whether a person is next, the streak after that)."""
+    """Returns (whether a person is next, the new streak)."""
     if not background:
         return True, 0
     if not people or streak >= PATIENCE - 1:

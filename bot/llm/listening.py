@@ -1,13 +1,12 @@
-"""Listens to a chat model's stream, and trusts it in nothing: a model server may be silent, endless, cut off, or send
-halves of characters.
+"""Reads a chat model's stream and checks everything: a model server may be silent, endless, cut off, or send halves of
+characters.
 
-* Silence is noticed: whoever waits hears of it after ``Patience.notice`` seconds and again after each further such
-  time; after ``Patience.limit`` seconds the model is given up. An empty chunk is a sign of life: engines send one for
-  each part of the prompt that they have read.
-* A text has a bound in bytes that follows from the tokens that were asked for, also where a server ignores these.
-* A stream that ends without saying why is not a whole text.
-* What is stored and shown is valid Unicode: two halves of a character that come apart are joined, a lone half becomes
-  U+FFFD.
+* Silence is noticed: ``on_silence`` is called every ``Patience.notice`` seconds; after ``Patience.limit`` seconds the
+  model is given up. An empty chunk ends the silence: engines send one for each part of the prompt that they have read.
+* A text has a limit in bytes, which follows from the requested tokens, even if a server ignores these.
+* A stream that ends without a reason is not a complete text.
+* The text that is stored and shown is valid Unicode: two halves of a character in different chunks are joined, a single
+  half becomes U+FFFD.
 """
 
 from __future__ import annotations
@@ -25,30 +24,30 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
 NOTICE_SECONDS: Final = 8.0
-# Bytes in UTF-8 of a text, per token, that no honest text reaches: prose has 3 to 5 in English and in Chinese.
+# Bytes in UTF-8 per token; no correct text has so many: prose has 3 to 5 in English and in Chinese.
 BYTES_PER_TOKEN: Final = 12
 SHORTEST_BOUND: Final = 256  # bytes: a few tokens may be long words
-MOST_TOKENS: Final = 2**31 - 1  # counts come from the server, and go into a database
+MOST_TOKENS: Final = 2**31 - 1  # counts come from the server and are stored in a database
 UNFINISHED: Final = frozenset({None, "", "stopped"})  # finish reasons of a stream that nobody stopped
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Seconds without a sign of life: after how many those who wait are told, after how many the model is given up."""
+    """Seconds of silence: ``notice`` until waiting people are informed, ``limit`` until the model is given up."""
 
     notice: float = NOTICE_SECONDS
     limit: float = 120.0
 
     @classmethod
     def up_to(cls, limit: float) -> Patience:
-        """Notices in time before ``limit``, however short that is."""
+        """A patience that notices silence before ``limit``, however short that is."""
         return cls(notice=min(NOTICE_SECONDS, limit / 3), limit=limit)
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What came. ``first``: the response metadata of the first piece of text; ``tokens``: of the prompt and of the
-    text, as the model counts them."""
+class Received:
+    """The received text. ``first``: the response metadata of the first piece of text; ``tokens``: of the prompt and of
+    the text, as counted by the model."""
 
     text: str
     tokens: tuple[int, int]
@@ -56,8 +55,8 @@ class Heard:
 
 
 class Halt(threading.Event):
-    """Set when it is set itself, or when ``also`` says so: the model is to stop for either reason. Engines look at it
-    now and then; nobody could wait for it."""
+    """An event that is also set when ``also`` returns True: the model stops for either reason. Engines check it now and
+    then; ``wait`` would not notice ``also``."""
 
     def __init__(self, also: Callable[[], bool]) -> None:
         super().__init__()
@@ -76,11 +75,11 @@ def listen(
     patience: Patience,
     on_text: Callable[[str], None],
     on_silence: Callable[[int], None],
-) -> Heard:
-    """Has ``chat`` write, and passes the text on as it comes. ``options`` name ``max_tokens``. ``on_silence`` hears the
-    seconds of silence so far. Ends soon after ``stop`` is set, with the text so far.
+) -> Received:
+    """Lets ``chat`` write and passes each piece of text to ``on_text``. ``options`` must have ``max_tokens``.
+    ``on_silence`` gets the seconds of silence so far. Ends soon after ``stop`` is set, with the text so far.
 
-    Raises ModelSilent, GenerationFailed for a stream that ends too early, and what the engine raises.
+    Raises ModelSilent, GenerationFailed for a stream that ends too early, and the errors of the engine.
     """
     halt = Halt(stop.is_set)
     characters = _Characters()
@@ -106,7 +105,7 @@ def listen(
             reason = chunk.response_metadata.get("finish_reason") or reason
             text = characters.feed(chunk.text if isinstance(chunk.text, str) else chunk.text())
             if not text or stop.is_set():
-                continue  # the last chunk, with the counts, comes also after a stop
+                continue  # the last chunk, with the counts, comes even after a stop
             if not parts:
                 first = chunk.response_metadata
             left -= len(text.encode())
@@ -115,16 +114,16 @@ def listen(
                 reason = "length"
                 break
     finally:
-        halt.set()  # however this ends, nobody listens any more
+        halt.set()  # in any case, nobody reads the stream any more
     if not stop.is_set():
         if reason in UNFINISHED:
-            raise GenerationFailed("The chat model's text broke off before its end.", code="model_broke_off")
+            raise GenerationFailed("The chat model's text stopped before its end.", code="model_broke_off")
         pass_on(characters.rest())
-    return Heard("".join(parts), tokens, first)
+    return Received("".join(parts), tokens, first)
 
 
 class _Watch:
-    """Hears how long nothing came, and says so; gives up in the end."""
+    """Measures the silence, reports it, and gives the model up at the limit."""
 
     def __init__(self, patience: Patience, on_silence: Callable[[int], None]) -> None:
         self._patience = patience
@@ -142,7 +141,7 @@ class _Watch:
 
 
 class _Characters:
-    """Makes text whole characters: holds back a first half until its second half comes."""
+    """Joins halves of characters: keeps a first half until its second half comes."""
 
     def __init__(self) -> None:
         self._half = ""
@@ -153,7 +152,7 @@ class _Characters:
         return _whole(text[: len(text) - len(self._half)])
 
     def rest(self) -> str:
-        """At the end: a half that nothing came for."""
+        """At the end of the text: a half without its second half."""
         half, self._half = self._half, ""
         return _whole(half)
 

@@ -1,14 +1,14 @@
 """GGUF models through llama.cpp, in this process (the wheel `xllamacpp`).
 
-Knows nothing about where the file came from. llama.cpp's own server object keeps `slots` generations going at once,
-each with `context` tokens, and reuses the part of a prompt that a slot has computed before: a stable beginning is
-nearly free.
+Knows nothing about where the file came from. llama.cpp's server object runs `slots` generations at once, each with
+`context` tokens, and reuses the part of a prompt that a slot has computed before: an unchanged beginning costs almost
+nothing.
 
-Decisions, with what they cost:
-- The server object insists on listening somewhere. It gets a Unix socket in a private folder, removed as soon as it
-  is up, so that nothing can connect, and a random key besides.
-- llama.cpp notices that nobody wants a generation only between batches, so a batch is BATCH tokens: a stop during the
-  reading of the prompt takes a few seconds at most, on a slow machine.
+Decisions and their costs:
+- The server object must listen on some address. It gets a Unix socket in a private folder, which is removed as soon
+  as it has started, so that nothing can connect, and also a random key.
+- llama.cpp notices a stopped generation only between batches, so a batch is BATCH tokens: a stop while the prompt is
+  read takes at most a few seconds, on a slow machine.
 """
 
 from __future__ import annotations
@@ -32,14 +32,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 BATCH: Final = 128  # 128, 256 and 512 read a prompt equally fast (452 tokens: 16 to 18 s of processor time)
-PROMPT_CACHE_MIB: Final = (
-    256  # prompts of other conversations that are kept in memory; llama.cpp's own default is 8 GiB
-)
+PROMPT_CACHE_MIB: Final = 256  # memory for prompts of other conversations; llama.cpp's default is 8 GiB
 
 
 class LlamaCppChat(LocalChatModel):
-    """A GGUF chat model. `threads` None = llama.cpp's own choice. Thread-safe; loads on first use, in two to five
-    seconds from a warm disk.
+    """A GGUF chat model. `threads` None = llama.cpp's default. Thread-safe; loads on first use, in two to five
+    seconds if the file is in the disk cache.
     """
 
     path: Path
@@ -67,7 +65,7 @@ class LlamaCppChat(LocalChatModel):
         def produce(emit: Callable[[dict[str, Any]], bool]) -> None:
             try:
                 server.handle_chat_completions(body, lambda chunk: not emit(chunk))
-            except (ValueError, RuntimeError) as error:  # what llama.cpp finds wrong before it begins
+            except (ValueError, RuntimeError) as error:  # errors that llama.cpp finds before it begins
                 raise GenerationFailed(
                     "{model} cannot do this: {problem}", code="generation_refused", model=self.model, problem=error
                 ) from error
@@ -76,7 +74,7 @@ class LlamaCppChat(LocalChatModel):
             yield self._step(chunk)
 
     def _body(self, request: Request) -> dict[str, Any]:
-        """The request in the OpenAI form, which is llama.cpp's too."""
+        """The request in the OpenAI form, which llama.cpp also uses."""
         body: dict[str, Any] = {
             "messages": convert_to_openai_messages(list(request.messages)),
             "max_tokens": request.max_tokens,
@@ -85,7 +83,7 @@ class LlamaCppChat(LocalChatModel):
             "cache_prompt": True,
             "stream": True,
             "stream_options": {"include_usage": True},
-            "return_progress": True,  # a chunk after each batch of the prompt: the moments at which it can be stopped
+            "return_progress": True,  # a chunk after each batch of the prompt: at these moments it can be stopped
         }
         if request.top_logprobs is not None:
             body["logprobs"] = True
@@ -111,7 +109,7 @@ class LlamaCppChat(LocalChatModel):
         if error.get("type") == "exceed_context_size_error":
             tokens, limit = int(error.get("n_prompt_tokens", 0)), int(error.get("n_ctx", self.context))
             return PromptTooLong(
-                "The prompt has {tokens} tokens and {model} takes {limit}: give it fewer or shorter passages, or "
+                "The prompt has {tokens} tokens and {model} accepts {limit}: give it fewer or shorter passages, or "
                 "raise the context setting.",
                 code="prompt_too_long_here",
                 model=self.model,
@@ -119,7 +117,7 @@ class LlamaCppChat(LocalChatModel):
                 limit=limit,
             )
         return GenerationFailed(
-            "{model} broke off: {problem}",
+            "{model} stopped before the end: {problem}",
             code="generation_broke_off",
             model=self.model,
             problem=error.get("message", error),
@@ -133,7 +131,7 @@ class LlamaCppChat(LocalChatModel):
 
 
 def _open(path: Path, context: int, slots: int, threads: int | None) -> Any:
-    """A running llama.cpp server object. Raises CannotOpen."""
+    """Starts a llama.cpp server object. Raises CannotOpen."""
     if not path.is_file():
         raise CannotOpen(
             "There is no model file at {path}: run `errata models pull`.", code="model_file_missing", path=path
@@ -141,7 +139,7 @@ def _open(path: Path, context: int, slots: int, threads: int | None) -> Any:
     with path.open("rb") as opened:
         if opened.read(4) != b"GGUF":
             raise CannotOpen(
-                "{path} is no GGUF file: run `errata models verify`, or give another file.",
+                "{path} is not a GGUF file: run `errata models verify`, or give another file.",
                 code="model_file_no_gguf",
                 path=path,
             )
@@ -154,7 +152,7 @@ def _open(path: Path, context: int, slots: int, threads: int | None) -> Any:
     parameters.cache_ram_mib = PROMPT_CACHE_MIB
     if threads is not None:
         parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = threads
-    parameters.verbosity = -1  # llama.cpp writes to stderr by itself; errors come back to us as values
+    parameters.verbosity = -1  # llama.cpp writes to stderr itself; we get errors as values
     parameters.endpoint_slots = False
     parameters.ui = False
     parameters.api_keys = [secrets.token_urlsafe(32)]
@@ -174,15 +172,16 @@ def _open(path: Path, context: int, slots: int, threads: int | None) -> Any:
 
 
 def _library() -> Any:
-    """The wheel's module. Raises CannotOpen where the system lacks what it needs."""
-    # libgomp's threads wait for each other by spinning. When another program takes one of the cores, the others spin
-    # until it is back: two threads on two busy cores gave 0.3 tokens/s, with this 4.7. It is read when libgomp loads.
+    """Imports the wheel's module. Raises CannotOpen if a library of the system is missing."""
+    # libgomp's threads wait for each other by spinning. When another program uses one of the cores, the others spin
+    # until it is free: two threads on two busy cores gave 0.3 tokens/s, with this setting 4.7. libgomp reads it at
+    # load.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         import xllamacpp
     except ImportError as error:
         raise CannotOpen(
-            "llama.cpp does not load here ({problem}). It needs the system's libgomp: on Debian and Ubuntu, "
+            "llama.cpp cannot be loaded here ({problem}). It needs the system's libgomp: on Debian and Ubuntu, "
             "`apt install libgomp1`.",
             code="llamacpp_not_loaded",
             problem=error,

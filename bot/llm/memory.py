@@ -1,7 +1,7 @@
-"""What a model wrote for which prompt, kept in the database: the same prompt for the same model gets the same text.
+"""Stores the text of each prompt and model in the database: the same prompt for the same model gets the same text.
 
-A convenience: where the database cannot keep or give a text, that is logged and counted (bot.events), and nothing
-else happens. An answer that is finished counts.
+Answers do not depend on it: if the database cannot store or read a text, this is logged and counted (bot.events), and
+nothing else happens. A finished answer is valid even if it cannot be stored.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-MOST_GENERATIONS = 20_000  # the memory's size in texts, about 20 MB; the oldest go first
+MOST_GENERATIONS = 20_000  # the most texts in the memory, about 20 MB; the oldest are removed first
 
 
 class Memory:
-    """``model`` stands for the chat model in the keys: another model, another key."""
+    """The stored texts. ``model`` identifies the chat model in the keys, so that another model has other keys."""
 
     def __init__(self, database: Database, model: str) -> None:
         self._database = database
         self._model = model
 
     def key(self, messages: Sequence[Message], limit: int, kind: str) -> str:
-        """SHA-256 of all that decides the text. ``limit``: tokens."""
+        """The SHA-256 of everything that determines the text. ``limit`` is in tokens."""
         plain = [asdict(message) for message in messages]
-        whole = json.dumps([self._model, kind, limit, plain], ensure_ascii=False)
-        return hashlib.sha256(whole.encode("utf-8", "replace")).hexdigest()
+        content = json.dumps([self._model, kind, limit, plain], ensure_ascii=False)
+        return hashlib.sha256(content.encode("utf-8", "replace")).hexdigest()
 
     def recall(self, key: str) -> Written | None:
-        """The text under a key; None when there is none, or when the database does not give it."""
+        """The text under a key; None if there is none, or if the database cannot read it."""
         try:
             with self._database.read() as session:
                 row = session.get(Generation, key)
@@ -56,7 +56,7 @@ class Memory:
         return Written(row.text, row.prompt_tokens, row.completion_tokens, doubt=row.doubt, recalled=True)
 
     def keep(self, texts: Sequence[tuple[str, Written]]) -> None:
-        """Keeps texts under their keys. Raises nothing."""
+        """Stores texts under their keys. Raises no error: a failure is logged."""
         try:
             self._write(texts)
         except Exception as error:  # noqa: BLE001 - whatever it is, the answer that was written is good

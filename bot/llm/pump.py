@@ -1,9 +1,9 @@
-"""Turn a blocking producer with a callback into an iterator that can be stopped from either side.
+"""Turns a blocking producer with a callback into an iterator that can be stopped from both sides.
 
-Knows nothing about models. The producer runs in a thread of its own and hands its items over through a bounded queue,
-so a slow reader slows it down; when the reader closes the iterator or sets the event, the producer's next hand-over
-tells it to stop. So does the end of the program, which then waits for the producers: a thread inside an engine's own
-code cannot be cut off, the process would abort.
+Knows nothing about models. The producer runs in a separate thread and passes its items through a bounded queue, so a
+slow reader slows it down. When the reader closes the iterator or sets the event, the producer's next `emit` returns
+False, so that it stops. The end of the program does the same and then waits for the producers: a thread inside an
+engine's code cannot be interrupted, the process would abort.
 """
 
 from __future__ import annotations
@@ -21,10 +21,8 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Emit: TypeAlias = "Callable[[Item], bool]"
 SIZE: Final = 64
-POLL_SECONDS: Final = 0.05  # how soon an event that was set, or a reader that left, is noticed
-EXIT_SECONDS: Final = (
-    30.0  # how long the program's end waits: an engine hands over at least once in a batch of the prompt
-)
+POLL_SECONDS: Final = 0.05  # how soon a set event, or a reader that has left, is noticed
+EXIT_SECONDS: Final = 30.0  # how long the program's end waits: an engine emits at least once per batch of the prompt
 
 _exiting = threading.Event()
 _threads: set[threading.Thread] = set()
@@ -44,11 +42,11 @@ def pump(
     on_idle: Callable[[float], None] = lambda _seconds: None,
     size: int = SIZE,
 ) -> Iterator[Item]:
-    """The items that `produce(emit)` emits. `emit` returns False when nothing more is wanted: the producer should
-    then return.
+    """Yields the items that `produce(emit)` emits. `emit` returns False when no more items are needed; the producer
+    must then return.
 
-    The iterator ends without an error once `stop` is set. An exception of the producer comes out of the iterator; so
-    does one of `on_idle`, which hears now and then, while nothing comes, for how many seconds the reader has waited.
+    The iterator ends without an error once `stop` is set. The iterator raises exceptions of the producer
+    and of `on_idle`. While no item comes, `on_idle` is called now and then with the seconds that the reader has waited.
     """
     items: queue.Queue[Item | _End] = queue.Queue(maxsize=size)
     unwanted = threading.Event()

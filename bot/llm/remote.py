@@ -1,8 +1,8 @@
-"""Any server that speaks the OpenAI protocol (Ollama, vLLM, llama.cpp's server, a hosted service), through
-LangChain's own client.
+"""Chat models on any server with the OpenAI protocol (Ollama, vLLM, llama.cpp's server, a hosted service), through
+LangChain's client.
 
-Knows nothing about which server it is. The client streams; closing the stream closes the connection, which tells the
-server to stop.
+Does not know which server it is. The client streams; closing the stream closes the connection, so that the server
+stops.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from langchain_core.messages import AIMessageChunk
 
 OPENAI = "https://api.openai.com/"
-NO_KEY = "none"  # the client insists on a key; servers on one's own machine ask for none
+NO_KEY = "none"  # the client requires a key; local servers need none
 
 
 class RemoteChat(LocalChatModel):
     """A model behind `base_url` (which ends in the protocol's version, mostly /v1).
 
-    `timeout` is the longest silence in seconds, the reading of the prompt included: then the connection is closed.
+    `timeout` is the longest silence in seconds, including the reading of the prompt; then the connection is closed.
     """
 
     base_url: str
@@ -86,18 +86,18 @@ class RemoteChat(LocalChatModel):
                     base_url=self.base_url,
                     api_key=key,
                     timeout=self.timeout,
-                    max_retries=0,  # a silent server is asked once: a second time would double the wait
+                    max_retries=0,  # no retry: a second try would double the wait for a silent server
                     stream_usage=True,
                     use_responses_api=False,
                 )
             return self._client
 
     def _failure(self, error: Exception) -> EngineError:
-        """The client's error in words that say what to do."""
+        """The error for a failure of the client, with a message that states what to do."""
         from openai import APIConnectionError, APIStatusError, APITimeoutError, AuthenticationError, NotFoundError
 
         where = f"The model server at {self.base_url}"
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        problem = str(error).splitlines()[0] if str(error) else type(error).__name__
         if isinstance(error, APITimeoutError):
             return GenerationFailed(
                 "{where} was silent for more than {timeout:g} s: is it overloaded?",
@@ -110,7 +110,7 @@ class RemoteChat(LocalChatModel):
                 "{where} cannot be reached ({problem}): is it running, and is the address right?",
                 code="server_unreachable",
                 where=where,
-                problem=said,
+                problem=problem,
             )
         if isinstance(error, AuthenticationError):
             return GenerationFailed(
@@ -122,18 +122,20 @@ class RemoteChat(LocalChatModel):
                 code="server_model_unknown",
                 where=where,
                 model=self.model,
-                problem=said,
+                problem=problem,
             )
-        if isinstance(error, APIStatusError) and error.status_code == 400 and "context" in said.lower():
+        if isinstance(error, APIStatusError) and error.status_code == 400 and "context" in problem.lower():
             return PromptTooLong(
                 "{where} refuses the prompt as too long ({problem}).",
                 code="server_prompt_too_long",
                 where=where,
-                problem=said,
+                problem=problem,
                 tokens=0,
                 limit=0,
             )
-        return GenerationFailed("{where} broke off: {problem}", code="server_broke_off", where=where, problem=said)
+        return GenerationFailed(
+            "{where} stopped before the end: {problem}", code="server_broke_off", where=where, problem=problem
+        )
 
 
 def _step(chunk: AIMessageChunk) -> Step:

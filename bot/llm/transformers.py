@@ -1,7 +1,7 @@
-"""Hub models and local model folders through transformers, on a GPU where there is one.
+"""Runs hub models and local model folders with transformers, on a GPU if there is one.
 
-Knows nothing about where the folder came from. One generation at a time: transformers computes them apart anyway, and
-a queue is fairer than a crowd. Weights are read as safetensors only and no code of a model repository is run.
+Knows nothing about where the folder came from. Only one generation runs at a time: transformers would compute them
+separately anyway, and a queue is fairer. Weights are read as safetensors only and no code of a model repository is run.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 class TransformersChat(LocalChatModel):
-    """A chat model in transformers' folder form, on a GPU where torch finds one.
+    """A chat model in a folder of transformers' format, on a GPU if torch finds one.
 
-    `context` limits the prompt and the answer together, in tokens; None = what the model was made for.
+    `context` limits the prompt and the answer together, in tokens; None = the model's own limit.
     """
 
     path: Path
@@ -48,7 +48,7 @@ class TransformersChat(LocalChatModel):
         limit = self.context or getattr(model.config, "max_position_embeddings", None) or 2**31
         if prompt_tokens + 1 > limit:
             raise PromptTooLong(
-                "The prompt has {tokens} tokens and {model} takes {limit}: give it fewer or shorter passages.",
+                "The prompt has {tokens} tokens and {model} accepts {limit}: give it fewer or shorter passages.",
                 code="prompt_too_long",
                 model=self.model,
                 tokens=prompt_tokens,
@@ -72,7 +72,7 @@ class TransformersChat(LocalChatModel):
         yield Step(completion_tokens=counted[0], finish_reason=reason)
 
     def _encode(self, tokenizer: Any, request: Request) -> Any:
-        """The prompt's tokens, on the model's device. Raises GenerationFailed where the model has no chat template."""
+        """The prompt's tokens, on the model's device. Raises GenerationFailed if the model has no chat template."""
         messages = convert_to_openai_messages(list(request.messages))
         if tokenizer.chat_template is None:
             raise GenerationFailed(
@@ -93,7 +93,7 @@ class TransformersChat(LocalChatModel):
 
 
 def _open(path: Path) -> tuple[Any, Any]:
-    """(tokenizer, model). Raises CannotOpen."""
+    """Returns (tokenizer, model). Raises CannotOpen."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -106,14 +106,14 @@ def _open(path: Path) -> tuple[Any, Any]:
         )
         model.eval()
         model.to(device)
-    except Exception as error:  # a folder that it cannot read makes transformers raise OSError, ValueError, KeyError …
-        said = str(error).splitlines()[0] if str(error) else repr(error)
+    except Exception as error:  # for a folder that it cannot read, transformers raises OSError, ValueError, KeyError …
+        problem = str(error).splitlines()[0] if str(error) else repr(error)
         raise CannotOpen(
             "transformers cannot open {path} as a chat model ({problem}): it needs config.json, a tokenizer "
             "with a chat template, and weights as safetensors.",
             code="model_folder_not_opened",
             path=path,
-            problem=said,
+            problem=problem,
         ) from error
     return tokenizer, model
 
@@ -127,7 +127,7 @@ def _generate(
     emit: Callable[[str], bool],
     counted: list[int],
 ) -> None:
-    """Run one generation, emitting text as it becomes printable. `counted` gets the number of new tokens."""
+    """Runs a generation and emits text as it becomes printable. `counted` gets the number of new tokens."""
     import torch
     from transformers import StoppingCriteria, StoppingCriteriaList, TextStreamer
 

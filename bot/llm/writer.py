@@ -1,9 +1,9 @@
-"""A chat model with its queue and its memory: what the answer path sees of it (bot.answering.values.Writer).
+"""A chat model with its queue and its memory, for the answer path (implements bot.answering.values.Writer).
 
-The same prompt for the same model gets the same text, byte for byte, because engines do not repeat themselves
-exactly from one slot to another: this is what makes a rolled-back answer the old answer. ``fresh`` asks anew.
-A turn has one place in the queue, however often it writes; what is remembered needs none. Remembering is a
-convenience (memory): an answer counts also where it cannot be remembered.
+The same prompt for the same model gets the same text, byte for byte, from the memory: engines may write another text in
+another slot. So after a rollback the old answer comes back. ``fresh`` ignores the memory. A turn has one place in the
+queue, however often it writes; a remembered text needs no place. Answers do not depend on the memory: an answer is
+valid even if it cannot be remembered.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from bot.llm.gate import Gate
     from knowledge.db import Database
 
-FRESH_TEMPERATURE = 0.7  # "regenerate" wants another wording; everything else is greedy
+FRESH_TEMPERATURE = 0.7  # "regenerate" should give another wording; all other texts take the likeliest token
 
 
 def _ignore(_value: object) -> None:
@@ -37,8 +37,8 @@ def _ignore(_value: object) -> None:
 
 
 class ChatWriter:
-    """Writes with ``chat``; ``model`` stands for it in the memory's key: another model, another key. ``patience``: how
-    long it may be silent."""
+    """Writes with ``chat``; ``model`` identifies it in the memory's keys. ``patience``: how long it may be
+    silent."""
 
     def __init__(
         self,
@@ -57,8 +57,8 @@ class ChatWriter:
         self.patience = patience
 
     def join(self, asker: str) -> Ticket:
-        """A place in the line for a turn of ``asker`` that begins later. Raises Busy past the line's limit,
-        TooManyWaiting past the asker's own."""
+        """Takes a place in the line for a turn of ``asker`` that begins later. Raises Busy past the line's limit,
+        TooManyWaiting past the asker's."""
         return self.gate.join(asker)
 
     @contextmanager
@@ -71,21 +71,20 @@ class ChatWriter:
         stop: threading.Event | None = None,
         background: bool = False,
     ) -> Iterator[ModelAccess]:
-        """The place of one turn: that of ``ticket``, or one taken when the model is first needed; given back at the
-        end of the ``with`` block.
+        """The place of a turn: that of ``ticket``, or a new one, taken when the model is first needed. It is given back
+        at the end of the ``with`` block.
 
-        ``on_position`` hears the place in the line while there is one, and 0 when the waiting is over; ``on_silence``
-        hears for how many seconds the model has been silent, where that is long; ``stop`` ends the waiting and the
-        writing.
+        ``on_position`` gets the position in the line during a wait, and 0 at its end; ``on_silence`` gets the
+        seconds of a long silence of the model; ``stop`` ends the waiting and the writing.
         """
         stop = stop or threading.Event()
-        with ExitStack() as held:
+        with ExitStack() as places:
             if ticket is not None:
-                held.callback(ticket.leave)
+                places.callback(ticket.leave)
 
             def enter() -> None:
-                mine = ticket or self.gate.join(background=background)
-                held.callback(mine.leave)
+                own_ticket = ticket or self.gate.join(background=background)
+                places.callback(own_ticket.leave)
                 waited = False
 
                 def tell(position: int) -> None:
@@ -93,18 +92,18 @@ class ChatWriter:
                     waited = True
                     on_position(position)
 
-                mine.wait(on_position=tell, cancelled=stop)
+                own_ticket.wait(on_position=tell, cancelled=stop)
                 if waited:
                     on_position(0)
 
             place = ModelAccess(self, enter, stop, on_silence)
             yield place
-        place.keep()  # the next one need not wait for the disk
+        place.keep()  # after the place was given back, so that the next turn need not wait for the disk
 
     def warm_up(self, beginnings: Iterable[Sequence[Message]], stop: threading.Event) -> None:
-        """Has a model that keeps the beginnings of prompts read these, so that the first person to ask does not wait
-        for it. Whoever comes meanwhile goes first; where nobody may wait, there is no warming up. Raises EngineError;
-        ends soon after ``stop`` is set."""
+        """Lets a model that keeps the beginnings of prompts read these, so that the first question does not wait for
+        it. Questions that come meanwhile go first. Does nothing if the gate lets nobody wait. Raises EngineError; ends
+        soon after ``stop`` is set."""
         if not getattr(self.chat, "keeps_beginnings", False) or not self.gate.limit:
             return
         for messages in beginnings:
@@ -142,7 +141,7 @@ class ModelAccess:
         max_tokens: int | None = None,
         fresh: bool = False,
     ) -> Written:
-        """Streams the text through ``on_text`` and returns it whole. A text that was stopped is not remembered.
+        """Passes the text to ``on_text`` piece by piece, and returns it whole. A stopped text is not remembered.
 
         Raises Busy (queue full), EngineError (the engine failed).
         """
@@ -150,12 +149,12 @@ class ModelAccess:
         return self._ask(messages, max_tokens or self._writer.max_tokens, options, on_text, fresh=fresh)
 
     def judge(self, messages: Sequence[Message]) -> Written:
-        """The first word of what the model would write, and its ``doubt``: for messages that ask for YES or NO. Raises
-        as ``write`` does."""
+        """The first word of the model's text, and its ``doubt``, for messages that ask for YES or NO. Raises the same
+        errors as ``write``."""
         return self._ask(messages, 1, {"logprobs": True, "top_logprobs": doubt.ALTERNATIVES}, _ignore)
 
     def keep(self) -> None:
-        """Remembers what was written. Raises nothing."""
+        """Stores the written texts in the memory. Raises no error: a failure is logged."""
         self._writer.memory.keep(self._written)
 
     def _ask(
@@ -169,9 +168,9 @@ class ModelAccess:
     ) -> Written:
         judging = "logprobs" in options
         key = self._writer.memory.key(messages, limit, "judging" if judging else "writing")
-        if not fresh and (known := self._writer.memory.recall(key)) is not None:
-            on_text(known.text)
-            return known
+        if not fresh and (remembered := self._writer.memory.recall(key)) is not None:
+            on_text(remembered.text)
+            return remembered
         try:
             if not self._held:
                 self._enter()
@@ -179,7 +178,7 @@ class ModelAccess:
         except WaitCancelled:
             return Written("", 0, 0, stopped=True)
         written = self._stream(messages, {"max_tokens": limit, **options}, on_text)
-        # A sample is for who asked for it, and a judgement without a doubt tells nothing.
+        # A fresh text is only for the person who requested it, and a judgement without a doubt is of no use.
         if not written.stopped and not fresh and not (judging and written.doubt is None):
             self._written.append((key, written))
         return written
@@ -187,7 +186,7 @@ class ModelAccess:
     def _stream(
         self, messages: Sequence[Message], options: Mapping[str, Any], on_text: Callable[[str], None]
     ) -> Written:
-        heard = listen(
+        received = listen(
             self._writer.chat,
             _plain(messages),
             options,
@@ -196,7 +195,8 @@ class ModelAccess:
             on_text=on_text,
             on_silence=self._on_silence,
         )
-        return Written(heard.text, *heard.tokens, stopped=self._stop.is_set(), doubt=doubt.from_metadata(heard.first))
+        stopped = self._stop.is_set()
+        return Written(received.text, *received.tokens, stopped=stopped, doubt=doubt.from_metadata(received.first))
 
 
 def _plain(messages: Sequence[Message]) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""What the engines share, on a scripted one, and the factory."""
+"""The common part of the engines, tested with a scripted one; and the factory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Scripted(LocalChatModel):
-    """Gives its steps, and keeps the requests that it got."""
+    """Yields its steps and records the requests."""
 
     script: tuple[Step, ...] = ()
     requests: list[Any] = []  # noqa: RUF012 pydantic copies it for each model
@@ -45,7 +45,7 @@ def test_steps_become_chunks_and_the_counts_come_last() -> None:
         script=(Step(prompt_tokens=7), Step("Hel"), Step("lo"), Step(completion_tokens=2, finish_reason="stop")),
     )
     chunks = list(chat.stream("hi"))
-    # an empty chunk for each step without text: a sign of life
+    # each step without text becomes an empty chunk, which shows that the engine is alive
     assert [chunk.text for chunk in chunks] == ["", "Hel", "lo", "", ""]
     assert chunks[-1].usage_metadata == {"input_tokens": 7, "output_tokens": 2, "total_tokens": 9}
     whole = chat.invoke("hi")
@@ -54,7 +54,7 @@ def test_steps_become_chunks_and_the_counts_come_last() -> None:
     assert whole.response_metadata["finish_reason"] == "stop"
 
 
-def test_a_generation_that_gave_no_counts_is_counted_by_its_pieces() -> None:
+def test_a_generation_without_counts_is_counted_by_its_pieces() -> None:
     last = list(Scripted(model="scripted", script=(Step("a"), Step("b"))).stream("hi"))[-1]
     assert last.usage_metadata == {"input_tokens": 0, "output_tokens": 2, "total_tokens": 2}
     assert last.response_metadata["finish_reason"] == "stopped"
@@ -74,7 +74,7 @@ def test_closing_the_stream_closes_the_generation() -> None:
     assert chat.closed == [True]
 
 
-def test_options_of_a_call_win_over_the_models_own() -> None:
+def test_options_of_a_call_replace_those_of_the_model() -> None:
     chat = Scripted(model="scripted", max_tokens=100, temperature=0.5, seed=3, script=(Step("a"),))
     event = threading.Event()
     chat.invoke("hi")
@@ -106,13 +106,13 @@ def test_the_factory_refuses_an_embedding_model() -> None:
 
 def test_a_file_that_is_no_model_is_refused_with_advice(tmp_path: Path) -> None:
     (tmp_path / "model.gguf").write_bytes(b"<html>")
-    with pytest.raises(CannotOpen, match="is no GGUF file"):
+    with pytest.raises(CannotOpen, match="is not a GGUF file"):
         LlamaCppChat(model="m", path=tmp_path / "model.gguf").load()
     with pytest.raises(CannotOpen, match="There is no model file"):
         LlamaCppChat(model="m", path=tmp_path / "none.gguf").load()
 
 
-def test_the_async_and_the_batch_faces_of_langchain_work() -> None:
+def test_async_and_batch_calls_of_langchain_work() -> None:
     chat = Scripted(model="scripted", script=(Step("Hel"), Step("lo")))
 
     async def ask() -> tuple[str, list[str]]:
@@ -124,5 +124,5 @@ def test_the_async_and_the_batch_faces_of_langchain_work() -> None:
     assert (chat | StrOutputParser()).invoke("hi") == "Hello"
 
 
-def test_chunks_are_langchains_own() -> None:
+def test_chunks_are_of_langchains_class() -> None:
     assert all(isinstance(chunk, AIMessageChunk) for chunk in Scripted(model="s", script=(Step("a"),)).stream("hi"))

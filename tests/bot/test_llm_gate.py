@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Visitor:
-    """Somebody at the gate, in a thread of their own, who holds their slot until told to leave."""
+    """A person at the gate, in a separate thread, who keeps the slot until the test lets them leave."""
 
     def __init__(self, gate: Gate, name: str, order: list[str], *, background: bool = False) -> None:
         self.positions: list[int] = []
@@ -67,7 +67,7 @@ def test_a_free_gate_lets_in_at_once_without_a_position() -> None:
     assert (gate.running, gate.waiting, positions) == (0, 0, [])
 
 
-def test_first_come_first_served_and_each_new_position_is_told() -> None:
+def test_order_of_arrival_is_kept_and_each_new_position_is_reported() -> None:
     gate, order = Gate(1, 5), list[str]()
     visitors = [Visitor(gate, name, order) for name in "abcd"]
     for number, visitor in enumerate(visitors):
@@ -78,12 +78,12 @@ def test_first_come_first_served_and_each_new_position_is_told() -> None:
     assert [visitor.positions for visitor in visitors] == [[], [1], [2, 1], [3, 2, 1]]
 
 
-def test_past_the_limit_the_next_is_refused_with_a_time() -> None:
+def test_beyond_the_limit_the_next_question_is_refused_with_a_time() -> None:
     gate, order = Gate(1, 2), list[str]()
     visitors = [Visitor(gate, name, order) for name in "abc"]
     with pytest.raises(Busy, match="try again in 30 seconds") as raised, gate.enter():
         pass
-    assert raised.value.retry_after == 30  # one that runs and two that wait, ten seconds each by the first guess
+    assert raised.value.retry_after == 30  # one running and two waiting generations, each assumed to take ten seconds
     for visitor in visitors:
         visitor.go()
     assert order == ["a", "b", "c"]
@@ -100,7 +100,7 @@ def test_the_time_to_try_again_follows_how_long_generations_take() -> None:
     assert raised.value.retry_after == 2
 
 
-def test_who_leaves_the_queue_makes_room_for_those_behind() -> None:
+def test_people_behind_a_person_who_leaves_move_up() -> None:
     gate, order = Gate(1, 5), list[str]()
     first, second, third = (Visitor(gate, name, order) for name in "abc")
     second.cancelled.set()
@@ -131,7 +131,7 @@ def test_a_place_can_be_taken_before_anybody_waits_for_it() -> None:
     assert (gate.running, gate.waiting) == (0, 0)
 
 
-def test_a_place_that_nobody_waits_for_yet_keeps_nobody_waiting() -> None:
+def test_a_place_whose_owner_does_not_wait_yet_delays_nobody() -> None:
     gate = Gate(1, 1)
     early = gate.join()
     with gate.enter(background=True):
@@ -172,7 +172,7 @@ def test_an_error_in_the_position_callback_leaves_the_queue() -> None:
     first.go()
 
 
-def test_people_go_before_the_background_which_is_not_starved() -> None:
+def test_people_go_before_the_background_which_still_gets_its_turn() -> None:
     gate, order = Gate(1, 20), list[str]()
     first = Visitor(gate, "first", order)
     background = [Visitor(gate, f"b{number}", order, background=True) for number in range(2)]
@@ -186,7 +186,7 @@ def test_people_go_before_the_background_which_is_not_starved() -> None:
     assert order == ["first", "p0", "p1", "p2", "b0", "p3", "p4", "p5", "b1"]
 
 
-def test_positions_foretell_the_order() -> None:
+def test_positions_predict_the_order() -> None:
     gate, order = Gate(1, 20), list[str]()
     first = Visitor(gate, "first", order)
     background = Visitor(gate, "b", order, background=True)
@@ -201,14 +201,14 @@ def test_positions_foretell_the_order() -> None:
 
 
 @pytest.mark.parametrize(("slots", "limit"), [(0, 1), (1, -1)])
-def test_a_gate_without_room_makes_no_sense(slots: int, limit: int) -> None:
+def test_a_gate_without_slots_is_refused(slots: int, limit: int) -> None:
     with pytest.raises(ValueError, match="at least one slot"):
         Gate(slots, limit)
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 3), st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=12))
-def test_whatever_comes_never_more_than_the_slots_run_and_all_is_given_back(
+def test_never_more_generations_run_than_slots_and_all_places_are_given_back(
     slots: int, visits: list[tuple[bool, bool]]
 ) -> None:
     gate, most, counting = Gate(slots, 20), [0], threading.Lock()

@@ -1,5 +1,5 @@
-"""Who is next before the model. The fairness tests know no rule of turns: they play what happens and count, for each
-question, who got a place while it waited."""
+"""The order of the line before the model. The fairness tests do not use the rule of turns: they play events and count,
+for each question, who got a place while it waited."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOW.set()
 
 
 def ask(gate: Gate, asker: str, *, background: bool = False) -> Ticket:
-    """Somebody joins and waits, without a thread: whoever leaves the waiting still holds the place."""
+    """Somebody joins and waits, without a thread: the ticket keeps the place after the wait was cancelled."""
     ticket = gate.join(asker, background=background)
     with pytest.raises(WaitCancelled):
         ticket.wait(cancelled=NOW)
@@ -32,7 +32,7 @@ def ask(gate: Gate, asker: str, *, background: bool = False) -> Ticket:
 
 
 def served(tickets: Iterable[tuple[str, Ticket]]) -> list[str]:
-    """The names in the order in which they get the one place, each giving it back at once."""
+    """The names in the order in which they get the only place; each gives it back at once."""
     left, order = dict(tickets), []
     while left:
         (name,) = [name for name, ticket in left.items() if ticket.admitted]
@@ -41,7 +41,7 @@ def served(tickets: Iterable[tuple[str, Ticket]]) -> list[str]:
     return order
 
 
-def test_one_who_asks_forty_times_keeps_another_waiting_for_one_answer_only() -> None:
+def test_a_person_who_asks_forty_times_delays_another_by_one_answer_only() -> None:
     gate = Gate(1, 100)
     flood = [(f"flood {number}", ask(gate, "flood")) for number in range(40)]
     quiet = [(f"quiet {number}", ask(gate, f"person {number}")) for number in range(3)]
@@ -66,15 +66,15 @@ def test_one_asker_may_have_only_so_many_places() -> None:
 def test_the_time_to_try_again_is_when_the_first_own_question_ends() -> None:
     gate = Gate(1, 100, per_asker=2)
     for number in range(3):
-        ask(gate, f"person {number}")  # one runs, two wait
+        ask(gate, f"person {number}")  # one generation runs, two wait
     for _ in range(2):
         ask(gate, "me")
     with pytest.raises(TooManyWaiting) as refused:
         gate.join("me")
-    assert refused.value.retry_after == 40  # mine is the fourth generation, of ten seconds each by the first guess
+    assert refused.value.retry_after == 40  # my question is the fourth generation; each is assumed to take ten seconds
 
 
-def test_a_full_line_turns_away_whoever_has_no_question_in_it() -> None:
+def test_a_full_line_refuses_people_without_a_question_in_it() -> None:
     gate = Gate(1, 1, per_asker=2)
     for _ in range(2):
         ask(gate, "me")
@@ -84,7 +84,7 @@ def test_a_full_line_turns_away_whoever_has_no_question_in_it() -> None:
         gate.join("me")
 
 
-def test_a_program_that_asks_for_itself_and_the_background_have_no_limit_of_their_own() -> None:
+def test_questions_of_the_program_itself_and_the_background_have_no_limit_per_asker() -> None:
     gate = Gate(1, 100, per_asker=1)
     for _ in range(5):
         gate.join()
@@ -92,7 +92,7 @@ def test_a_program_that_asks_for_itself_and_the_background_have_no_limit_of_thei
     assert gate.waiting == 10
 
 
-def test_a_question_that_nobody_waits_for_yet_does_not_cost_its_asker_the_turn() -> None:
+def test_an_asker_keeps_the_turn_while_nobody_waits_for_the_question_yet() -> None:
     line = Line()
     early, late, other = Waiter("a"), Waiter("a", ready=True), Waiter("b", ready=True)
     for waiter in (early, other, late):
@@ -106,7 +106,7 @@ ASKERS = "abcde"
 EVENTS = st.lists(
     st.one_of(
         st.tuples(st.just("join"), st.sampled_from(ASKERS)),
-        st.tuples(st.just("join"), st.just("a")),  # one who asks more than the others
+        st.tuples(st.just("join"), st.just("a")),  # a person who asks more than the others
         st.tuples(st.just("background"), st.just("")),
         st.tuples(st.just("end"), st.integers(0, 30)),
         st.tuples(st.just("leave"), st.integers(0, 30)),
@@ -119,7 +119,7 @@ EVENTS = st.lists(
 @given(st.integers(1, 3), EVENTS)
 def test_no_question_is_overtaken_more_often_than_turns_allow(slots: int, events: list[tuple[str, int | str]]) -> None:
     """While somebody's k-th own question waits, no other asker gets more than k places, and the background gets at most
-    one place for each three of people, and one more. In the end everybody was served."""
+    one place for each three of people, and one more. At the end everybody has been served."""
     gate = Gate(slots, 1000)
     waiting: dict[Ticket, tuple[str, int, Counter[str]]] = {}  # → asker, own questions up to it, who passed since
     running: list[Ticket] = []
@@ -164,7 +164,7 @@ def test_no_question_is_overtaken_more_often_than_turns_allow(slots: int, events
 
 @settings(max_examples=200, deadline=None)
 @given(EVENTS)
-def test_positions_foretell_the_order_in_which_places_are_given(events: list[tuple[str, int | str]]) -> None:
+def test_positions_predict_the_order_of_the_places(events: list[tuple[str, int | str]]) -> None:
     gate = Gate(1, 1000)
     tickets: list[Ticket] = []
     for kind, value in events:

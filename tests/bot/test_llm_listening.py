@@ -1,4 +1,4 @@
-"""What comes from a chat model is trusted in nothing: silence, endless and broken-off texts, halves of characters."""
+"""A chat model's stream is checked: silence, endless and incomplete texts, halves of characters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bot.llm.engine import LocalChatModel, Request, Step
 from bot.llm.errors import GenerationFailed, ModelSilent
-from bot.llm.listening import Heard, Patience, listen
+from bot.llm.listening import Patience, Received, listen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,8 +45,8 @@ class Playing(LocalChatModel):
 
 def hear(
     *steps: Step | float, max_tokens: int = 50, stop: threading.Event | None = None, **patience: float
-) -> tuple[Heard, list[str], list[int]]:
-    """(what was heard, the pieces that were passed on, the silences that were told)"""
+) -> tuple[Received, list[str], list[int]]:
+    """Returns (the result, the pieces that were passed on, the reported silences)."""
     pieces: list[str] = []
     silences: list[int] = []
     heard = listen(
@@ -66,7 +66,7 @@ def test_text_and_counts_come_through() -> None:
     assert (heard.text, pieces, heard.tokens, silences) == ("One two.", ["One ", "two."], (5, 3), [])
 
 
-def test_silence_is_told_again_and_again_and_the_answer_still_counts() -> None:
+def test_silence_is_reported_repeatedly_and_the_answer_still_counts() -> None:
     heard, _, silences = hear(0.5, Step("late"), END, notice=0.2, limit=30)
     assert (heard.text, silences) == ("late", [0, 0])  # whole seconds
 
@@ -90,10 +90,10 @@ def test_a_model_that_stays_silent_is_given_up_and_stopped(before: tuple[Step, .
         if chat.ended:
             break
         time.sleep(0.01)
-    assert chat.ended == ["ended"]  # it does not go on for nobody
+    assert chat.ended == ["ended"]  # it does not go on without a reader
 
 
-def test_signs_of_life_are_no_silence() -> None:
+def test_empty_chunks_end_a_silence() -> None:
     reading = [item for _ in range(6) for item in (0.15, Step(prompt_tokens=5))]
     heard, _, silences = hear(*reading, Step("read"), END, notice=0.4, limit=0.6)
     assert (heard.text, silences) == ("read", [])
@@ -123,24 +123,24 @@ def test_a_text_that_never_ends_is_cut() -> None:
     assert count - seen < 200  # the engine was stopped
 
 
-def test_an_honest_text_of_all_its_tokens_is_not_cut() -> None:
+def test_a_correct_text_that_uses_all_tokens_is_not_cut() -> None:
     long_words = "Donaudampfschifffahrt " * 100  # 22 characters for each of 100 pieces
     heard, _, _ = hear(*(Step(word) for word in long_words.split(" ")), END, max_tokens=400)
     assert heard.text == long_words.replace(" ", "")
 
 
-def test_a_stream_that_ends_without_a_reason_is_not_whole() -> None:
-    with pytest.raises(GenerationFailed, match="broke off") as failed:
+def test_a_stream_that_ends_without_a_reason_is_incomplete() -> None:
+    with pytest.raises(GenerationFailed, match="stopped before its end") as failed:
         hear(Step("The fee is 40"))
     assert failed.value.code == "model_broke_off"
 
 
 @pytest.mark.parametrize("reason", ["stop", "length", "content_filter"])
-def test_a_stream_that_says_why_it_ends_is_taken(reason: str) -> None:
+def test_a_stream_with_a_finish_reason_is_accepted(reason: str) -> None:
     assert hear(Step("text"), Step(finish_reason=reason))[0].text == "text"
 
 
-def test_who_stops_keeps_what_was_written() -> None:
+def test_the_text_before_a_stop_is_kept() -> None:
     stop = threading.Event()
     pieces: list[str] = []
 
@@ -179,6 +179,6 @@ def test_text_is_the_same_however_its_utf_16_was_cut(text: str, cuts: list[int])
     assert heard.text == text
 
 
-def test_counts_of_a_server_that_counts_nonsense_fit_a_database() -> None:
+def test_impossible_counts_of_a_server_are_limited_to_a_database_integer() -> None:
     heard, _, _ = hear(Step("text"), Step(prompt_tokens=10**30, completion_tokens=-3, finish_reason="stop"))
     assert heard.tokens == (2**31 - 1, 0)

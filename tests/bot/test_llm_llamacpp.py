@@ -1,4 +1,4 @@
-"""The llama.cpp engine with a real model: the small one where it was pulled, else the default."""
+"""The llama.cpp engine with a real model: the small one if it was pulled, else the default."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def chat(model_file: Path) -> Iterator[LlamaCppChat]:
     chat.close()
 
 
-def test_loading_says_nothing_listens_nowhere_and_leaves_no_files(
+def test_loading_prints_nothing_opens_no_port_and_leaves_no_files(
     model_file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
@@ -58,7 +58,7 @@ def test_loading_says_nothing_listens_nowhere_and_leaves_no_files(
 
 
 def words(stream: Iterator[Any]) -> Iterator[str]:
-    """The texts of a stream, without the empty chunks that are signs of life."""
+    """The texts of a stream, without the empty chunks."""
     return (chunk.text for chunk in stream if chunk.text)
 
 
@@ -93,7 +93,7 @@ def test_log_probabilities_come_with_each_token(chat: LlamaCppChat) -> None:
 
 
 def test_a_prompt_that_does_not_fit_is_refused_with_both_lengths(chat: LlamaCppChat) -> None:
-    with pytest.raises(PromptTooLong, match=f"takes {CONTEXT}") as raised:
+    with pytest.raises(PromptTooLong, match=f"accepts {CONTEXT}") as raised:
         chat.invoke("word " * 2000)
     assert raised.value.limit == CONTEXT
     assert raised.value.tokens > 2000
@@ -101,7 +101,7 @@ def test_a_prompt_that_does_not_fit_is_refused_with_both_lengths(chat: LlamaCppC
 
 def test_the_event_stops_it_at_once_and_the_slot_is_free(model_file: Path) -> None:
     chat = LlamaCppChat(model="real", path=model_file, context=CONTEXT, slots=1)
-    chat.invoke(COUNT, max_tokens=1)  # loaded, and the prompt is known
+    chat.invoke(COUNT, max_tokens=1)  # loads the model and lets it read the prompt
     stop, pieces, began = threading.Event(), [], 0.0
     for text in words(chat.stream(COUNT, stop_event=stop, max_tokens=900)):
         pieces.append(text)
@@ -110,7 +110,7 @@ def test_the_event_stops_it_at_once_and_the_slot_is_free(model_file: Path) -> No
             began = time.monotonic()
     assert len(pieces) == 3
     assert chat.invoke(COUNT, max_tokens=1).text
-    assert time.monotonic() - began < 15  # the 900 tokens would take much longer than this on a busy machine
+    assert time.monotonic() - began < 15  # 900 tokens would take much longer on a busy machine
     chat.close()
 
 

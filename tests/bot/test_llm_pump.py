@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def endless(stopped: threading.Event) -> Callable[[Callable[[int], bool]], None]:
-    """A producer that counts until it is told to stop, and then says so."""
+    """A producer that counts until `emit` returns False, and then sets ``stopped``."""
 
     def produce(emit: Callable[[int], bool]) -> None:
         number = 0
@@ -76,19 +76,19 @@ def test_pump_gives_the_producers_error_to_the_reader() -> None:
         next(items)
 
 
-def test_pump_holds_back_a_producer_that_is_faster_than_the_reader() -> None:
-    made: list[int] = []
+def test_pump_slows_a_producer_that_is_faster_than_the_reader() -> None:
+    produced: list[int] = []
 
     def produce(emit: Callable[[int], bool]) -> None:
         for number in range(100):
             if not emit(number):
                 return
-            made.append(number)
+            produced.append(number)
 
     items = pump(produce, size=4)
     assert next(items) == 0
     threading.Event().wait(0.1)
-    assert len(made) <= 6
+    assert len(produced) <= 6
     items.close()  # type: ignore[attr-defined]
 
 

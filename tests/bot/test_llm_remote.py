@@ -1,4 +1,4 @@
-"""The engine for OpenAI-compatible servers, against a small server that speaks the protocol."""
+"""The engine for OpenAI-compatible servers, against a small server with this protocol."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Server(ThreadingHTTPServer):
-    """What the handler answers, and what it saw."""
+    """The answers for the handler, and the requests that it received."""
 
     daemon_threads = True
     requests: ClassVar[list[dict[str, Any]]]
@@ -80,16 +80,16 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    made = Server(("127.0.0.1", 0), Handler)
-    made.requests, made.keys, made.words, made.status = [], [], ["Hel", "lo", " there"], 200  # type: ignore[misc]
-    made.hung_up, made.go_on = threading.Event(), threading.Event()
-    made.go_on.set()
-    thread = threading.Thread(target=lambda: made.serve_forever(poll_interval=0.01))
+    running = Server(("127.0.0.1", 0), Handler)
+    running.requests, running.keys, running.words, running.status = [], [], ["Hel", "lo", " there"], 200  # type: ignore[misc]
+    running.hung_up, running.go_on = threading.Event(), threading.Event()
+    running.go_on.set()
+    thread = threading.Thread(target=lambda: running.serve_forever(poll_interval=0.01))
     thread.start()
-    yield made
-    made.go_on.set()
-    made.shutdown()
-    made.server_close()
+    yield running
+    running.go_on.set()
+    running.shutdown()
+    running.server_close()
     thread.join()
 
 
@@ -141,7 +141,7 @@ def test_the_event_stops_it_while_the_server_is_silent(server: Server) -> None:
     assert seen[-1].response_metadata["finish_reason"] == "stopped"
 
 
-def test_closing_the_stream_hangs_up(server: Server) -> None:
+def test_closing_the_stream_closes_the_connection(server: Server) -> None:
     server.words = ["word "] * 20_000
     stream = chat_with(server).stream("hi")
     next(stream)
@@ -155,16 +155,16 @@ def test_closing_the_stream_hangs_up(server: Server) -> None:
         (401, GenerationFailed, "refuses the key"),
         (404, GenerationFailed, "does not know the model tiny"),
         (400, PromptTooLong, "refuses the prompt as too long"),
-        (422, GenerationFailed, "broke off: .*status 422"),
+        (422, GenerationFailed, "stopped before the end: .*status 422"),
     ],
 )
-def test_the_servers_errors_say_what_to_do(server: Server, status: int, error: type[Exception], says: str) -> None:
+def test_errors_of_the_server_state_what_to_do(server: Server, status: int, error: type[Exception], says: str) -> None:
     server.status = status
     with pytest.raises(error, match=says):
         chat_with(server).invoke("hi")
 
 
-def test_a_server_that_is_not_there_is_named() -> None:
+def test_the_error_names_a_server_that_cannot_be_reached() -> None:
     with pytest.raises(GenerationFailed, match=r"http://127\.0\.0\.1:9/v1 cannot be reached"):
         RemoteChat(model="tiny", base_url="http://127.0.0.1:9/v1").invoke("hi")
 

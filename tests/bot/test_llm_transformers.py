@@ -1,4 +1,4 @@
-"""The transformers engine on a real, tiny, untrained model: it writes nonsense, always the same."""
+"""The transformers engine on a real, tiny, untrained model: it always writes the same meaningless text."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def chat(folder: Path) -> TransformersChat:
     return TransformersChat(model="tiny", path=folder, max_tokens=12)
 
 
-def test_it_streams_what_it_answers_and_counts_tokens(chat: TransformersChat) -> None:
+def test_it_streams_its_answer_and_counts_tokens(chat: TransformersChat) -> None:
     chunks = list(chat.stream("word1 word2"))
     whole = chat.invoke("word1 word2")
     assert "".join(chunk.text for chunk in chunks) == whole.text
@@ -91,19 +91,19 @@ def test_closing_the_stream_frees_the_engine(chat: TransformersChat) -> None:
 
 def test_the_answer_ends_with_the_context_and_a_longer_prompt_is_refused(chat: TransformersChat) -> None:
     assert chat.invoke("word1 " * 58, max_tokens=50).usage_metadata["output_tokens"] == CONTEXT - 60  # type: ignore[index]
-    with pytest.raises(PromptTooLong, match="takes 64: give it fewer or shorter passages") as raised:
+    with pytest.raises(PromptTooLong, match="accepts 64: give it fewer or shorter passages") as raised:
         chat.invoke("word1 " * 62)
     assert (raised.value.tokens, raised.value.limit) == (64, CONTEXT)
 
 
-def test_what_it_cannot_do_is_refused(chat: TransformersChat) -> None:
+def test_unsupported_options_are_refused(chat: TransformersChat) -> None:
     with pytest.raises(Unsupported, match="response_format"):
         chat.invoke("word1", response_format={"type": "json_schema"})
     with pytest.raises(Unsupported, match="stop sequences"):
         chat.invoke("word1", stop=["word2"])
 
 
-def test_a_folder_that_is_no_chat_model_is_explained(tmp_path: Path, folder: Path) -> None:
+def test_the_error_for_a_folder_without_a_chat_model_states_the_reason(tmp_path: Path, folder: Path) -> None:
     with pytest.raises(CannotOpen, match=r"cannot open .* as a chat model"):
         TransformersChat(model="none", path=tmp_path).load()
     for name in (
