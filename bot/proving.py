@@ -72,6 +72,13 @@ class StoredAnswers:
         self._database = database
         self._questions = NearestQuestions(database, embedder, AnsweredQuestion.__table__)
 
+    def state(self) -> str:
+        rated = sa.select(sa.func.count(), sa.func.max(Feedback.created_at)).where(Feedback.rating == "up")
+        with self._database.read() as session:
+            newest = session.scalar(sa.select(sa.func.max(AnsweredQuestion.id))) or 0
+            count, at = session.execute(rated).one()
+        return f"{newest}/{count}/{at.isoformat() if at else ''}"
+
     def on_passages(self, passages: Collection[int], scope: Scope, *, without: Collection[str], most: int) -> Found:
         ids = sorted(passages)
         asked: dict[int, _Asked] = {}

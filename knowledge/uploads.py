@@ -106,6 +106,8 @@ def _file(
         template = "Another file of this upload is named {name}, and that one was read. Rename one of them."
         return rejected(name, Invalid(template, code="upload_name_twice", name=name))
     replace, actor, collection = bool(payload.get("replace")), payload["actor"], payload.get("collection")
+    if collection is None:
+        collection = _collection_of_file(database, name)
     scope = EVERYTHING if collection is None else Scope.of(collection)
     try:
         new = ingest.read(loader, path, name, origins.UPLOAD, collection)
@@ -133,8 +135,22 @@ def _of_another_collection(
     taken = next((one for one in ids if one in known and known[one] not in scope), None)
     if taken is None:
         return None
-    template = "There is a document {document_id!r} in another collection. Choose another id."
-    return rejected(name, Conflict(template, code="document_in_other_collection", document_id=taken))
+    template = "Another collection has a file named {name} already. Rename this one."
+    return rejected(name, Conflict(template, code="upload_in_other_collection", name=name))
+
+
+def _collection_of_file(database: Database, name: str) -> str | None:
+    """The collection of what a file of this name gave before, where it is one: its new rows belong there, too."""
+    with database.read() as session:
+        known = set(session.scalars(sa.select(Document.collection).where(_given_by(name)).distinct()))
+    return known.pop() if len(known) == 1 else None
+
+
+def _given_by(name: str) -> sa.ColumnElement[bool]:
+    """The documents that uploaded files of this name gave."""
+    whole = f"{origins.UPLOAD}/{name}"
+    row = Document.id.startswith(f"{whole}#", autoescape=True)
+    return sa.and_(Document.source == origins.UPLOAD, sa.or_(Document.id == whole, row))
 
 
 def _would_replace(database: Database, name: str, new: list[put.NewDocument]) -> FileResult | None:

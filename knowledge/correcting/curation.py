@@ -180,6 +180,7 @@ class Curation:
 
     def _proved(self, correction_id: int, revision: int | None) -> tuple[Publication, _Basis]:
         """What approving would write now, with its proof. Raises Stale, NotAllowed, ProofRunning."""
+        answers = self._tools.answers.state()
         with self._database.read() as session:
             correction = corrections.get(session, correction_id, self._scope)
             _check_revision(correction, revision)
@@ -191,7 +192,7 @@ class Curation:
                     state=correction.state,
                 )
             publication = prepare(session, correction, self._embedder)
-            stored = self._stored(session, publication)
+            stored = self._stored(session, publication, answers)
         return publication, stored or self._prove(publication)
 
     def reject(
@@ -299,8 +300,9 @@ class Curation:
             )
             return item(session, correction, self._scope)
 
-    def _stored(self, session: Session, publication: Publication) -> _Basis | None:
-        """The finished proof of this very draft on the present knowledge. Raises ProofRunning."""
+    def _stored(self, session: Session, publication: Publication, answers: str) -> _Basis | None:
+        """The finished proof of this very draft on the present knowledge, with the present answers and ratings. Raises
+        ProofRunning."""
         latest = session.scalar(
             sa.select(Proof)
             .where(Proof.correction_id == publication.correction_id, Proof.revision == publication.revision)
@@ -313,8 +315,10 @@ class Curation:
             raise ProofRunning(
                 "A proof of this draft is running. Approve again when it is finished.", code="draft_proof_running"
             )
-        if latest.state != "done" or latest.report["seq"] != publication.seq or "left_out" not in latest.report:
-            return None  # an earlier version replayed less
+        if latest.state != "done" or latest.report["seq"] != publication.seq:
+            return None
+        if latest.report.get("answers") != answers:  # an earlier version replayed less and kept none
+            return None
         return _Basis(latest.id, latest.report, None)
 
     def _prove(self, publication: Publication) -> _Basis:

@@ -69,6 +69,9 @@ class AnsweredQuestions(Protocol):
     """The questions that people got an answer to from passages inside the scope. Each method opens sessions of its own,
     and gives each question once. ``without``: normal forms of questions that are not wanted."""
 
+    def state(self) -> str:
+        """Another text whenever a question was answered or an answer rated up since."""
+
     def on_passages(self, passages: Collection[int], scope: Scope, *, without: Collection[str], most: int) -> Found:
         """Those whose answers were given from these passages: rated up first, then those that cite one, the newest
         first."""
@@ -126,12 +129,14 @@ class Since:
 def prove(publication: Publication, tools: Tools) -> Proved:
     """Replays and reports. Opens sessions of its own, one at a time: call it without one.
 
-    The report: ``{verdict, items, replayed: {role: count}, left_out: [{role, reason, count}], seq}``; verdict: fixed |
-    not_fixed | regressed; seq: of the knowledge that it is about.
+    The report: ``{verdict, items, replayed: {role: count}, left_out: [{role, reason, count}], seq, answers}``; verdict:
+    fixed | not_fixed | regressed; seq: of the knowledge that it is about; answers: which of people's answers there were
+    (``AnsweredQuestions.state``).
     """
+    answers = tools.answers.state()
     trial = Trial.of(publication, tools.searcher, tools.embedder, tools.reading)
     cases, left_out = _cases(publication, tools)
-    return Proved(trial, cases, _report(trial, judged(trial, cases, None, ()), left_out))
+    return Proved(trial, cases, _report(trial, judged(trial, cases, None, ()), left_out, answers))
 
 
 def follow(proved: Proved, changes: Sequence[Change]) -> tuple[Proved, frozenset[str]]:
@@ -145,7 +150,7 @@ def judged_anew(proved: Proved, moved: Collection[str]) -> Proved:
     """The proof with these questions judged on the knowledge that it follows. Call it without a session."""
     report, trial = proved.report, proved.trial
     items = judged(trial, proved.cases, moved, report["items"])
-    return replace(proved, report=_report(trial, items, report["left_out"]))
+    return replace(proved, report=_report(trial, items, report["left_out"], report["answers"]))
 
 
 def since(session: Session, publication: Publication, seq: int, log: KnowledgeLog) -> Since:
@@ -163,7 +168,7 @@ def since(session: Session, publication: Publication, seq: int, log: KnowledgeLo
     return Since(newest, False, tuple(log.changes_in(session, seq)))
 
 
-def _report(trial: Trial, items: list[Item], left_out: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _report(trial: Trial, items: list[Item], left_out: Sequence[Mapping[str, Any]], answers: str) -> dict[str, Any]:
     outcomes = {item["outcome"] for item in items}
     return {
         "verdict": "regressed" if "regressed" in outcomes else "not_fixed" if "not_fixed" in outcomes else "fixed",
@@ -171,6 +176,7 @@ def _report(trial: Trial, items: list[Item], left_out: Sequence[Mapping[str, Any
         "replayed": dict(Counter(item["role"] for item in items)),
         "left_out": [dict(one) for one in left_out],
         "seq": trial.seq,
+        "answers": answers,
     }
 
 

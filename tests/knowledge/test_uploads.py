@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import sqlalchemy as sa
 
 from knowledge import uploads
 
@@ -97,6 +98,24 @@ def test_upload_of_a_table_replaces_its_rows_only_when_asked(world: World, tmp_p
     assert {key[-1] for key in world.live()} == {"a", "b", "c"}
     Job(world).run(payload(tmp_path / "4", table(("d", "Dogs."), ("b", "Bread.")), replace=True))
     assert world.live() == {"upload/rows.jsonl#b": ["Bread."], "upload/rows.jsonl#d": ["Dogs."]}
+
+
+def test_new_rows_of_an_uploaded_table_go_to_the_collection_of_the_others(world: World, tmp_path: Path) -> None:
+    def pay(folder: str, *grades: int) -> dict[str, Any]:
+        rows = (f'{{"id": "{grade}", "text": "Grade {grade} earns {grade}00 euros."}}' for grade in grades)
+        return payload(tmp_path / folder, ("pay.jsonl", "\n".join(rows)), replace=True)
+
+    def collections() -> dict[str, str]:
+        with world.database.read() as session:
+            return dict(session.execute(sa.text("select id, collection from documents")).all())
+
+    Job(world).run({**pay("1", 5, 6), "collection": "hr"})
+    Job(world).run(pay("2", 6, 7))  # by somebody who sees everything and named no collection
+    assert collections() == {f"upload/pay.jsonl#{grade}": "hr" for grade in (5, 6, 7)}
+    assert set(world.live()) == {"upload/pay.jsonl#6", "upload/pay.jsonl#7"}
+    (refused,) = Job(world).run({**pay("3", 6), "collection": "main"})["files"]
+    assert (refused["state"], refused["code"]) == ("rejected", "upload_in_other_collection")
+    assert "Rename" in refused["reason"]
 
 
 def test_two_files_of_one_name_in_one_upload_end_one_by_one(world: World, tmp_path: Path) -> None:

@@ -94,6 +94,25 @@ def test_an_edit_that_deletes_what_an_answer_that_was_rated_up_was_given_from_ha
         world.curation.approve(correction_id, actor="ann")
 
 
+def test_an_answer_that_is_rated_up_after_the_proof_is_not_lost_by_the_approval(world: World) -> None:
+    answer(world, ASKED, SAID)
+    correction_id = deleting_the_fee(world)
+    assert world.curation.prove(correction_id)["proof"]["verdict"] == "fixed"
+    with world.database.write() as session:
+        session.add(Feedback(answer_id="a0", rating="up", who="visitor"))
+    with pytest.raises(Regression, match="What does a lost card cost"):
+        world.curation.approve(correction_id, actor="ann")
+
+
+def test_an_answer_that_is_given_after_the_proof_is_replayed_before_the_approval(world: World) -> None:
+    correction_id = deleting_the_fee(world)
+    assert replayed(world.curation.prove(correction_id), "edited") == []
+    answer(world, ASKED, SAID)
+    assert replayed(world.curation.approve(correction_id, actor="ann"), "edited") == [
+        (ASKED, "changed", "lost, card, 7")
+    ]
+
+
 def test_an_answer_that_was_rated_down_is_not_replayed_and_counted(world: World) -> None:
     answer(world, ASKED, SAID, rating="down")
     item = world.curation.prove(deleting_the_fee(world))
