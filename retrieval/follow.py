@@ -97,7 +97,7 @@ class Follower:
         if index is None or index.dimension != self._dimension:
             return None
         if index.seq > self._source.head():
-            _log.warning("the snapshot at step %d is ahead of the log; the index is built anew", index.seq)
+            _log.warning("the snapshot at step %d is ahead of the log; the index is built again", index.seq)
             return None
         return index
 
@@ -112,9 +112,9 @@ class Follower:
             caught_up = index.apply(*self._source.changes(index.seq))
             if caught_up.seq <= self._source.head():
                 return caught_up
-            _log.warning("the log ends before step %d of the index; the index is built anew", caught_up.seq)
+            _log.warning("the log ends before step %d of the index; the index is built again", caught_up.seq)
         except ChangeError as error:
-            _log.warning("the log does not fit the index (%s); the index is built anew", error)
+            _log.warning("the log does not fit the index (%s); the index is built again", error)
         return self._built()
 
     def _start_upkeep(self) -> None:

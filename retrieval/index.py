@@ -284,8 +284,8 @@ class Index:
 
 def digest(row: Row) -> int:
     """A 64-bit hash of a row's text, collection and language."""
-    whole = "\0".join((row.collection, row.language, row.text))
-    return int.from_bytes(blake2b(whole.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+    content = "\0".join((row.collection, row.language, row.text))
+    return int.from_bytes(blake2b(content.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 
 def _checked(row: Row, dimension: int) -> NDArray[np.float32]:

@@ -69,7 +69,7 @@ class Part:
 
 
 class PassageView(Protocol):
-    """What a search needs of the rows inside a scope; see ``View``."""
+    """What a search needs from the rows inside a scope; see ``View``."""
 
     def __len__(self) -> int: ...
 
@@ -83,8 +83,8 @@ class PassageView(Protocol):
 
 
 class PassageIndex(Protocol):
-    """What a search needs of an index: its place in the log, and the rows inside a scope. ``retrieval.index.Index`` is
-    one; an index of another kind, or in another process, would be another."""
+    """What a search needs from an index: its sequence number, and the rows inside a scope. ``retrieval.index.Index``
+    implements it; an index of another kind, or in another process, could do so too."""
 
     @property
     def seq(self) -> int: ...

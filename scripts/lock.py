@@ -27,7 +27,7 @@ HEADER = """\
 #   .venv/bin/python -m pip install --upgrade --upgrade-strategy eager --editable '.[test]'
 #   .venv/bin/python scripts/lock.py > requirements.lock
 #   scripts/check && scripts/test
-# torch stands without a build suffix, so that pip takes the build that its own settings lead to (CPU or CUDA).
+# torch has no build suffix, so that pip takes the build that its settings choose (CPU or CUDA).
 """
 
 

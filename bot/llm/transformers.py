@@ -132,16 +132,16 @@ def _generate(
     from transformers import StoppingCriteria, StoppingCriteriaList, TextStreamer
 
     class Streamer(TextStreamer):
-        wanted = True
+        reading = True
 
         def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
-            if text and self.wanted:
-                self.wanted = emit(text)
+            if text and self.reading:
+                self.reading = emit(text)
 
-    class Wanted(StoppingCriteria):
+    class StopWhenNotRead(StoppingCriteria):
         def __call__(self, input_ids: Any, _scores: Any, **_more: Any) -> Any:
             counted[0] = int(input_ids.shape[1] - inputs["input_ids"].shape[1])
-            stop = not streamer.wanted or (request.stop_event is not None and request.stop_event.is_set())
+            stop = not streamer.reading or (request.stop_event is not None and request.stop_event.is_set())
             return torch.full((input_ids.shape[0],), stop, dtype=torch.bool, device=input_ids.device)
 
     streamer = Streamer(tokenizer, skip_prompt=True, skip_special_tokens=True)
@@ -154,7 +154,7 @@ def _generate(
             **inputs,
             max_new_tokens=budget,
             streamer=streamer,
-            stopping_criteria=StoppingCriteriaList([Wanted()]),
+            stopping_criteria=StoppingCriteriaList([StopWhenNotRead()]),
             pad_token_id=tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id,
             **sampling,
         )

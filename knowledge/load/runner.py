@@ -71,12 +71,12 @@ class Loader:
         """The documents of one file. Raises LoadError; CannotStart means that no file can be read."""
         name = _base_name(name if name is not None else path.name)
         if (suffix := Path(name).suffix.lower()) not in SUFFIXES:
-            known = ", ".join(sorted(SUFFIXES))
+            supported = ", ".join(sorted(SUFFIXES))
             raise Unsupported(
                 "Files of type {suffix} cannot be read. These can: {known}.",
                 code="file_type",
                 suffix=suffix or "(no suffix)",
-                known=known,
+                known=supported,
             )
         file = _open(path, self.limits)
         try:
@@ -244,7 +244,7 @@ class _Child:
             selector.register(self._process.stderr, selectors.EVENT_READ)
             written = self._process.stderr.read(20_000) if selector.select(timeout=5) else b""
         lines = written.decode("utf-8", "replace").strip().splitlines()
-        return lines[-1][:300] if lines else "it said nothing"
+        return lines[-1][:300] if lines else "it printed no message"
 
 
 def _timed_out(seconds: float) -> TimedOut:

@@ -100,7 +100,7 @@ def web_address(url: str | None) -> str | None:
 
 
 def language(name: str | None, text: str | None = None) -> str | None:
-    """The primary language code that a name stands for ("zh-Hans", "Chinese", "中文" → "zh"), or None.
+    """The primary language code for a language's name ("zh-Hans", "Chinese", "中文" → "zh"), or None.
 
     With ``text``, a name that the text clearly contradicts is ignored: many Chinese pages state "en".
     """

@@ -105,7 +105,7 @@ def test_a_worker_that_lost_its_job_can_no_longer_change_it(world: World) -> Non
 
 
 def test_a_job_whose_worker_ends_is_claimed_again_and_again(world: World) -> None:
-    """The end of a killed server is no failure of the work."""
+    """The end of a killed server does not count as a failure of the work."""
     job_id = enqueue(world)
     now = utc_now()
     for _ in range(20):

@@ -97,10 +97,10 @@ def test_a_damaged_file_gives_documents_or_a_load_error(name: str, loader: Loade
     @given(mutations())
     def damage(mutation: Mutation) -> None:
         path.write_bytes(mutated(FILES[name], mutation))
-        found = outcome(loader, path)
-        if isinstance(found, list):
-            assert all(document.text.strip() and document.title.isprintable() for document in found)
-            assert len({document.key for document in found}) == len(found)
+        result = outcome(loader, path)
+        if isinstance(result, list):
+            assert all(document.text.strip() and document.title.isprintable() for document in result)
+            assert len({document.key for document in result}) == len(result)
 
     damage()
 

@@ -111,7 +111,7 @@ def test_refresh_builds_a_new_index_after_an_older_database_was_restored(caplog:
     source._live = {1}
     with caplog.at_level(logging.WARNING):
         assert following.refresh().ids().tolist() == [1]
-    assert ["built anew" in message for message in caplog.messages] == [True]
+    assert ["built again" in message for message in caplog.messages] == [True]
 
 
 def test_refresh_builds_a_new_index_when_the_log_does_not_fit(caplog: pytest.LogCaptureFixture) -> None:

@@ -269,9 +269,9 @@ def test_search_coverage_weighs_words_by_their_rarity() -> None:
     texts = ["The pump failed with error E1101.", "The pump is new.", "The valve is new.", "The door is open."]
     source.add(*(passage(number, text) for number, text in enumerate(texts, start=1)))
     searcher = Searcher(source, source.embedder)
-    known = searcher.search("What is the error E1101?", 3, scope=EVERYTHING).coverage
+    coverage = searcher.search("What is the error E1101?", 3, scope=EVERYTHING).coverage
     unknown = searcher.search("Who is the king of Spain?", 3, scope=EVERYTHING).coverage
-    assert known > 0.4 > unknown
+    assert coverage > 0.4 > unknown
     assert searcher.search("E1101", 3, scope=EVERYTHING).coverage == 1.0
 
 
