@@ -58,13 +58,16 @@ class Parts:
 
     @cached_property
     def database(self) -> Database:
-        from bot import folders
+        from bot import folders, marker
         from knowledge.db import open_database
 
         folders.require(self.settings.data, "ERRATA_DATA")
         folders.require_file(self.settings.database, "ERRATA_DATA")
+        marker.check_file(self.settings)
         try:
-            return open_database(self.settings.database)
+            database = open_database(self.settings.database)
+            marker.check_content(self.settings, database)
+            marker.keep(self.settings, database)
         except OSError as error:
             raise BotError(
                 "The data folder {data} cannot be written ({problem}). Set ERRATA_DATA to a folder that this "
@@ -73,6 +76,7 @@ class Parts:
                 data=self.settings.data,
                 problem=error.strerror,
             ) from error
+        return database
 
     @cached_property
     def store(self) -> ModelStore:

@@ -20,7 +20,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 MAX_ROWS = 500  # on a page of a list
 MAX_SEARCHED = 1_000  # characters; SQLite refuses patterns of 50,000 bytes
@@ -112,6 +112,7 @@ class Database:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
         self._writer = self.engine.execution_options(errata_write=True)
+        self.after_write: Callable[[], None] | None = None  # called after each committed write
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Session]:
@@ -123,6 +124,8 @@ class Database:
     def write(self) -> Iterator[Session]:
         with Session(self._writer, expire_on_commit=False) as session, session.begin():
             yield session
+        if self.after_write is not None:
+            self.after_write()
 
     def migrate(self) -> None:
         """Brings the schema to the newest revision; several processes may call it at once."""
