@@ -1,8 +1,8 @@
-"""THE path of a question: condense → curated match → search → evidence → reader → verified answer.
+"""The one path of a question: condense → curated match → search → evidence → reader → verified answer.
 
-Nothing is stored here and nothing is known of the web: ``Answerer.answer`` tells what happens through ``emit`` and
+This module stores nothing and knows nothing of the web. ``Answerer.answer`` reports its progress through ``emit`` and
 returns the outcome. The page, the command line and rechecks all take this path. A proof asks no model: it judges the
-passages that this path would give one (bot.wiring joins the two).
+passages that this path would give to one (bot.wiring joins the two).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class Answerer:
-    """Answers questions from the knowledge of one moment."""
+    """Answers each question from the knowledge as it is at that moment."""
 
     def __init__(
         self, database: Database, searcher: Searcher, reader: Reader, matcher: Matcher, profile: Profile
@@ -53,15 +53,15 @@ class Answerer:
         background: bool = False,
         ticket: Ticket | None = None,
     ) -> Outcome:
-        """Answers ``ask``. ``background``: people go first; ``ticket``: from ``join``, given back at the end. Raises
-        Busy (queue full), bot.llm.errors (engine down), retrieval errors."""
+        """Answers ``ask``. ``background``: people's questions go first; ``ticket``: the place from ``join``, which is
+        given back at the end. Raises Busy (the line is full), bot.llm.errors (the engine failed), retrieval errors."""
         stop = stop or threading.Event()
         started = time.perf_counter()
-        ready = None if stop.is_set() else self._ready(ask, emit, started)
-        if ready is not None:
+        outcome = None if stop.is_set() else self._answer_without_model(ask, emit, started)
+        if outcome is not None:
             if ticket is not None:
                 ticket.leave()
-            return ready
+            return outcome
         with self._reader.reading(
             ticket,
             on_position=lambda position: emit(Waiting(position)),
@@ -69,36 +69,37 @@ class Answerer:
             stop=stop,
             background=background,
         ) as reading:
-            return self._answer(ask, emit, reading, stop, started)
+            return self._answer_with_reader(ask, emit, reading, stop, started)
 
     def join(self, asker: str) -> Ticket:
-        """A place before the model, for a question of ``asker`` that is to be answered soon. Raises Busy where there is
-        none, TooManyWaiting where the asker's own questions have all that one asker may have."""
+        """Takes a place in the line before the model, for a question that ``asker`` is about to ask. Raises Busy where
+        no place is free, TooManyWaiting where the asker's own questions have all the places that one asker may have."""
         return self._reader.join(asker)
 
     def needs_no_model(
         self, question: str, scope: Scope, *, alone: bool, filters: Mapping[str, str] | None = None
     ) -> bool:
-        """Whether the answer is there already: what is no question, or a corrected question, asked without a history
-        (``alone``). For those who would have to turn a question away because the model is busy."""
+        """Whether the question can be answered without the model: it is small talk, or a corrected question that was
+        asked without a history (``alone``). Callers check this before they refuse a question because the model is
+        busy."""
         if smalltalk.kind_of(question) is not None:
             return True
         return alone and self._matcher.match(question, Ask(question, scope, filters=filters or {})) is not None
 
-    def _ready(self, ask: Ask, emit: Emit, started: float) -> Outcome | None:
-        """The outcome where no model is needed: a corrected question as it was asked, else what is no question."""
+    def _answer_without_model(self, ask: Ask, emit: Emit, started: float) -> Outcome | None:
+        """The outcome where no model is needed: a corrected question as it was asked, or else small talk."""
         kind = smalltalk.kind_of(ask.question)
         if ask.history and kind is None:
             return None  # it has to be condensed first
         condensed = ask.condensed or Condensed(ask.question, How.ALONE)
         if condensed.certain:
-            served = self._serve_curated(ask, condensed, _language(ask), emit, started, started)
-            if served is not None:
-                return served
-        return None if kind is None else self._small_talk(ask, kind, emit, started)
+            curated = self._serve_curated(ask, condensed, _language(ask), emit, started, started)
+            if curated is not None:
+                return curated
+        return None if kind is None else self._answer_small_talk(ask, kind, emit, started)
 
-    def _small_talk(self, ask: Ask, kind: smalltalk.Kind, emit: Emit, started: float) -> Outcome | None:
-        """The fixed reply. None where a curator wrote another one that is only left out now: then there is something to
+    def _answer_small_talk(self, ask: Ask, kind: smalltalk.Kind, emit: Emit, started: float) -> Outcome | None:
+        """The fixed reply. None where a curator wrote another reply that this ask excludes: then there is something to
         search for."""
         language = _language(ask)
         if ask.exclude_entries and self._matcher.match(ask.question, replace(ask, exclude_entries=frozenset())):
@@ -118,26 +119,28 @@ class Answerer:
             citations=(),
             confidence=0.0,
             knowledge_version=seq,
-            timings_ms={"first_token": _since(started), "total": _since(started)},
+            timings_ms={"first_token": _milliseconds_since(started), "total": _milliseconds_since(started)},
             reason=Reason.NO_QUESTION,
         )
 
-    def _answer(self, ask: Ask, emit: Emit, reading: Reading, stop: threading.Event, started: float) -> Outcome:
+    def _answer_with_reader(
+        self, ask: Ask, emit: Emit, reading: Reading, stop: threading.Event, started: float
+    ) -> Outcome:
         language = _language(ask)
         condensed = ask.condensed or reading.condense(ask.question, ask.history)
         if stop.is_set():
             return self._stopped(condensed, language, emit, started)
         searching = time.perf_counter()
         if ask.history and condensed.certain:
-            served = self._serve_curated(ask, condensed, language, emit, started, searching)
-            if served is not None:
-                return served
+            curated = self._serve_curated(ask, condensed, language, emit, started, searching)
+            if curated is not None:
+                return curated
         result = self._searcher.search(
             condensed.text, self._profile.selection.depth, scope=ask.scope, filters=ask.filters or None
         )
         chosen = prompt.choose(result.hits, self._profile.selection)
         sources = tuple(_source(n, hit) for n, hit in enumerate(chosen, start=1))
-        timings = {"retrieval": _since(searching)}
+        timings = {"retrieval": _milliseconds_since(searching)}
         emit(SourcesFound(sources, result.seq))
         common: dict[str, Any] = {
             "condensed_question": condensed.text,
@@ -162,40 +165,40 @@ class Answerer:
         )
 
         def on_text(text: str) -> None:
-            timings.setdefault("first_token", _since(started))
+            timings.setdefault("first_token", _milliseconds_since(started))
             emit(Token(text))
 
-        made = reading.read(material, on_text)
-        timings["total"] = _since(started)
-        if made.writing is not None:
-            timings["writing"] = made.writing
+        reply = reading.read(material, on_text)
+        timings["total"] = _milliseconds_since(started)
+        if reply.writing is not None:
+            timings["writing"] = reply.writing
         common |= {
-            "prompt": tuple(made.messages),
-            "prompt_tokens": made.prompt_tokens,
-            "completion_tokens": made.completion_tokens,
+            "prompt": tuple(reply.messages),
+            "prompt_tokens": reply.prompt_tokens,
+            "completion_tokens": reply.completion_tokens,
         }
-        if made.reason is not None:
-            return _refused(made.reason, common, timings, started)
+        if reply.reason is not None:
+            return _refused(reply.reason, common, timings, started)
         return Outcome(
-            status=made.status,
-            answer=made.text,
-            citations=made.citations,
-            confidence=citations.support(made.text, [source.passage for source in sources], made.citations),
+            status=reply.status,
+            answer=reply.text,
+            citations=reply.citations,
+            confidence=citations.support(reply.text, [source.passage for source in sources], reply.citations),
             timings_ms=timings,
             **common,
         )
 
     def _quotable(self, sources: Sequence[Source]) -> frozenset[int]:
-        """The numbers of the sources that are all that a correction says, short enough to be one passage."""
+        """The numbers of the sources that contain the whole answer of a correction, in one passage."""
         curated = [source for source in sources if source.curated]
         if not curated:
             return frozenset()
         with self._database.read() as session:
-            whole = {source.n: matching.answer_of(session, source.document_id) for source in curated}
-        return frozenset(s.n for s in curated if (whole[s.n] or "").strip() == s.passage.strip())
+            answers = {source.n: matching.answer_of(session, source.document_id) for source in curated}
+        return frozenset(source.n for source in curated if (answers[source.n] or "").strip() == source.passage.strip())
 
     def _stopped(self, condensed: Condensed, language: str, emit: Emit, started: float) -> Outcome:
-        """Nothing was looked for yet."""
+        """The outcome of a question that was stopped before the search."""
         seq = self._searcher.refresh().seq
         emit(SourcesFound((), seq))
         return Outcome(
@@ -208,13 +211,13 @@ class Answerer:
             citations=(),
             confidence=0.0,
             knowledge_version=seq,
-            timings_ms={"total": _since(started)},
+            timings_ms={"total": _milliseconds_since(started)},
         )
 
     def _serve_curated(
         self, ask: Ask, condensed: Condensed, language: str, emit: Emit, started: float, searching: float
     ) -> Outcome | None:
-        """The approved answer, verbatim and without a model, when this is the corrected question."""
+        """The approved answer, word for word and without a model, when this is the corrected question; else None."""
         match = self._matcher.match(condensed.text, ask)
         if match is None:
             return None
@@ -232,11 +235,11 @@ class Answerer:
             stages={"curated": 1.0},
             curated=True,
         )
-        timings = {"retrieval": _since(searching)}
+        timings = {"retrieval": _milliseconds_since(searching)}
         emit(SourcesFound((source,), match.knowledge_version))
-        timings["first_token"] = _since(started)
+        timings["first_token"] = _milliseconds_since(started)
         emit(Token(entry.answer))
-        timings["total"] = _since(started)
+        timings["total"] = _milliseconds_since(started)
         return Outcome(
             status="curated",
             answer=entry.answer,
@@ -255,9 +258,9 @@ class Answerer:
 
 
 def _refused(reason: Reason, common: Mapping[str, Any], timings: dict[str, float], started: float) -> Outcome:
-    """A designed answer: it says what happened and what the asker can do; what was looked for and the nearest documents
+    """A refusal: its text says what happened and what the asker can do. The searched question and the nearest sources
     go with it as fields."""
-    timings["total"] = _since(started)
+    timings["total"] = _milliseconds_since(started)
     return Outcome(
         status="refused",
         answer=texts.text(f"server.refused.{reason}", common["language"]),
@@ -270,14 +273,14 @@ def _refused(reason: Reason, common: Mapping[str, Any], timings: dict[str, float
 
 
 def _language(ask: Ask) -> str:
-    """The language to answer in: what was asked for, else that of the question; without a letter in it that of its
-    marks or of the conversation."""
+    """The language to answer in: the requested one, or else that of the question. A question without a letter has the
+    language of its punctuation marks, or else of the conversation."""
     if ask.language:
         return "zh" if ask.language.lower().startswith("zh") else "en"
     if any(character.isalnum() for character in ask.question):
         return language_of(ask.question)
-    before = "".join(turn.question for turn in ask.history[-1:])
-    return smalltalk.language_of_marks(ask.question) or ask.spoken or language_of(before)
+    earlier = "".join(turn.question for turn in ask.history[-1:])
+    return smalltalk.language_of_marks(ask.question) or ask.spoken or language_of(earlier)
 
 
 def _source(n: int, hit: Hit) -> Source:
@@ -297,5 +300,5 @@ def _source(n: int, hit: Hit) -> Source:
     )
 
 
-def _since(started: float) -> float:
+def _milliseconds_since(started: float) -> float:
     return round((time.perf_counter() - started) * 1000, 1)

@@ -1,7 +1,6 @@
-"""The reader that is a chat model: it condenses follow-ups, judges whether the passages state what is
-asked, and writes.
+"""The reader with a chat model: it condenses follow-ups, judges whether the passages state the answer, and writes.
 
-Joins condense, prompt, doubt and reply with the model's place in the line (``values.Writer``).
+It joins condense, prompt, doubt and reply with the model's place in the line (``values.Writer``).
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ if TYPE_CHECKING:
 
 
 class ChatReader:
-    """A ``Reader`` with a chat model and what is tuned for it."""
+    """A ``Reader`` with a chat model and its reading profile."""
 
     def __init__(self, writer: Writer, profile: Profile) -> None:
         self._writer = writer
         self._profile = profile
 
     def join(self, asker: str) -> Ticket:
-        """A place before the model. Raises Busy, TooManyWaiting."""
+        """Takes a place in the line before the model. Raises Busy, TooManyWaiting."""
         return self._writer.join(asker)
 
     @contextmanager
@@ -43,7 +42,7 @@ class ChatReader:
         stop: threading.Event,
         background: bool,
     ) -> Iterator[ChatReading]:
-        """The work on one question; the model is waited for when it is first needed."""
+        """The work on one question. It waits for the model when it first needs it."""
         with self._writer.place(
             ticket, on_position=on_position, on_silence=on_silence, stop=stop, background=background
         ) as place:
@@ -58,7 +57,7 @@ class ChatReading:
         self._profile = profile
 
     def condense(self, question: str, history: Sequence[EarlierTurn]) -> Condensed:
-        """The follow-up as the model rewrites it, where that holds (condense)."""
+        """The follow-up as the model rewrites it, where the rewriting passes the checks (condense)."""
         return condense(
             question, history, lambda messages, *, max_tokens: self._place.write(messages, max_tokens=max_tokens).text
         )
@@ -80,8 +79,8 @@ class ChatReading:
         return reply(prepared, self._place, on_text)
 
     def _limit(self, material: Material) -> float | None:
-        """The doubt, in log-odds, above which the passages are taken to lack what is asked; None: the model is not
-        asked."""
+        """The doubt, in log-odds, above which the passages are assumed to lack the answer; None: the model does not
+        judge."""
         limits = self._profile.limits
         coverage = limits.foreign if material.coverage is None else material.coverage
         length = sum(len(hit.passage.text.encode()) for hit in material.hits)

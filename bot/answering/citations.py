@@ -1,7 +1,8 @@
-"""Which passages an answer stands on: reads its markers, drops invented ones, adds what is missing.
+"""Finds the passages that support an answer: reads its markers, drops invented ones, adds a missing one.
 
-What a marker is, markers says. Overlap of search tokens decides which passage supports an answer that
-cites none: crude, but it never cites what shares nothing with the answer. Knows nothing of models or people.
+The module markers defines what a marker is. Where an answer cites nothing, the passage that shares most search tokens
+with it is cited. This is crude, but a passage that shares nothing with the answer is never cited. Knows nothing of
+models or people.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _ENOUGH = 0.3  # share of an answer's tokens that a passage must have to be cited for it
-_BETTER = 2.0  # how many times as much another passage must hold for a lone marker to be moved to it
+_BETTER = 2.0  # a lone marker is moved to another passage that supports the answer so many times as well
 
 
 def verify(answer: str, passages: Sequence[str]) -> tuple[str, tuple[int, ...]]:
     """The answer with only markers that exist (as ``[n]``), and the cited numbers in order of appearance.
 
-    An answer without any valid marker gets one at its end if a passage supports it; one whose only marker names a
-    passage that holds far less of it than another gets that other.
+    An answer without any valid marker gets one at its end if a passage supports it. If its only marker names a passage
+    that contains far less of it than another passage, it gets the marker of that other passage.
     """
 
     def valid(marker: Marker) -> list[int]:
@@ -38,7 +39,7 @@ def verify(answer: str, passages: Sequence[str]) -> tuple[str, tuple[int, ...]]:
         return cleaned, cited
     if not cited:
         return f"{cleaned} [{best}]", (best,)
-    if not _holds_far_more(cleaned, passages, best, cited[0]):
+    if not _supports_far_better(cleaned, passages, best, cited[0]):
         return cleaned, cited
     if all(marker.attached for marker in kept):  # it may be an index, which must stay
         return f"{cleaned} [{best}]", (best,)
@@ -46,7 +47,7 @@ def verify(answer: str, passages: Sequence[str]) -> tuple[str, tuple[int, ...]]:
 
 
 def _trimmed(answer: str) -> str:
-    """Without empty lines and spaces around it; what indents code at its beginning stays."""
+    """The answer without empty lines and spaces around it. Spaces that indent code at its beginning are kept."""
     lines = answer.rstrip().split("\n")
     while lines and not lines[0].strip():
         lines.pop(0)
@@ -55,12 +56,12 @@ def _trimmed(answer: str) -> str:
     return "\n".join(lines)
 
 
-def _holds_far_more(answer: str, passages: Sequence[str], better: int, worse: int) -> bool:
+def _supports_far_better(answer: str, passages: Sequence[str], better: int, worse: int) -> bool:
     return support(answer, passages, (better,)) >= _BETTER * max(support(answer, passages, (worse,)), 0.01)
 
 
 def best_passage(answer: str, passages: Sequence[str]) -> int | None:
-    """The number of the passage that shares most with the answer, if that is enough."""
+    """The number of the passage that shares most search tokens with the answer; None where it shares too few."""
     words = set(tokens(answer))
     if not words:
         return None
@@ -72,5 +73,5 @@ def best_passage(answer: str, passages: Sequence[str]) -> int | None:
 def support(answer: str, passages: Sequence[str], cited: Sequence[int]) -> float:
     """Share of the answer's tokens that its cited passages contain, 0 to 1: the answer's confidence."""
     words = set(tokens(bare(answer)))
-    held = {token for number in cited for token in tokens(passages[number - 1])}
-    return round(len(words & held) / len(words), 3) if words else 0.0
+    supported = {token for number in cited for token in tokens(passages[number - 1])}
+    return round(len(words & supported) / len(words), 3) if words else 0.0

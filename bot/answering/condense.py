@@ -1,11 +1,11 @@
-"""A follow-up in the light of its conversation: "and for sale items?" becomes a question that stands alone.
+"""Turns a follow-up like "and for sale items?" into a question that can be understood without its conversation.
 
-The model rewrites; the rewriting is checked, because a bad one sends the search astray: what is empty, far longer
-than its parts, about something else, or a statement instead of a question is dropped. Then a question of some length
-is taken as it is, a short one is joined with the question before it.
+The model rewrites the question. The rewriting is checked, because a bad one leads the search to the wrong documents: it
+is dropped if it is empty, far longer than its parts, about something else, or a statement instead of a question. Then a
+question of some length is used as it is, and a short one is joined with the question before it.
 
-How the text was made goes with it (``How``): what may ask about something that only the conversation names is never
-compared with corrected questions (see standalone).
+The result says how its text was made (``How``). A question that may ask about something that only the conversation
+names is never compared with corrected questions (see standalone).
 """
 
 from __future__ import annotations
@@ -22,18 +22,19 @@ from retrieval.text import language_of, normalise, tokens
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MAX_TURNS = 3  # what is further back rarely matters and costs prefill
+MAX_TURNS = 3  # turns further back rarely matter, and the model needs time to read them
 MAX_QUESTION = 400  # characters of an earlier question that are shown to the model, or joined
 MAX_ANSWER = 240  # … and of an earlier answer
 MAX_TOKENS = 64
-LONGEST = 180  # UTF-8 bytes of a question that its rewriting has room for; a longer one stands alone
+LONGEST = 180  # UTF-8 bytes of a question that its rewriting has room for; a longer one is used as it is
 KEPT = 1 / 3  # share of the last question's words that its rewriting must have
-# Words from which a question is searched as it is where its rewriting brought nothing in; WHOLE where that failed.
+# A question with at least so many words is searched as it is where its rewriting added nothing from the conversation.
+# Where the rewriting failed the checks, it needs WHOLE words.
 BARE = 5
 
-# As in prompt: an English frame with examples in the question's language. With Chinese instructions the model
-# answered 20 of 35 whole Chinese follow-ups instead of repeating them. The examples that point back stand last: with
-# the repeated one last, the model repeated 11 of 24 questions that point back, so 5.
+# As in prompt: English instructions with examples in the question's language. With Chinese instructions the model
+# answered 20 of 35 complete Chinese follow-ups instead of repeating them. The examples that point back come last, so
+# that the model repeats 5 of 24 questions that point back; with the repeated example last it repeated 11.
 _SYSTEM = (
     "Rewrite the last question of a conversation so that it can be understood without the conversation: write out what "
     "words like it or that, or what was left out, refer to. Keep its language and every detail. Repeat a question that "
@@ -42,7 +43,7 @@ _SYSTEM = (
 _QUESTION, _ANSWER, _LAST = "Question: ", "Answer: ", "Last question: "
 _LABEL = re.compile(r"^(?:(?:last )?question|(?:最后一个)?问题)\s*[:：]\s*", re.IGNORECASE)
 _QUOTES = '"“”「」 '
-# A mark at the end, or one of the words with which Chinese asks without one.
+# A question mark at the end, or one of the words with which Chinese asks without a mark.
 _ASKING = re.compile(r"[?？]\s*$|[吗呢几谁哪怎]|什么|多少|如何|为何|是否")
 
 
@@ -57,19 +58,19 @@ class EarlierTurn:
 class How(StrEnum):
     """How the text of a condensed question was made."""
 
-    ALONE = "alone"  # nothing was talked about before
-    COMPLETE = "complete"  # as it was asked, and it names all that it asks about
+    ALONE = "alone"  # there was no conversation before
+    COMPLETE = "complete"  # as it was asked, and it names everything that it asks about
     UNCHANGED = "unchanged"  # as it was asked, but it may point back to the conversation
-    JOINED = "joined"  # behind the question before it
-    REWRITTEN = "rewritten"  # by the model, from all words of the question and some of the turn before it
-    GUESSED = "guessed"  # by the model, with words from elsewhere, or without some of the question
+    JOINED = "joined"  # the question before it, then this one
+    REWRITTEN = "rewritten"  # by the model, with all words of the question and some of the turn before it
+    GUESSED = "guessed"  # by the model, with words from elsewhere, or without some words of the question
 
 
 @dataclass(frozen=True, slots=True)
 class Condensed:
-    """A question as it is searched for, and how its text was made. ``asked``: what is asked of the passages, where that
-    is less: a short question that was joined with the one before it may be about something new, and then nobody wants
-    the one before answered again."""
+    """The question that is searched for, and how its text was made. ``asked``: the question that the reader answers,
+    where that is a shorter one: a short question that was joined with the one before it may be about something new, and
+    then nobody wants the earlier question answered again."""
 
     text: str
     how: How
@@ -77,12 +78,12 @@ class Condensed:
 
     @classmethod
     def joined(cls, text: str, question: str) -> Condensed:
-        """``question`` behind the one before it, as ``text``."""
+        """``text`` is the question before it, followed by ``question``."""
         return cls(text, How.JOINED, question if names_something(question) else None)
 
     @property
     def certain(self) -> bool:
-        """Whether the text surely says what was meant: only then it is compared with corrected questions."""
+        """Whether the text surely means what was asked. Only then it is compared with corrected questions."""
         return self.how not in (How.UNCHANGED, How.GUESSED)
 
 
@@ -119,7 +120,7 @@ class Write(Protocol):
 
 
 def condense(question: str, history: Sequence[EarlierTurn], write: Write) -> Condensed:
-    """The question so that it stands alone, with how that was done; the question itself when there is no history."""
+    """The question in a form that can be understood alone; unchanged when there is no history."""
     if not history:
         return Condensed(question, How.ALONE)
     if len(question.encode("utf-8", "replace")) > LONGEST or "\n" in question.strip():
@@ -130,9 +131,9 @@ def condense(question: str, history: Sequence[EarlierTurn], write: Write) -> Con
         last = history[-1]
         traced = adds_nothing(rewritten, question, last.question, last.answer) and drops_nothing(rewritten, question)
         return Condensed(rewritten, How.REWRITTEN if traced else How.GUESSED)
-    repeated = fits and _same(rewritten, question)
+    repeated = fits and _is_same(rewritten, question)
     if len(tokens(question)) < (BARE if fits else WHOLE):
-        # A model that repeats a question with a subject of its own is mostly right that it is about something new.
+        # When a model repeats a question that names a subject, it is mostly right that the subject is new.
         return _as_asked(question) if repeated and names_something(question) else _joined(question, history)
     if not fits:
         return Condensed(question, How.UNCHANGED)
@@ -144,14 +145,14 @@ def _as_asked(question: str) -> Condensed:
 
 
 def _joined(question: str, history: Sequence[EarlierTurn]) -> Condensed:
-    """Behind the last question that there was; some turns have none (a greeting of another program)."""
-    before = next((turn.question for turn in reversed(history) if turn.question.strip()), "")
-    if not before:
+    """The last question before, then this one. Some turns have no question (a greeting of another program)."""
+    earlier = next((turn.question for turn in reversed(history) if turn.question.strip()), "")
+    if not earlier:
         return Condensed(question, How.UNCHANGED)
-    return Condensed.joined(f"{before[-MAX_QUESTION:]} {question}", question)
+    return Condensed.joined(f"{earlier[-MAX_QUESTION:]} {question}", question)
 
 
-def _same(rewritten: str, question: str) -> bool:
+def _is_same(rewritten: str, question: str) -> bool:
     return normalise(rewritten).rstrip("?？.。 ") == normalise(question).rstrip("?？.。 ")
 
 
@@ -159,11 +160,11 @@ def build(question: str, history: Sequence[EarlierTurn], language: str) -> list[
     """The messages that ask for the rewriting; all but the last are the same for all questions in a language."""
     messages = [Message("system", _SYSTEM)]
     for turn, last, rewritten in _EXAMPLES[language]:
-        messages += [Message("user", _shown((turn,), last)), Message("assistant", rewritten)]
-    return [*messages, Message("user", _shown(history[-MAX_TURNS:], question))]
+        messages += [Message("user", _conversation_text((turn,), last)), Message("assistant", rewritten)]
+    return [*messages, Message("user", _conversation_text(history[-MAX_TURNS:], question))]
 
 
-def _shown(history: Sequence[EarlierTurn], question: str) -> str:
+def _conversation_text(history: Sequence[EarlierTurn], question: str) -> str:
     turns = (f"{_QUESTION}{turn.question[:MAX_QUESTION]}\n{_ANSWER}{turn.answer[:MAX_ANSWER]}\n" for turn in history)
     return "".join((*turns, _LAST, question))
 
@@ -174,20 +175,21 @@ def _clean(written: str) -> str:
 
 
 def _fits(rewritten: str, question: str, history: Sequence[EarlierTurn]) -> bool:
-    """Whether a rewriting adds only words of the conversation, and not too many, is a question as the last one was, and
-    keeps what was asked there: a small model likes to answer, or to repeat the question before."""
+    """Whether a rewriting is usable: at least half of its words are of the conversation, it is not far longer, it asks
+    if the last question asked, and it keeps enough words of it. A small model often answers instead, or repeats the
+    question before."""
     if not rewritten or len(rewritten) > 3 * (len(question) + max(len(turn.question) for turn in history)):
         return False
     if _asks(question) and not _asks(rewritten):
         return False
-    known = set(tokens(" ".join((question, *(part for turn in history for part in (turn.question, turn.answer))))))
+    spoken = set(tokens(" ".join((question, *(part for turn in history for part in (turn.question, turn.answer))))))
     new = set(tokens(rewritten))
     asked = set(tokens(question))
-    return bool(new) and len(new - known) <= len(new) / 2 and len(asked & new) >= len(asked) * KEPT
+    return bool(new) and len(new - spoken) <= len(new) / 2 and len(asked & new) >= len(asked) * KEPT
 
 
 def _takes_up(rewritten: str, question: str, history: Sequence[EarlierTurn]) -> bool:
-    """Whether the rewriting brought words of the conversation into the question."""
+    """Whether the rewriting added words of the conversation to the question."""
     earlier = set(tokens(" ".join(part for turn in history for part in (turn.question, turn.answer))))
     return bool((set(tokens(rewritten)) - set(tokens(question))) & earlier)
 

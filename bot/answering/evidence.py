@@ -1,9 +1,9 @@
-"""Is there anything in the knowledge that the question could be answered from? Decided before a token is written.
+"""Decides, before a token is written, whether the knowledge has anything from which a question could be answered.
 
-Two signs, either is enough: the nearest passage is near in meaning, or one passage holds nearly all the telling
-words of the question (an error number, a name). Between two languages neither tells anything. The floors are low on
-purpose: what passes here can still be refused by the model that reads the passages, while what is refused here never
-gets a chance.
+One of two signs is enough: the nearest passage is near in meaning, or one passage contains nearly all characteristic
+words of the question (an error number, a name). Between two languages neither sign means anything. The floors are low
+on purpose: the model that reads the passages can still refuse a question that passes here, while a question that is
+refused here never gets a chance.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Evidence:
     like: float = math.inf
 
     def enough(self, result: SearchResult, language: str) -> bool:
-        """Whether it is worth asking the model. No hits: never; hits in another language: always."""
+        """Whether it is worth asking the model. Without hits: never; with hits in another language: always."""
         if not result.hits:
             return False
         return (
@@ -39,12 +39,12 @@ class Evidence:
         )
 
     def corrected(self, result: SearchResult) -> bool:
-        """Whether a correction that was written for a question like this one leads the hits."""
+        """Whether the first hit is a correction that was written for a question like this one."""
         stages = result.hits[0].stages if result.hits else {}
         return "erratum" in stages and stages.get("dense", 0.0) >= self.like
 
 
 def foreign(result: SearchResult, language: str) -> bool:
     """Whether the best hit is in another language than the question (``language``). Then neither its cosine nor its
-    words say how near it is."""
+    words show how near it is."""
     return language_of(result.hits[0].passage.indexed_text) != language

@@ -1,9 +1,10 @@
 """The reader without a model: it answers with the sentences of the passages that fit the question best.
 
-Used to measure everything around a model in minutes, and on machines too small for one. When no sentence shares enough
-with the question it refuses.
+It is used to measure everything around a model in minutes, and on machines that are too small for a model. When no
+sentence shares enough words with the question, it refuses.
 
-A word counts more the fewer passages hold it. Words are retrieval's tokens, so Chinese is compared by words too.
+The fewer passages contain a word, the more the word counts. Words are retrieval's tokens, so Chinese is compared by
+words too.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ if TYPE_CHECKING:
     from bot.answering.condense import Condensed, EarlierTurn
     from bot.answering.values import Material, Ticket
 
-# Share of the question's weight that the best sentence, with its title, must hold. On 480 questions of XQuAD, CMRC
+# Share of the question's weight that the best sentence, with its title, must have. On 480 questions of XQuAD, CMRC
 # and SQuAD2 with three near passages: 0.25 gives the right sentence to 82 %, wrongly refuses 8 %, and answers 28 %
 # (zh) and 42 % (en) of the unanswerable.
 ENOUGH: Final = 0.25
 CLOSE: Final = 0.8  # further sentences, as a share of the best one's score
 MOST: Final = 3  # sentences in an answer
-# What a word is worth in the title, or in the sentence before, when it is not in the sentence itself.
+# The share of its weight that a word has in the title, or in the sentence before, when the sentence lacks it.
 TITLE: Final = 0.6
 BEFORE: Final = 0.4
 
@@ -66,12 +67,12 @@ class ScoredSentence:
 
 
 class ExtractiveReader:
-    """A ``Reader`` that needs no place in any line: everybody is served at once. Deterministic; it rewrites no
-    follow-up, a short one is joined with the question before it."""
+    """A ``Reader`` without a line: every question is answered at once. Deterministic. It rewrites no follow-up; a short
+    one is joined with the question before it."""
 
     def join(self, asker: str) -> Ticket:
-        """A place for anybody."""
-        return _NoLine()
+        """A ticket for anybody at any time."""
+        return _TicketWithoutLine()
 
     @contextmanager
     def reading(
@@ -88,7 +89,7 @@ class ExtractiveReader:
 
 
 class ExtractiveReading:
-    """One question, until ``stop`` is set."""
+    """The work on one question, until ``stop`` is set."""
 
     def __init__(self, stop: threading.Event) -> None:
         self._stop = stop
@@ -120,8 +121,8 @@ class ExtractiveReading:
         )
 
 
-class _NoLine:
-    """A place in a line that does not exist."""
+class _TicketWithoutLine:
+    """A ticket that nobody has to wait with, because there is no line."""
 
     def wait(
         self, *, on_position: Callable[[int], None] | None = None, cancelled: threading.Event | None = None
@@ -131,12 +132,14 @@ class _NoLine:
 
 
 def answer(passages: Sequence[Passage], question: str) -> str | None:
-    """The best sentences, each followed by its passage's number; None where none shares enough with the question."""
+    """The best sentences, each followed by its passage's number; None where no sentence fits the question enough."""
     asked = set(terms(question))
     if not asked or not passages:
         return None
-    holding = Counter(term for passage in passages for term in asked & set(terms(f"{passage.title} {passage.text}")))
-    weights = {term: math.log(1 + (len(passages) + 1) / (holding[term] + 0.5)) for term in asked}
+    passage_counts = Counter(
+        term for passage in passages for term in asked & set(terms(f"{passage.title} {passage.text}"))
+    )
+    weights = {term: math.log(1 + (len(passages) + 1) / (passage_counts[term] + 0.5)) for term in asked}
     scored = sorted(_scored(passages, question, weights), key=lambda sentence: (-sentence.score, sentence.place))
     if not scored or scored[0].score < ENOUGH:
         return None
@@ -146,32 +149,32 @@ def answer(passages: Sequence[Passage], question: str) -> str | None:
 
 
 def _scored(passages: Sequence[Passage], question: str, weights: dict[str, float]) -> Iterator[ScoredSentence]:
-    """Every sentence with its score: the share of the question's weight that it holds, with help of its surroundings.
+    """Every sentence with its score: the share of the question's weight that the sentence and its surroundings have.
 
-    A sentence that is itself a question is never an answer; the sentence after it inherits its words in full, because
-    that is how lists of questions and answers are written.
+    A sentence that is itself a question is never an answer. The sentence after it gets all its words, because lists of
+    questions and answers are written like that.
     """
     total = sum(weights.values())
     same = tokens(question)
     for row, passage in enumerate(passages):
         title = set(terms(passage.title))
-        before: set[str] = set()
+        previous: set[str] = set()
         asking = False
         for column, sentence in enumerate(split_sentences(passage.text)):
             own = set(terms(sentence))
             if sentence.endswith(("?", "？")) or tokens(sentence) == same:
-                before, asking = own, True
+                previous, asking = own, True
                 continue
             share = 0.0
             for term, weight in weights.items():
-                if term in own or (asking and term in before):
+                if term in own or (asking and term in previous):
                     share += weight
                 elif term in title:
                     share += TITLE * weight
-                elif term in before:
+                elif term in previous:
                     share += BEFORE * weight
             yield ScoredSentence(share / total, (row, column), sentence)
-            before, asking = own, False
+            previous, asking = own, False
 
 
 def split_sentences(text: str) -> list[str]:
@@ -186,7 +189,7 @@ def split_sentences(text: str) -> list[str]:
 
 
 def terms(text: str) -> list[str]:
-    """Retrieval's tokens without the commonest words, English ones without a plural or past ending."""
+    """Retrieval's tokens without the commonest words; English words without a plural or past ending."""
     return [_stem(token) for token in tokens(text) if token not in _COMMON]
 
 

@@ -1,10 +1,11 @@
-"""Did the model make it up? The names and numbers of an answer are looked for in its passages.
+"""Looks for the names and numbers of an answer in its passages, to find answers that the model invented.
 
-A small model that lacks the answer often gives one from memory, fluently. Wordings may differ from the passages';
-names and numbers may not. An answer whose names and numbers (those that the question did not bring) all stand in no
-passage is invented. What only looks like a number does not count: the numbers of a list, "one of", 一 in 一般. Names
-count only in Latin script and only against passages with Latin words, because a translated name is spelled anew;
-numbers count as digits, in words and in Chinese numerals. Knows nothing of models.
+A small model that lacks the answer often writes one from memory, in good language. Its wording may differ from the
+passages; its names and numbers may not. Names and numbers of the question do not count. An answer is invented when it
+has other names or numbers and no passage contains any of them. What only looks like a number does not count: the
+numbers of a list, "one of", 一 in 一般. Names count only in Latin script and only where passages have Latin words,
+because translation changes the spelling of a name. Numbers count as digits, in words and in Chinese numerals. Knows
+nothing of models.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _GRAMMAR = frozenset("a an and are as at be by for from in is it of on or that t
 _LATIN = re.compile(r"[A-Za-z]{3}")
 _LIST_NUMBER = re.compile(r"(?m)^\s*\d+[.)、．]\s")
 _CHINESE_NUMBER = re.compile(r"[零〇一二两三四五六七八九十百]+")
-# In an answer a Chinese numeral is a number when it has two signs or more, or when it counts something.
+# In an answer a Chinese numeral is a number when it has at least two characters, or when it counts something.
 _COUNTED = re.compile(
     r"[零〇一二两三四五六七八九十百]{2,}(?![分足一])|[二两三四五六七八九十百](?=[年月日天点岁元倍位名台件册条页楼层号%％]|小时|分钟|个月)"
 )
@@ -39,52 +40,53 @@ _DIGITS = {character: number for number, character in enumerate("零一二三四
 
 
 def has_invented_facts(answer: str, question: str, passages: Sequence[str]) -> bool:
-    """Whether the answer has names or numbers of its own, and not one of them stands in the passages."""
-    written = _LIST_NUMBER.sub("", bare(answer))
-    given = "\n".join(passages)
-    asked = _facts(question) | set(tokens(question))
-    own = {fact for fact in _facts(written, names=bool(_LATIN.search(given)), strict=True) if fact not in asked}
-    return bool(own) and own.isdisjoint(_facts(given) | set(tokens(given)))
+    """Whether the answer has names or numbers that the question lacks, and no passage contains any of them."""
+    plain = _LIST_NUMBER.sub("", bare(answer))
+    source_text = "\n".join(passages)
+    in_question = _facts(question) | set(tokens(question))
+    names = bool(_LATIN.search(source_text))
+    new = {fact for fact in _facts(plain, names=names, strict=True) if fact not in in_question}
+    return bool(new) and new.isdisjoint(_facts(source_text) | set(tokens(source_text)))
 
 
 def facts(text: str) -> frozenset[str]:
-    """The names (as search tokens) and numbers (as digits) of a text; two texts with different ones differ."""
+    """The names (as search tokens) and numbers (as digits) of a text. Two questions with different facts differ."""
     return frozenset(_facts(text, strict=True))
 
 
 def missing_facts(expected: str, question: str, text: str) -> tuple[str, ...]:
-    """The names (as search tokens) and numbers (as digits) of ``expected`` that ``text`` does not have, sorted; those
-    that the question has already need not be repeated. Names count only where the text has Latin words."""
-    wanted = _facts(_LIST_NUMBER.sub("", bare(expected)), names=bool(_LATIN.search(text)), strict=True)
-    given = bare(text)
-    return tuple(sorted(wanted - _facts(question) - set(tokens(question)) - _facts(given) - set(tokens(given))))
+    """The names (as search tokens) and numbers (as digits) of ``expected`` that ``text`` lacks, sorted. Those that are
+    in the question need not be repeated. Names count only where the text has Latin words."""
+    required = _facts(_LIST_NUMBER.sub("", bare(expected)), names=bool(_LATIN.search(text)), strict=True)
+    plain = bare(text)
+    return tuple(sorted(required - _facts(question) - set(tokens(question)) - _facts(plain) - set(tokens(plain))))
 
 
 def lost_facts(answer: str, before: str, after: str) -> tuple[str, ...]:
-    """The numbers, names and words of an answer that are in the text ``before`` and not in the text ``after``, as the
-    answer writes them, in its order. Numbers are the same in digits and in words; what is not in ``before`` either was
-    not taken from there."""
+    """The numbers, names and words of an answer that are in the text ``before`` and not in the text ``after``. They are
+    written as in the answer, in its order. A number in digits equals the same number in words. A word that is not in
+    ``before`` does not count, because the answer did not take it from there."""
     plain = _LIST_NUMBER.sub("", bare(answer))
-    had, has = (_facts(text) | set(tokens(text)) for text in (before, after))
-    later = normalise(after)
-    gone = {fact for fact in _facts(plain, strict=True) if fact in had and fact not in has}
-    gone |= {
+    facts_before, facts_after = (_facts(text) | set(tokens(text)) for text in (before, after))
+    normal_after = normalise(after)
+    lost = {fact for fact in _facts(plain, strict=True) if fact in facts_before and fact not in facts_after}
+    lost |= {
         word
         for word in tokens(plain)
-        # One letter or character says nothing, nor does grammar ("not" does). A Chinese word may be cut otherwise in
-        # another sentence.
+        # A single letter or character means nothing, nor does grammar ("not" does). In another sentence a Chinese word
+        # may be cut differently.
         if len(word) > 1
         and word not in _GRAMMAR
-        and word in had
-        and word not in has
-        and (word.isascii() or word not in later)
+        and word in facts_before
+        and word not in facts_after
+        and (word.isascii() or word not in normal_after)
     }
     shown: dict[str, None] = {}
     for word in _WORD.findall(plain):
         parts = _facts(word) | set(tokens(word))
-        shown.update(dict.fromkeys([word] if word.isascii() and parts & gone else sorted(parts & gone)))
-        gone -= parts
-    return (*shown, *sorted(gone))
+        shown.update(dict.fromkeys([word] if word.isascii() and parts & lost else sorted(parts & lost)))
+        lost -= parts
+    return (*shown, *sorted(lost))
 
 
 def _facts(text: str, *, names: bool = True, strict: bool = False) -> set[str]:
@@ -100,7 +102,7 @@ def _facts(text: str, *, names: bool = True, strict: bool = False) -> set[str]:
 
 
 def _names(text: str) -> list[str]:
-    """Capitalised words; not the first of a sentence, which is capitalised in any case."""
+    """The capitalised words, without the first word of each sentence, which is always capitalised."""
     return [
         match[0]
         for match in _NAME.finditer(text)

@@ -1,13 +1,13 @@
-"""The citation markers of an answer, told apart from everything else that puts a number into square brackets.
+"""Finds the citation markers of an answer, and keeps them apart from all other numbers in square brackets.
 
-A marker is ``[1]`` in prose, also ``【1】`` and ``[1, 2]``. No marker, and never changed: what stands in code (fenced,
-indented, between backticks, in HTML's code and pre), the text of a link ``[1](address)``, the definition
+A marker is ``[1]`` in prose, also ``【1】`` and ``[1, 2]``. These are no markers and are never changed: numbers in code
+(fenced, indented, between backticks, in HTML's code and pre), the text of a link ``[1](address)``, the definition
 ``[1]: address``, a footnote ``[^1]``, an escaped ``\\[1]``, and an index: ``x[1]``, ``rows[1][2]``, ``f(x)[1]``.
 
-An index and a marker written without a space look alike: ``argv[1]``, ``days[1]``. Where a Latin word is directly
-before the bracket, it is taken for a marker only if nothing speaks for an index: the word is a plain one, and the
-answer has no marker that is clear. Even then it is only counted, never changed: to renumber an index would put a wrong
-program into an answer. Knows nothing of passages or models.
+An index and a marker without a space look alike: ``argv[1]``, ``days[1]``. Where a Latin word is directly before the
+bracket, the bracket counts as a marker only if nothing suggests an index: the word is an ordinary one, and the answer
+has no clear marker. Even then it is only counted, never changed: a renumbered index would put a wrong program into an
+answer. Knows nothing of passages or models.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _BRACKET = re.compile(r"[\[【［]\s*(?P<numbers>\d{1,3}(?:\s*[,，、]\s*\d{1,3})*)\s*[\]】］]")
-_LINK = re.compile(r"\([^()\s]*(?:\s+(?:\"[^\"\n]*\"|'[^'\n]*'))?\)")  # behind the bracket: an address, perhaps a title
+_LINK = re.compile(r"\([^()\s]*(?:\s+(?:\"[^\"\n]*\"|'[^'\n]*'))?\)")  # after the bracket: address, perhaps title
 _DEFINITION = re.compile(r":[ \t]*<?(?:[a-z][a-z0-9+.-]*:|/|#|\.)\S*", re.IGNORECASE)
 _HTML = re.compile(r"<(code|pre)\b[^>]*>.*?(?:</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
 _FENCE = re.compile(r"[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*(`{3,}|~{3,})([^\n]*)")
 _ITEM = re.compile(r"([ \t]*)(?:[-*+]|\d{1,9}[.)])([ \t]+|$)")
 _TICKS = re.compile(r"`+")
 _PARAGRAPHS = re.compile(r"(\n[ \t]*\n)")
-_PLAIN = re.compile(r"[A-Za-z]?[a-z]+")  # a word as prose has it: no digits, no capitals inside
+_PLAIN = re.compile(r"[A-Za-z]?[a-z]+")  # an ordinary word of prose: no digits, no capitals inside
 _WORD_BEFORE = re.compile(r"[\w$]*\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """Where a marker stands in its text (``start`` to ``end``, code points) and the numbers in it. ``attached``: a
-    Latin word is directly before it, so that it might be an index: it must not be changed."""
+    """A marker: its position in the text (``start`` to ``end``, code points) and its numbers. ``attached``: a Latin
+    word is directly before it, so that it might be an index and must not be changed."""
 
     start: int
     end: int
@@ -50,13 +50,13 @@ def markers(text: str) -> tuple[Marker, ...]:
     return clear or tuple(candidates)
 
 
-def replace(text: str, written: Callable[[Marker], str | None]) -> str:
-    """The text with other words for its markers; None leaves one as it is. Attached ones stay in any case, and white
-    space before a marker that becomes nothing goes with it."""
+def replace(text: str, replacement: Callable[[Marker], str | None]) -> str:
+    """The text with each marker replaced; None keeps a marker as it is. Attached markers are always kept. Where a
+    marker is replaced by nothing, the white space before it is removed too."""
     parts: list[str] = []
     at = 0
     for marker in markers(text):
-        words = None if marker.attached else written(marker)
+        words = None if marker.attached else replacement(marker)
         if words is None:
             continue
         before = text[at : marker.start]
@@ -76,7 +76,7 @@ def bare(text: str) -> str:
 
 
 def _candidates(text: str) -> Iterator[Marker]:
-    """What may be a marker by itself; whether attached ones are, the others decide."""
+    """The brackets that may be markers. Whether attached ones are markers depends on the others (markers)."""
     code = code_spans(text)
     row = 0
     last: Marker | None = None
@@ -100,13 +100,13 @@ def _candidates(text: str) -> Iterator[Marker]:
 
 
 def _word_before(text: str, at: int) -> str:
-    """The Latin word that ends here; empty where there is none, or a number ("30[1]", "20MB[1]")."""
+    """The Latin word that ends here; empty where there is no word, or one with a digit first ("30[1]", "20MB[1]")."""
     word = _WORD_BEFORE.search(text[max(0, at - 64) : at])
     return "" if word is None or word[0][:1].isdigit() else word[0]
 
 
 def _like_prose(text: str, word: str, start: int, end: int) -> bool:
-    """Whether a word with a bracket behind it reads like the end of a clause with its source: "within 14 days[1]."."""
+    """Whether a word and the bracket after it look like the end of a clause with its source: "within 14 days[1]."."""
     before = text[: start - len(word)][-1:]
     after = text[end : end + 1]
     return (
@@ -124,8 +124,8 @@ def _is_definition(text: str, start: int, end: int) -> bool:
 
 
 def code_spans(text: str) -> list[tuple[int, int]]:
-    """Where code is in a Markdown text: (start, end) in order, not overlapping. A block that was opened and not closed
-    is code to the end."""
+    """The parts of a Markdown text that are code: (start, end) in order, without overlaps. A block that is opened and
+    not closed is code to the end of the text."""
     spans: list[tuple[int, int]] = []
     at = 0
     for start, end in [*_blocks(text), (len(text), len(text))]:
@@ -172,8 +172,8 @@ def _blocks(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _inline(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Code between backticks, as many at its end as at its beginning, within one paragraph; and HTML's, unless only
-    its name is quoted between backticks."""
+    """Code between backticks (as many at its end as at its beginning, within one paragraph), and code in HTML tags,
+    except tags that are themselves between backticks."""
     spans: list[tuple[int, int]] = []
     at = start
     for paragraph in _PARAGRAPHS.split(text[start:end]):

@@ -1,8 +1,8 @@
-"""The reading profile: everything that is tuned for one pair of chat model and embedding model, as one frozen value.
+"""The reading profile: all values that are tuned for one pair of chat model and embedding model, frozen together.
 
-bot.wiring chooses it, every answer stores its name. The default pair has a profile that was measured; any other pair
-starts without limits (the chat model then refuses in words only) until ``errata calibrate`` has measured them, which
-stores them in the data folder (bot.calibration). Knows nothing of settings, files or models.
+bot.wiring chooses the profile, and every answer stores its name. The profile of the default pair was measured. Any
+other pair starts without limits, so that its chat model refuses in words only, until ``errata calibrate`` measures the
+limits and stores them in the data folder (bot.calibration). Knows nothing of settings, files or models.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ SAFE_BYTES_PER_TOKEN = 3.0  # for a model whose tokenizer was not measured: no c
 QUESTION_TOKENS = 300  # room for the question and what is asked about it
 PASSAGE_TOKENS = 200  # of a full passage; more passages than usual need more room
 
-# Cosines of multilingual-e5-small lie between 0.7 and 1 for any two texts. Measured on 2026-11-22 with the nearest of
-# 667 passages: the lowest hundredth of answerable questions is at .806 (English articles), .857 to .878 (English FAQ,
-# Chinese articles and FAQ); the median of questions about something else at .82 (English) and .85 (Chinese). Between
-# the languages cosines tell nothing: answerable questions have .74 to .84, others .77 to .84.
-# Of corrected questions that are worded differently 27 of 28 (English) are at .89 and above, of near misses that a
-# correction leads none is (at most .87).
+# Cosines of multilingual-e5-small are between 0.7 and 1 for any two texts. Measured on 2026-11-22 with the nearest of
+# 667 passages: the lowest hundredth of answerable questions is at .806 (English articles) and .857 to .878 (English
+# FAQ, Chinese articles and FAQ); the median of questions about something else is at .82 (English) and .85 (Chinese).
+# Between the languages cosines mean nothing: answerable questions have .74 to .84, others .77 to .84.
+# Of paraphrases of corrected questions, 27 of 28 (English) have .89 or more. Of near misses whose first hit is a
+# correction, none has (at most .87).
 _EVIDENCE = {"multilingual-e5-small": Evidence({"en": 0.80, "zh": 0.82}, like=0.89)}
-# From which cosine two unanswered questions may be the same, if their numbers and names are equal too. Measured on
-# 2026-11-26 on human-labelled pairs of near-duplicate questions (AFQMC, LCQMC, OPPO, QQP, COVID FAQ; up to 600 each):
-# at .97 31, 89, 46, 27 and 9 % of the same ones are joined, and 17, 23, 11, 6 and 0 % of the different ones; at .95 77,
-# 97, 65, 50 and 28 % against 55, 52, 25, 13 and 0 %. Pairs with the same words in another order (PAWS-X) cannot be told
-# apart by any limit: 66 % against 60 %. A model that was not measured: only equal words are the same.
+# The cosine from which two unanswered questions may be the same, if their numbers and names are equal too. Measured on
+# 2026-11-26 on human-labelled pairs of near-duplicate questions (AFQMC, LCQMC, OPPO, QQP, COVID FAQ; up to 600 each).
+# At .97, 31, 89, 46, 27 and 9 % of the pairs with one meaning are joined, and 17, 23, 11, 6 and 0 % of the others; at
+# .95, 77, 97, 65, 50 and 28 % against 55, 52, 25, 13 and 0 %. No limit separates pairs with the same words in another
+# order (PAWS-X): 66 % against 60 %. With a model that was not measured, only questions with equal words are the same.
 ALIKE = {"multilingual-e5-small": 0.97}
 _LIMITS = {"qwen2.5-coder-1.5b-instruct-q4_k_m": Limits(intercept=-1.8)}
 _SHIPPED = "shipped-2026-11-22"
@@ -37,8 +37,8 @@ _SHIPPED = "shipped-2026-11-22"
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """``name`` says which pair and which measurement; ``calibrated``: whether the chat model's doubt was measured;
-    ``alike``: cosine from which unanswered questions may be the same."""
+    """``name``: the pair and the measurement; ``calibrated``: whether the chat model's doubt was measured; ``alike``:
+    cosine from which unanswered questions may be the same."""
 
     name: str
     selection: Selection = field(default_factory=Selection)
@@ -52,9 +52,9 @@ class Profile:
         return self.limits.intercept is not None
 
     def fitted(self, *, passages: int | None, context: int, answer: int) -> Profile:
-        """The profile for a context of so many tokens, of which ``answer`` are for the answer. ``passages``: the most
-        passages, where somebody set a number; then the room grows with it, and further passages are not left out for
-        being further from the best one."""
+        """The profile for a context of ``context`` tokens, of which ``answer`` are for the answer. ``passages``: the
+        most passages in a prompt, where somebody set a number. A larger number also gets more tokens, and then no
+        passage is left out because it is far below the best one."""
         selection = self.selection
         if passages is not None and passages != selection.most:
             more = passages > selection.most
@@ -68,7 +68,7 @@ class Profile:
         return replace(self, selection=replace(selection, tokens=max(1, min(selection.tokens, room))))
 
     def _frame_tokens(self) -> int:
-        """What every prompt costs before its passages, in the language where it costs most."""
+        """The tokens of every prompt before its passages, in the language where they are most."""
         size = max(
             len(self.form.system.encode()) + sum(len(text.encode()) for pair in pairs for text in pair)
             for pairs in self.form.examples.values()

@@ -1,8 +1,9 @@
-"""What a model makes of a prompt: it judges whether the passages hold what is asked, writes, and what it wrote is
-verified. Where it judged that they do and then does not answer, a correction of a question like this one speaks for
-itself; else a model that was sure is asked once more.
+"""Has the model reply to a prompt, in three steps: the model judges whether the passages contain the answer, it writes,
+and its text is verified.
 
-Knows nothing of how the passages were found (answer) or where a reply is stored.
+Where the model judged that the passages contain the answer and then does not answer, there are two cases. If the first
+source is a correction of a question like this one, its text is given. Otherwise a model that was sure is asked once
+more. This module does not know how the passages were found (answer) or where a reply is stored.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ if TYPE_CHECKING:
     from bot.answering.prompt import Message
     from bot.answering.values import ModelAccess, Source, Written
 
-_LEADING = "\"'`*[(（“「" + string.whitespace  # what a model puts before the sentinel
+_LEADING = "\"'`*[(（“「" + string.whitespace  # characters that a model puts before the sentinel
 _SENTINEL = re.compile(rf"[{re.escape(_LEADING)}]*NO[_ ]ANSWER\b", re.IGNORECASE)
 _WORD = re.compile(r"\w")
-_WORDLESS = re.compile(r"[\W\d]*")  # may still become a bare marker
-# Questions for yes or no are not asked again: told that the passages answer them, a small model says yes (4 of 6
-# wrongly, 2026-11-22).
+_WORDLESS = re.compile(r"[\W\d]*")  # a beginning that may still become a bare marker
+# The model is not asked again about yes-or-no questions: when it reads that the passages answer them, a small model
+# writes yes (4 of 6 wrongly, 2026-11-22).
 _YES_OR_NO = re.compile(
     r"(?:is|are|was|were|do|does|did|can|could|may|might|must|shall|should|will|would|has|have|had)\b"
     r"|.*(?:[吗嗎][?？]?$|是否|(.)不\1|有没有|有沒有)",
@@ -43,11 +44,9 @@ _MARK = re.compile(r"\s*[(（]corrected[)）](?=\s*(?:[\[【［.。,，;；]|$))
 
 @dataclass(frozen=True, slots=True)
 class PreparedPrompt:
-    """A prompt with what bears on its reply. ``messages``: from ``prompt.build``; ``limit``: the doubt, in log-odds,
-    above which the passages are taken to lack what is asked (doubt), None: the model is not asked; ``sure``: how far
-    below it the model is sure; ``quotable``:
-    numbers of the sources that can stand as the answer, because they are all that a curator wrote; ``corrected``: the
-    first source is a correction that was written for a question like this one; ``fresh``: as in ``values.Ask``."""
+    """A prompt with everything that affects its reply. ``messages``: from ``prompt.build``; ``limit``: the doubt, in
+    log-odds, above which the passages are assumed to lack the answer (doubt), None: the model does not judge; ``sure``:
+    how far below the limit the model is sure; ``quotable``, ``corrected`` and ``fresh``: as in ``values.Material``."""
 
     messages: Sequence[Message]
     question: str
@@ -62,38 +61,38 @@ class PreparedPrompt:
 
 
 def reply(prepared: PreparedPrompt, place: ModelAccess, on_text: Callable[[str], None]) -> Reply:
-    """Has the model reply. ``on_text`` hears the text as it is written, also one that fails to be verified, but no
+    """Has the model reply. ``on_text`` gets the text while it is written, also a text that is then refused, but no
     beginning that may still become a refusal in words.
 
-    Raises Busy (queue full), EngineError (the engine failed).
+    Raises Busy (the line is full), EngineError (the engine failed).
     """
     messages = prepared.messages
-    below = -math.inf  # log-odds from the limit down to the model's doubt
+    margin = -math.inf  # log-odds from the limit down to the model's doubt
     if prepared.limit is not None:
-        judged = place.judge(prompt.judging(messages, prepared.form))
-        if judged.stopped:
-            return Reply("stopped", messages, prompt_tokens=judged.prompt_tokens)
-        known = doubt.from_judgement(judged.doubt, judged.text)
-        if known is not None and doubt.log_odds(known) > prepared.limit:
-            return Reply("refused", messages, reason=Reason.DOUBT, prompt_tokens=judged.prompt_tokens)
-        if judged.doubt is not None:  # a bare YES does not say how sure the model is
-            below = prepared.limit - doubt.log_odds(judged.doubt)
-    held = _Holding(on_text)
-    written = place.write(messages, on_text=held.take, fresh=prepared.fresh)
-    text = _in_words(written, prepared)
-    if below >= 0 and not written.stopped and is_refusal(text) and not held.passed_on:
+        judgement = place.judge(prompt.judging(messages, prepared.form))
+        if judgement.stopped:
+            return Reply("stopped", messages, prompt_tokens=judgement.prompt_tokens)
+        probability = doubt.from_judgement(judgement.doubt, judgement.text)
+        if probability is not None and doubt.log_odds(probability) > prepared.limit:
+            return Reply("refused", messages, reason=Reason.DOUBT, prompt_tokens=judgement.prompt_tokens)
+        if judgement.doubt is not None:  # a bare YES does not show how sure the model is
+            margin = prepared.limit - doubt.log_odds(judgement.doubt)
+    stream = _RefusalFilter(on_text)
+    written = place.write(messages, on_text=stream.take, fresh=prepared.fresh)
+    text = _answer_text(written, prepared)
+    if margin >= 0 and not written.stopped and is_refusal(text) and not stream.passed_on:
         if prepared.corrected and 1 in prepared.quotable:
-            text = _quoted(prepared, 1)
-        elif below > prepared.sure and _may_be_asked_again(prepared):
-            held = _Holding(on_text)
+            text = _quote(prepared, 1)
+        elif margin > prepared.sure and _may_be_asked_again(prepared):
+            stream = _RefusalFilter(on_text)
             messages = prompt.insisting(messages, prepared.language, prepared.form)
-            written = place.write(messages, on_text=held.take, fresh=prepared.fresh)
-            text = _in_words(written, prepared)
-    answer, cited, reason = _verified(text, written, prepared)
+            written = place.write(messages, on_text=stream.take, fresh=prepared.fresh)
+            text = _answer_text(written, prepared)
+    answer, cited, reason = _verify(text, written, prepared)
     status = "stopped" if written.stopped else "refused" if reason else "answered"
-    writing = None if written.recalled else held.lasted()
+    writing = None if written.recalled else stream.duration()
     if status == "answered":
-        held.end(answer)
+        stream.end(answer)
     return Reply(
         status,
         messages,
@@ -113,14 +112,15 @@ def is_refusal(text: str) -> bool:
 
 
 def _may_be_asked_again(prepared: PreparedPrompt) -> bool:
-    """Not a question for yes or no; nor where a correction of another question stands first: in a passage of one word
-    the judgement is too lax, and told that it answers the model gives that word (2 of 20 near misses)."""
+    """Whether a second try may help. Not for a yes-or-no question. Not where a correction of another question comes
+    first: for a passage of one word the judgement is too lax, and a model that reads that this passage answers writes
+    that word (2 of 20 near misses)."""
     return not prepared.sources[0].curated and not _YES_OR_NO.match(prepared.question.strip())
 
 
-def _verified(text: str, written: Written, prepared: PreparedPrompt) -> tuple[str, tuple[int, ...], Reason | None]:
-    """Answer and citations, or why there is none: the text says that the passages lack the answer, was made up, or no
-    passage supports it, so that nobody could check it. What was stopped is kept as far as it is."""
+def _verify(text: str, written: Written, prepared: PreparedPrompt) -> tuple[str, tuple[int, ...], Reason | None]:
+    """The answer and its citations, or the reason why there is none: the text is a refusal, has invented facts, or no
+    passage supports it, so that nobody could check it. Of a stopped answer the text so far is kept."""
     if is_refusal(text) or (written.stopped and _may_refuse(text)):
         return "", (), Reason.SAID_SO
     passages = [source.passage for source in prepared.sources]
@@ -133,9 +133,9 @@ def _verified(text: str, written: Written, prepared: PreparedPrompt) -> tuple[st
     return answer, cited, None
 
 
-def _in_words(written: Written, prepared: PreparedPrompt) -> str:
-    """What a model wrote, without our mark of corrections, and with what a correction says in place of its bare
-    number: a small model likes to point instead of answering, and what a curator wrote can stand as the answer."""
+def _answer_text(written: Written, prepared: PreparedPrompt) -> str:
+    """The model's text without our mark of corrections. Where it is only the number of a correction, the correction's
+    text takes its place: a small model often writes a number instead of an answer, and the curator's text is one."""
     text = written.text
     if written.stopped or not any(source.curated for source in prepared.sources):
         return text
@@ -143,10 +143,10 @@ def _in_words(written: Written, prepared: PreparedPrompt) -> str:
     _, cited = citations.verify(text, [source.passage for source in prepared.sources])
     if _WORD.search(bare(text)) or len(cited) != 1 or cited[0] not in prepared.quotable:
         return text
-    return _quoted(prepared, cited[0])
+    return _quote(prepared, cited[0])
 
 
-def _quoted(prepared: PreparedPrompt, n: int) -> str:
+def _quote(prepared: PreparedPrompt, n: int) -> str:
     return f"{prepared.sources[n - 1].passage} [{n}]"
 
 
@@ -157,12 +157,12 @@ def _may_refuse(text: str) -> bool:
     return NO_ANSWER.startswith(beginning) or _SENTINEL.match(words) is not None
 
 
-class _Holding:
-    """Passes text on, but holds back a beginning that may still become a refusal."""
+class _RefusalFilter:
+    """Passes text on, but keeps back a beginning that may still become a refusal."""
 
     def __init__(self, on_text: Callable[[str], None]) -> None:
         self._on_text = on_text
-        self._held = ""
+        self._kept_back = ""
         self._began: float | None = None
         self.passed_on = False
 
@@ -172,16 +172,16 @@ class _Holding:
         if self.passed_on:
             self._on_text(text)
             return
-        self._held += text
-        if not _may_refuse(self._held) and not _WORDLESS.fullmatch(self._held):
+        self._kept_back += text
+        if not _may_refuse(self._kept_back) and not _WORDLESS.fullmatch(self._kept_back):
             self.passed_on = True
-            self._on_text(self._held)
+            self._on_text(self._kept_back)
 
-    def lasted(self) -> float | None:
-        """Milliseconds since the first piece came."""
+    def duration(self) -> float | None:
+        """Milliseconds since the first piece came; None before it."""
         return None if self._began is None else round((time.perf_counter() - self._began) * 1000, 1)
 
     def end(self, text: str) -> None:
-        """``text`` is the reply: passed on where nothing was."""
+        """``text`` is the reply: it is passed on where nothing was passed on before."""
         if not self.passed_on:
             self._on_text(text)

@@ -1,5 +1,5 @@
 """The matcher that compares words: a question is the corrected question when both have the same normal form
-(knowledge.correcting.matching). It is never wrong about the words, and finds no paraphrase.
+(knowledge.correcting.matching). It never confuses different words, and it finds no paraphrase.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ HOW = "same_words"
 
 
 class SameWords:
-    """A ``Matcher``."""
+    """The ``Matcher`` of equal words."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def match(self, question: str, ask: Ask) -> Matched | None:
-        """The newest entry with the same words that may be served now."""
+        """The newest entry with the same words that ``ask`` may get now; None where there is none."""
         with self._database.read() as session:
             entry = matching.match(
                 session, question, ask.scope, now=utc_now(), excluded=ask.exclude_entries, filters=ask.filters

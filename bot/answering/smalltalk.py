@@ -1,13 +1,13 @@
-"""What is no question: a greeting, thanks, "who are you?", marks without a word. It gets a fixed reply that says what
-can be asked; no model and no search are needed, and nothing is reported as unanswered.
+"""Recognises texts that ask nothing: a greeting, thanks, "who are you?", marks without a word. They get a fixed reply
+that says what can be asked. No model and no search are needed, and nothing is reported as unanswered.
 
 Decision: such a reply has the status ``answered`` (the contract's statuses are fixed, and nothing was refused), no
-sources, and the reason ``no_question``, by which lists, figures and the history of a conversation leave it out.
+sources, and the reason ``no_question``. Lists, figures and the history of a conversation leave it out by this reason.
 
-The whole text must be made of known phrases, whatever their case, marks, emoji and lengthened letters. One word more
-and it is a question like any other: to answer "hi, how long is the warranty?" with a greeting would be worse than to
-search for "hi". So are phrases in title case ("Good Morning" may be the name of something), long texts, and "yes" or
-"可以" with a question mark, which ask again. Corrected questions come first (answer). Knows nothing of models.
+The whole text must consist of known phrases; case, marks, emoji and repeated letters do not matter. With any other word
+it is a question: to answer "hi, how long is the warranty?" with a greeting would be worse than to search for "hi".
+These are questions too: phrases in title case ("Good Morning" may be the name of something), long texts, and "yes" or
+"可以" with a question mark. Corrected questions come first (answer). Knows nothing of models.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from retrieval.text import normalise
 
 
 class Kind(StrEnum):
-    """What kind of no question it is; each has a reply of its own."""
+    """The kinds of texts that ask nothing; each has its own reply."""
 
     GREETING = "greeting"
     WHO = "who"
@@ -39,8 +39,8 @@ _THANKING = (
     r"(?: for (?:your|the|this|that|all)(?: (?:quick|great|good|kind))?(?: (?:help|answer|reply|support|info))?"
     r"| for helping(?: me)?| for everything)?"
 )
-# In normal form (lower case, simplified Chinese, no marks). A word by which somebody may look for a document is none of
-# these, however often it is said for nothing: fine, nice, test, 测试, 客服.
+# In normal form (lower case, simplified Chinese, no marks). Words with which somebody may search for a document are not
+# in this list, although people often write them without a meaning: fine, nice, test, 测试, 客服.
 _PHRASES = {
     Kind.GREETING: (
         rf"(?:hi|hello|helo|hey|hiya|howdy|hallo|yo|greetings|good (?:morning|afternoon|evening|day)|morning){_NAMES}",
@@ -84,12 +84,12 @@ _BETWEEN_SCRIPTS = re.compile(f"(?<=[a-z])(?=[{_HAN}])|(?<=[{_HAN}])(?=[a-z])")
 _ASKING = "?"
 _CHINESE_MARKS = re.compile("[？！。，、；：～]|……")
 _MARKS = re.compile(r"((?:[^\w\s']|_)+)")
-_TELLING = (Kind.WHO, Kind.THANKS, Kind.GREETING, Kind.AGREED)  # of several, the first is replied to
+_REPLY_ORDER = (Kind.WHO, Kind.THANKS, Kind.GREETING, Kind.AGREED)  # of several kinds the first one gets the reply
 _TITLE = re.compile(r"[A-Z][a-z]+(?: [A-Z][a-z]*)+")
 
 
 def kind_of(text: str) -> Kind | None:
-    """What kind of no question a text is; None for everything that may be a question."""
+    """The kind of a text that asks nothing; None for everything that may be a question."""
     plain = normalise(text).replace("妳", "你")
     if not any(character.isalnum() for character in plain):
         return Kind.AGREED if _has_picture(plain) and _ASKING not in plain else Kind.UNCLEAR
@@ -97,19 +97,19 @@ def kind_of(text: str) -> Kind | None:
         return None
     phrases = _phrases(plain)
     kinds = {phrase: _kind(phrase) for phrase, _ in phrases}
-    again = (Kind.AGREED, Kind.THANKS)  # with a question mark: is that so?
-    if any(kinds[phrase] in again and _ASKING in marks for phrase, marks in phrases) or len(phrases) > MOST_PHRASES:
+    doubtful = (Kind.AGREED, Kind.THANKS)  # with a question mark they ask: is that so?
+    if any(kinds[phrase] in doubtful and _ASKING in marks for phrase, marks in phrases) or len(phrases) > MOST_PHRASES:
         return None
-    return next((kind for kind in _TELLING if kind in kinds.values()), None) if None not in kinds.values() else None
+    return next((kind for kind in _REPLY_ORDER if kind in kinds.values()), None) if None not in kinds.values() else None
 
 
 def language_of_marks(text: str) -> str | None:
-    """The language of a text without letters, by its marks; None where they are those of any language."""
+    """The language of a text without letters, by its marks; None where any language uses these marks."""
     return "zh" if _CHINESE_MARKS.search(text) else None
 
 
 def _phrases(plain: str) -> list[tuple[str, str]]:
-    """The phrases of a text in normal form, each with the marks behind it; emoji are marks."""
+    """The phrases of a text in normal form, each with the marks after it; emoji count as marks."""
     parts = _MARKS.split(plain.replace("’", "'"))
     phrases: list[tuple[str, str]] = []
     for words, marks in zip(parts[::2], [*parts[1::2], ""], strict=True):
@@ -120,7 +120,7 @@ def _phrases(plain: str) -> list[tuple[str, str]]:
 
 
 def _kind(phrase: str) -> Kind | None:
-    """The kind of a phrase, also with a letter or the whole of it written many times (hellooo, 你好你好)."""
+    """The kind of a phrase, also where a letter or the whole phrase is repeated (hellooo, 你好你好)."""
     forms = {phrase, _LONG.sub(r"\1", phrase), _LONG.sub(r"\1\1", phrase), _TWICE.sub(r"\1", phrase)}
     return next((kind for kind, pattern in _PATTERNS.items() if any(pattern.fullmatch(form) for form in forms)), None)
 

@@ -1,10 +1,11 @@
-"""Can a question within a conversation be taken by its words alone? Decides what may be compared with corrected
-questions: a curated answer is given word for word, so that one for another question is the worst fault there is.
+"""Decides whether a question within a conversation can be understood by its words alone. Only then it may be compared
+with corrected questions: a curated answer is given word for word, and to give one to another question is the worst
+fault.
 
 Words alone prove little: of 24 follow-ups that point back to the conversation, 23 have fewer than WHOLE words, but so
-have 10 of 65 that do not (2026-11-22). So a question is complete only when it has that many words and none that points
-back or leaves something out. A shorter one, however clear it looks ("Who manages?"), may ask about what was talked
-about before. It is answered through search, which finds the correction as it finds any document.
+have 10 of 65 that do not point back (2026-11-22). So a question is complete only when it has at least WHOLE words and
+none that points back or leaves something out. A shorter one, however clear it looks ("Who manages?"), may ask about
+the subject of the conversation. It is answered through search, which finds the correction like any document.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import re
 
 from retrieval.text import normalise, tokens
 
-WHOLE = 7  # search tokens from which a follow-up is taken to name all that it asks about
+WHOLE = 7  # search tokens; a follow-up with at least so many is assumed to name everything that it asks about
 _POINTING = frozenset(
     "it its itself they them their theirs this that these those he him his she her hers here there then such same "
     "other others another else one ones so too also instead both either neither former latter again above below next "
@@ -21,14 +22,14 @@ _POINTING = frozenset(
 )
 _BEGINNING = ("and", "or", "but", "about")
 _ABOUT = re.compile(r"(?:what|how) (?:about|if)\b")
-# 那 and 这 also inside longer words (那么, 这种): to take a whole question for one that points back does no harm.
+# 那 and 这 also inside longer words (那么, 这种): it does no harm when a complete question counts as pointing back.
 _CHINESE = re.compile(
     r"[这那它他她此其呢]|该(?!如何|怎)|上述|上面|下面|刚才|刚刚|前者|后者|同样|也|另外|别的|又|第[一二三]个"
 )
 _WORD = re.compile(r"[a-z]+")
 _LEADING = re.compile(r"(?:(?:and|or|but|so|then)\b|那么?|那|还有)[\s,，]*")
-_YES_OR_NO = re.compile(r"(.{1,2})[不没]\1|是否")  # asks; what is left denies
-# What a rewriting may write out or leave out. "other", "second", "more" are none of these: they say which ones.
+_YES_OR_NO = re.compile(r"(.{1,2})[不没]\1|是否")  # here 不 and 没 ask; everywhere else they deny
+# Words that a rewriting may replace or leave out. "other", "second", "more" are not among them: they say which ones.
 _POINTERS = frozenset(
     token
     for word in (
@@ -37,14 +38,14 @@ _POINTERS = frozenset(
     ).split()
     for token in tokens(word)
 )
-# Words with which a question is asked; alone they name nothing.
+# Words that only form a question; they name no subject.
 _ASKING_WORDS = (
     "a an the is are was were be do does did can could may must will would have has i you we my your in on at for to "
     "of who whom whose what which when where why how much many long often far old exactly please tell me "
     "什么 什么样 谁 哪 哪里 哪儿 哪个 哪些 哪天 几 几点 几天 几个 多少 多久 多长 多大 多远 多少钱 时候 什么时候 何时 "
     "时间 多长时间 怎么 怎样 怎么样 如何 为什么 为何 要 需要 是 有 在 的 了 吗 可以 能 请问 我 我们 你 你们"
 )
-# Words that a rewriting may add without changing what is asked. No negation, question word or direction is among them.
+# Words that a rewriting may add without changing the question. No negation, question word or direction is among them.
 _GRAMMAR = (
     "a an the is are was were be been do does did can will has have had of in on at for i you we my your our "
     "的 了 是 吗 在 有 可以 能 会 请问 我 你 我们 你们"
@@ -52,13 +53,13 @@ _GRAMMAR = (
 
 
 def complete(question: str) -> bool:
-    """Whether the question names all that it asks about, as far as its words show."""
+    """Whether the question names everything that it asks about, as far as its words show."""
     return len(tokens(question)) >= WHOLE and not _points_back(question)
 
 
 def names_something(question: str) -> bool:
-    """Whether a short question has a subject of its own, as far as its words show: a word that is not made for asking,
-    and none that points back. Then it may be about something new."""
+    """Whether a short question names a subject, as far as its words show: it has a word that does more than form a
+    question, and none that points back. Then it may be about something new."""
     return not _points_back(question) and not set(tokens(question)) <= set(tokens(_ASKING_WORDS))
 
 
@@ -71,17 +72,17 @@ def _points_back(question: str) -> bool:
 
 
 def drops_nothing(rewriting: str, question: str) -> bool:
-    """Whether every word of the question is in its rewriting, except those that point back or join: each other word may
-    be the one that matters ("that are not new", "without the box", "没有发票的")."""
+    """Whether every word of the question is in its rewriting, except words that point back or connect. Each other word
+    may be the important one ("that are not new", "without the box", "没有发票的")."""
     plain = _YES_OR_NO.sub("", normalise(rewriting))
     kept = set(tokens(plain))
-    wanted = _ABOUT.sub("", _LEADING.sub("", normalise(question)), count=1)
-    asked = {token for token in tokens(_YES_OR_NO.sub("", wanted)) if token not in _POINTERS}
-    # A Chinese word may be cut otherwise in another sentence.
+    content = _ABOUT.sub("", _LEADING.sub("", normalise(question)), count=1)
+    asked = {token for token in tokens(_YES_OR_NO.sub("", content)) if token not in _POINTERS}
+    # In another sentence a Chinese word may be cut differently.
     return all(token in kept or (not token.isascii() and token in plain) for token in asked)
 
 
 def adds_nothing(rewriting: str, *sources: str) -> bool:
-    """Whether every word of a rewriting, grammar aside, stands in the texts that it was made from."""
-    known = {token for text in (_GRAMMAR, *sources) for token in tokens(text)}
-    return set(tokens(rewriting)) <= known
+    """Whether every word of a rewriting, except grammar words, is in the texts that it was made from."""
+    allowed = {token for text in (_GRAMMAR, *sources) for token in tokens(text)}
+    return set(tokens(rewriting)) <= allowed

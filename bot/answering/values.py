@@ -1,5 +1,6 @@
-"""What goes into the path of a question and what comes out of it: the ask, the events, the outcome; and what the path
-needs of a reader, and that of a chat model. Knows nothing of how an answer is found (answer) or where it is stored.
+"""The values that go into the path of a question and come out of it: the ask, the events, the outcome. And the
+protocols of its parts: the reader, the matcher, and the chat model that a reader uses. This module does not know how an
+answer is found (answer) or where it is stored.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ class Reason(StrEnum):
     NO_DOCUMENTS = "no_documents"  # there is nothing to read
     NOTHING_NEAR = "nothing_near"  # no passage comes near the question
     DOUBT = "doubt"  # the model doubted that the passages state the answer, and wrote nothing
-    SAID_SO = "said_so"  # the model wrote that they do not state it
-    INVENTED = "invented"  # what it wrote has names or numbers that are in no passage
-    NOT_CITED = "not_cited"  # no passage supports what it wrote
-    NO_QUESTION = "no_question"  # nothing was asked (smalltalk); the answer is a fixed reply
+    SAID_SO = "said_so"  # the model wrote that the passages do not state the answer
+    INVENTED = "invented"  # the model's text has names or numbers, and none of them is in a passage
+    NOT_CITED = "not_cited"  # no passage supports the model's text
+    NO_QUESTION = "no_question"  # the text asks nothing (smalltalk); the answer is a fixed reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class SourcesFound:
-    """What the answer will stand on. Goes out before the first token."""
+    """The sources from which the question will be answered. Emitted before the first token."""
 
     sources: tuple[Source, ...]
     knowledge_version: int
@@ -59,14 +60,14 @@ class SourcesFound:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Others are before us; ``position`` 1 is next, 0: the waiting is over."""
+    """The place in the line before the model: ``position`` 1 is next; 0: the waiting is over."""
 
     position: int
 
 
 @dataclass(frozen=True, slots=True)
 class Silent:
-    """The model was asked, and nothing has come from it for ``seconds``. It may still answer."""
+    """The model was asked and has sent nothing for ``seconds``. It may still answer."""
 
     seconds: int
 
@@ -82,10 +83,10 @@ Emit = Callable[[Event], None]
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A question with all that bears on it. ``scope``: whose knowledge it may be answered from. ``condensed``: what it
-    was condensed to when it was asked before, so that it keeps its meaning. ``spoken``: the language of the
-    conversation so far. ``exclude_entries``: curated answers that the asker said are not theirs. ``fresh``: do not
-    repeat what the model wrote for the same prompt before."""
+    """A question with everything that affects its answer. ``scope``: the knowledge from which it may be answered.
+    ``condensed``: the condensed question from the first time it was asked, so that it keeps its meaning. ``spoken``:
+    the language of the conversation so far. ``exclude_entries``: entries that the asker marked as "not my question".
+    ``fresh``: do not repeat the text that the model wrote for the same prompt before."""
 
     question: str
     scope: Scope
@@ -100,7 +101,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The answer. ``status``: answered | curated | refused | stopped; ``reason``: why there is none from the documents.
+    """The answer. ``status``: answered | curated | refused | stopped; ``reason``: why the documents gave no answer.
     ``condensed_how``: how the condensed question was made. ``profile``: the reading profile that was used; empty where
     no passages were read. ``match``: why a curated answer was served."""
 
@@ -126,18 +127,18 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a model wrote, whole."""
+    """The complete text that a model wrote."""
 
     text: str
     prompt_tokens: int
     completion_tokens: int
     stopped: bool = False
-    doubt: float | None = None  # of a judgement: how likely NO was (doubt); None where the engine does not tell
+    doubt: float | None = None  # of a judgement: how likely NO was (doubt); None where the engine does not report it
     recalled: bool = False  # from memory: the model was not asked
 
 
 class ModelAccess(Protocol):
-    """A turn's place in the line before the model."""
+    """The use of the model by one question, during its place in the line."""
 
     def write(
         self,
@@ -152,7 +153,7 @@ class ModelAccess(Protocol):
 
 
 class Ticket(Protocol):
-    """A place in the line before the model, held until it is given back."""
+    """A place in the line before the model, kept until ``leave``."""
 
     def wait(
         self, *, on_position: Callable[[int], None] | None = ..., cancelled: threading.Event | None = ...
@@ -179,11 +180,12 @@ class Writer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What a reader answers from: a question that stands alone, and the passages chosen for it, best first (``hits``,
-    and as ``sources`` with their numbers). ``coverage``: share of the question's words that one of the first passages
-    holds (SearchResult), None where they are in another language and it tells nothing; ``quotable``: numbers of the
-    sources that can stand as the answer, because they are all that a curator wrote; ``corrected``: the first source is
-    a correction that was written for a question like this one; ``fresh``: as in ``Ask``."""
+    """The input of a reader: a question that can be understood alone, and the passages chosen for it, best first
+    (``hits``, and as ``sources`` with their numbers). ``coverage``: share of the question's words that one of the first
+    passages contains (SearchResult), None where the passages are in another language and the share means nothing;
+    ``quotable``: numbers of the sources that can be the answer themselves, because they contain the curator's whole
+    answer; ``corrected``: the first source is a correction that was written for a question like this one; ``fresh``: as
+    in ``Ask``."""
 
     question: str
     language: str
@@ -197,9 +199,9 @@ class Material:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a reader made of its material. ``status``: answered | refused | stopped; a refusal has a reason and no text.
-    ``messages`` (what a model read), the tokens and ``writing`` are those of the last text; ``writing``: milliseconds
-    from the first piece to the last, None where nothing was written now."""
+    """The result of a reader. ``status``: answered | refused | stopped; a refusal has a reason and no text.
+    ``messages`` (the prompt that the model read), the tokens and ``writing`` belong to the last text; ``writing``:
+    milliseconds from the first piece to the last, None where the model wrote nothing now."""
 
     status: str
     messages: Sequence[Message] = ()
@@ -213,8 +215,9 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """The curated answer to a question: its entry, how probable it is that the question is the corrected one (0 to 1),
-    and what says so (``how``: same_words). ``knowledge_version``: when it was looked up."""
+    """The curated answer to a question: its entry, the probability that the question is the corrected one (0 to 1),
+    and the method of comparison (``how``: same_words). ``knowledge_version``: the newest step of the log at that
+    time."""
 
     entry: Match
     probability: float
@@ -223,10 +226,10 @@ class Matched:
 
 
 class Matcher(Protocol):
-    """What says whether a question is a corrected question."""
+    """Decides whether a question is a corrected question."""
 
     def match(self, question: str, ask: Ask) -> Matched | None:
-        """The entry for this text, of those that ``ask`` may be served (its scope, filters and excluded entries)."""
+        """The entry for this text, among those that ``ask`` may get (its scope, filters and excluded entries)."""
         ...
 
 
@@ -236,17 +239,17 @@ class Reading(Protocol):
     def condense(self, question: str, history: Sequence[EarlierTurn]) -> Condensed: ...
 
     def read(self, material: Material, on_text: Callable[[str], None]) -> Reply:
-        """The answer. ``on_text`` hears the text as it is written, also one that fails to be verified. Raises Busy
-        (queue full), EngineError (the model failed)."""
+        """The answer. ``on_text`` gets the text while it is written, also a text that is then refused. Raises Busy (the
+        line is full), EngineError (the model failed)."""
         ...
 
 
 class Reader(Protocol):
-    """What makes an answer of a question and passages: a chat model, or the extractive reader."""
+    """Makes an answer from a question and passages: with a chat model, or with the extractive reader."""
 
     def join(self, asker: str) -> Ticket:
-        """A place for a question of ``asker`` that is to be answered soon. Raises Busy where there is none,
-        TooManyWaiting where the asker's own questions have all that one asker may have."""
+        """Takes a place for a question that ``asker`` is about to ask. Raises Busy where no place is free,
+        TooManyWaiting where the asker's own questions have all the places that one asker may have."""
         ...
 
     def reading(

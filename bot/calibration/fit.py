@@ -1,4 +1,4 @@
-"""From observed judgements to the limits of a profile, with figures that say what they are worth.
+"""Computes the limits of a profile from observed judgements, with figures that show how good these limits are.
 
 Knows nothing of models, files or databases.
 """
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from bot.answering.profile import Profile
 
 MOST_LOST = 0.05  # share of answerable questions that may be refused
-FEWEST = 20  # answerable questions; with fewer, one question decides
-BELOW = 0.02  # how far below the lowest cosine of an answerable question the floor of evidence lies
-ABOVE = 0.1  # log-odds over the highest value, where nothing shall be refused
+FEWEST = 20  # answerable questions; with fewer of them, a single question would decide
+BELOW = 0.02  # distance of the floor of evidence below the lowest cosine of an answerable question
+ABOVE = 0.1  # log-odds above the highest value, for a limit that refuses nothing
 WILSON = 1.96  # for an interval of 95 %
 
 
 class TooFew(ValueError):
-    """There are not enough judgements to fit a limit to."""
+    """There are too few judgements to fit a limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Observation:
 
     @property
     def excess(self) -> float:
-        """The smallest intercept with which the question is not refused."""
+        """The smallest intercept that does not refuse the question."""
         return log_odds(self.doubt) - self.offset
 
 
@@ -80,7 +80,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What was measured for a pair of models."""
+    """The values that were measured for a pair of models."""
 
     intercept: float
     floors: dict[str, float]
@@ -88,7 +88,7 @@ class Calibration:
     figures: dict[str, Figures]  # by language, and "all"
 
     def applied(self, profile: Profile, name: str) -> Profile:
-        """The profile with what was measured. Floors are taken only where the profile has none."""
+        """The profile with the measured values. Floors are taken only where the profile has none."""
         floors = {
             language: floor if floor > -1 else self.floors.get(language, -1.0)
             for language, floor in profile.evidence.floors.items()
@@ -103,8 +103,8 @@ class Calibration:
 
 
 def fit(observations: Sequence[Observation]) -> Calibration:
-    """The intercept that errs least among those that lose at most ``MOST_LOST`` of the answerable questions; in the
-    middle of the widest gap where several err alike. Raises TooFew."""
+    """The intercept with the fewest errors among those that lose at most ``MOST_LOST`` of the answerable questions.
+    Among several equal ones, the middle of the widest gap. Raises TooFew."""
     answerable = [each.excess for each in observations if each.answerable]
     if len(answerable) < FEWEST:
         raise TooFew(f"{len(answerable)} answerable questions were judged; at least {FEWEST} are needed.")
@@ -121,7 +121,7 @@ def fit(observations: Sequence[Observation]) -> Calibration:
 
 
 def _intercept(answerable: Sequence[float], others: Sequence[float]) -> float:
-    """Looked for between neighbouring values; above the highest one nothing is refused."""
+    """The best intercept between neighbouring values; one above the highest value refuses nothing."""
     values = sorted({*answerable, *others})
     gaps = [*itertools.pairwise(values), (values[-1], values[-1] + 2 * ABOVE)]
     best: tuple[float, float] | None = None

@@ -1,4 +1,4 @@
-"""Asks the chat model to judge questions whose answers are known to be there or to be missing.
+"""Asks the chat model to judge questions of which we know whether the passages contain the answer.
 
 The shipped questions are asked over the shipped documents, in a temporary knowledge base that the same code fills and
 searches. The installation's confirmed questions are asked over its own knowledge: as it is, and on a candidate from
@@ -86,8 +86,8 @@ class Measuring:
         self._profile = profile
 
     def observe(self, on_progress: OnProgress = lambda _done, _total: None) -> list[Observation]:
-        """Judges every question once. Questions for which nothing is found, or for which the model writes neither YES
-        nor NO, are left out. Raises EngineError, retrieval errors."""
+        """Has every question judged once. Questions without hits, and those for which the model writes neither YES nor
+        NO, are left out. Raises EngineError, retrieval errors."""
         with tempfile.TemporaryDirectory(prefix="errata-calibrate-") as folder:
             database = open_database(Path(folder) / "errata.db")
             try:
@@ -117,8 +117,8 @@ class Measuring:
         ]
 
     def _confirmed(self) -> Iterator[_Trial]:
-        """Golden questions, with their answer and without it: without the erratum and the documents that its
-        correction edited. Other documents may answer them all the same."""
+        """Golden questions, each with its answer and without it, that is, without the erratum and the documents that
+        its correction edited. Other documents may still answer them."""
         with self._database.read() as session:
             golden = session.execute(
                 sa.select(Golden.question, Golden.document_id, Golden.entry_id)
@@ -159,8 +159,8 @@ class Measuring:
         messages = prompt.judging(prompt.build(trial.question, chosen, language, profile.form), profile.form)
         with self._writer.place(background=True) as place:
             written = place.judge(messages)
-        judged = doubt.from_judgement(written.doubt, written.text)
-        if judged is None or not written.prompt_tokens:
+        probability = doubt.from_judgement(written.doubt, written.text)
+        if probability is None or not written.prompt_tokens:
             return ()
         length = sum(len(hit.passage.text.encode()) for hit in chosen)
         coverage = profile.limits.foreign if foreign(result, language) else result.coverage
@@ -170,7 +170,7 @@ class Measuring:
             Observation(
                 language=language,
                 answerable=trial.answerable,
-                doubt=judged,
+                doubt=probability,
                 offset=profile.limits.offset(coverage, length, corrected=corrected),
                 cosine=result.best_dense,
                 bytes_per_token=size / written.prompt_tokens,

@@ -1,6 +1,6 @@
-"""Calibrations in the data folder: one small JSON file for each pair of models.
+"""Stores calibrations in the data folder: one small JSON file for each pair of models.
 
-A file that cannot be read is an error that names it: limits that nobody chose must not be used in silence.
+A file that cannot be read raises an error with its name: other limits must not be used without notice.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ class CalibrationDamaged(BotError):
 
 
 def path_of(data: Path, chat: str, embedding: str) -> Path:
-    """Where the calibration of a pair lies. ``chat`` and ``embedding`` are fingerprints: they change with the files."""
+    """The file of a pair's calibration. ``chat`` and ``embedding`` are fingerprints: they change with the files."""
     readable = re.sub(r"[^\w.-]+", "-", f"{chat.split(':', maxsplit=1)[0]}+{embedding.split(':', maxsplit=1)[0]}")[:80]
     digest = hashlib.sha256(f"{chat}\0{embedding}".encode()).hexdigest()[:12]
     return data / FOLDER / f"{readable}-{digest}.json"
 
 
 def save(data: Path, chat: str, embedding: str, calibration: Calibration, *, now: datetime) -> Path:
-    """Writes aside, then renames: a reader sees the old file or the new one."""
+    """Writes another file, then renames it, so that a reader sees the old file or the new one."""
     path = path_of(data, chat, embedding)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     content = {
@@ -45,9 +45,9 @@ def save(data: Path, chat: str, embedding: str, calibration: Calibration, *, now
         "measured_at": now.isoformat(timespec="seconds"),
         **asdict(calibration),
     }
-    aside = path.with_suffix(".tmp")
-    aside.write_text(json.dumps(content, ensure_ascii=False, indent=2), encoding="utf-8")
-    aside.replace(path)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(content, ensure_ascii=False, indent=2), encoding="utf-8")
+    temporary.replace(path)
     return path
 
 

@@ -1,4 +1,4 @@
-"""What the answer path makes of what a model writes: of its doubt, and of a bare number that names a correction."""
+"""How the answer path uses the text of a model: its doubt, and a bare number that names a correction."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 ANSWER = "Shoes may be returned within 14 days [1]."
-HELD = "Within how many days may shoes be returned?"  # all its words but three stand in the passage
+NEAR = "Within how many days may shoes be returned?"  # all its words but three are in the passage
 INTERCEPT = -2.0  # for passages as short as these
 
 
@@ -39,7 +39,7 @@ def profile(intercept: float | None = None) -> Profile:
     return Profile("test", Selection(most=4), limits=Limits(intercept=intercept))
 
 
-APART = "Shall the boutique reimburse me for unworn sandals?"  # none does
+APART = "Shall the boutique reimburse me for unworn sandals?"  # none of its words is
 
 
 @pytest.fixture
@@ -54,50 +54,50 @@ def talk(tmp_path: Path, migrated: Path) -> Iterator[Talk]:
     talk.close()
 
 
-def assembled(talk: Talk, writer: ChatWriter, how: Profile) -> Answerer:
+def make_answerer(talk: Talk, writer: ChatWriter, how: Profile) -> Answerer:
     return Answerer(talk.database, talk.searcher, ChatReader(writer, how), SameWords(talk.database), how)
 
 
 def answerer(talk: Talk, text: str, doubt: float = 0.0, **how: Any) -> Answerer:
     chat = ScriptedChat(script=lambda _prompt: text, doubt=lambda _prompt: doubt)
     writer = ChatWriter(chat, Gate(1, 0), talk.database, model=f"scripted {doubt}", max_tokens=64)
-    return assembled(talk, writer, profile(**how))
+    return make_answerer(talk, writer, profile(**how))
 
 
 def status(talk: Talk, question: str, doubt: float, **how: Any) -> str:
     outcome = answerer(talk, ANSWER, doubt, **how).answer(Ask(question, EVERYTHING))
-    assert outcome.prompt[-1].content.endswith(question)  # what it was to answer, also where it was not asked to
+    assert outcome.prompt[-1].content.endswith(question)  # the question, also where the model only judged
     return outcome.status
 
 
 @pytest.mark.parametrize(
     ("question", "doubt", "expected"),
-    [(HELD, 0.4, "answered"), (HELD, 0.9, "refused"), (APART, 0.4, "refused"), (APART, 0.05, "answered")],
+    [(NEAR, 0.4, "answered"), (NEAR, 0.9, "refused"), (APART, 0.4, "refused"), (APART, 0.05, "answered")],
 )
-def test_the_less_the_passages_hold_of_a_question_the_surer_the_model_must_be(
+def test_the_fewer_words_of_a_question_the_passages_have_the_surer_the_model_must_be(
     talk: Talk, question: str, doubt: float, expected: str
 ) -> None:
     assert status(talk, question, doubt, intercept=INTERCEPT) == expected
 
 
-def test_a_question_in_another_language_is_not_measured_by_its_words(talk: Talk) -> None:
+def test_a_question_in_another_language_is_not_judged_by_its_words(talk: Talk) -> None:
     assert status(talk, "鞋子可以退吗？", 0.45, intercept=INTERCEPT) == "answered"
     assert status(talk, "鞋子可以退吗？", 0.9, intercept=INTERCEPT) == "refused"
 
 
-def test_a_second_asking_is_what_the_outcome_tells_and_stores(talk: Talk) -> None:
-    chat = ScriptedChat(script=lambda prompt: "NO_ANSWER" if prompt.endswith(HELD) else ANSWER, doubt=lambda _: 0.05)
+def test_the_outcome_has_the_text_and_the_prompt_of_the_second_try(talk: Talk) -> None:
+    chat = ScriptedChat(script=lambda prompt: "NO_ANSWER" if prompt.endswith(NEAR) else ANSWER, doubt=lambda _: 0.05)
     writer = ChatWriter(chat, Gate(1, 0), talk.database, model="scripted", max_tokens=64)
-    how = assembled(talk, writer, profile(INTERCEPT))
+    how = make_answerer(talk, writer, profile(INTERCEPT))
     events: list[Event] = []
-    outcome = how.answer(Ask(HELD, EVERYTHING), events.append)
+    outcome = how.answer(Ask(NEAR, EVERYTHING), events.append)
     assert (outcome.status, outcome.answer) == ("answered", ANSWER)
     assert [type(event) for event in events[:2]] == [SourcesFound, Token]
     assert "".join(event.text for event in events if isinstance(event, Token)) == ANSWER
     assert outcome.prompt[-1].content == chat.prompts[-1] != chat.prompts[-2]
 
 
-@pytest.mark.parametrize("question", [HELD, APART])
+@pytest.mark.parametrize("question", [NEAR, APART])
 def test_a_model_without_a_measured_limit_refuses_in_words_only(talk: Talk, question: str) -> None:
     assert status(talk, question, 0.9) == "answered"
 
@@ -115,7 +115,7 @@ def test_a_model_without_a_measured_limit_refuses_in_words_only(talk: Talk, ques
         ("[9]", None),
     ],
 )
-def test_a_bare_number_of_a_correction_says_what_the_correction_says(
+def test_a_bare_number_of_a_correction_becomes_the_text_of_the_correction(
     talk: Talk, text: str, expected: str | None
 ) -> None:
     with talk.database.write() as session:
@@ -141,7 +141,7 @@ def test_a_bare_number_of_a_correction_in_many_passages_is_refused(talk: Talk) -
     assert outcome.status == "refused"
 
 
-def corrected(talk: Talk, question: str, answer: str) -> None:
+def correct(talk: Talk, question: str, answer: str) -> None:
     with talk.database.write() as session:
         complaint = NewComplaint(question, {"answer": "?"}, "rated_down", "visitor", rating="down")
         number = report(session, complaint, EVERYTHING).id
@@ -152,14 +152,14 @@ DOORS = EarlierTurn("When do the doors open?", "At nine [1].")
 
 
 @pytest.mark.parametrize("written", ["Who manages?", "Who manages the doors?", "", "The doors open at nine."])
-def test_a_short_question_within_a_conversation_is_searched_for_and_not_taken_for_a_corrected_one(
+def test_a_short_question_within_a_conversation_is_searched_for_and_gets_no_curated_answer(
     talk: Talk, written: str
 ) -> None:
     """ "Who manages?" may ask for the manager of the doors. Until now the answer of another question was served."""
-    corrected(talk, "Who manages?", "Ann does.")
+    correct(talk, "Who manages?", "Ann does.")
     outcome = answerer(talk, written).answer(Ask("Who manages?", EVERYTHING, history=(DOORS,)))
     assert outcome.status != "curated"
-    assert "Ann does." in [source.passage for source in outcome.sources]  # as any document
+    assert "Ann does." in [source.passage for source in outcome.sources]  # like any document
 
 
 COMPLETE = "Which papers must new members bring for opening an account?"
@@ -174,13 +174,13 @@ COMPLETE = "Which papers must new members bring for opening an account?"
         ("And shoes?", "When do shoes arrive?", "answered"),
     ],
 )
-def test_a_corrected_question_within_a_conversation_is_served_where_all_of_it_was_asked(
+def test_within_a_conversation_a_curated_answer_is_given_only_to_the_complete_question(
     talk: Talk, question: str, written: str, status: str
 ) -> None:
-    corrected(talk, written, "Ann brings them.")
+    correct(talk, written, "Ann brings them.")
     script = lambda prompt: written if "Last question:" in prompt else "Ann brings them [1]."  # noqa: E731
     writer = ChatWriter(ScriptedChat(script=script), Gate(1, 0), talk.database, model="scripted", max_tokens=64)
-    path = assembled(talk, writer, profile())
+    path = make_answerer(talk, writer, profile())
     assert path.answer(Ask(question, EVERYTHING, history=(DOORS,))).status == status
 
 
@@ -193,12 +193,12 @@ def test_stopping_while_the_model_judges_stops_the_answer(talk: Talk) -> None:
 
     chat = ScriptedChat(script=script, doubt=lambda _prompt: 0.1)
     writer = ChatWriter(chat, Gate(1, 0), talk.database, model="scripted", max_tokens=64)
-    how = assembled(talk, writer, profile(INTERCEPT))
-    outcome = how.answer(Ask(HELD, EVERYTHING), stop=stop)
+    how = make_answerer(talk, writer, profile(INTERCEPT))
+    outcome = how.answer(Ask(NEAR, EVERYTHING), stop=stop)
     assert (outcome.status, outcome.answer, len(chat.prompts)) == ("stopped", "", 1)
 
 
-def test_a_refusal_by_doubt_counts_what_was_read(talk: Talk) -> None:
-    outcome = answerer(talk, "YES", 0.9, intercept=INTERCEPT).answer(Ask(HELD, EVERYTHING))
+def test_a_refusal_by_doubt_counts_the_tokens_that_were_read(talk: Talk) -> None:
+    outcome = answerer(talk, "YES", 0.9, intercept=INTERCEPT).answer(Ask(NEAR, EVERYTHING))
     assert outcome.status == "refused"
     assert outcome.prompt_tokens > 0

@@ -1,4 +1,4 @@
-"""Markers of an answer: the valid ones stay, invented ones go, a missing one is added, code is left alone."""
+"""Markers of an answer: valid ones are kept, invented ones removed, a missing one is added, code is not changed."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ BOTH = [HOURS, RETURNS]
         ("", "", ()),
     ],
 )
-def test_verify_keeps_what_is_right(answer: str, expected: str, cited: tuple[int, ...]) -> None:
+def test_verify_keeps_valid_markers_and_repairs_others(answer: str, expected: str, cited: tuple[int, ...]) -> None:
     assert verify(answer, BOTH) == (expected, cited)
 
 
-def test_support_is_the_share_of_the_answer_that_the_cited_passages_hold() -> None:
+def test_support_is_the_share_of_the_answer_that_the_cited_passages_contain() -> None:
     assert support("Shoes can be returned within 14 days [2].", BOTH, (2,)) == 1.0
     assert support("Shoes can be returned within 14 days [1].", BOTH, (1,)) == 0.0
     assert support("", BOTH, ()) == 0.0

@@ -1,4 +1,4 @@
-"""A follow-up becomes a question that stands alone, whatever the model writes."""
+"""A follow-up becomes a question that can be understood alone, whatever the model writes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WHOLE_ZH = "开立一个账户需要准备哪些证件和材料？"
 
 
 def condensed(question: str, written: str, turn: EarlierTurn = SHOES) -> str:
-    """What becomes of ``question`` after ``turn`` when the model writes ``written``."""
+    """The condensed text of ``question`` after ``turn`` when the model writes ``written``."""
     return condense(question, (turn,), lambda _messages, *, max_tokens: written[: max_tokens * 9]).text
 
 
@@ -32,7 +32,7 @@ def condensed(question: str, written: str, turn: EarlierTurn = SHOES) -> str:
         (LOANS, "那杂志呢？", "最后一个问题：“杂志可以借几天”", "杂志可以借几天"),
     ],
 )
-def test_rewriting_made_of_the_conversation_is_taken(
+def test_a_rewriting_with_words_of_the_conversation_is_used(
     turn: EarlierTurn, question: str, written: str, expected: str
 ) -> None:
     assert condensed(question, written, turn) == expected
@@ -48,31 +48,31 @@ BAD = [
 
 
 @pytest.mark.parametrize("bad", BAD)
-def test_short_question_without_a_good_rewriting_is_joined_with_the_one_before(bad: str) -> None:
+def test_a_short_question_without_a_good_rewriting_is_joined_with_the_one_before(bad: str) -> None:
     assert condensed("And sale items?", bad) == f"{SHOES.question} And sale items?"
 
 
 @pytest.mark.parametrize("bad", BAD)
-def test_long_question_without_a_good_rewriting_stands_as_it_is(bad: str) -> None:
+def test_a_long_question_without_a_good_rewriting_is_used_as_it_is(bad: str) -> None:
     assert condensed(WHOLE, bad) == WHOLE
 
 
 @pytest.mark.parametrize("statement", ["开立账户需要身份证。", LOANS.question, "可以借 30 天"])
-def test_chinese_question_is_neither_answered_nor_forgotten(statement: str) -> None:
+def test_a_statement_as_rewriting_of_a_chinese_question_is_dropped(statement: str) -> None:
     assert condensed(WHOLE_ZH, statement, LOANS) == WHOLE_ZH
     assert condensed("那杂志呢？", statement, LOANS) == f"{LOANS.question} 那杂志呢？"
 
 
-def test_rewriting_that_takes_up_nothing_is_no_better_than_the_question() -> None:
+def test_a_rewriting_without_words_of_the_conversation_is_not_used() -> None:
     assert condensed("那杂志呢？", "杂志是什么？", LOANS) == f"{LOANS.question} 那杂志呢？"
 
 
 @pytest.mark.parametrize(("question", "joined"), [("And on Sundays?", True), ("周一呢？", True), (WHOLE, False)])
-def test_repeated_question_stands_alone_unless_it_is_very_short(question: str, joined: bool) -> None:
+def test_a_question_that_the_model_repeats_is_used_alone_unless_it_is_very_short(question: str, joined: bool) -> None:
     assert condensed(question, question) == (f"{SHOES.question} {question}" if joined else question)
 
 
-def test_question_without_a_mark_may_become_one_with_it() -> None:
+def test_a_question_without_a_question_mark_may_get_one() -> None:
     assert condensed("and sale items", "Can sale items be returned?") == "Can sale items be returned?"
 
 
@@ -80,29 +80,29 @@ def test_question_without_a_mark_may_become_one_with_it() -> None:
     "question",
     ["My log says:\nERROR 1234 connection lost\nWhat does it mean?", "word " * 40 + "?", "详细说明" * 20 + "？"],
 )
-def test_question_that_is_too_long_to_be_rewritten_is_left_whole(question: str) -> None:
+def test_a_question_that_is_too_long_to_be_rewritten_is_used_as_it_is(question: str) -> None:
     assert condensed(question, question[:60]) == question
 
 
-def test_joined_questions_keep_what_was_talked_about_last() -> None:
+def test_a_joined_question_keeps_the_end_of_the_long_question_before() -> None:
     long = EarlierTurn("x" * 5000 + " What about the garage?", "Closed.")
     assert condensed("And Sunday?", "", long).endswith("What about the garage? And Sunday?")
 
 
-def test_without_a_history_no_model_is_asked() -> None:
+def test_without_a_history_the_model_is_not_asked() -> None:
     def write(_messages: Sequence[Message], *, max_tokens: int) -> str:
         raise AssertionError(max_tokens)
 
     assert condense("Alone?", (), write) == Condensed("Alone?", How.ALONE)
 
 
-def test_model_reads_bounded_parts_of_the_conversation() -> None:
+def test_the_model_reads_limited_parts_of_the_conversation() -> None:
     messages = build("And?", [EarlierTurn("q" * 5000, "a" * 5000)] * 9, "en")
     assert len(messages[-1].content) < 3 * 700
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_prompt_has_a_prefix_that_never_changes(language: str) -> None:
+def test_the_prompt_has_a_prefix_that_never_changes(language: str) -> None:
     first, second = build("One?", (SHOES,), language), build("二？", (LOANS,), language)
     assert first[:-1] == second[:-1]
     assert first[-1].content.endswith("One?")
@@ -141,7 +141,7 @@ POINTS_BACK = "And how many days do I have for sending them back to you?"
         ("word " * 40 + "?", "", How.COMPLETE, True),
     ],
 )
-def test_it_is_known_how_a_text_was_made(question: str, written: str, expected: How, certain: bool) -> None:
+def test_the_result_says_how_its_text_was_made(question: str, written: str, expected: How, certain: bool) -> None:
     made = how(question, written)
     assert (made.how, made.certain) == (expected, certain)
 

@@ -1,4 +1,4 @@
-"""How likely NO was instead of YES, and how much of that is too much."""
+"""The probability of NO instead of YES, and how much doubt is too much."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def metadata(**likely: float) -> dict[str, Any]:
 UNLIKELY = {"logprobs": {"content": [{"top_logprobs": [{"token": "NO", "logprob": None}]}]}}
 
 
-def test_doubt_is_how_likely_no_was_of_the_two() -> None:
+def test_doubt_is_the_share_of_no_in_yes_and_no() -> None:
     assert doubt.from_metadata(metadata(NO=0.2, YES=0.6, The=0.1)) == pytest.approx(0.25)
     assert doubt.from_metadata(metadata(**{" NO": 0.1, "no": 0.1, "N": 0.1, "Yes": 0.4, " YE": 0.3})) == pytest.approx(
         0.3
@@ -38,15 +38,15 @@ def test_doubt_is_how_likely_no_was_of_the_two() -> None:
         metadata(The=0.9, Not=0.1, Yesterday=0.1),
     ],
 )
-def test_doubt_of_an_engine_that_tells_nothing_is_not_known(nothing: dict[str, Any]) -> None:
+def test_doubt_is_unknown_where_the_engine_gives_no_probabilities(nothing: dict[str, Any]) -> None:
     assert doubt.from_metadata(nothing) is None
 
 
-def test_without_an_intercept_the_model_is_not_asked() -> None:
+def test_without_an_intercept_there_is_no_limit() -> None:
     assert Limits().limit(0.5, 1_000) is None
 
 
-def test_limit_grows_with_what_the_passages_contain_and_falls_with_their_length() -> None:
+def test_the_limit_grows_with_coverage_and_falls_with_the_length_of_the_passages() -> None:
     limits = Limits(intercept=-1.8)
     covered = [limits.limit(coverage / 10, 1_000) or 0.0 for coverage in range(11)]
     assert covered == sorted(set(covered))
@@ -55,7 +55,7 @@ def test_limit_grows_with_what_the_passages_contain_and_falls_with_their_length(
     assert (limits.limit(0.5, 1_000, corrected=True) or 0.0) > covered[5]
 
 
-def test_limit_is_the_intercept_for_typical_passages_that_contain_nothing() -> None:
+def test_the_limit_is_the_intercept_for_typical_passages_without_coverage() -> None:
     assert Limits(intercept=-1.8).limit(0.0, 1_500) == -1.8
     assert Limits(intercept=-1.8).limit(1.0, 6_000) == pytest.approx(-0.8)  # 1.5 for the words, two doublings of .25
 

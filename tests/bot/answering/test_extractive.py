@@ -102,7 +102,7 @@ def test_it_refuses_where_no_sentence_shares_enough(passages: list[tuple[str, st
     assert (reply.status, reply.text, reply.reason) == ("refused", "", "said_so")
 
 
-def test_a_stop_keeps_what_is_there() -> None:
+def test_a_stop_keeps_the_text_so_far() -> None:
     stop = threading.Event()
     heard: list[str] = []
 
@@ -116,7 +116,7 @@ def test_a_stop_keeps_what_is_there() -> None:
     assert reply.text.startswith("A ticket")
 
 
-def test_it_condenses_by_rules_alone() -> None:
+def test_it_condenses_without_a_model() -> None:
     before = EarlierTurn("When does the museum open?", "At ten. [1]")
     with ExtractiveReader().reading(
         ExtractiveReader().join("ann"),
@@ -139,7 +139,7 @@ def test_it_condenses_by_rules_alone() -> None:
         ("…\n---\n", []),
     ],
 )
-def test_sentences_of_both_languages(text: str, sentences: list[str]) -> None:
+def test_texts_in_both_languages_are_split_into_sentences(text: str, sentences: list[str]) -> None:
     assert split_sentences(text) == sentences
 
 

@@ -1,4 +1,4 @@
-"""An answer whose names and numbers stand in no passage is invented."""
+"""An answer whose names and numbers are in no passage is invented."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LADEN = "港口街的门店早上九点开门，晚上二十点关门。一九�
         ("In 1999.", "When was it founded?", SHOP),
     ],
 )
-def test_invented_names_and_numbers_are_seen(answer: str, question: str, passage: str) -> None:
+def test_an_answer_with_names_and_numbers_of_no_passage_is_invented(answer: str, question: str, passage: str) -> None:
     assert has_invented_facts(answer, question, [passage])
 
 
@@ -46,12 +46,14 @@ def test_invented_names_and_numbers_are_seen(answer: str, question: str, passage
         ("", "", ""),
     ],
 )
-def test_grounded_answers_are_left_alone(answer: str, question: str, passage: str) -> None:
+def test_an_answer_with_names_and_numbers_of_a_passage_is_not_invented(
+    answer: str, question: str, passage: str
+) -> None:
     assert not has_invented_facts(answer, question, [passage])
 
 
 @given(st.text(), st.text(), st.text())
-def test_invented_takes_any_text(answer: str, question: str, passage: str) -> None:
+def test_an_answer_that_is_a_passage_itself_is_never_invented(answer: str, question: str, passage: str) -> None:
     assert has_invented_facts(answer, question, [passage, answer]) is False
 
 
@@ -71,7 +73,7 @@ def test_invented_takes_any_text(answer: str, question: str, passage: str) -> No
         ("", "A card costs 7 euros.", "", ()),
     ],
 )
-def test_what_of_an_answer_is_lost_with_its_passage(
+def test_facts_of_an_answer_that_a_changed_passage_loses(
     answer: str, before: str, after: str, gone: tuple[str, ...]
 ) -> None:
     assert sorted(lost_facts(answer, before, after)) == sorted(gone)

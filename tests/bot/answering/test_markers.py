@@ -1,4 +1,4 @@
-"""Which square brackets are citations: those in prose; what stands in code is never touched."""
+"""Square brackets in prose are citations; brackets in code are never changed."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ UNCLOSED = ["```\nprint(argv [1])", "~~~\nargv [1]\n```\nargv [2]", "<code>argv 
 
 
 @pytest.mark.parametrize("text", [*NO_MARKER, *UNCLOSED])
-def test_what_is_no_marker_is_left_alone(text: str) -> None:
+def test_brackets_that_are_no_markers_are_not_changed(text: str) -> None:
     assert markers(text) == ()
     assert bare(text) == text
     for answer in (text, f"The first argument names the file to read [1].\n\n{text}"):
@@ -84,7 +84,7 @@ def test_what_is_no_marker_is_left_alone(text: str) -> None:
         ("Within 14 days[1]. At nine [2].", [(2,)]),  # who writes a space leaves none out
     ],
 )
-def test_markers_of_prose(text: str, numbers: list[tuple[int, ...]]) -> None:
+def test_markers_in_prose_are_recognised(text: str, numbers: list[tuple[int, ...]]) -> None:
     assert [marker.numbers for marker in markers(text)] == numbers
 
 
@@ -121,7 +121,7 @@ BLOCKS = st.one_of(
 
 
 @given(st.lists(BLOCKS, max_size=8), st.sampled_from(UNCLOSED) | st.just(""))
-def test_no_bracket_that_is_no_marker_is_ever_changed(blocks: list[str], last: str) -> None:
+def test_brackets_in_code_and_links_are_never_changed(blocks: list[str], last: str) -> None:
     kept = [block for block in [*blocks, last] if block in NO_MARKER or block in UNCLOSED]
     answer, cited = verify("\n\nend\n\n".join([*blocks, last]), PASSAGES)
     at = 0
@@ -133,7 +133,7 @@ def test_no_bracket_that_is_no_marker_is_ever_changed(blocks: list[str], last: s
 
 
 @given(st.text("[]1，,`~\n\t ()x九\\<code>/:$-", max_size=60))
-def test_any_text_keeps_all_but_its_brackets(text: str) -> None:
+def test_any_text_keeps_everything_except_its_brackets(text: str) -> None:
     found = markers(text)
     assert all(0 <= one.start < one.end <= other.start for one, other in pairwise(found))
     answer, _ = verify(text, PASSAGES)
@@ -149,7 +149,7 @@ def test_any_text_keeps_all_but_its_brackets(text: str) -> None:
 @pytest.mark.parametrize(
     "piece", ["`", "``` ", "[1]", "x[1]", "[", "<code>", "- ", "\n\n    a[1]", "~~~\n", "> ", "\\`"]
 )
-def test_long_texts_take_little_time(piece: str) -> None:
+def test_long_texts_are_read_in_little_time(piece: str) -> None:
     began = time.perf_counter()
     markers(piece * 20_000)
     assert time.perf_counter() - began < 2

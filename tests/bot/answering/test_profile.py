@@ -1,4 +1,4 @@
-"""What is tuned for a pair of models: measured for the default pair, without limits for others, fitted to settings."""
+"""The profile of a pair of models: measured for the default pair, without limits for others, fitted to settings."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def test_another_embedding_model_has_no_floors() -> None:
     assert shipped(DEFAULT_CHAT, "other").evidence == Evidence()
 
 
-def test_the_default_settings_leave_the_selection_as_it_was_measured() -> None:
+def test_the_default_settings_do_not_change_the_measured_selection() -> None:
     profile = shipped(DEFAULT_CHAT, DEFAULT_EMBEDDING)
     assert profile.fitted(passages=None, context=4096, answer=512).selection == Selection()
 
 
 @pytest.mark.parametrize("passages", [1, 2, 3, 5, 12, 20])
-def test_a_number_of_passages_that_somebody_set_is_the_number_that_is_read(passages: int) -> None:
+def test_the_number_of_passages_that_somebody_set_is_used(passages: int) -> None:
     hits = [Hit(passage(n, "x" * 800), 1 / n, {"fused": 1 / n}) for n in range(1, 25)]
     fitted = shipped(DEFAULT_CHAT, DEFAULT_EMBEDDING).fitted(passages=passages, context=8192, answer=512)
     expected = 1 if passages <= 3 else passages  # the second is at half of the best: too far by default
@@ -53,6 +53,6 @@ def test_the_prompt_fits_the_context(context: int, language: str) -> None:
     assert size / fitted.selection.bytes_per_token <= context - 256
 
 
-def test_profiles_are_values() -> None:
+def test_profiles_cannot_be_changed() -> None:
     assert Profile("a") == Profile("a")
     assert Profile("a") != Profile("a", Selection(most=4))

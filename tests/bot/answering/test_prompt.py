@@ -1,4 +1,4 @@
-"""What the model reads: few passages, near the best one, errata first; last the question, or what is asked of it."""
+"""The prompt: few passages, near the best one, errata first; at the end the question, or the text about it."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ def numbers(hits: list[Hit]) -> list[int]:
     return [one.passage.id for one in hits]
 
 
-def test_choose_takes_what_is_near_the_best() -> None:
+def test_choose_takes_hits_near_the_best_one() -> None:
     assert numbers(choose([hit(1, 1.0), hit(2, 0.9), hit(3, 0.5)], Selection(most=4))) == [1, 2]
 
 
-def test_choose_is_not_misled_by_errata_that_stand_first() -> None:
+def test_choose_keeps_errata_first_and_compares_the_others_with_the_best() -> None:
     hits = [hit(1, 0.5, erratum=True), hit(2, 0.45, erratum=True), hit(3, 1.0), hit(4, 0.95)]
     assert numbers(choose(hits, Selection(most=4))) == [1, 2, 3, 4]
     assert numbers(choose(hits, Selection(most=3))) == [1, 2, 3]
 
 
-def test_choose_keeps_the_budget_and_always_the_first() -> None:
+def test_choose_keeps_to_the_budget_and_always_takes_the_first_hit() -> None:
     long = "x" * (Selection().size + 1)
     assert numbers(choose([hit(1, 1.0, text=long), hit(2, 1.0)], Selection(most=4))) == [1]
     assert choose([], Selection(most=4)) == []
@@ -42,7 +42,7 @@ def test_build_has_a_prefix_that_never_changes(language: str) -> None:
     assert first[-1].content.splitlines()[-1].endswith("One?")
 
 
-def test_judging_differs_from_answering_at_the_end_only() -> None:
+def test_the_judging_prompt_differs_only_at_its_end() -> None:
     answering = build("One?", [hit(1, 1.0)], "en")
     judged = judging(answering)
     assert judged[:-1] == answering[:-1]
@@ -51,7 +51,7 @@ def test_judging_differs_from_answering_at_the_end_only() -> None:
 
 
 @pytest.mark.parametrize(("language", "named"), [("en", "English"), ("zh", "Chinese")])
-def test_insisting_differs_from_answering_at_the_end_only(language: str, named: str) -> None:
+def test_the_insisting_prompt_differs_only_at_its_end(language: str, named: str) -> None:
     answering = build("One?", [hit(1, 1.0)], language)
     insisted = insisting(answering, language)
     assert insisted[:-1] == answering[:-1]

@@ -1,4 +1,4 @@
-"""What a model makes of a prompt: judged, written, asked once more where it was sure, held back, verified."""
+"""The reply of a model: it judges, writes, is asked once more where it was sure, and its text is verified."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def source(n: int, text: str, *, curated: bool = False) -> Source:
     return Source(n, n, f"doc{n}", 1, "Returns", (), None, text, 1.0, {}, curated)
 
 
-class Asked:
-    """A model that writes the given texts one after the other, and what was heard of them."""
+class Model:
+    """A model that writes these texts one after the other, and the pieces that were passed on."""
 
     messages = (Message("user", f"[1] Returns\n{PASSAGE}\n\nQuestion: {QUESTION}"),)
 
@@ -59,74 +59,76 @@ class Asked:
         self._writer = ChatWriter(self.chat, Gate(1, 0), database, model="scripted", max_tokens=64)
 
     def reply(self, on_text: Callable[[str], None] | None = None, **how: Any) -> Reply:
-        given = {"question": QUESTION, "sources": (source(1, PASSAGE),), "limit": LIMIT} | how
-        prepared = PreparedPrompt(self.messages, language="en", **given)  # type: ignore[arg-type]
+        values = {"question": QUESTION, "sources": (source(1, PASSAGE),), "limit": LIMIT} | how
+        prepared = PreparedPrompt(self.messages, language="en", **values)  # type: ignore[arg-type]
         with self._writer.place(stop=self.stop) as place:
             return reply(prepared, place, on_text or self.heard.append)
 
 
 def test_an_answer_is_passed_on_as_it_is_written(database: Database) -> None:
-    asked = Asked(database, ANSWER, doubts=UNSURE)
-    made = asked.reply()
+    model = Model(database, ANSWER, doubts=UNSURE)
+    made = model.reply()
     assert (made.status, made.text, made.citations) == ("answered", ANSWER, (1,))
-    assert "".join(asked.heard) == ANSWER
-    assert len(asked.heard) > 1
+    assert "".join(model.heard) == ANSWER
+    assert len(model.heard) > 1
 
 
-def test_who_is_sure_and_refuses_in_words_is_asked_once_more(database: Database) -> None:
-    asked = Asked(database, NO_ANSWER, ANSWER, doubts=SURE)
-    made = asked.reply()
+def test_a_sure_model_that_refuses_in_words_is_asked_once_more(database: Database) -> None:
+    model = Model(database, NO_ANSWER, ANSWER, doubts=SURE)
+    made = model.reply()
     assert (made.status, made.text) == ("answered", ANSWER)
-    assert "".join(asked.heard) == ANSWER  # nothing of the refusal
-    again = prompt.insisting(asked.messages, "en")
+    assert "".join(model.heard) == ANSWER  # nothing of the refusal
+    again = prompt.insisting(model.messages, "en")
     assert made.messages == again
-    assert asked.chat.prompts[1:] == [asked.messages[-1].content, again[-1].content]
+    assert model.chat.prompts[1:] == [model.messages[-1].content, again[-1].content]
 
 
-def test_a_second_asking_is_remembered_and_anew_where_that_is_wanted(database: Database) -> None:
-    asked = Asked(database, NO_ANSWER, ANSWER, NO_ANSWER, "Returned within 14 days [1].", doubts=SURE)
-    assert asked.reply().writing is not None
-    remembered = asked.reply()
+def test_a_second_try_is_remembered_and_made_again_only_on_request(database: Database) -> None:
+    model = Model(database, NO_ANSWER, ANSWER, NO_ANSWER, "Returned within 14 days [1].", doubts=SURE)
+    assert model.reply().writing is not None
+    remembered = model.reply()
     assert (remembered.text, remembered.writing) == (ANSWER, None)
-    assert asked.reply(fresh=True).text == "Returned within 14 days [1]."
+    assert model.reply(fresh=True).text == "Returned within 14 days [1]."
 
 
 @pytest.mark.parametrize("first", [NO_ANSWER, "[1]", "[2]."])
-def test_who_refuses_twice_refuses(database: Database, first: str) -> None:
-    asked = Asked(database, first, "[1]", doubts=SURE)
-    assert asked.reply().status == "refused"
-    assert asked.heard == []
-    assert len(asked.chat.prompts) == 3
+def test_a_model_that_refuses_twice_has_refused(database: Database, first: str) -> None:
+    model = Model(database, first, "[1]", doubts=SURE)
+    assert model.reply().status == "refused"
+    assert model.heard == []
+    assert len(model.chat.prompts) == 3
 
 
 @pytest.mark.parametrize("doubts", [UNSURE, None])
-def test_who_is_not_sure_is_not_asked_again(database: Database, doubts: float | None) -> None:
-    asked = Asked(database, NO_ANSWER, ANSWER, doubts=doubts)
-    assert asked.reply().status == "refused"
-    assert asked.heard == []
-    assert len(asked.chat.prompts) == 2
+def test_a_model_that_is_not_sure_is_not_asked_again(database: Database, doubts: float | None) -> None:
+    model = Model(database, NO_ANSWER, ANSWER, doubts=doubts)
+    assert model.reply().status == "refused"
+    assert model.heard == []
+    assert len(model.chat.prompts) == 2
 
 
-def test_who_is_not_asked_first_is_not_asked_again(database: Database) -> None:
-    asked = Asked(database, NO_ANSWER, ANSWER, doubts=SURE)
-    assert asked.reply(limit=None).status == "refused"
-    assert len(asked.chat.prompts) == 1
+def test_a_model_that_did_not_judge_is_not_asked_again(database: Database) -> None:
+    model = Model(database, NO_ANSWER, ANSWER, doubts=SURE)
+    assert model.reply(limit=None).status == "refused"
+    assert len(model.chat.prompts) == 1
 
 
 def test_too_much_doubt_refuses_before_anything_is_written(database: Database) -> None:
-    asked = Asked(database, ANSWER, doubts=0.6)
-    made = asked.reply()
-    assert (made.status, made.text, asked.heard, len(asked.chat.prompts)) == ("refused", "", [], 1)
+    model = Model(database, ANSWER, doubts=0.6)
+    made = model.reply()
+    assert (made.status, made.text, model.heard, len(model.chat.prompts)) == ("refused", "", [], 1)
     assert made.prompt_tokens > 0
 
 
 @pytest.mark.parametrize("doubts", [SURE, UNSURE])
-def test_a_correction_of_a_question_like_this_speaks_for_itself(database: Database, doubts: float) -> None:
-    asked = Asked(database, NO_ANSWER, doubts=doubts)
-    made = asked.reply(sources=(source(1, PASSAGE, curated=True),), quotable=frozenset({1}), corrected=True)
+def test_where_the_model_refuses_the_text_of_a_correction_of_this_question_is_given(
+    database: Database, doubts: float
+) -> None:
+    model = Model(database, NO_ANSWER, doubts=doubts)
+    made = model.reply(sources=(source(1, PASSAGE, curated=True),), quotable=frozenset({1}), corrected=True)
     assert (made.status, made.text, made.citations) == ("answered", f"{PASSAGE} [1]", (1,))
-    assert asked.heard == [f"{PASSAGE} [1]"]
-    assert len(asked.chat.prompts) == 2
+    assert model.heard == [f"{PASSAGE} [1]"]
+    assert len(model.chat.prompts) == 2
 
 
 @pytest.mark.parametrize(
@@ -134,15 +136,15 @@ def test_a_correction_of_a_question_like_this_speaks_for_itself(database: Databa
     [
         {"corrected": False},  # of another question
         {"quotable": frozenset()},  # more than the passage
-        {"limit": None},  # nobody judged that it answers
+        {"limit": None},  # the model did not judge
         {"limit": -3.0},  # the model judged that it does not
     ],
 )
-def test_another_correction_does_not(database: Database, how: dict[str, Any]) -> None:
-    asked = Asked(database, NO_ANSWER, doubts=UNSURE)
+def test_the_text_of_another_correction_is_not_given(database: Database, how: dict[str, Any]) -> None:
+    model = Model(database, NO_ANSWER, doubts=UNSURE)
     sources = (source(1, PASSAGE, curated=True),)
-    made = asked.reply(**{"sources": sources, "quotable": frozenset({1}), "corrected": True} | how)
-    assert (made.status, asked.heard) == ("refused", [])
+    made = model.reply(**{"sources": sources, "quotable": frozenset({1}), "corrected": True} | how)
+    assert (made.status, model.heard) == ("refused", [])
 
 
 @pytest.mark.parametrize(
@@ -158,49 +160,49 @@ def test_another_correction_does_not(database: Database, how: dict[str, Any]) ->
     ],
 )
 def test_a_question_for_yes_or_no_is_not_asked_again(database: Database, question: str, prompts: int) -> None:
-    asked = Asked(database, NO_ANSWER, ANSWER, doubts=SURE)
-    asked.reply(question=question)
-    assert len(asked.chat.prompts) == prompts
+    model = Model(database, NO_ANSWER, ANSWER, doubts=SURE)
+    model.reply(question=question)
+    assert len(model.chat.prompts) == prompts
 
 
-def test_nobody_is_asked_again_about_a_correction_of_another_question(database: Database) -> None:
-    asked = Asked(database, NO_ANSWER, ANSWER, doubts=SURE)
-    assert asked.reply(sources=(source(1, PASSAGE, curated=True),)).status == "refused"
-    assert len(asked.chat.prompts) == 2
+def test_the_model_is_not_asked_again_about_a_correction_of_another_question(database: Database) -> None:
+    model = Model(database, NO_ANSWER, ANSWER, doubts=SURE)
+    assert model.reply(sources=(source(1, PASSAGE, curated=True),)).status == "refused"
+    assert len(model.chat.prompts) == 2
 
 
 @pytest.mark.parametrize(("beyond", "status"), [(0.01, "answered"), (-0.01, "refused")])
 def test_sure_is_a_fixed_distance_from_the_limit(database: Database, beyond: float, status: str) -> None:
-    asked = Asked(database, NO_ANSWER, ANSWER, doubts=UNSURE)
-    assert asked.reply(limit=doubt.log_odds(UNSURE) + Limits().sure + beyond).status == status
+    model = Model(database, NO_ANSWER, ANSWER, doubts=UNSURE)
+    assert model.reply(limit=doubt.log_odds(UNSURE) + Limits().sure + beyond).status == status
 
 
-def test_what_was_heard_of_a_refusal_is_not_joined_with_a_second_text(database: Database) -> None:
-    asked = Asked(database, "(corrected) [1]", ANSWER, doubts=SURE)
-    assert asked.reply(sources=(source(1, PASSAGE, curated=True),)).status == "refused"
-    assert "".join(asked.heard) == "(corrected) [1]"
+def test_a_refusal_that_was_passed_on_is_not_joined_with_a_second_text(database: Database) -> None:
+    model = Model(database, "(corrected) [1]", ANSWER, doubts=SURE)
+    assert model.reply(sources=(source(1, PASSAGE, curated=True),)).status == "refused"
+    assert "".join(model.heard) == "(corrected) [1]"
 
 
-def test_a_stop_while_it_is_asked_again_keeps_what_is_there(database: Database) -> None:
-    asked = Asked(database, NO_ANSWER, ANSWER, doubts=SURE)
+def test_a_stop_during_the_second_try_keeps_the_text_so_far(database: Database) -> None:
+    model = Model(database, NO_ANSWER, ANSWER, doubts=SURE)
 
     def on_text(text: str) -> None:
-        asked.heard.append(text)
-        asked.stop.set()
+        model.heard.append(text)
+        model.stop.set()
 
-    made = asked.reply(on_text)
+    made = model.reply(on_text)
     assert made.status == "stopped"
     assert made.text == "Shoes [1]"
-    assert asked.heard == ["Shoes "]
+    assert model.heard == ["Shoes "]
 
 
 @pytest.mark.parametrize("text", ["NO_ANSWER because", "[1] [1]"])
 def test_a_stop_in_a_refusal_keeps_nothing(database: Database, text: str) -> None:
-    asked = Asked(database, text)
-    asked.chat.gate = threading.Semaphore(1)
-    threading.Timer(0.1, asked.stop.set).start()
-    made = asked.reply(limit=None)
-    assert (made.status, made.text, made.citations, asked.heard) == ("stopped", "", (), [])
+    model = Model(database, text)
+    model.chat.gate = threading.Semaphore(1)
+    threading.Timer(0.1, model.stop.set).start()
+    made = model.reply(limit=None)
+    assert (made.status, made.text, made.citations, model.heard) == ("stopped", "", (), [])
 
 
 @pytest.mark.parametrize(
@@ -215,38 +217,38 @@ def test_a_stop_in_a_refusal_keeps_nothing(database: Database, text: str) -> Non
     ],
 )
 def test_a_refusal_has_its_reason(database: Database, text: str, doubts: float, reason: str | None) -> None:
-    made = Asked(database, text, doubts=doubts).reply()
+    made = Model(database, text, doubts=doubts).reply()
     assert (made.reason, made.status) == (reason, "refused" if reason else "answered")
     assert bool(made.text) == (reason is None)
 
 
-def test_what_was_stopped_was_not_refused(database: Database) -> None:
-    asked = Asked(database, "NO_ANSWER because")
-    asked.chat.gate = threading.Semaphore(1)
-    threading.Timer(0.1, asked.stop.set).start()
-    assert asked.reply(limit=None).reason is None
+def test_a_stopped_reply_has_no_reason_of_refusal(database: Database) -> None:
+    model = Model(database, "NO_ANSWER because")
+    model.chat.gate = threading.Semaphore(1)
+    threading.Timer(0.1, model.stop.set).start()
+    assert model.reply(limit=None).reason is None
 
 
 @pytest.mark.parametrize("text", ["14", "14 [1]", "[1] 14 days"])
-def test_a_text_that_might_have_been_a_mere_number_is_passed_on_in_the_end(database: Database, text: str) -> None:
-    asked = Asked(database, text)
-    made = asked.reply(limit=None)
+def test_a_short_text_that_began_like_a_bare_number_is_passed_on_at_the_end(database: Database, text: str) -> None:
+    model = Model(database, text)
+    made = model.reply(limit=None)
     assert made.status == "answered"
-    assert "".join(asked.heard).removesuffix(" [1]") == text.removesuffix(" [1]")
+    assert "".join(model.heard).removesuffix(" [1]") == text.removesuffix(" [1]")
 
 
-def test_a_bare_number_of_a_correction_is_passed_on_in_words(database: Database) -> None:
-    asked = Asked(database, "[1]")
-    made = asked.reply(sources=(source(1, PASSAGE, curated=True),), quotable=frozenset({1}), limit=None)
+def test_for_a_bare_number_the_text_of_the_correction_is_passed_on(database: Database) -> None:
+    model = Model(database, "[1]")
+    made = model.reply(sources=(source(1, PASSAGE, curated=True),), quotable=frozenset({1}), limit=None)
     assert (made.status, made.text) == ("answered", f"{PASSAGE} [1]")
-    assert asked.heard == [f"{PASSAGE} [1]"]
+    assert model.heard == [f"{PASSAGE} [1]"]
 
 
-def test_the_time_of_writing_begins_with_what_is_held_back(database: Database) -> None:
-    asked = Asked(database, "14 [1]")
-    asked.chat.gate = threading.Semaphore(1)
-    threading.Timer(0.2, asked.chat.gate.release).start()
-    writing = asked.reply(limit=None).writing
+def test_the_time_of_writing_begins_with_the_text_that_is_kept_back(database: Database) -> None:
+    model = Model(database, "14 [1]")
+    model.chat.gate = threading.Semaphore(1)
+    threading.Timer(0.2, model.chat.gate.release).start()
+    writing = model.reply(limit=None).writing
     assert writing is not None
     assert writing >= 100
 
@@ -266,22 +268,22 @@ def test_the_time_of_writing_begins_with_what_is_held_back(database: Database) -
         "[1] [2].",
     ],
 )
-def test_refusal_is_the_sentinel_or_nothing(database: Database, text: str) -> None:
+def test_a_refusal_is_the_sentinel_or_a_text_without_words(database: Database, text: str) -> None:
     assert is_refusal(text)
-    asked = Asked(database, text)
-    assert asked.reply(limit=None).status == "refused"
-    assert asked.heard == []
+    model = Model(database, text)
+    assert model.reply(limit=None).status == "refused"
+    assert model.heard == []
 
 
 @pytest.mark.parametrize(
     "text", ["No answers are stored longer than 14 days [1].", "Nobody returned shoes [1].", "No, within 14 days."]
 )
-def test_refusal_is_not_guessed_from_words(database: Database, text: str) -> None:
+def test_a_refusal_is_not_guessed_from_other_words(database: Database, text: str) -> None:
     assert not is_refusal(text)
-    asked = Asked(database, text)
-    assert asked.reply(limit=None).status == "answered"
-    assert len(asked.heard) > 1  # while it is written
+    model = Model(database, text)
+    assert model.reply(limit=None).status == "answered"
+    assert len(model.heard) > 1  # while it is written
 
 
-def test_no_alone_is_a_word() -> None:
+def test_the_word_no_alone_is_no_refusal() -> None:
     assert not is_refusal("No.")

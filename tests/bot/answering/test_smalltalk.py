@@ -1,4 +1,4 @@
-"""What is no question, in both languages; and that whatever asks for something is one."""
+"""Texts that ask nothing are recognised in both languages; everything that asks for something is a question."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ QUESTIONS = (
 
 
 @pytest.mark.parametrize(("kind", "text"), [(kind, text) for kind in Kind for text in NO_QUESTION[kind].split("|")])
-def test_what_asks_for_nothing_is_known(kind: Kind, text: str) -> None:
+def test_texts_that_ask_nothing_are_recognised(kind: Kind, text: str) -> None:
     assert kind_of(text) == kind
     assert kind_of(f"  {text}\n") == kind
 
 
 @pytest.mark.parametrize("text", QUESTIONS)
-def test_what_may_ask_for_something_is_a_question(text: str) -> None:
+def test_texts_that_may_ask_for_something_are_questions(text: str) -> None:
     assert kind_of(text) is None
 
 
@@ -45,7 +45,7 @@ CONTENT = ["warranty", "how long is the warranty", "保修多久", "W-7", "退�
 
 
 @given(st.sampled_from(PHRASES), st.sampled_from([" ", ", ", "，", "! ", "\n", " 👍 "]), st.sampled_from(CONTENT))
-def test_with_any_word_more_it_is_a_question(phrase: str, between: str, content: str) -> None:
+def test_with_any_other_word_a_phrase_is_a_question(phrase: str, between: str, content: str) -> None:
     assert kind_of(f"{phrase}{between}{content}") is None
     assert kind_of(f"{content}{between}{phrase}") is None
 
@@ -57,11 +57,11 @@ def test_long_texts_are_questions(phrases: list[str]) -> None:
 
 
 @given(st.text(max_size=80))
-def test_any_text_is_judged(text: str) -> None:
+def test_any_text_can_be_judged(text: str) -> None:
     kind = kind_of(text)
     letters = any(character.isalnum() for character in text)
     assert kind is None or not letters or len(text.strip()) > 0
 
 
-def test_the_language_of_marks() -> None:
+def test_chinese_marks_without_words_are_chinese() -> None:
     assert [language_of_marks(text) for text in ("？？？", "……", "。", "???", "...", "👍")] == ["zh"] * 3 + [None] * 3

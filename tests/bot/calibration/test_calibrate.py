@@ -67,7 +67,7 @@ def test_a_dry_run_stores_nothing(errata: CommandLine, tmp_path: Path) -> None:
     assert not (tmp_path / "data" / "profiles").exists()
 
 
-def test_a_model_that_judges_nothing_is_told_so(
+def test_calibrate_reports_a_model_that_writes_neither_yes_nor_no(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("ERRATA_DATA", str(tmp_path / "data"))
@@ -76,7 +76,7 @@ def test_a_model_that_judges_nothing_is_told_so(
     assert "writes neither YES nor NO" in done.err
 
 
-def test_an_engine_without_probabilities_is_calibrated_by_its_words(
+def test_an_engine_without_probabilities_is_calibrated_by_its_text(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("ERRATA_DATA", str(tmp_path / "data"))

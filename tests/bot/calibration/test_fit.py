@@ -1,4 +1,4 @@
-"""The limit that is fitted loses at most one in twenty, and its figures say what it does."""
+"""The fitted limit loses at most one question in twenty, and its figures show its errors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_one_answerable_question_in_forty_may_be_lost() -> None:
     assert calibration.figures["all"].area == pytest.approx((39 * 10 + 5) / 400, abs=1e-3)  # ODD is under 5 of 10
 
 
-def test_nothing_is_lost_where_the_two_are_apart() -> None:
+def test_nothing_is_lost_where_the_two_groups_do_not_overlap() -> None:
     calibration = fit([*SURE, *UNANSWERABLE])
     assert calibration.figures["all"].lost == Share(0, 39)
     assert calibration.figures["all"].passed == Share(0, 10)
@@ -76,5 +76,5 @@ def test_floors_are_taken_only_where_the_profile_has_none() -> None:
     ("hits", "of", "low", "high"),
     [(0, 20, 0.0, 0.161), (5, 10, 0.237, 0.763), (20, 20, 0.839, 1.0)],  # R: prop.test without continuity correction
 )
-def test_intervals_are_wilsons(hits: int, of: int, low: float, high: float) -> None:
+def test_intervals_are_wilson_intervals(hits: int, of: int, low: float, high: float) -> None:
     assert Share(hits, of).interval() == (pytest.approx(low, abs=1e-3), pytest.approx(high, abs=1e-3))

@@ -1,4 +1,4 @@
-"""Calibrations are kept for one pair of models, and a damaged one is an error that says what to do."""
+"""A calibration belongs to one pair of models, and a damaged one is an error that says what to do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 MEASURED = Calibration(-1.2, {"en": 0.8}, 4.1, {"all": Figures(Share(1, 40), Share(3, 20), 0.9)})
 
 
-def test_what_is_saved_is_loaded_for_this_pair_only(tmp_path: Path) -> None:
+def test_a_saved_calibration_is_loaded_only_for_its_pair(tmp_path: Path) -> None:
     save(tmp_path, "chat", "embedding", MEASURED, now=NOW)
     assert load(tmp_path, "chat", "embedding") == (MEASURED, "2026-11-26T12:00:00+00:00")
     assert load(tmp_path, "chat", "other") is None
