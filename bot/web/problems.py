@@ -247,9 +247,9 @@ def _complaint(error: Any) -> str:
     place, kind, values = _place(error), error["type"], error.get("ctx") or {}
     if kind == "json_invalid":
         at = f" at character {place}" if place else ""  # the other parser says line and column itself
-        return f"The body is not valid JSON: {values['error']}{at}."
+        return words("server.body.no_json", problem=f"{values['error']}{at}")
     key, reader = f"server.field.{kind}", _reader.get()
-    words = texts.text(key, reader, **values) if reader == "zh" and texts.has(key) else error["msg"]
-    if place and words != error["msg"]:
-        return f"{place}：{words}"
-    return f"{place}: {words}" if place else f"The body does not fit: {words}."
+    complaint = texts.text(key, reader, **values) if reader == "zh" and texts.has(key) else error["msg"]
+    if place and complaint != error["msg"]:
+        return f"{place}：{complaint}"
+    return f"{place}: {complaint}" if place else words("server.body.does_not_fit", problem=complaint)

@@ -229,8 +229,8 @@ def test_deleting_a_conversation_ends_the_answer_that_is_written_in_it(tmp_path:
         assert listener.events[-1] == (
             "error",
             {
-                "type": "urn:errata:problem:not_found",
-                "code": "not_found",
+                "type": "urn:errata:problem:conversation_deleted",
+                "code": "conversation_deleted",
                 "title": "Not Found",
                 "status": 404,
                 "detail": "The conversation was deleted.",

@@ -228,6 +228,13 @@ def test_refusals_are_written_in_the_language_of_the_reader(
     assert (*problem(response), response.json()["title"]) == (status, detail, title)
 
 
+def test_a_body_that_is_no_json_is_refused_in_the_language_of_the_reader(admin: TestClient) -> None:
+    refused = admin.post("/api/chat", content=b"{", headers={**CHINESE, **JSON})
+    status, detail = problem(refused)
+    assert status == 422
+    assert detail.startswith("请求正文不是有效的 JSON：")
+
+
 def test_refusals_without_a_language_are_english(shop: World) -> None:
     client = shop.client()
     assert "accept-language" not in client.headers
