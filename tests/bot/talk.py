@@ -21,6 +21,7 @@ from retrieval.search import Searcher
 from tests.fakes import HashingEmbedder
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 SOURCE = Source(1, 7, "returns", 1, "Returns", ("Goods",), None, "Within 14 days.", 0.5, {"dense": 0.5}, curated=False)
@@ -85,8 +86,8 @@ class Talk:
         with self.database.write() as session:
             feedback.report_unanswered(session, answer_id, EVERYTHING)
 
-    def correct(self, correction_id: int, answer: str) -> None:
-        self.curation.draft(correction_id, {"answer": answer}, actor="ann")
+    def correct(self, correction_id: int, answer: str, *, paraphrases: Sequence[str] = ()) -> None:
+        self.curation.draft(correction_id, {"answer": answer, "paraphrases": list(paraphrases)}, actor="ann")
         self.curation.approve(correction_id, actor="ann")
 
     def turn(self, conversation_id: str, *, owner: str = "visitor:a") -> dict[str, Any]:

@@ -195,7 +195,7 @@ def test_a_complaint_that_was_merged_is_told_of_the_other_s_correction(talk: Tal
     assert other is not None
     talk.curation.merge([other, mine], actor="ann")
     assert talk.turn(conversation_id)["correction"]["state"] == "queued"
-    talk.correct(other, "Within 30 days.")
+    talk.correct(other, "Within 30 days.", paraphrases=["How long?"])
     assert talk.turn(conversation_id)["correction"]["answer"] == "Within 30 days."
     with talk.database.read() as session:
         assert [line["corrected"] for line in conversations.listing(session, "visitor:a", EVERYTHING)] == [True]
@@ -346,7 +346,7 @@ def test_who_complained_hears_of_the_item_that_the_complaint_was_split_off_into(
     assert kept is not None
     assert merged is not None
     talk.curation.merge([kept, merged], actor="ann")
-    talk.correct(kept, "Within 30 days.")
+    talk.correct(kept, "Within 30 days.", paraphrases=["How fast?"])
     assert talk.turn(conversation_id, owner="visitor:b")["correction"]["corrected"] is True  # of another question
     with talk.database.write() as session:
         complaint = session.scalars(sa.select(Complaint.id).where(Complaint.question == "How fast?")).one()
