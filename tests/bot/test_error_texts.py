@@ -15,6 +15,7 @@ import bot
 import knowledge
 import retrieval
 from bot import texts
+from knowledge.correcting.reasons import Reason
 from knowledge.errors import Invalid, Stale
 from retrieval.errors import ErrataError
 
@@ -136,3 +137,30 @@ def test_a_text_without_a_code_stays_as_it_is() -> None:
     error = Stale("Braces {stay} as they are.")
     assert (str(error), error.code, error.values) == ("Braces {stay} as they are.", "stale", {})
     assert texts.error_text(error, "en") == "Braces {stay} as they are."
+
+
+@pytest.mark.parametrize(
+    ("code", "values"),
+    [
+        (None, {}),
+        ("no_such_code", {"document": "returns"}),
+        ("source_changed", {}),  # an earlier version stored other values
+        ("question_too_long", {"length": "many", "limit": "few"}),
+    ],
+)
+def test_what_an_earlier_version_stored_without_its_values_stays_english(
+    code: str | None, values: dict[str, str]
+) -> None:
+    assert texts.message(code, values, "as it was", "zh-CN") == "as it was"
+
+
+def test_a_stored_message_is_written_for_who_reads_it() -> None:
+    moved = Reason.of("complaints moved to correction {number}", code="split_to", number=7)
+    assert str(moved) == "complaints moved to correction 7"
+    assert texts.message(moved.code, moved.values, str(moved), "en") == "complaints moved to correction 7"
+    assert texts.message(moved.code, moved.values, str(moved), "zh") == "反馈移到更正项 7"
+
+
+def test_values_are_stored_as_text_or_numbers() -> None:
+    error = Invalid("{size:.1f} {path}", code="x", size=1.5, path=Path("a/b"))
+    assert error.stored_values() == {"size": 1.5, "path": "a/b"}
