@@ -4,7 +4,7 @@
 - *verbatim*: as it is. The approved text must come, and no superseded passage may be found any more.
 - *retrieved*: as if the approved text could not be served (``Ask.exclude_entries``), which is what a reader gets who
   words the question differently. The erratum must be found and cited, and the names and numbers of the approved text
-  must be in the answer.
+  must be in the answer. It must not say yes where the approved text says no, or the other way round.
 
 Decision: a correction is *verified* only when both are right. Where only *retrieved* is wrong it stays *approved* with
 the result *partly*: readers who ask the very question get the approved text, so nothing has to be done at once; but the
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from bot.answering.grounding import missing_facts
+from bot.answering.grounding import missing_facts, says_opposite
 from bot.answering.values import Ask
 from knowledge import jobs
 from knowledge.correcting import corrections
@@ -206,6 +206,9 @@ def _retrieved(answerer: Answerer, checked: _Checked, question: str) -> list[Pro
         return [Problem(question, outcome.answer, why)]
     if numbers.isdisjoint(outcome.citations):
         why = Reason.of("Without the approved text, the answer does not cite the correction.", code="erratum_not_cited")
+        return [Problem(question, outcome.answer, why)]
+    if says_opposite(checked.entry.answer, outcome.answer):
+        why = Reason.of("Without the approved text, the answer says yes for no, or no for yes.", code="opposite")
         return [Problem(question, outcome.answer, why)]
     facts = missing_facts(checked.entry.answer, question, outcome.answer)
     if facts:

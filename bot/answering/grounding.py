@@ -30,6 +30,8 @@ _CHINESE_NUMBER = re.compile(r"[零〇一二两三四五六七八九十百]+")
 _COUNTED = re.compile(
     r"[零〇一二两三四五六七八九十百]{2,}(?![分足一])|[二两三四五六七八九十百](?=[年月日天点岁元倍位名台件册条页楼层号%％]|小时|分钟|个月)"
 )
+_YES = re.compile(r"yes\b|可以|能够|(?:是的?|对|能|会|有)(?:[\s，,。.!！]|$)")
+_NO = re.compile(r"no\b(?!\.?\s*\d)|不(?:[，,。.!！\s可能会行是需必用]|$)|没有|否|无[法需]")
 _WORDS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
     "eighteen nineteen twenty"
@@ -62,6 +64,12 @@ def missing_facts(expected: str, question: str, text: str) -> tuple[str, ...]:
     return tuple(sorted(required - _facts(question) - set(tokens(question)) - _facts(plain) - set(tokens(plain))))
 
 
+def says_opposite(answer: str, other: str) -> bool:
+    """Whether one of two answers begins with yes and the other one with no. Answers that begin with other words are not
+    compared: False."""
+    return {_begins_with_yes(answer), _begins_with_yes(other)} == {True, False}
+
+
 def lost_facts(answer: str, before: str, after: str) -> tuple[str, ...]:
     """The numbers, names and words of an answer that are in the text ``before`` and not in the text ``after``. They are
     written as in the answer, in its order. A number in digits equals the same number in words. A word that is not in
@@ -87,6 +95,12 @@ def lost_facts(answer: str, before: str, after: str) -> tuple[str, ...]:
         shown.update(dict.fromkeys([word] if word.isascii() and parts & lost else sorted(parts & lost)))
         lost -= parts
     return (*shown, *sorted(lost))
+
+
+def _begins_with_yes(answer: str) -> bool | None:
+    """True for yes, False for no, None for an answer that begins with neither."""
+    text = normalise(bare(answer)).lstrip("*_\"'“”「 ")
+    return True if _YES.match(text) else False if _NO.match(text) else None
 
 
 def _facts(text: str, *, names: bool = True, strict: bool = False) -> set[str]:

@@ -195,6 +195,28 @@ def fail_three_times(talk: Talk) -> None:
     assert states(talk) == ["failed"]
 
 
+@pytest.mark.parametrize(
+    ("approved", "written", "opposite"),
+    [
+        ("No, shoes cannot be returned.", "Yes, shoes can be returned [1].", True),
+        ("Yes. Shoes can be returned.", "No [1].", True),
+        ("不可以退货。", "可以退货 [1]。", True),
+        ("可以。", "不能退货 [1]。", True),
+        ("No, shoes cannot be returned.", "Shoes cannot be returned [1].", False),
+        ("No. 5 is the room.", "Yes, the room is No. 5 [1].", False),
+        ("不过可以退货。", "可以退货 [1]。", False),
+    ],
+)
+def test_an_answer_that_says_the_opposite_is_not_verified(
+    talk: Talk, approved: str, written: str, opposite: bool
+) -> None:
+    correction_id = publish(talk, "Can shoes be returned? 鞋子可以退货吗？", answer=approved)
+    assert check(talk, correction_id, how=answerer(talk, written)) == (not opposite)
+    item = talk.curation.item(correction_id)
+    assert item["state"] == ("approved" if opposite else "verified")
+    assert [one["code"] for one in item["recheck"]["retrieved"]["problems"]] == ["opposite"] * opposite
+
+
 def test_a_recheck_that_failed_three_times_says_why_and_is_taken_up_at_the_next_start(talk: Talk) -> None:
     correction_id = publish(talk, "How long may goods be returned?")
     fail_three_times(talk)
