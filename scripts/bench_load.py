@@ -122,12 +122,18 @@ def approvals(folder: Path, note: Callable[..., None]) -> None:
 
 def proof(folder: Path, note: Callable[..., None]) -> None:
     """Proofs with more and more confirmed questions, whose vectors are stored."""
+    from bot.proving import embed_questions
+
     parts = _parts(folder)
     _put(parts, [(f"part-{n}", f"The code of part number {n} is X-{n}.") for n in range(200)])
     confirmed = 0
     for size in GOLDEN:
         _confirm(parts, range(confirmed, size))
         confirmed = size
+        started = time.perf_counter()
+        while embedded := embed_questions(parts.database, parts.embedder, most=500):
+            print(f"  {embedded} questions embedded", file=sys.stderr, flush=True)
+        print(f"  their vectors took {time.perf_counter() - started:.0f} s", file=sys.stderr)
         seconds: list[float] = []
         counts: list[int] = []
         for number in range(12):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from retrieval.embed import Embedder
 
 MOST = 50_000  # newest questions that are kept in memory: 77 MB at 384 dimensions
-AT_ONCE = 100  # questions that are embedded in one go: a second or two on two cores
+AT_ONCE = 20  # questions that a proof embeds by the way: about a second on two cores
 BATCH = 500  # below SQLite's limit of bound parameters
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -119,7 +118,7 @@ def test_async_and_batch_calls_of_langchain_work() -> None:
         whole = await chat.ainvoke("hi")
         return whole.text, [chunk.text async for chunk in chat.astream("hi")]
 
-    assert asyncio.run(ask()) == ("Hello", ["Hel", "lo", ""])
+    assert complete(ask()) == ("Hello", ["Hel", "lo", ""])
     assert [message.text for message in chat.batch(["a", "b"])] == ["Hello", "Hello"]
     assert (chat | StrOutputParser()).invoke("hi") == "Hello"
 

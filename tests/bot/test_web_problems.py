@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 
 from bot import logs
 from bot.llm.errors import GenerationFailed
+from tests.asynchronous import complete
 from tests.bot.test_web_routes import ROWS
 from tests.fakes import ScriptedChat
 from tests.loop.world import World, ask, events, put, world
@@ -390,7 +390,7 @@ QUERIES = (b"q=%00", b"q=\xff", b"q=%ff", b"q=%ed%a0%80", b"state=%00", b"limit=
 @pytest.mark.parametrize("query", QUERIES)
 @pytest.mark.parametrize("path", ["/api/corrections", "/api/documents", "/api/documents/hours", "/api/session"])
 def test_hostile_queries_are_never_a_crash(shop: World, admin: TestClient, path: str, query: bytes) -> None:
-    assert asyncio.run(raw(shop, path, query, admin.cookies["errata_session"])) < 500
+    assert complete(raw(shop, path, query, admin.cookies["errata_session"])) < 500
 
 
 async def raw(shop: World, path: str, query: bytes, session: str) -> int:
