@@ -16,6 +16,7 @@ from bot.llm.llamacpp import LlamaCppChat
 from bot.llm.remote import RemoteChat
 from bot.llm.transformers import TransformersChat
 from bot.models.spec import ResolvedModel
+from tests.asynchronous import complete
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
