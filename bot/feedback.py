@@ -13,8 +13,8 @@ import sqlalchemy as sa
 
 from bot import conversations, unanswered
 from bot.tables import Answer, Conversation, Feedback, Signal, Survey
-from knowledge.correcting import corrections, merging, observations
-from knowledge.correcting.corrections import NewComplaint
+from knowledge.correcting import complaints, merging, observations
+from knowledge.correcting.complaints import NewComplaint
 from knowledge.db import utc_now
 from knowledge.errors import Invalid
 from knowledge.tables import Complaint, Entry
@@ -57,7 +57,7 @@ def rate(session: Session, answer: Answer, said: Said, scope: Scope, *, who: str
     row.suggested_answer, row.quote, row.stars, row.who = said.suggested_answer, said.quote, said.stars, who
     row.created_at = utc_now()
     if said.rating == "down":
-        correction = corrections.report(
+        correction = complaints.report(
             session,
             NewComplaint(
                 question=answer.condensed_question or answer.question,
@@ -79,7 +79,7 @@ def rate(session: Session, answer: Answer, said: Said, scope: Scope, *, who: str
         row.correction_id = answer.correction_id = correction.id
         unanswered.adopt(session, correction, answer.condensed_question or answer.question)
     elif answer.correction_id is not None:
-        corrections.withdraw(session, answer.id, who=who)
+        complaints.withdraw(session, answer.id, who=who)
         row.correction_id = None
     session.flush()
     return row
@@ -102,7 +102,7 @@ def rate_elsewhere(
             "sources": [],
             "user": user,
         }
-        correction = corrections.report(
+        correction = complaints.report(
             session,
             NewComplaint(
                 question=query,

@@ -24,8 +24,9 @@ from bot import conversations
 from bot.answering.grounding import facts
 from bot.tables import Answer
 from knowledge import jobs
-from knowledge.correcting import corrections
-from knowledge.correcting.corrections import NewComplaint, State
+from knowledge.correcting import complaints, corrections
+from knowledge.correcting.complaints import NewComplaint
+from knowledge.correcting.corrections import State
 from knowledge.correcting.matching import normal_form
 from knowledge.db import contains, page
 from knowledge.errors import NotFound
@@ -122,7 +123,7 @@ def start(session: Session, group_id: int, scope: Scope, *, actor: str) -> Corre
     if not rows:
         raise NotFound("There is no unanswered question {number}.", code="no_unanswered", number=group_id)
     first = rows[0]
-    correction, _new = corrections.start(session, first.question, scope, actor=actor, collection=first.collection)
+    correction, _new = complaints.start(session, first.question, scope, actor=actor, collection=first.collection)
     _join(session, rows, correction)
     return correction
 
@@ -252,7 +253,7 @@ def _report(session: Session, row: Unanswered, correction: Correction | None) ->
         without=frozenset(row.without),
     )
     known = correction.id if correction is not None else None
-    return corrections.report(session, complaint, Scope.of(row.collection), correction_id=known)
+    return complaints.report(session, complaint, Scope.of(row.collection), correction_id=known)
 
 
 def _remains(row: Unanswered) -> dict[str, Any]:

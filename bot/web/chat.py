@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from bot import conversations, feedback
+from bot import conversations, feedback, transcripts
 from bot.accounts import Identity
 from bot.answering.values import Outcome, Silent, SourcesFound, Token, Waiting
 from bot.events import metrics
@@ -212,7 +212,7 @@ def list_conversations(identity: MaybeIdentity, scope: ScopeDep, parts: PartsDep
     if identity is None:
         return {"conversations": []}
     with parts.database.read() as session:
-        return {"conversations": conversations.listing(session, identity.owner, scope)}
+        return {"conversations": transcripts.listing(session, identity.owner, scope)}
 
 
 @router.get(
@@ -225,7 +225,7 @@ def get_conversation(conversation_id: str, identity: Visitor, scope: ScopeDep, p
     has the text so far, and its place in the line (``position``) while it waits."""
     with parts.database.read() as session:
         conversation = conversations.get(session, conversation_id, identity.owner)
-        found = conversations.transcript(session, conversation, scope)
+        found = transcripts.transcript(session, conversation, scope)
     return {**found, "turns": [_so_far(parts, turn) for turn in found["turns"]]}
 
 

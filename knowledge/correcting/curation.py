@@ -1,51 +1,30 @@
 """The curator's desk: every action on a correction, each in its transaction. Used by the page, the API and the
-command line alike. Joins corrections, drafts, proof and publish; knows nothing of the web or of chat models.
+command line alike. Joins complaints, corrections, drafts, approval and publish; knows nothing of the web or of chat
+models.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
-
 from knowledge import jobs
-from knowledge.correcting import corrections, drafts, merging, proof, publish
-from knowledge.correcting.corrections import State
+from knowledge.correcting import complaints, corrections, drafts, merging, publish
+from knowledge.correcting.approval import ATTEMPTS, Approval
 from knowledge.correcting.items import item
-from knowledge.correcting.publication import prepare, prepare_withdrawal
-from knowledge.correcting.reasons import Reason
-from knowledge.db import utc_now
-from knowledge.errors import Conflict, Invalid, NotAllowed, NotFixed, ProofRunning, Regression, Stale
-from knowledge.tables import Correction, Entry, Proof
+from knowledge.correcting.publication import prepare_withdrawal
+from knowledge.errors import Conflict, Invalid, Stale
+from knowledge.tables import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy.orm import Session
-
-    from knowledge.correcting.publication import Publication
+    from knowledge.correcting.proof import Tools
     from knowledge.db import Database
     from retrieval.embed import Embedder
     from retrieval.scope import Scope
 
-ATTEMPTS = 10  # how often a step is prepared anew when the knowledge changes meanwhile
 MAX_REASON = 4_000
-MAX_NAMED = 600  # characters of the questions that a refusal names
-PROOF_LIMIT = timedelta(minutes=10)  # a proof takes seconds: one that runs for longer lost its process
-
-
-@dataclass(frozen=True, slots=True)
-class _Basis:
-    """A finished proof: its row, its report, and, where it was made just now, the proof itself, which can follow what
-    others write."""
-
-    proof_id: int
-    report: Mapping[str, Any]
-    proved: proof.Proved | None
 
 
 class Curation:
@@ -54,11 +33,11 @@ class Curation:
     Actions return the item as it is afterwards (items). All raise NotFound and Conflict kinds.
     """
 
-    def __init__(self, database: Database, embedder: Embedder, tools: proof.Tools, scope: Scope) -> None:
+    def __init__(self, database: Database, embedder: Embedder, tools: Tools, scope: Scope) -> None:
         """``tools``: what proofs work with; one for all desks, because it remembers."""
         self._database = database
         self._embedder = embedder
-        self._tools = tools
+        self._approval = Approval(database, embedder, tools, scope)
         self._scope = scope
 
     def item(self, correction_id: int, *, prompts: bool = False) -> dict[str, Any]:
@@ -74,7 +53,7 @@ class Curation:
         and whether it is new: of an open one about the same question nothing is changed. Raises Invalid."""
         asked = drafts.question_of(question)
         with self._database.write() as session:
-            correction, new = corrections.start(session, asked, self._scope, actor=actor, collection=collection)
+            correction, new = complaints.start(session, asked, self._scope, actor=actor, collection=collection)
             if new and answer is not None:
                 draft = drafts.revise(None, {"answer": answer}, question=asked)
                 changes = {"draft": draft.to_json()}
@@ -99,15 +78,8 @@ class Curation:
             return item(session, correction, self._scope)
 
     def prove(self, correction_id: int, *, revision: int | None = None) -> dict[str, Any]:
-        """Replays the present draft on a candidate and stores the report; changes nothing that readers see.
-
-        Raises ProofRunning, and what ``publication.prepare`` raises.
-        """
-        with self._database.read() as session:
-            correction = corrections.get(session, correction_id, self._scope)
-            _check_revision(correction, revision)
-            publication = prepare(session, correction, self._embedder)
-        self._prove(publication)
+        """Replays the present draft and stores the report; changes nothing that readers see: see Approval.prove."""
+        self._approval.prove(correction_id, revision=revision)
         return self.item(correction_id)
 
     def approve(
@@ -119,81 +91,11 @@ class Curation:
         revision: int | None = None,
         override: bool = False,
     ) -> dict[str, Any]:
-        """Publishes the draft if its proof finds all its questions fixed and no regression; proves it first where that
-        was not done, or was done on an older state of the knowledge.
-
-        What is published is what was proved: what others write meanwhile is followed, and the questions that are read
-        differently after it are judged anew. ``override``: publish in spite of the proof (administrators, with a
-        reason, on the record). Raises Regression, NotFixed, Stale, NotAllowed, ProofRunning.
-        """
-        why = _reason(reason)
-        if override and not (why or "").strip():
-            raise Invalid("Approving in spite of the proof needs a reason.", code="override_without_reason")
-        for _attempt in range(ATTEMPTS):
-            publication, basis = self._proved(correction_id, revision)
-            approved = self._publish(publication, basis, actor=actor, reason=why, override=override)
-            if approved is not None:
-                return approved
-        raise Stale(
-            "The knowledge that the proof is about kept changing while it was proved. Approve it again.",
-            code="knowledge_moving",
+        """Publishes the draft if its proof allows it, or in spite of the proof with ``override``: see
+        Approval.approve. Raises Invalid, Regression, NotFixed, Stale, NotAllowed, ProofRunning."""
+        return self._approval.approve(
+            correction_id, actor=actor, reason=_reason(reason), revision=revision, override=override
         )
-
-    def _publish(
-        self, publication: Publication, basis: _Basis, *, actor: str, reason: str | None, override: bool
-    ) -> dict[str, Any] | None:
-        """Publishes what was proved. None: something came meanwhile after which it must be proved anew."""
-        fingerprint = self._embedder.fingerprint
-        for _attempt in range(ATTEMPTS):
-            with self._database.read() as session:
-                later = proof.since(session, publication, basis.report["seq"], self._tools.log)
-            caught_up = self._followed(basis, later)
-            if caught_up is None:
-                return None
-            basis = caught_up
-            why = _in_spite(basis.report, reason, override=override)
-            with self._database.write() as session:
-                # Nobody else writes now. What came since is little: whether it changes what was proved takes no search.
-                later = proof.since(session, publication, basis.report["seq"], self._tools.log)
-                if later.decisive or (later.changes and basis.proved is None):
-                    return None
-                if basis.proved is not None and proof.follow(basis.proved, later.changes)[1]:
-                    continue
-                entry = publish.approve(session, publication, fingerprint=fingerprint, actor=actor, reason=why)
-                entry.proof_id = basis.proof_id
-                if basis.proved is not None:
-                    stored = sa.update(Proof).where(Proof.id == basis.proof_id)
-                    session.execute(stored.values(report={**basis.report, "seq": later.seq}))
-                return item(session, corrections.get(session, publication.correction_id, self._scope), self._scope)
-        return None
-
-    @staticmethod
-    def _followed(basis: _Basis, later: proof.Since) -> _Basis | None:
-        """The proof after what came since; None: it cannot be followed."""
-        if later.decisive or (later.changes and basis.proved is None):
-            return None
-        if basis.proved is None:
-            return basis
-        proved, moved = proof.follow(basis.proved, later.changes)
-        proved = proof.judged_anew(proved, moved)
-        return replace(basis, proved=proved, report=proved.report)
-
-    def _proved(self, correction_id: int, revision: int | None) -> tuple[Publication, _Basis]:
-        """What approving would write now, with its proof. Raises Stale, NotAllowed, ProofRunning."""
-        answers = self._tools.answers.state()
-        with self._database.read() as session:
-            correction = corrections.get(session, correction_id, self._scope)
-            _check_revision(correction, revision)
-            if (State(correction.state), "approve") not in corrections.TRANSITIONS and correction.state != State.QUEUED:
-                raise NotAllowed(
-                    "Correction {number} is {state}: it cannot be approved.",
-                    code="not_approvable",
-                    number=correction_id,
-                    state=correction.state,
-                )
-            publication = prepare(session, correction, self._embedder)
-            stored = self._stored(session, publication, answers)
-        return publication, stored or self._prove(publication)
 
     def reject(
         self, correction_id: int, *, actor: str, reason: str | None, revision: int | None = None
@@ -281,8 +183,7 @@ class Curation:
 
     def fail_interrupted(self) -> int:
         """On start: proofs that were running when the machine stopped. Returns how many."""
-        with self._database.write() as session:
-            return _fail_running(session, sa.true())
+        return self._approval.fail_interrupted()
 
     def _step(
         self,
@@ -299,124 +200,6 @@ class Curation:
                 session, correction, action, actor=actor, reason=_reason(reason), revision=revision, changes=changes
             )
             return item(session, correction, self._scope)
-
-    def _stored(self, session: Session, publication: Publication, answers: str) -> _Basis | None:
-        """The finished proof of this very draft on the present knowledge, with the present answers and ratings. Raises
-        ProofRunning."""
-        latest = session.scalar(
-            sa.select(Proof)
-            .where(Proof.correction_id == publication.correction_id, Proof.revision == publication.revision)
-            .order_by(Proof.id.desc())
-            .limit(1)
-        )
-        if latest is None:
-            return None
-        if latest.state == "running" and latest.started_at > utc_now() - PROOF_LIMIT:
-            raise ProofRunning(
-                "A proof of this draft is running. Approve again when it is finished.", code="draft_proof_running"
-            )
-        if latest.state != "done" or latest.report["seq"] != publication.seq:
-            return None
-        if latest.report.get("answers") != answers:  # an earlier version replayed less and kept none
-            return None
-        return _Basis(latest.id, latest.report, None)
-
-    def _prove(self, publication: Publication) -> _Basis:
-        try:
-            with self._database.write() as session:
-                _fail_running(session, Proof.started_at <= utc_now() - PROOF_LIMIT)
-                row = Proof(
-                    correction_id=publication.correction_id, revision=publication.revision, state="running", report={}
-                )
-                session.add(row)
-                session.flush()
-                proof_id = row.id
-        except IntegrityError:  # one_running_proof_per_correction
-            raise ProofRunning(
-                "A proof of this correction is running already. Wait for it.", code="proof_running"
-            ) from None
-        proved: proof.Proved | None = None
-        try:
-            proved = proof.prove(publication, self._tools)
-        finally:
-            with self._database.write() as session:
-                session.execute(
-                    sa.update(Proof)
-                    .where(Proof.id == proof_id)
-                    .values(
-                        state="done" if proved is not None else "failed",
-                        report=dict(proved.report) if proved is not None else {},
-                        finished_at=utc_now(),
-                    )
-                )
-        return _Basis(proof_id, proved.report, proved)
-
-
-def _fail_running(session: Session, which: sa.ColumnElement[bool]) -> int:
-    """Ends proofs that no longer run. Returns how many."""
-    ended = sa.update(Proof).where(Proof.state == "running", which).values(state="failed", finished_at=utc_now())
-    return int(session.execute(ended).rowcount)  # type: ignore[attr-defined]
-
-
-def _in_spite(report: Mapping[str, Any], reason: str | None, *, override: bool) -> str | Reason | None:
-    """The reason that the history keeps. Raises Regression, NotFixed where the proof forbids the approval."""
-    broken = [_named(one) for one in report["items"] if one["outcome"] == "regressed"]
-    unfixed = [_named(one) for one in report["items"] if one["outcome"] == "not_fixed"]
-    if broken and not override:
-        raise Regression(
-            "Approving would break {count} answer(s) that are right now: {questions}. Change the draft, or let an "
-            "administrator override this with a reason.",
-            code="regression",
-            count=len(broken),
-            questions="; ".join(broken)[:MAX_NAMED],
-        )
-    if unfixed and not override:
-        raise NotFixed(
-            "Approving would not fix {count} question(s) of this correction: {questions}. Change the draft, take the "
-            "questions out that ask something else, or let an administrator override this with a reason.",
-            code="not_fixed",
-            count=len(unfixed),
-            questions="; ".join(unfixed)[:MAX_NAMED],
-        )
-    if broken and unfixed:
-        return Reason.of(
-            "in spite of {count} regression(s) and {unfixed} question(s) that are not fixed: {words}",
-            code="in_spite_of_both",
-            count=len(broken),
-            unfixed=len(unfixed),
-            words=reason or "",
-        )
-    if unfixed:
-        return Reason.of(
-            "in spite of {count} question(s) that are not fixed: {words}",
-            code="in_spite_of_unfixed",
-            count=len(unfixed),
-            words=reason or "",
-        )
-    if broken:
-        return Reason.of(
-            "in spite of {count} regression(s): {words}",
-            code="in_spite_of_regressions",
-            count=len(broken),
-            words=reason or "",
-        )
-    return reason
-
-
-def _named(item: Mapping[str, Any]) -> str:
-    """An item of a proof in words."""
-    return f"{item['question']} ({item['reason']})" if item.get("reason") else str(item["question"])
-
-
-def _check_revision(correction: Correction, revision: int | None) -> None:
-    if revision is not None and correction.revision != revision:
-        raise Stale(
-            "Correction {number} was changed meanwhile; it is {state} now. Look at it again.",
-            code="correction_changed",
-            number=correction.id,
-            revision=correction.revision,
-            state=correction.state,
-        )
 
 
 def _reason(reason: str | None) -> str | None:

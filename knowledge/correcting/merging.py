@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from knowledge.correcting import corrections, matching
+from knowledge.correcting import complaints, corrections, matching
 from knowledge.correcting.corrections import CLOSED, State
 from knowledge.correcting.matching import normal_form
 from knowledge.correcting.reasons import Reason
@@ -174,7 +174,7 @@ def _without(draft: dict[str, Any] | None, forms: set[str]) -> dict[str, Any] | 
 
 def _changed(session: Session, correction: Correction, **values: Any) -> None:
     """Other complaints: a new revision and priority."""
-    priority = corrections.priority_of(session, correction.id)
+    priority = complaints.priority_of(session, correction.id)
     session.execute(
         sa.update(Correction)
         .where(Correction.id == correction.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from bot import conversations, feedback
+from bot import conversations, feedback, transcripts
 from bot.answering.condense import How
 from bot.answering.prompt import Selection
 from bot.answering.values import Outcome, Source
@@ -93,7 +93,7 @@ class Talk:
     def turn(self, conversation_id: str, *, owner: str = "visitor:a") -> dict[str, Any]:
         """The last turn as its owner sees it."""
         with self.database.read() as session:
-            found = conversations.transcript(session, conversations.get(session, conversation_id, owner), EVERYTHING)
+            found = transcripts.transcript(session, conversations.get(session, conversation_id, owner), EVERYTHING)
         turn: dict[str, Any] = found["turns"][-1]
         return turn
 

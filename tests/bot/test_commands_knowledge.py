@@ -10,8 +10,8 @@ import pytest
 from bot.commands.ingest import take_in_handbook
 from bot.settings import Settings
 from knowledge import put
-from knowledge.correcting import corrections
-from knowledge.correcting.corrections import NewComplaint
+from knowledge.correcting import complaints
+from knowledge.correcting.complaints import NewComplaint
 from knowledge.tables import Unanswered
 from retrieval.scope import EVERYTHING
 
@@ -43,7 +43,7 @@ def complain(errata: CommandLine, question: str = QUESTION) -> int:
             "model": "m",
             "knowledge_version": 1,
         }
-        found = corrections.report(
+        found = complaints.report(
             session,
             NewComplaint(question, snapshot, "rated_down", "visitor", rating="down", comment="That is wrong."),
             EVERYTHING,

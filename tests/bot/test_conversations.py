@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 
-from bot import conversations, feedback
+from bot import conversations, feedback, transcripts
 from bot.answering.condense import MAX_TURNS, Condensed, EarlierTurn, How
 from bot.answering.values import Ask, SourcesFound
 from bot.conversations import MAX_QUESTION, NOT_MINE
@@ -36,7 +36,7 @@ def test_a_question_is_stored_before_its_answer(talk: Talk) -> None:
         answer_id, "How long\n can I return goods?", "running", "", 0
     )  # fmt: skip
     with talk.database.read() as session:
-        assert [line["title"] for line in conversations.listing(session, "visitor:a", EVERYTHING)] == [
+        assert [line["title"] for line in transcripts.listing(session, "visitor:a", EVERYTHING)] == [
             "How long can I return goods?"
         ]
 
@@ -67,7 +67,7 @@ def test_a_question_that_is_none_is_refused(talk: Talk, question: str, says: str
     with pytest.raises(Invalid, match=says):
         talk.begin(question)
     with talk.database.read() as session:
-        assert conversations.listing(session, "visitor:a", EVERYTHING) == []
+        assert transcripts.listing(session, "visitor:a", EVERYTHING) == []
 
 
 def test_ids_cannot_be_guessed(talk: Talk) -> None:
@@ -82,7 +82,7 @@ def test_another_s_conversation_is_as_unknown_as_none(talk: Talk) -> None:
     conversation_id, answer_id = talk.ask("How long?", owner="visitor:a")
     with talk.database.read() as session:
         for owner in ("visitor:b", "user:a", "visitor:", ""):
-            assert conversations.listing(session, owner, EVERYTHING) == []
+            assert transcripts.listing(session, owner, EVERYTHING) == []
             messages = set()
             for asked in (conversation_id, "0" * 32):
                 with pytest.raises(NotFound) as error:
@@ -227,11 +227,11 @@ def test_the_list_has_the_newest_first(talk: Talk) -> None:
     second, _ = talk.ask("Second?")
     talk.ask("Third?", owner="visitor:b")
     with talk.database.read() as session:
-        assert [line["id"] for line in conversations.listing(session, "visitor:a", EVERYTHING)] == [second, first]
+        assert [line["id"] for line in transcripts.listing(session, "visitor:a", EVERYTHING)] == [second, first]
     talk.ask("More?", conversation_id=first)
     with talk.database.read() as session:
-        assert [line["id"] for line in conversations.listing(session, "visitor:a", EVERYTHING)] == [first, second]
-        assert len(conversations.listing(session, "visitor:a", EVERYTHING, limit=1)) == 1
+        assert [line["id"] for line in transcripts.listing(session, "visitor:a", EVERYTHING)] == [first, second]
+        assert len(transcripts.listing(session, "visitor:a", EVERYTHING, limit=1)) == 1
 
 
 def test_renaming_and_deleting(talk: Talk) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
-from bot import conversations, feedback, unanswered
+from bot import conversations, feedback, transcripts, unanswered
 from bot.feedback import MAX_TEXT, Said
 from bot.tables import Answer, Feedback, Signal, Survey
 from knowledge.correcting import corrections
@@ -198,7 +198,7 @@ def test_a_complaint_that_was_merged_is_told_of_the_other_s_correction(talk: Tal
     talk.correct(other, "Within 30 days.", paraphrases=["How long?"])
     assert talk.turn(conversation_id)["correction"]["answer"] == "Within 30 days."
     with talk.database.read() as session:
-        assert [line["corrected"] for line in conversations.listing(session, "visitor:a", EVERYTHING)] == [True]
+        assert [line["corrected"] for line in transcripts.listing(session, "visitor:a", EVERYTHING)] == [True]
 
 
 def test_a_curated_answer_that_is_complained_about_reopens_its_correction(talk: Talk) -> None:
@@ -217,7 +217,7 @@ def test_a_curated_answer_that_is_complained_about_reopens_its_correction(talk: 
     told = talk.turn(conversation_id, owner="visitor:b")["correction"]
     assert (told["state"], told["corrected"]) == ("reopened", False)  # nothing newer than this answer
     with talk.database.read() as session:
-        assert [line["corrected"] for line in conversations.listing(session, "visitor:b", EVERYTHING)] == [False]
+        assert [line["corrected"] for line in transcripts.listing(session, "visitor:b", EVERYTHING)] == [False]
 
 
 def test_a_curated_answer_in_other_words_reopens_the_correction_that_gave_it(talk: Talk) -> None:

@@ -17,7 +17,7 @@ from bot.llm.writer import ChatWriter
 from bot.recheck import give_up, recheck, take_up
 from bot.worker import Worker
 from knowledge import put
-from knowledge.correcting.corrections import NewComplaint, report
+from knowledge.correcting.complaints import NewComplaint, report
 from knowledge.db import utc_now
 from knowledge.put import NewDocument
 from knowledge.tables import Correction, Entry, Job, LogChange, PassageRow

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bot import accounts, conversations
+from bot import accounts, conversations, transcripts
 from bot.answering.prompt import Message
 from knowledge import catalogue
 from knowledge.correcting import items
@@ -59,7 +59,7 @@ def cost(talk: Talk, read: Callable[[Session], Any]) -> tuple[Statements, Any]:
 
 def test_the_list_of_conversations(talk: Talk) -> None:
     def read(session: Session) -> Any:
-        return conversations.listing(session, "visitor:a", MAIN)
+        return transcripts.listing(session, "visitor:a", MAIN)
 
     complained(talk, FEW)
     few, listed = cost(talk, read)
@@ -73,7 +73,7 @@ def test_the_list_of_conversations(talk: Talk) -> None:
 
 def test_a_conversation(talk: Talk) -> None:
     def read(conversation_id: str) -> Callable[[Session], Any]:
-        return lambda session: conversations.transcript(
+        return lambda session: transcripts.transcript(
             session, conversations.get(session, conversation_id, "visitor:a"), MAIN
         )
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from bot import conversations, feedback, unanswered
 from bot.feedback import Said
 from bot.tables import Answer
-from knowledge.correcting import corrections
+from knowledge.correcting import complaints
 from knowledge.errors import NotFound
 from knowledge.tables import Correction, Job, Unanswered
 from retrieval.scope import EVERYTHING, Scope
@@ -196,7 +196,7 @@ def test_a_correction_that_a_curator_begins_takes_up_what_waits(talk: Talk) -> N
     refuse(talk, DOGS)
     compare(talk)
     with talk.database.write() as session:
-        correction, _ = corrections.start(session, "may I bring my dog", EVERYTHING, actor="ann")
+        correction, _ = complaints.start(session, "may I bring my dog", EVERYTHING, actor="ann")
         unanswered.adopt(session, correction, correction.question)
     assert queue(talk) == [("queued", "may I bring my dog", [DOGS])]
 

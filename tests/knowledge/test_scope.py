@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from knowledge import catalogue, put
-from knowledge.correcting import corrections, items, matching
+from knowledge.correcting import complaints, items, matching
 from knowledge.db import utc_now
 from knowledge.documents import Content
 from knowledge.errors import Conflict, Invalid, NotAllowed, NotFound
@@ -56,7 +56,7 @@ def complain(
 ) -> int:
     said = complaint(question, snapshot=answered(*sources, cites=cites))
     with world.database.write() as session:
-        return corrections.report(session, said, scope, correction_id=correction_id).id
+        return complaints.report(session, said, scope, correction_id=correction_id).id
 
 
 def publish(world: World, question: str, answer: str, *sources: str, **draft: Any) -> int:
@@ -248,7 +248,7 @@ def test_the_passages_that_a_scope_does_not_cover_are_no_suggestions(shop: World
     snapshot["sources"][0]["passage"] = "Shoes may be kept for 14 days."
     snapshot["sources"][1]["passage"] = "Books may be kept for 20 days."
     with shop.database.write() as session:
-        number = corrections.report(session, complaint(QUESTION, snapshot=snapshot), EVERYTHING).id
+        number = complaints.report(session, complaint(QUESTION, snapshot=snapshot), EVERYTHING).id
     suggested = {
         scope: [one["document_id"] for one in shop.desk(scope).item(number)["suggestions"]["conflicts"]]
         for scope in (SHOES, BOTH)

@@ -14,8 +14,9 @@ import sqlalchemy as sa
 from bot.answering import grounding
 from bot.proving import StoredAnswers
 from knowledge import put
-from knowledge.correcting import corrections
-from knowledge.correcting.corrections import NewComplaint, State
+from knowledge.correcting import complaints, corrections
+from knowledge.correcting.complaints import NewComplaint
+from knowledge.correcting.corrections import State
 from knowledge.correcting.curation import Curation
 from knowledge.correcting.proof import Tools
 from knowledge.db import Base, Database, open_database
@@ -115,7 +116,7 @@ class World:
     def complain(self, question: str, *, correction_id: int | None = None, **said: Any) -> int:
         """Somebody rates an answer to this question down. Returns the correction's id."""
         with self.database.write() as session:
-            return corrections.report(session, complaint(question, **said), EVERYTHING, correction_id=correction_id).id
+            return complaints.report(session, complaint(question, **said), EVERYTHING, correction_id=correction_id).id
 
     def draft(self, asked: str, answer: str, **parts: Any) -> int:
         """A complaint with a draft that is ready to be approved."""

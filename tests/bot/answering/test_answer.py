@@ -18,7 +18,7 @@ from bot.answering.values import Ask, Event, SourcesFound, Token
 from bot.llm.gate import Gate
 from bot.llm.writer import ChatWriter
 from knowledge import put
-from knowledge.correcting.corrections import NewComplaint, report
+from knowledge.correcting.complaints import NewComplaint, report
 from knowledge.put import NewDocument
 from knowledge.versions import Content
 from retrieval.scope import EVERYTHING

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from knowledge.correcting import corrections, curation, publication
+from knowledge.correcting import approval, corrections, publication
 from knowledge.errors import Invalid, NotAllowed, NotFixed, ProofRunning, Regression
 from knowledge.tables import Proof
 from retrieval.scope import EVERYTHING
@@ -282,7 +282,7 @@ def test_an_interrupted_proof_is_freed_at_the_next_start(world: World) -> None:
 
 def test_an_interrupted_proof_is_freed_after_a_while(world: World) -> None:
     correction_id = world.draft("How long?", "30 days.")
-    running(world, correction_id, since=curation.PROOF_LIMIT)
+    running(world, correction_id, since=approval.PROOF_LIMIT)
     assert world.curation.approve(correction_id, actor="ann")["state"] == "approved"
     assert proofs(world) == [(2, "failed"), (2, "done")]
 

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from knowledge.correcting import corrections
+from knowledge.correcting import complaints
 from knowledge.correcting.corrections import CLOSED, State
 from knowledge.errors import Invalid, NotAllowed, NotFixed, NotFound
 from knowledge.tables import Complaint, Correction
@@ -172,7 +172,7 @@ def test_simultaneous_reports_of_one_question_are_one_item(world: World) -> None
 
 def withdraw(world: World, answer_id: str) -> None:
     with world.database.write() as session:
-        corrections.withdraw(session, answer_id, who="visitor")
+        complaints.withdraw(session, answer_id, who="visitor")
 
 
 def test_the_last_complaint_withdrawn_takes_the_item_off_the_queue(world: World) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from knowledge.correcting import corrections, matching
+from knowledge.correcting import complaints, corrections, matching
 from retrieval.scope import EVERYTHING
 from tests.knowledge.world import assert_index_follows, complaint
 
@@ -31,7 +31,7 @@ def publish(world: World, *cited: str, **draft: Any) -> str:
     sources = [{"n": n, "document_id": one, "passage": "…"} for n, one in enumerate(cited, start=1)]
     snapshot = {"answer": "20 [1].", "sources": sources, "citations": [one["n"] for one in sources]}
     with world.database.write() as session:
-        number = corrections.report(session, complaint(QUESTION, snapshot=snapshot), EVERYTHING).id
+        number = complaints.report(session, complaint(QUESTION, snapshot=snapshot), EVERYTHING).id
     world.curation.draft(number, {"answer": "There are 30 days of leave.", **draft}, actor="ann")
     world.curation.approve(number, actor="ann")
     return f"erratum-{number}"
@@ -120,10 +120,11 @@ def test_one_that_is_about_no_document_is_inside_no_restriction_by_metadata(firm
 
 def test_a_proof_reads_what_a_restricted_question_would_read(firm: World) -> None:
     """The erratum that is only being tried out obeys filters like a published one."""
+    from knowledge.correcting import complaints
     from knowledge.correcting import publication as publishing
 
     with firm.database.write() as session:
-        number = corrections.report(
+        number = complaints.report(
             session,
             complaint(
                 QUESTION,

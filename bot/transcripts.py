@@ -1,0 +1,124 @@
+"""Conversations as their owner sees them: the list, and the turns of one with the corrections of its answers.
+
+A person sees their own conversations only, and of sources and corrections those that are inside their scope now.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from bot.tables import Answer, Conversation, Feedback
+from knowledge.correcting.outcomes import CorrectionOutcome, outcomes
+from knowledge.scoping import outside
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from retrieval.scope import Scope
+
+
+def listing(session: Session, owner: str, scope: Scope, limit: int = 200) -> list[dict[str, Any]]:
+    """The owner's conversations, newest first, with whether an answer in them was corrected since."""
+    conversations = session.scalars(
+        sa.select(Conversation).where(Conversation.owner == owner).order_by(Conversation.updated_at.desc()).limit(limit)
+    ).all()
+    complained = session.execute(
+        sa.select(Answer.conversation_id, Answer.correction_id, Answer.created_at).where(
+            Answer.conversation_id.in_([one.id for one in conversations]), Answer.correction_id.is_not(None)
+        )
+    ).all()
+    became = outcomes(
+        session, {correction_id for _, correction_id, _ in complained if correction_id is not None}, scope
+    )
+    corrected = {
+        conversation_id
+        for conversation_id, correction_id, asked_at in complained
+        if (outcome := became.get(correction_id or 0)) and _is_newer(outcome, asked_at)
+    }
+    return [
+        {
+            "id": one.id,
+            "title": one.title,
+            "created_at": one.created_at,
+            "updated_at": one.updated_at,
+            "corrected": one.id in corrected,
+        }
+        for one in conversations
+    ]
+
+
+def transcript(session: Session, conversation: Conversation, scope: Scope) -> dict[str, Any]:
+    """The conversation as its owner sees it, corrections of its answers included; of the sources and corrections those
+    that are inside the scope now."""
+    answers = session.scalars(
+        sa.select(Answer).where(Answer.conversation_id == conversation.id).order_by(Answer.created_at)
+    ).all()
+    feedback = {
+        row.answer_id: row
+        for row in session.scalars(sa.select(Feedback).where(Feedback.answer_id.in_([one.id for one in answers])))
+    }
+    sources = {source["document_id"] for answer in answers for source in answer.sources}
+    hidden = outside(session, sources, scope)
+    asked = {one.correction_id for one in answers if one.correction_id is not None}
+    became = outcomes(session, asked, scope)
+    return {
+        "id": conversation.id,
+        "title": conversation.title,
+        "created_at": conversation.created_at,
+        "updated_at": conversation.updated_at,
+        "turns": [_turn(one, feedback.get(one.id), became.get(one.correction_id or 0), hidden) for one in answers],
+    }
+
+
+def _turn(
+    answer: Answer, feedback: Feedback | None, outcome: CorrectionOutcome | None, hidden: frozenset[str]
+) -> dict[str, Any]:
+    """``hidden``: the documents that are not to be shown."""
+    sources = [source for source in answer.sources if source["document_id"] not in hidden]
+    shown = {source["n"] for source in sources}
+    return {
+        "answer_id": answer.id,
+        "question": answer.question,
+        "condensed_question": answer.condensed_question,
+        "status": answer.status,
+        "reason": answer.reason,
+        "answer": answer.answer,
+        "sources": sources,
+        "citations": [n for n in answer.citations if n in shown],
+        "confidence": answer.confidence,
+        "created_at": answer.created_at,
+        "knowledge_version": answer.knowledge_version,
+        "feedback": _feedback_json(feedback) if feedback else None,
+        "correction": _correction(outcome, answer.created_at) if outcome else None,
+    }
+
+
+def _feedback_json(feedback: Feedback) -> dict[str, Any]:
+    return {
+        "rating": feedback.rating,
+        "reasons": feedback.reasons,
+        "comment": feedback.comment,
+        "suggested_answer": feedback.suggested_answer,
+        "quote": feedback.quote,
+        "stars": feedback.stars,
+    }
+
+
+def _correction(outcome: CorrectionOutcome, asked_at: datetime) -> dict[str, Any]:
+    """What the person who complained may know: whether it was corrected, and the new answer."""
+    newer = _is_newer(outcome, asked_at)
+    return {
+        "state": outcome.state,
+        "corrected": newer,
+        "corrected_at": outcome.approved_at if newer else None,
+        "answer": outcome.answer if newer else None,
+    }
+
+
+def _is_newer(outcome: CorrectionOutcome, asked_at: datetime) -> bool:
+    """Whether the correction was approved after the question was asked."""
+    return outcome.approved_at is not None and outcome.approved_at > asked_at
