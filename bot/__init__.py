@@ -1,3 +1,3 @@
-"""Errata talks: to people (web), to the chat model (llm), on its own time (worker)."""
+"""The part of Errata that talks: to people (web), to the chat model (llm), and in the background (worker)."""
 
 __version__ = "0.1.0"

@@ -1,7 +1,7 @@
 """The command line: ``errata …``. Registers the commands and turns every expected error into one clear line.
 
-Exit codes: 0 done · 1 it did not work, the last line says why and what to do · 2 the command was called wrongly ·
-130 interrupted with Ctrl-C. Nothing heavy is imported here or by the command modules: ``--help`` answers at once.
+Exit codes: 0 done · 1 failed, the last line says why and what to do · 2 the command was called wrongly · 130
+interrupted with Ctrl-C. Nothing heavy is imported here or by the command modules, so that ``--help`` answers at once.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(requested: bool) -> None:
+    if requested:
         import bot
 
         say(f"errata {bot.__version__}")
@@ -61,13 +61,13 @@ def _root(
 
 
 def run(arguments: Sequence[str], *, make_parts: MakeParts | None = None) -> int:
-    """Runs one command line and returns its exit code. ``make_parts``: what commands open instead of the real parts."""
+    """Runs one command line and returns its exit code. ``make_parts`` replaces the function that opens the parts."""
     try:
         with using(make_parts):
             app(list(arguments), prog_name="errata")
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else FAILED
-    except Exception as error:  # noqa: BLE001 - the edge of the program: whatever it was, a person is told
+    except Exception as error:  # noqa: BLE001 - the edge of the program: a person gets a message for every error
         if os.environ.get("ERRATA_LOG_LEVEL", "").lower() == "debug":
             import traceback
 
@@ -78,29 +78,29 @@ def run(arguments: Sequence[str], *, make_parts: MakeParts | None = None) -> int
 
 
 def explain(error: Exception) -> str:
-    """What happened and what to do, without a traceback."""
+    """The message of an error: what happened and what to do, without a traceback."""
     from bot.errors import BotError
     from knowledge.errors import KnowledgeError
     from retrieval.errors import RetrievalError
 
-    said = str(error).strip()
+    message = str(error).strip()
     if isinstance(error, BotError | KnowledgeError | RetrievalError):
-        return said or type(error).__name__
+        return message or type(error).__name__
     if type(error).__module__.startswith("sqlalchemy"):
         return f"The database refused: {_cause(error)}. Run: errata doctor"
     if isinstance(error, MemoryError):
         return "There is not enough memory. Close other programs, or choose a smaller chat model (ERRATA_CHAT_MODEL)."
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
-        return f"{error.strerror or said}{where}. Check that the place exists, may be written, and has room."
+        return f"{error.strerror or message}{where}. Check that the place exists, may be written, and has room."
     return (
-        f"Something went wrong that should not: {type(error).__name__}: {said or 'no details'}. "
+        f"Something went wrong that should not: {type(error).__name__}: {message or 'no details'}. "
         "Run it again with ERRATA_LOG_LEVEL=debug to see where, and report it."
     )
 
 
 def _cause(error: Exception) -> str:
-    """The database's own words, without the statement and its values."""
+    """The database's own message, without the statement and its values."""
     original = getattr(error, "orig", None)
     return str(original) if original is not None else type(error).__name__
 

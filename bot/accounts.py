@@ -1,7 +1,7 @@
 """Accounts: users with roles, signed-in browsers, API keys, visitors.
 
-Passwords are argon2 hashes; tokens are random and stored as SHA-256 only. Knows nothing of HTTP: it turns a
-credential into an ``Identity``, and what an identity may do is decided by its role.
+Passwords are stored as argon2 hashes. Tokens are random and are stored as SHA-256 only. This module knows nothing of
+HTTP: it turns a credential into an ``Identity``, and the role of an identity decides what it may do.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ ROLES = ("curator", "admin")
 KEY_ROLES = ("program", *ROLES)
 SESSION_DAYS = 14
 MIN_PASSWORD = 10  # characters; NIST SP 800-63B asks for 8 at least
-MAX_PASSWORD = 1024  # hashing a book is an attack
+MAX_PASSWORD = 1024  # a very long text costs much time to hash, which would help an attacker
 KEY_PREFIX = "errata_"
 _NAME = re.compile(r"[\w.@-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who asks. ``owner`` owns conversations; ``role``: visitor | program | curator | admin; ``collection``: all that a
-    key was made for, None: no such bound."""
+    """The person or program that sends a request. ``owner`` owns conversations; ``role``: visitor | program | curator |
+    admin; ``collection``: the only collection that a key may see, None: no such limit."""
 
     owner: str
     role: str
@@ -56,7 +56,7 @@ class Identity:
 
 
 def visitor(token: str) -> Identity:
-    """The holder of a visitor cookie."""
+    """The identity of a browser with a visitor cookie."""
     return Identity(f"visitor:{_sha256(token)[:32]}", "visitor", "visitor")
 
 
@@ -91,7 +91,8 @@ def set_password(session: Session, username: str, password: str) -> None:
 
 
 def set_disabled(session: Session, username: str, *, disabled: bool) -> None:
-    """Locks an account out everywhere, or lets it in again. Raises NotFound, Conflict (the last administrator)."""
+    """Disables an account and ends its sessions, or enables it again. Raises NotFound, Conflict (the last
+    administrator)."""
     user = session.get(User, username)
     if user is None:
         raise NotFound("There is no user {username!r}. See: errata user list", code="user_not_found", username=username)
@@ -141,8 +142,8 @@ def sign_out(session: Session, token: str) -> None:
     session.execute(sa.delete(LoginSession).where(LoginSession.token_sha256 == _sha256(token)))
 
 
-def signed_in(session: Session, token: str, *, now: datetime | None = None) -> Identity | None:
-    """Who holds this session token; None for an unknown, expired or disabled one."""
+def identity_of_session(session: Session, token: str, *, now: datetime | None = None) -> Identity | None:
+    """The identity of a session token; None for an unknown or expired one, or a disabled user."""
     user = session.scalar(
         sa.select(User)
         .join(LoginSession, LoginSession.username == User.username)
@@ -187,8 +188,8 @@ def keys(session: Session) -> list[ApiKey]:
     return list(session.scalars(sa.select(ApiKey).options(defer(ApiKey.token_sha256)).order_by(ApiKey.id)))
 
 
-def by_key(session: Session, token: str) -> Identity | None:
-    """Who holds this API key; None for an unknown or revoked one."""
+def identity_of_key(session: Session, token: str) -> Identity | None:
+    """The identity of an API key; None for an unknown or revoked one."""
     key = session.scalar(sa.select(ApiKey).where(ApiKey.token_sha256 == _sha256(token), ApiKey.revoked_at.is_(None)))
     return Identity(f"key:{key.id}", key.role, f"key {key.name}", key.collection) if key else None
 
@@ -204,7 +205,7 @@ def _check_password(password: str) -> None:
 
 
 def _bytes(password: str) -> bytes:
-    """Any text can be a password, also one that a terminal did not decode."""
+    """The bytes of a password. Any text can be one, also text that a terminal could not decode."""
     return password.encode("utf-8", "surrogatepass")
 
 
@@ -221,5 +222,5 @@ def _hasher() -> PasswordHash:
 
 @cache
 def _decoy() -> str:
-    """A hash that no password has, verified for unknown names so that they take as long as known ones."""
+    """A hash that no password has. It is verified for unknown names, so that they take as long as known ones."""
     return _hasher().hash(new_token())

@@ -1,7 +1,7 @@
-"""Conversations and their answers: who owns them, what was said, what became of it.
+"""Conversations and their answers: their owners, their texts, and the corrections of their answers.
 
-An answer is stored before its first token (status ``running``) and once more when it is finished, stopped or
-failed, so that nothing is lost when a person leaves or the machine stops. Knows nothing of models or the web.
+An answer is stored before its first token (status ``running``) and once more when it is finished, stopped or failed, so
+that nothing is lost when a person leaves or the machine stops. Knows nothing of models or the web.
 """
 
 from __future__ import annotations
@@ -31,12 +31,13 @@ NOT_MINE = "not_my_question"  # the signal that a curated answer was served to t
 
 
 def new_id() -> str:
-    """128 random bits: an id is also what keeps others from guessing it."""
+    """128 random bits, so that nobody can guess the id of another person's conversation."""
     return secrets.token_hex(16)
 
 
 def begin(session: Session, *, owner: str, question: str, conversation_id: str | None, model: str) -> Answer:
-    """Opens the conversation (a new one without id) and stores the question. Raises Invalid, NotFound."""
+    """Stores the question in its conversation, or in a new one without ``conversation_id``. Raises Invalid,
+    NotFound."""
     question = question.strip()
     if not question:
         raise Invalid("The question is empty.", code="question_empty")
@@ -70,26 +71,26 @@ def begin(session: Session, *, owner: str, question: str, conversation_id: str |
 
 
 def history(session: Session, conversation_id: str, *, before: str) -> tuple[EarlierTurn, ...]:
-    """The last turns before an answer, oldest first. A question that failed or is still being answered counts too: who
-    goes on talking may mean it. The same question asked before, in the same words, tells nothing about itself, and
-    greetings and thanks nothing about any."""
+    """The last turns before an answer, oldest first. A question that failed or is still being answered counts too,
+    because the next one may refer to it. Left out are the same question in the same words, which explains nothing about
+    itself, and greetings and thanks, which explain nothing."""
     limit = session.get_one(Answer, before)
-    itself = sa.and_(
+    same_question = sa.and_(
         Answer.question == limit.question,
         sa.or_(Answer.condensed_question == limit.question, Answer.status == "failed"),
     )
     query = sa.select(Answer.condensed_question, Answer.answer).where(
         Answer.conversation_id == conversation_id,
         Answer.created_at < limit.created_at,
-        ~itself,
+        ~same_question,
         sa.or_(Answer.reason.is_(None), Answer.reason != Reason.NO_QUESTION),
     )
     newest = session.execute(query.order_by(Answer.created_at.desc()).limit(MAX_TURNS)).all()
     return tuple(EarlierTurn(question, answer) for question, answer in reversed(newest))
 
 
-def not_mine(session: Session, conversation_id: str) -> frozenset[int]:
-    """The entries that this conversation's owner said are not about their question."""
+def rejected_entries(session: Session, conversation_id: str) -> frozenset[int]:
+    """The entries that the owner of this conversation marked as "not my question"."""
     query = (
         sa.select(Answer.entry_id)
         .join(Signal, Signal.answer_id == Answer.id)
@@ -98,7 +99,7 @@ def not_mine(session: Session, conversation_id: str) -> frozenset[int]:
     return frozenset(entry for entry in session.scalars(query) if entry is not None)
 
 
-def found(session: Session, answer_id: str, event: SourcesFound) -> None:
+def store_sources(session: Session, answer_id: str, event: SourcesFound) -> None:
     """Stores the sources as soon as they are known."""
     answer = session.get_one(Answer, answer_id)
     answer.sources = [_source_json(source) for source in event.sources]
@@ -128,10 +129,11 @@ def finish(session: Session, answer_id: str, outcome: Outcome) -> None:
 
 
 def _note_answered(session: Session, answer: Answer) -> None:
-    """Where proofs find the question, with the passages that it was answered from."""
-    read: dict[int, bool] = {}
+    """Stores the question for proofs, with the passages from which it was answered."""
+    passages: dict[int, bool] = {}  # passage id → cited
     for source in answer.sources:
-        read[source["passage_id"]] = read.get(source["passage_id"], False) or source["n"] in answer.citations
+        cited = source["n"] in answer.citations
+        passages[source["passage_id"]] = passages.get(source["passage_id"], False) or cited
     question = answer.condensed_question or answer.question
     collections = set(collections_of(session, {source["document_id"] for source in answer.sources}).values())
     session.add(
@@ -142,7 +144,7 @@ def _note_answered(session: Session, answer: Answer) -> None:
             collection=min(collections) if len(collections) == 1 else None,
         )
     )
-    session.add_all(AnswerSource(answer_id=answer.id, passage_id=id_, cited=cited) for id_, cited in read.items())
+    session.add_all(AnswerSource(answer_id=answer.id, passage_id=id_, cited=cited) for id_, cited in passages.items())
 
 
 def fail(session: Session, answer_id: str, text: str = "") -> None:
@@ -151,13 +153,13 @@ def fail(session: Session, answer_id: str, text: str = "") -> None:
 
 
 def fail_interrupted(session: Session) -> int:
-    """On start: answers that were running when the machine stopped. Returns how many."""
-    done = session.execute(sa.update(Answer).where(Answer.status == "running").values(status="failed"))
-    return int(done.rowcount)  # type: ignore[attr-defined]
+    """Called on start: marks answers that were running when the machine stopped as failed. Returns how many."""
+    result = session.execute(sa.update(Answer).where(Answer.status == "running").values(status="failed"))
+    return int(result.rowcount)  # type: ignore[attr-defined]
 
 
 def get(session: Session, conversation_id: str, owner: str) -> Conversation:
-    """The owner's conversation. Another's is as unknown as one that does not exist: NotFound."""
+    """The owner's conversation. Raises NotFound for one of another owner, as for one that does not exist."""
     conversation = session.get(Conversation, conversation_id)
     if conversation is None or conversation.owner != owner:
         raise NotFound("There is no such conversation.", code="conversation_not_found")
@@ -215,7 +217,7 @@ def _source_json(source: Source) -> dict[str, Any]:
     return {**asdict(source), "headings": list(source.headings)}
 
 
-def ask_for(
+def make_ask(
     session: Session,
     answer: Answer,
     scope: Scope,
@@ -224,35 +226,36 @@ def ask_for(
     filters: dict[str, str] | None,
     again: Answer | None = None,
 ) -> Ask:
-    """The question with its conversation: history and the curated answers that do not apply to it.
+    """The question with its conversation: the history, and the curated answers that do not apply to it.
 
-    ``again``: the answer that is asked for anew. Its question was condensed then; what was said since must not
-    change what it means.
+    ``again``: the answer that is to be written anew. Its question was condensed at that time; later turns must not
+    change its meaning.
     """
-    asked = answer.question
-    before: tuple[EarlierTurn, ...] = ()
+    question = answer.question
+    earlier_turns: tuple[EarlierTurn, ...] = ()
     condensed: Condensed | None = None
     if again is None:
-        before = history(session, answer.conversation_id, before=answer.id)
-    elif again.status == "failed":  # it never was condensed
-        asked, before = again.question, history(session, answer.conversation_id, before=again.id)
+        earlier_turns = history(session, answer.conversation_id, before=answer.id)
+    elif again.status == "failed":  # its question was never condensed
+        question = again.question
+        earlier_turns = history(session, answer.conversation_id, before=again.id)
     else:
-        asked, condensed = again.condensed_question, _condensed(session, again)
+        question, condensed = again.condensed_question, _condensed(session, again)
     return Ask(
-        question=asked,
+        question=question,
         scope=scope,
-        history=before,
+        history=earlier_turns,
         condensed=condensed,
-        spoken=_spoken(session, answer),
+        spoken=_language_before(session, answer),
         language=language or (again.language if again else None) or None,
         filters=filters or {},
-        exclude_entries=not_mine(session, answer.conversation_id),
+        exclude_entries=rejected_entries(session, answer.conversation_id),
         fresh=again is not None,
     )
 
 
-def _spoken(session: Session, answer: Answer) -> str | None:
-    """The language of the conversation before an answer; looked for only where the question has no letter."""
+def _language_before(session: Session, answer: Answer) -> str | None:
+    """The language of the conversation before an answer; read only where the question has no letter."""
     if any(character.isalnum() for character in answer.question):
         return None
     query = sa.select(Answer.language).where(
@@ -262,8 +265,8 @@ def _spoken(session: Session, answer: Answer) -> str | None:
 
 
 def _condensed(session: Session, answer: Answer) -> Condensed:
-    """What the question of an answer was condensed to. Of older answers it is not known how: who began a conversation
-    asked alone, of anybody else it is taken that they may have pointed back."""
+    """The condensed question of an answer. Older answers do not store how it was made: then the first question of a
+    conversation counts as asked alone, and any other one as a question that may point back."""
     how = How(answer.condensed_how) if answer.condensed_how else None
     if how is None:
         how = How.UNCHANGED if history(session, answer.conversation_id, before=answer.id) else How.ALONE

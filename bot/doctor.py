@@ -1,7 +1,7 @@
-"""What may be wrong with an installation, looked at one thing at a time, each with how to mend it.
+"""Checks an installation, one thing at a time, and says how to repair each fault.
 
-Every check is a small function from the parts to a ``Finding``; it may raise, and then what it looked at is broken.
-Nothing here changes anything, but that an older database is brought to the newest form when it is opened.
+Every check is a small function from the parts to a ``Finding``. If it raises, the thing that it checks is broken.
+Nothing here changes the installation, except that opening an older database brings it to the newest form.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ HEALTH_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``what`` was seen, and where it is not ok how to mend it."""
+    """The result of a check: ``what`` it saw and, where that is not ok, the ``remedy``."""
 
     name: str
     state: State
     what: str
-    mend: str = ""
+    remedy: str = ""
 
 
 Check: TypeAlias = "Callable[[Parts], Finding]"
@@ -52,8 +52,8 @@ Check: TypeAlias = "Callable[[Parts], Finding]"
 def examine(
     parts: Parts, *, deep: bool = False, on_check: Callable[[str], None] = lambda _name: None
 ) -> Iterator[Finding]:
-    """All checks in order, each told to ``on_check`` before; ``deep`` adds those that take more than some seconds.
-    Raises nothing."""
+    """Runs all checks in order; an error in a check becomes a finding. ``on_check`` gets the name of each check before
+    it runs; ``deep`` adds those that take more than some seconds."""
     for name, check in (*CHECKS, *(DEEP if deep else ())):
         on_check(name)
         yield _run(name, check, parts)
@@ -65,20 +65,20 @@ def _run(name: str, check: Check, parts: Parts) -> Finding:
     except (BotError, KnowledgeError, RetrievalError) as error:
         return Finding(name, "fail", str(error), "See the message.")
     except Exception as error:  # noqa: BLE001 - whatever a check meets is a finding
-        return Finding(name, "fail", f"{type(error).__name__}: {error}", "Mend what stands above first.")
+        return Finding(name, "fail", f"{type(error).__name__}: {error}", "Repair the faults above first.")
 
 
 def settings(parts: Parts) -> Finding:
-    """They could be read, or we would not be here; what is set in an odd way is told."""
-    found = parts.settings
-    if found.host not in ("127.0.0.1", "localhost", "::1") and found.public_url is None:
+    """The settings could be read, or this code would not run. Reports settings that are unsafe."""
+    values = parts.settings
+    if values.host not in ("127.0.0.1", "localhost", "::1") and values.public_url is None:
         return Finding(
             "settings",
             "warn",
-            f"Listens on {found.host} without ERRATA_PUBLIC_URL: passwords may travel over plain http.",
+            f"Listens on {values.host} without ERRATA_PUBLIC_URL: passwords may travel over plain http.",
             "Put a reverse proxy with https in front and set ERRATA_PUBLIC_URL, or listen on 127.0.0.1.",
         )
-    changed = sorted(name for name in found.model_fields_set if "key" not in name)
+    changed = sorted(name for name in values.model_fields_set if "key" not in name)
     return Finding("settings", "ok", f"set: {', '.join(changed)}" if changed else "all at their defaults")
 
 
@@ -110,12 +110,14 @@ def data_folder(parts: Parts) -> Finding:
 
 
 def other_folders(parts: Parts) -> Finding:
-    """Those inside the data folder, and that of the models."""
-    wanted = folders.all_folders(parts.settings)
-    for folder, variable in wanted.items():
+    """The folders inside the data folder, and the folder of the models."""
+    expected = folders.all_folders(parts.settings)
+    for folder, variable in expected.items():
         folders.require(folder, variable)
-    there = sum(folder.is_dir() for folder in wanted)
-    return Finding("folders", "ok", f"{there} of {len(wanted)} are there; the others are made when they are needed")
+    existing = sum(folder.is_dir() for folder in expected)
+    return Finding(
+        "folders", "ok", f"{existing} of {len(expected)} are there; the others are made when they are needed"
+    )
 
 
 def database(parts: Parts) -> Finding:
@@ -137,14 +139,14 @@ def database_library(parts: Parts) -> Finding:
         "database library",
         "fail",
         f"SQLite {text} can lose commits when two programs write at once",
-        "Install the dependencies as they are in requirements.lock: pysqlite3 brings a SQLite that is mended.",
+        "Install the dependencies as they are in requirements.lock: pysqlite3 brings a SQLite with the fix.",
     )
 
 
 def safe_sqlite(version: tuple[int, ...]) -> bool:
-    """Whether a release has the fix of the WAL-reset bug: from 3.51.3 on, or mended in its own line."""
+    """Whether a release has the fix of the WAL-reset bug: 3.51.3 and later, or the fix in its own line."""
     newest = SAFE_SQLITE[0]
-    return version >= newest or any(version[:2] == one[:2] and version >= one for one in SAFE_SQLITE)
+    return version >= newest or any(version[:2] == fixed[:2] and version >= fixed for fixed in SAFE_SQLITE)
 
 
 def chat_model(parts: Parts) -> Finding:
@@ -154,7 +156,7 @@ def chat_model(parts: Parts) -> Finding:
 
 
 def embedding_model(parts: Parts) -> Finding:
-    """Loads it and embeds a sentence."""
+    """Loads the embedding model and embeds a sentence."""
     import numpy as np
 
     vector = parts.embedder.query("Errata 勘误")
@@ -195,18 +197,18 @@ def embedded(parts: Parts) -> Finding:
 
 
 def index(parts: Parts) -> Finding:
-    """Every id and text of the index against the database."""
-    found = parts.searcher.check()
-    if not found.ok:
+    """Compares every id and text of the index with the database."""
+    check = parts.searcher.check()
+    if not check.ok:
         return Finding(
             "index",
             "fail",
-            f"{len(found.missing)} passages missing, {len(found.surplus)} too many, {len(found.different)} different",
+            f"{len(check.missing)} passages missing, {len(check.surplus)} too many, {len(check.different)} different",
             "Run: errata reindex, then start the server again.",
         )
-    if not found.passages:
+    if not check.passages:
         return Finding("index", "warn", "There are no documents yet", "Take some in: errata ingest PATH")
-    return Finding("index", "ok", f"{found.passages} passages, step {found.seq} of the log, all as in the database")
+    return Finding("index", "ok", f"{check.passages} passages, step {check.seq} of the log, all as in the database")
 
 
 def snapshots(parts: Parts) -> Finding:
@@ -227,10 +229,10 @@ def accounts(parts: Parts) -> Finding:
     from bot.accounts import users
 
     with parts.database.read() as session:
-        found = [user for user in users(session) if not user.disabled]
-    if not any(user.role == "admin" for user in found):
+        active = [user for user in users(session) if not user.disabled]
+    if not any(user.role == "admin" for user in active):
         return Finding("accounts", "warn", "Nobody can administer this", "Run: errata user add NAME --role admin")
-    return Finding("accounts", "ok", ", ".join(f"{user.username} ({user.role})" for user in found))
+    return Finding("accounts", "ok", ", ".join(f"{user.username} ({user.role})" for user in active))
 
 
 def jobs(parts: Parts) -> Finding:
@@ -253,20 +255,20 @@ def jobs(parts: Parts) -> Finding:
 
 
 def port(parts: Parts) -> Finding:
-    found = parts.settings
-    where = f"{found.host}:{found.port}"
-    with socket.socket(socket.AF_INET6 if ":" in found.host else socket.AF_INET) as one:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    settings = parts.settings
+    where = f"{settings.host}:{settings.port}"
+    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         with contextlib.suppress(OSError):
-            one.bind((found.host, found.port))
+            probe.bind((settings.host, settings.port))
             return Finding("port", "ok", f"{where} is free")
-    if _answers_as_errata(found.host, found.port):
+    if _answers_as_errata(settings.host, settings.port):
         return Finding("port", "ok", f"{where}: Errata is running there")
     return Finding("port", "fail", f"{where} is taken by another program", "Stop it, or set ERRATA_PORT.")
 
 
 def clock(_parts: Parts) -> Finding:
-    """A clock that is far behind makes sessions and dates wrong; so does text in an old encoding."""
+    """Checks the clock (one that is far behind makes sessions and dates wrong) and the encoding of text."""
     now = datetime.now(UTC)
     if now.year < 2026:  # this program did not exist before
         return Finding("time and text", "fail", f"The clock says {now:%Y-%m-%d %H:%M} UTC", "Set the clock.")
@@ -277,12 +279,12 @@ def clock(_parts: Parts) -> Finding:
 
 
 def model_files(parts: Parts) -> Finding:
-    """Every byte of the models that are kept in the store."""
+    """Checks every byte of the models that are kept in the store."""
     from bot.models.spec import CatalogueModel, HubModel, parse
 
-    found = parts.settings
+    settings = parts.settings
     checked = []
-    for name, kind in ((found.embedding_model, "embedding"), (found.chat_model, "chat")):
+    for name, kind in ((settings.embedding_model, "embedding"), (settings.chat_model, "chat")):
         if isinstance(parse(name, "embedding" if kind == "embedding" else "chat"), CatalogueModel | HubModel):
             parts.store.verify(name)
             checked.append(name)
@@ -290,7 +292,7 @@ def model_files(parts: Parts) -> Finding:
 
 
 def chat_engine(parts: Parts) -> Finding:
-    """One token of the chat model."""
+    """Has the chat model write one token."""
     if not parts.has_chat_model:
         return Finding("chat engine", "ok", f"{parts.chat_name} reads without a chat model")
     written = parts.chat.invoke([("user", "Say: ok")], max_tokens=1)
@@ -319,17 +321,17 @@ DEEP: tuple[tuple[str, Check], ...] = (("model files", model_files), ("chat engi
 
 
 def _answers_as_errata(host: str, number: int) -> bool:
-    """Whether our own readiness page answers there, ready or not."""
+    """Whether the readiness page of Errata answers there, ready or not."""
     import http.client
 
     reach = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
     connection = http.client.HTTPConnection(reach, number, timeout=HEALTH_SECONDS)
     try:
         connection.request("GET", "/readyz")
-        said = connection.getresponse().read(1_000)
+        body = connection.getresponse().read(1_000)
     except (OSError, http.client.HTTPException):
         return False
     else:
-        return b'"knowledge_version"' in said or b"Not ready: " in said
+        return b'"knowledge_version"' in body or b"Not ready: " in body
     finally:
         connection.close()

@@ -1,12 +1,12 @@
-"""What can go wrong when we talk to people, as one tree (knowledge.errors has the other half).
+"""The errors of talking to people, as one tree (knowledge.errors has the other half).
 
 BotError
-├── NotSignedIn     who is asking? (401)
-├── Forbidden       we know who, and they may not (403)
+├── NotSignedIn     nobody is signed in, or the password is wrong (401)
+├── Forbidden       the person is known and may not do this (403)
 ├── TooMany         too many attempts or questions of one person; ``retry_after`` seconds (429)
-│   └── TooManyWaiting  one asker's own questions take all places that one asker may have before the model
+│   └── TooManyWaiting  the questions of one asker take all places that one asker may have before the model
 ├── Busy            the line before the model is full; ``retry_after`` seconds (503)
-├── SettingsError   a setting is wrong; the message names it and says what it may be
+├── SettingsError   a setting is wrong; the message names it and its allowed values
 ├── ModelError      the model store (bot.models.errors)
 └── EngineError     the chat engine (bot.llm.errors)
 """

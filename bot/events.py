@@ -1,4 +1,4 @@
-"""What operators can measure: the metrics of /metrics. Counts and times only, never text of people."""
+"""The metrics of /metrics, for operators. They contain counts and times only, never text of people."""
 
 from __future__ import annotations
 
@@ -57,20 +57,20 @@ class Metrics:
         )
         self.memory = Gauge("errata_memory_bytes", "Resident memory of the server", registry=registry)
 
-    def requested(self, method: str, route: str, status: int) -> None:
-        """Counts a request. Clients choose what stands where the method should be: unknown ones are one label."""
+    def count_request(self, method: str, route: str, status: int) -> None:
+        """Counts a request. Clients can send any text as method, so all unknown methods share one label."""
         self.requests.labels(method if method in METHODS else "OTHER", route, status).inc()
 
-    def failed_afterwards(self, what: str) -> None:
-        """Counts something that failed when an answer was finished."""
+    def count_failure(self, what: str) -> None:
+        """Counts a failure that happened after an answer was finished."""
         self.afterwards.labels(what).inc()
 
-    def corrections_are(self, counts: Mapping[str, int]) -> None:
+    def set_corrections(self, counts: Mapping[str, int]) -> None:
         """Sets the number of corrections of every state."""
         for state, count in counts.items():
             self.corrections.labels(state).set(count)
 
-    def answered(self, outcome: Outcome) -> None:
+    def count_answer(self, outcome: Outcome) -> None:
         """Counts a finished answer."""
         timings = outcome.timings_ms
         self.answers.labels(outcome.status).inc()

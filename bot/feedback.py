@@ -1,7 +1,7 @@
-"""What people say of answers, and how it reaches the queue.
+"""Ratings and signals of people about answers, and their way into the queue.
 
-A thumb down always leads to a correction, new or merged; changing one's mind withdraws the complaint. An answer
-that had to be refused reports itself. Knows nothing of the web.
+A thumb down always leads to a correction, a new one or an existing one. A person who changes the rating withdraws the
+complaint. A refused question is reported without a person. Knows nothing of the web.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ SIGNALS = ("copied", "dwell", "regenerated", "source_opened", "stopped", convers
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """A rating with what goes with it."""
+class Rating:
+    """A rating with the details that the person gave."""
 
     rating: str  # up | down
     reasons: tuple[str, ...] = ()
@@ -44,19 +44,20 @@ class Said:
     stars: int | None = None
 
 
-def rate(session: Session, answer: Answer, said: Said, scope: Scope, *, who: str) -> Feedback:
-    """Stores the rating (again = replaces) and, for a *down*, reports it to the queue. Raises Invalid."""
-    _check(said)
+def rate(session: Session, answer: Answer, rating: Rating, scope: Scope, *, who: str) -> Feedback:
+    """Stores the rating (a second one replaces the first) and, for a *down*, reports it to the queue. Raises
+    Invalid."""
+    _check(rating)
     if answer.status == "running":
         raise Invalid("The answer is still being written. Rate it when it is finished.", code="answer_unfinished")
     row = session.scalar(sa.select(Feedback).where(Feedback.answer_id == answer.id))
     if row is None:
-        row = Feedback(answer_id=answer.id, rating=said.rating, who=who)
+        row = Feedback(answer_id=answer.id, rating=rating.rating, who=who)
         session.add(row)
-    row.rating, row.reasons, row.comment = said.rating, list(said.reasons), said.comment
-    row.suggested_answer, row.quote, row.stars, row.who = said.suggested_answer, said.quote, said.stars, who
+    row.rating, row.reasons, row.comment = rating.rating, list(rating.reasons), rating.comment
+    row.suggested_answer, row.quote, row.stars, row.who = rating.suggested_answer, rating.quote, rating.stars, who
     row.created_at = utc_now()
-    if said.rating == "down":
+    if rating.rating == "down":
         correction = complaints.report(
             session,
             NewComplaint(
@@ -66,12 +67,12 @@ def rate(session: Session, answer: Answer, said: Said, scope: Scope, *, who: str
                 who=who,
                 reporter=session.get_one(Conversation, answer.conversation_id).owner,
                 answer_id=answer.id,
-                rating=said.rating,
-                reasons=said.reasons,
-                comment=said.comment,
-                suggested_answer=said.suggested_answer,
-                quote=said.quote,
-                stars=said.stars,
+                rating=rating.rating,
+                reasons=rating.reasons,
+                comment=rating.comment,
+                suggested_answer=rating.suggested_answer,
+                quote=rating.quote,
+                stars=rating.stars,
             ),
             scope,
             correction_id=_published_by(session, answer),
@@ -86,15 +87,15 @@ def rate(session: Session, answer: Answer, said: Said, scope: Scope, *, who: str
 
 
 def rate_elsewhere(
-    session: Session, scope: Scope, *, query: str, response: str, said: Said, user: str | None, who: str
+    session: Session, scope: Scope, *, query: str, response: str, rating: Rating, user: str | None, who: str
 ) -> Feedback:
-    """Feedback from another front end: the same queue. Raises Invalid."""
-    _check(said)
+    """Stores feedback from another front end; it reaches the same queue. Raises Invalid."""
+    _check(rating)
     if not query.strip():
         raise Invalid("query is empty.", code="query_empty")
-    row = Feedback(answer_id=None, rating=said.rating, comment=said.comment, who=who)
+    row = Feedback(answer_id=None, rating=rating.rating, comment=rating.comment, who=who)
     session.add(row)
-    if said.rating == "down":
+    if rating.rating == "down":
         snapshot: dict[str, Any] = {
             "question": query,
             "condensed_question": query,
@@ -110,8 +111,8 @@ def rate_elsewhere(
                 origin="api",
                 who=who,
                 reporter=f"{who}:{user}" if user else who,  # who names no users counts as one
-                rating=said.rating,
-                comment=said.comment,
+                rating=rating.rating,
+                comment=rating.comment,
             ),
             scope,
         )
@@ -129,7 +130,7 @@ def report_unanswered(session: Session, answer_id: str, scope: Scope) -> None:
         answer,
         scope,
         asker=session.get_one(Conversation, answer.conversation_id).owner,
-        without=conversations.not_mine(session, answer.conversation_id),
+        without=conversations.rejected_entries(session, answer.conversation_id),
     )
 
 
@@ -142,22 +143,22 @@ def split(
     actor: str,
     revision: int | None = None,
 ) -> tuple[Correction, Correction]:
-    """Moves complaints out of a correction (knowledge.correcting.merging), and has the people who made them hear of the
-    correction where their complaint is now. Returns (what is left, where they are). Raises as that does."""
-    kept, apart = merging.split(session, correction_id, complaint_ids, scope, actor=actor, revision=revision)
-    moved = sa.select(Complaint.answer_id).where(Complaint.correction_id == apart.id, Complaint.answer_id.is_not(None))
+    """Moves complaints from a correction into a new one (knowledge.correcting.merging). The people who made them are
+    then informed about the new one. Returns (the old correction, the new one). Raises the errors of merging.split."""
+    kept, new = merging.split(session, correction_id, complaint_ids, scope, actor=actor, revision=revision)
+    moved = sa.select(Complaint.answer_id).where(Complaint.correction_id == new.id, Complaint.answer_id.is_not(None))
     for table, answer_id in ((Answer, Answer.id), (Feedback, Feedback.answer_id)):
         session.execute(
             sa.update(table)
             .where(answer_id.in_(moved), table.correction_id == kept.id)
-            .values(correction_id=apart.id)
+            .values(correction_id=new.id)
             .execution_options(synchronize_session=False)
         )
-    return kept, apart
+    return kept, new
 
 
 def signal(session: Session, answer: Answer, kind: str, value: float | None) -> None:
-    """Stores an implicit sign. "Not my question" is an observation on the entry that was given. Raises Invalid for an
+    """Stores a signal. "Not my question" is also an observation on the entry that was given. Raises Invalid for an
     unknown kind."""
     if kind not in SIGNALS:
         raise Invalid(
@@ -175,8 +176,8 @@ def signal(session: Session, answer: Answer, kind: str, value: float | None) -> 
 
 
 def survey(session: Session, conversation_id: str, stars: int, comment: str | None) -> None:
-    """Stars for a whole conversation; again = replaces. Raises Invalid."""
-    _check(Said("up", stars=stars, comment=comment))
+    """Stores the stars for a whole conversation; a second survey replaces the first. Raises Invalid."""
+    _check(Rating("up", stars=stars, comment=comment))
     session.merge(Survey(conversation_id=conversation_id, stars=stars, comment=comment, created_at=utc_now()))
     session.flush()
 
@@ -189,13 +190,13 @@ def _published_by(session: Session, answer: Answer) -> int | None:
     return entry.correction_id if entry else None
 
 
-def _check(said: Said) -> None:
-    if said.rating not in ("up", "down"):
+def _check(rating: Rating) -> None:
+    if rating.rating not in ("up", "down"):
         raise Invalid('rating is "up" or "down".', code="rating_unknown")
-    if len(said.reasons) > MAX_REASONS or any(len(reason) > 200 for reason in said.reasons):
+    if len(rating.reasons) > MAX_REASONS or any(len(reason) > 200 for reason in rating.reasons):
         raise Invalid("At most {limit} reasons of 200 characters.", code="too_many_reasons", limit=MAX_REASONS)
     for name in ("comment", "suggested_answer", "quote"):
-        text = getattr(said, name)
+        text = getattr(rating, name)
         if text is not None and len(text) > MAX_TEXT:
             raise Invalid(
                 "{field} has {length:,} characters; at most {limit:,}.",
@@ -204,5 +205,5 @@ def _check(said: Said) -> None:
                 length=len(text),
                 limit=MAX_TEXT,
             )
-    if said.stars is not None and not 1 <= said.stars <= 5:
+    if rating.stars is not None and not 1 <= rating.stars <= 5:
         raise Invalid("stars is a number from 1 to 5.", code="stars_out_of_range")

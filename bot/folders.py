@@ -1,6 +1,6 @@
-"""The folders that Errata keeps things in: whether they are folders, and whether this user may use them.
+"""Checks the folders in which Errata stores its files: whether they are folders, and whether this user may use them.
 
-Folders that are not there yet are made when something is put into them. Nothing is made or changed here.
+Folders that do not exist yet are made when a file is stored in them. Nothing is made or changed here.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
 
 def all_folders(settings: Settings) -> dict[Path, str]:
-    """The folders, each with the variable that says where it is; those in the data folder come after it."""
+    """The folders, each with the variable that sets its place. The data folder comes before the folders in it."""
     inside = (settings.data, settings.snapshots, settings.uploads, settings.profiles)
     return {**dict.fromkeys(inside, "ERRATA_DATA"), settings.models: "ERRATA_MODELS"}
 
 
 def require(folder: Path, variable: str) -> None:
-    """Raises SettingsError where a file is in the folder's place, or where this user may not read and write in it."""
+    """Checks a folder. Raises SettingsError where its path is a file, or where this user may not read and write in
+    it."""
     if not os.path.lexists(folder):
         return
     if not folder.is_dir():
@@ -45,7 +46,7 @@ def require(folder: Path, variable: str) -> None:
 
 
 def require_file(path: Path, variable: str) -> None:
-    """Raises SettingsError where a folder is in the file's place."""
+    """Checks a file. Raises SettingsError where its path is a folder."""
     if path.is_dir():
         raise SettingsError(
             "{path} is a folder, but Errata keeps a file of this name. Move the folder away, or set {variable} to "
@@ -57,6 +58,6 @@ def require_file(path: Path, variable: str) -> None:
 
 
 def require_all(settings: Settings) -> None:
-    """Raises SettingsError for the first folder that cannot be used."""
+    """Checks all folders. Raises SettingsError for the first one that cannot be used."""
     for folder, variable in all_folders(settings).items():
         require(folder, variable)

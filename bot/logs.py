@@ -1,13 +1,12 @@
-"""Structured log lines: one configuration for our own events (structlog) and those of libraries (stdlib logging).
+"""Configures structured log lines, for Errata's own events (structlog) and those of libraries (stdlib logging).
 
-A line has a time, a level, an event name and values; ``request_id`` and whatever else is bound to structlog's context
-variables stand on every line written while they are bound, on those of libraries too.
-Two rules are kept here and not at each call:
+A line has a time, a level, an event name and values. While ``request_id`` and other values are bound to structlog's
+context variables, every line has them, those of libraries too. Two rules are applied here and not at each call:
 
 * no secrets: values under names such as password, token, cookie or key are masked;
 * no words of people: values under names such as question, answer or text are left out, unless ``text`` is on.
 
-Knows nothing of what is logged. Lines go to standard error, so that the output of commands stays clean.
+Knows nothing of the events. Lines go to standard error, so that the output of commands contains no log lines.
 """
 
 from __future__ import annotations
@@ -60,7 +59,7 @@ NOISY = (
 
 def configure(*, form: str = "console", level: str = "info", text: bool = False, stream: TextIO | None = None) -> None:
     """Sends every log line of the process to ``stream`` (standard error). ``form``: console | json; ``level``: debug |
-    info | warning | error; ``text``: whether words of people may stand in it. May be called again."""
+    info | warning | error; ``text``: whether lines may contain words of people. May be called again."""
     number = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -68,7 +67,7 @@ def configure(*, form: str = "console", level: str = "info", text: bool = False,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
         structlog.stdlib.ExtraAdder(),
-        _discreet(text),
+        _hide_private_values(text),
     ]
     structlog.configure(
         processors=[
@@ -102,7 +101,7 @@ def configure(*, form: str = "console", level: str = "info", text: bool = False,
         library = logging.getLogger(name)
         library.handlers.clear()
         library.propagate = True
-    # Paths can hold words of people; bot.web.app logs requests without them.
+    # Paths can contain words of people; bot.web.app logs requests without them.
     logging.getLogger("uvicorn.access").disabled = True
     for name in NOISY:
         logging.getLogger(name).setLevel(max(number, logging.WARNING) if level != "debug" else logging.INFO)
@@ -110,7 +109,7 @@ def configure(*, form: str = "console", level: str = "info", text: bool = False,
 
 
 class _StandardError(logging.StreamHandler["TextIO"]):
-    """Writes to what standard error is at that moment."""
+    """Writes to the standard error of that moment."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
@@ -129,8 +128,8 @@ def _renderer(form: str, *, coloured: bool) -> list[Processor]:
     return [structlog.dev.ConsoleRenderer(colors=coloured, exception_formatter=structlog.dev.plain_traceback)]
 
 
-def _discreet(text: bool) -> Processor:
-    """Masks secrets, and leaves out the words of people unless ``text``."""
+def _hide_private_values(text: bool) -> Processor:
+    """Masks secrets, and leaves out the words of people unless ``text`` is true."""
 
     def process(_logger: object, _method: str, event: EventDict) -> EventDict:
         for name in list(event):

@@ -1,5 +1,6 @@
-"""What a proof needs of those who talk to people: how an answer's passages are chosen, what of an answer is lost with a
-passage, and which questions people got an answer to. Implements the protocols of knowledge.correcting.
+"""Gives proofs the knowledge that only this package has: how the passages of an answer are chosen, which facts of an
+answer a changed passage loses, and which questions people got an answer to. Implements the protocols of
+knowledge.correcting.
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ if TYPE_CHECKING:
     from retrieval.scope import Scope
 
 BATCH = 500  # below SQLite's limit of bound parameters
-LOOKED_THROUGH = 5_000  # nearest questions that are looked through for those inside the scope
-AT_ONCE = 16  # questions that are embedded in one go beside people's: a quarter of a second on two cores
-SPARE = 20  # more than are wanted are looked at, because some were asked in nearly the same words
+MOST_READ = 5_000  # nearest questions that are read to find those inside the scope
+AT_ONCE = 16  # questions that are embedded together while people ask: a quarter of a second on two cores
+SPARE = 20  # additional questions that are read, because some were asked in nearly the same words
 
 
 @dataclass(frozen=True, slots=True)
 class PromptReading:
-    """Reads as the prompt of an answer does."""
+    """Chooses passages like the prompt of an answer."""
 
     selection: Selection
 
@@ -56,8 +57,8 @@ class PromptReading:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """An answered question as it is ranked, before the whole answer is read."""
+class _Ranked:
+    """An answered question with the values by which it is ranked, before the whole answer is read."""
 
     id: int
     sha256: str
@@ -66,7 +67,7 @@ class _Asked:
 
 
 class StoredAnswers:
-    """The answers of all conversations, whoever asked. Called from several threads."""
+    """The answers of the conversations of all people. Called from several threads."""
 
     def __init__(self, database: Database, embedder: Embedder) -> None:
         self._database = database
@@ -81,39 +82,41 @@ class StoredAnswers:
 
     def on_passages(self, passages: Collection[int], scope: Scope, *, without: Collection[str], most: int) -> Found:
         ids = sorted(passages)
-        asked: dict[int, _Asked] = {}
+        questions: dict[int, _Ranked] = {}
         with self._database.read() as session:
             for start in range(0, len(ids), BATCH):
-                for row in session.execute(_given_from(ids[start : start + BATCH], scope)):
-                    known = asked.get(row.id)
-                    cites = bool(row.cites) or (known is not None and known.cites)
-                    asked[row.id] = _Asked(row.id, row.sha256, row.rating, cites)
-            ranked = sorted(asked.values(), key=lambda one: (one.rating != "up", not one.cites, -one.id))
-            chosen, left_out = _chosen(session, ranked, without, most)
-            return Found(tuple(chosen), left_out)
+                for row in session.execute(_select_by_passages(ids[start : start + BATCH], scope)):
+                    earlier = questions.get(row.id)
+                    cites = bool(row.cites) or (earlier is not None and earlier.cites)
+                    questions[row.id] = _Ranked(row.id, row.sha256, row.rating, cites)
+            ranked = sorted(questions.values(), key=lambda row: (row.rating != "up", not row.cites, -row.id))
+            answers, left_out = _choose(session, ranked, without, most)
+            return Found(tuple(answers), left_out)
 
     def nearest(self, vector: NDArray[Any], scope: Scope, *, without: Collection[str], most: int) -> Found:
         waiting = self._questions.follow()
         ranked = list(self._questions.ranked(vector))
-        wanted = most + len(without) + SPARE
+        needed = most + len(without) + SPARE
         with self._database.read() as session:
             up = set(
-                session.scalars(_asked(scope).with_only_columns(AnsweredQuestion.id).where(Feedback.rating == "up"))
+                session.scalars(
+                    _select_questions(scope).with_only_columns(AnsweredQuestion.id).where(Feedback.rating == "up")
+                )
             )
-            near_up = list(islice((id_ for id_ in ranked if id_ in up), wanted))
-            graded, _ = _chosen(session, _looked_up(session, near_up, scope), without, most // 2)
-            known = {*without, *(normal_form(one.question) for one in graded)}
-            near: list[_Asked] = []
-            for start in range(0, min(len(ranked), LOOKED_THROUGH), BATCH):
-                near += _looked_up(session, ranked[start : start + BATCH], scope)
-                if len(near) >= wanted:
+            near_up = list(islice((id_ for id_ in ranked if id_ in up), needed))
+            graded, _ = _choose(session, _load_ranked(session, near_up, scope), without, most // 2)
+            excluded = {*without, *(normal_form(answer.question) for answer in graded)}
+            near: list[_Ranked] = []
+            for start in range(0, min(len(ranked), MOST_READ), BATCH):
+                near += _load_ranked(session, ranked[start : start + BATCH], scope)
+                if len(near) >= needed:
                     break
-            others, _ = _chosen(session, near[:wanted], known, most - len(graded))
+            others, _ = _choose(session, near[:needed], excluded, most - len(graded))
             different = sa.func.count(AnsweredQuestion.sha256.distinct())
-            right = _asked(scope).where(Feedback.rating.is_distinct_from("down"))
-            total = session.scalar(right.with_only_columns(different)) or 0
+            not_down = _select_questions(scope).where(Feedback.rating.is_distinct_from("down"))
+            total = session.scalar(not_down.with_only_columns(different)) or 0
             late = sorted(waiting)[-BATCH:]
-            unready = session.scalar(right.with_only_columns(different).where(AnsweredQuestion.id.in_(late))) or 0
+            unready = session.scalar(not_down.with_only_columns(different).where(AnsweredQuestion.id.in_(late))) or 0
             left = max(0, total - len(graded) - len(others) - unready)
             return Found((*graded, *others), {"limit": left, "waiting": unready})
 
@@ -125,7 +128,7 @@ def embed_questions(database: Database, embedder: Embedder, *, most: int = AT_ON
     return sum(fill(database, embedder, table, most=most) for table in tables)
 
 
-def _asked(scope: Scope) -> sa.Select[int, str, str]:
+def _select_questions(scope: Scope) -> sa.Select[int, str, str]:
     """(id, sha256, rating) of the questions whose answers were given from inside the scope."""
     return (
         sa.select(AnsweredQuestion.id, AnsweredQuestion.sha256, Feedback.rating)
@@ -134,15 +137,15 @@ def _asked(scope: Scope) -> sa.Select[int, str, str]:
     )
 
 
-def _looked_up(session: Session, ids: Sequence[int], scope: Scope) -> list[_Asked]:
-    """The questions of these ids that are inside the scope, in this order; a deleted one is none."""
-    rows = {row.id: row for row in session.execute(_asked(scope).where(AnsweredQuestion.id.in_(ids)))}
-    return [_Asked(id_, rows[id_].sha256, rows[id_].rating, cites=True) for id_ in ids if id_ in rows]
+def _load_ranked(session: Session, ids: Sequence[int], scope: Scope) -> list[_Ranked]:
+    """The questions of these ids that are inside the scope, in this order; deleted ones are left out."""
+    rows = {row.id: row for row in session.execute(_select_questions(scope).where(AnsweredQuestion.id.in_(ids)))}
+    return [_Ranked(id_, rows[id_].sha256, rows[id_].rating, cites=True) for id_ in ids if id_ in rows]
 
 
-def _given_from(passages: Sequence[int], scope: Scope) -> sa.Select[Any, Any, Any, Any]:
+def _select_by_passages(passages: Sequence[int], scope: Scope) -> sa.Select[Any, Any, Any, Any]:
     return (
-        _asked(scope)
+        _select_questions(scope)
         .add_columns(sa.func.max(AnswerSource.cited).label("cites"))
         .join(AnswerSource, AnswerSource.answer_id == AnsweredQuestion.answer_id)
         .where(AnswerSource.passage_id.in_(passages))
@@ -150,38 +153,38 @@ def _given_from(passages: Sequence[int], scope: Scope) -> sa.Select[Any, Any, An
     )
 
 
-def _chosen(
-    session: Session, ranked: Sequence[_Asked], without: Collection[str], most: int
+def _choose(
+    session: Session, ranked: Sequence[_Ranked], without: Collection[str], most: int
 ) -> tuple[list[Answered], dict[str, int]]:
     """The first ``most`` of the ranked questions, each once, with their answers; and how many were left out."""
-    best: dict[str, _Asked] = {}
+    best: dict[str, _Ranked] = {}
     down = set()
-    for one in ranked:
-        if one.rating == "down":
-            down.add(one.sha256)
+    for question in ranked:
+        if question.rating == "down":
+            down.add(question.sha256)
         else:
-            best.setdefault(one.sha256, one)
+            best.setdefault(question.sha256, question)
     candidates = list(best.values())
     answers: list[Answered] = []
     seen = set(without)
-    place = 0
-    while len(answers) < most and place < len(candidates):
-        batch = candidates[place : place + most + SPARE]
-        place += len(batch)
-        loaded = _load(session, [one.id for one in batch])
-        for number, one in enumerate(batch):
-            row = loaded.get(one.id)
-            question = row.condensed_question or row.question if row else ""
-            if row is None or normal_form(question) in seen:
+    position = 0
+    while len(answers) < most and position < len(candidates):
+        batch = candidates[position : position + most + SPARE]
+        position += len(batch)
+        loaded = _load(session, [candidate.id for candidate in batch])
+        for number, candidate in enumerate(batch):
+            row = loaded.get(candidate.id)
+            text = row.condensed_question or row.question if row else ""
+            if row is None or normal_form(text) in seen:
                 continue
             if len(answers) == most:
-                place -= len(batch) - number
+                position -= len(batch) - number
                 break
-            seen.add(normal_form(question))
+            seen.add(normal_form(text))
             answers.append(
-                Answered(question, row.answer, tuple(row.sources), tuple(row.citations), graded=one.rating == "up")
+                Answered(text, row.answer, tuple(row.sources), tuple(row.citations), graded=candidate.rating == "up")
             )
-    return answers, {"limit": len(candidates) - place, "rated_down": len(down - best.keys())}
+    return answers, {"limit": len(candidates) - position, "rated_down": len(down - best.keys())}
 
 
 def _load(session: Session, ids: Sequence[int]) -> dict[int, Answer]:

@@ -1,8 +1,8 @@
-"""Which corrections in the queue ask the same as another: what a curator is offered for merging.
+"""Finds corrections in the queue that ask the same question as another one. A curator may merge them.
 
 The rule is that of unanswered questions (bot.unanswered): near in meaning by a strict limit, in the same language, and
-equal in numbers and names. Anything else can be merged by hand; what is merged is answered word for word only where the
-curator confirms it (knowledge.correcting.publication).
+equal in numbers and names. Others can be merged by hand. A question of a merged correction is answered word for word
+only where the curator confirms it (knowledge.correcting.publication).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class SameQuestions:
         """The corrections in the queue that ask the same as this one and that can be merged into it, the nearest
         first: ``{id, question, state}``. Raises NotFound."""
         own = corrections.get(session, correction_id, scope)
-        if self._alike > 1 or own.state in corrections.CLOSED:  # 1: nothing was measured for this embedding model
+        if self._alike > 1 or own.state in corrections.CLOSED:  # above 1: not measured for this embedding model
             return []
         rows = session.scalars(
             sa.select(Correction)
@@ -62,13 +62,15 @@ class SameQuestions:
             .limit(MOST)
         ).all()
         live = set(session.scalars(sa.select(Entry.correction_id).where(Entry.live)))
-        wanted = facts(own.question)
-        rows = [row for row in rows if row.id not in live and facts(row.question) == wanted]
-        near = self._near(own.question, [row.question for row in rows])
-        alike = sorted((-cosine, row.id, row) for cosine, row in zip(near, rows, strict=True) if cosine >= self._alike)
+        own_facts = facts(own.question)
+        rows = [row for row in rows if row.id not in live and facts(row.question) == own_facts]
+        cosines = self._cosines(own.question, [row.question for row in rows])
+        alike = sorted(
+            (-cosine, row.id, row) for cosine, row in zip(cosines, rows, strict=True) if cosine >= self._alike
+        )
         return [{"id": row.id, "question": row.question, "state": row.state} for _, _, row in alike]
 
-    def _near(self, question: str, others: Sequence[str]) -> list[float]:
+    def _cosines(self, question: str, others: Sequence[str]) -> list[float]:
         if not others:
             return []
         return [
@@ -76,11 +78,11 @@ class SameQuestions:
         ]
 
     def _vector(self, text: str) -> NDArray[np.float32]:
-        known = self._vectors.get(text)
-        if known is None:
-            known = self._embedder.query(text)
+        vector = self._vectors.get(text)
+        if vector is None:
+            vector = self._embedder.query(text)
             with self._changing:
                 if len(self._vectors) >= MOST_KEPT:
                     self._vectors.clear()
-                self._vectors[text] = known
-        return known
+                self._vectors[text] = vector
+        return vector

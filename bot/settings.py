@@ -1,4 +1,4 @@
-"""The settings: the only reader of the environment. Every field is one variable ``ERRATA_<NAME>`` and one row of
+"""The settings, and the only reader of the environment. Every field is one variable ``ERRATA_<NAME>`` and one row of
 the table in README.md (a test compares them). Below bot.wiring, functions take the values that they need.
 """
 
@@ -22,7 +22,7 @@ def default_models_folder() -> Path:
 
 
 class Settings(BaseSettings):
-    """All settings with their defaults. Descriptions are what the README's table says."""
+    """All settings with their defaults. The README's table has the same descriptions."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", env_ignore_empty=True)
 
@@ -110,14 +110,14 @@ class Settings(BaseSettings):
 
     @property
     def profiles(self) -> Path:
-        """Where calibrations lie."""
+        """The folder of calibrations."""
         return self.data / "profiles"
 
 
 def read_settings() -> Settings:
-    """Reads the environment. Raises SettingsError that names every wrong variable, and what it may be.
+    """Reads the environment. Raises SettingsError that names every wrong variable and its allowed values.
 
-    A variable that starts with ERRATA_ and is no setting is an error too: a typo must not be silently ignored.
+    A variable that starts with ERRATA_ and is no setting is an error too: a mistyped name must not be ignored silently.
     """
     known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
     unknown = sorted(name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known)

@@ -47,7 +47,7 @@ class ApiKey(Base):
     created_by: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     revoked_at: Mapped[datetime | None]
-    collection: Mapped[str | None] = mapped_column(sa.String(64))  # all that it may see (null: everything)
+    collection: Mapped[str | None] = mapped_column(sa.String(64))  # the only one that it may see (null: all)
 
 
 class Conversation(Base):
@@ -61,7 +61,7 @@ class Conversation(Base):
 
 
 class Answer(Base):
-    """A question and what was answered, with all that is needed to explain it later."""
+    """A question and its answer, with everything that is needed to explain the answer later."""
 
     __tablename__ = "answers"
 
@@ -90,8 +90,8 @@ class Answer(Base):
 
 
 class AnsweredQuestion(Base):
-    """A question that people got an answer to from passages, in the order in which they were answered: what proofs
-    look through, without reading whole answers."""
+    """A question that was answered from passages, in the order of the answers. Proofs read this table, so that they
+    need not read whole answers."""
 
     __tablename__ = "answered_questions"
     __table_args__ = ({"sqlite_autoincrement": True},)
@@ -104,7 +104,7 @@ class AnsweredQuestion(Base):
 
 
 class AnswerSource(Base):
-    """A passage that an answer was given from; ``cited``: the answer names it."""
+    """A passage that the answer was read from; ``cited``: the answer cites it."""
 
     __tablename__ = "answer_sources"
 
@@ -114,7 +114,7 @@ class AnswerSource(Base):
 
 
 class Feedback(Base):
-    """What a person said of an answer; saying it again replaces it."""
+    """A person's rating of an answer; a second rating replaces the first."""
 
     __tablename__ = "feedback"
 
@@ -132,7 +132,7 @@ class Feedback(Base):
 
 
 class Signal(Base):
-    """Something a person did with an answer without being asked: copied it, stopped it, opened a source."""
+    """An action of a person with an answer: copied it, stopped it, opened a source."""
 
     __tablename__ = "signals"
 

@@ -1,6 +1,6 @@
 """Conversations as their owner sees them: the list, and the turns of one with the corrections of its answers.
 
-A person sees their own conversations only, and of sources and corrections those that are inside their scope now.
+A person sees only their own conversations, and only sources and corrections that are inside their scope now.
 """
 
 from __future__ import annotations
@@ -28,56 +28,60 @@ def listing(session: Session, owner: str, scope: Scope, limit: int = 200) -> lis
     ).all()
     complained = session.execute(
         sa.select(Answer.conversation_id, Answer.correction_id, Answer.created_at).where(
-            Answer.conversation_id.in_([one.id for one in conversations]), Answer.correction_id.is_not(None)
+            Answer.conversation_id.in_([conversation.id for conversation in conversations]),
+            Answer.correction_id.is_not(None),
         )
     ).all()
-    became = outcomes(
+    corrections = outcomes(
         session, {correction_id for _, correction_id, _ in complained if correction_id is not None}, scope
     )
     corrected = {
         conversation_id
         for conversation_id, correction_id, asked_at in complained
-        if (outcome := became.get(correction_id or 0)) and _is_newer(outcome, asked_at)
+        if (outcome := corrections.get(correction_id or 0)) and _is_newer(outcome, asked_at)
     }
     return [
         {
-            "id": one.id,
-            "title": one.title,
-            "created_at": one.created_at,
-            "updated_at": one.updated_at,
-            "corrected": one.id in corrected,
+            "id": conversation.id,
+            "title": conversation.title,
+            "created_at": conversation.created_at,
+            "updated_at": conversation.updated_at,
+            "corrected": conversation.id in corrected,
         }
-        for one in conversations
+        for conversation in conversations
     ]
 
 
 def transcript(session: Session, conversation: Conversation, scope: Scope) -> dict[str, Any]:
-    """The conversation as its owner sees it, corrections of its answers included; of the sources and corrections those
-    that are inside the scope now."""
+    """The conversation as its owner sees it, with the corrections of its answers. Only sources and corrections that are
+    inside the scope now are shown."""
     answers = session.scalars(
         sa.select(Answer).where(Answer.conversation_id == conversation.id).order_by(Answer.created_at)
     ).all()
     feedback = {
         row.answer_id: row
-        for row in session.scalars(sa.select(Feedback).where(Feedback.answer_id.in_([one.id for one in answers])))
+        for row in session.scalars(sa.select(Feedback).where(Feedback.answer_id.in_([answer.id for answer in answers])))
     }
     sources = {source["document_id"] for answer in answers for source in answer.sources}
     hidden = outside(session, sources, scope)
-    asked = {one.correction_id for one in answers if one.correction_id is not None}
-    became = outcomes(session, asked, scope)
+    correction_ids = {answer.correction_id for answer in answers if answer.correction_id is not None}
+    corrections = outcomes(session, correction_ids, scope)
     return {
         "id": conversation.id,
         "title": conversation.title,
         "created_at": conversation.created_at,
         "updated_at": conversation.updated_at,
-        "turns": [_turn(one, feedback.get(one.id), became.get(one.correction_id or 0), hidden) for one in answers],
+        "turns": [
+            _turn(answer, feedback.get(answer.id), corrections.get(answer.correction_id or 0), hidden)
+            for answer in answers
+        ],
     }
 
 
 def _turn(
     answer: Answer, feedback: Feedback | None, outcome: CorrectionOutcome | None, hidden: frozenset[str]
 ) -> dict[str, Any]:
-    """``hidden``: the documents that are not to be shown."""
+    """One turn for the owner. ``hidden``: the documents that are not shown."""
     sources = [source for source in answer.sources if source["document_id"] not in hidden]
     shown = {source["n"] for source in sources}
     return {
@@ -109,7 +113,7 @@ def _feedback_json(feedback: Feedback) -> dict[str, Any]:
 
 
 def _correction(outcome: CorrectionOutcome, asked_at: datetime) -> dict[str, Any]:
-    """What the person who complained may know: whether it was corrected, and the new answer."""
+    """The information for the person who complained: whether the answer was corrected, and the new answer."""
     newer = _is_newer(outcome, asked_at)
     return {
         "state": outcome.state,

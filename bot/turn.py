@@ -1,8 +1,8 @@
-"""One turn of a conversation, run to its end whoever is listening.
+"""Runs the turns of conversations. A turn runs to its end, also when nobody listens any more.
 
-The turn runs in a thread of its own and is stored when it ends, also when the person left. Listeners get its
-events through ``emit``; stopping is an event that anyone may set. Joins the answer with bot.conversations, and
-counts what happened (bot.events).
+Every turn runs in its own thread and is stored when it ends, also when the person left. Listeners get its events.
+Anybody may set the event that stops it. This module connects the answer with bot.conversations, and counts turns
+(bot.events).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bot.errors import BotError, Busy, TooManyWaiting
 from bot.events import metrics
 from bot.feedback import report_unanswered
 from bot.tables import Answer
-from bot.turn_events import Asked, Begun, Failed, Finished, Listen, Progress, TurnEvent
+from bot.turn_events import Begun, Failed, Finished, Listen, Progress, StartedTurn, TurnEvent
 from knowledge.errors import Invalid, KnowledgeError, NotFound
 from retrieval.errors import RetrievalError
 
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-MOST = 200  # turns under way at once, each a thread; the engine's own queue is far shorter
-RETRY_SECONDS = 5  # when all of these are taken
+MOST = 200  # turns that run at the same time, each in a thread; the line before the model is far shorter
+RETRY_SECONDS = 5  # after which an asker may try again when all of these are running
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class _Turn:
     conversation_id: str
     answer_id: str
     ask: Ask
-    ticket: Ticket | None  # the place in the line; None while the line is full and no model is needed
+    ticket: Ticket | None  # the place in the line; None where the line was full and no model is needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,11 @@ class _Running:
     conversation_id: str
     stop: threading.Event
     pieces: list[str] = field(default_factory=list)  # the text so far
-    place: list[int] = field(default_factory=lambda: [0])  # in the line; 0: not waiting
+    position: list[int] = field(default_factory=lambda: [0])  # in the line; 0: not waiting
 
 
 class Turns:
-    """Runs turns, stops them. ``ask`` is the one way to have a question answered and stored."""
+    """Runs and stops turns. ``ask`` is the only way to have a question answered and stored."""
 
     def __init__(self, database: Database, answerer: Answerer, *, model: str) -> None:
         self._database = database
@@ -83,15 +83,15 @@ class Turns:
         history: Sequence[EarlierTurn] | None = None,
         asker: str | None = None,
         listen: Listen = lambda _event: None,
-    ) -> Asked:
-        """Stores the question and has it answered, in a thread of its own; returns at once. Everything that can be
-        refused is refused here. Raises Busy (the line is full, too many turns, no thread), TooManyWaiting (of this
-        asker), Invalid, NotFound.
+    ) -> StartedTurn:
+        """Stores the question and has it answered in its own thread; returns at once. A question that cannot be taken
+        is refused here. Raises Busy (the line is full, too many turns, no thread), TooManyWaiting (of this asker),
+        Invalid, NotFound.
 
-        ``scope``: whose knowledge it may be answered from. ``regenerate``: an answer of the owner's that they want
-        another wording of. ``history``: what was said before, where another program keeps the conversation. ``asker``:
-        whose turn it is in the line; None: the owner's. ``listen`` hears the events, in that thread: Begun first,
-        Finished or Failed last.
+        ``scope``: the knowledge from which it may be answered. ``regenerate``: an answer of the owner that is to be
+        worded differently. ``history``: the earlier turns, where another program keeps the conversation. ``asker``: the
+        person or program that waits in the line; None: the owner. ``listen`` gets the events, in that thread: Begun
+        first, Finished or Failed last.
         """
         if self.running >= MOST:
             raise Busy(RETRY_SECONDS)
@@ -110,7 +110,7 @@ class Turns:
                     conversation_id=earlier.conversation_id if earlier else conversation_id,
                     model=self._model,
                 )
-                ask = conversations.ask_for(session, answer, scope, language=language, filters=filters, again=earlier)
+                ask = conversations.make_ask(session, answer, scope, language=language, filters=filters, again=earlier)
                 if history is not None:
                     ask = replace(ask, history=tuple(history))
                 turn = _Turn(answer.conversation_id, answer.id, ask, ticket)
@@ -123,8 +123,8 @@ class Turns:
         metrics.questions.inc()
         return self._start(turn, listen)
 
-    def _start(self, turn: _Turn, listen: Listen) -> Asked:
-        """Runs a turn in a thread. Raises Busy where there is none."""
+    def _start(self, turn: _Turn, listen: Listen) -> StartedTurn:
+        """Runs a turn in a thread. Raises Busy where no thread can be started."""
         outcome: Future[Outcome] = Future()
         context = contextvars.copy_context()  # so that its log lines have the request's id
         try:
@@ -133,43 +133,43 @@ class Turns:
             ).start()
         except RuntimeError as error:  # the system gives no more threads
             self._fail(turn, error)
-            self._over(turn)
+            self._end(turn)
             raise Busy(RETRY_SECONDS) from error
-        return Asked(turn.conversation_id, turn.answer_id, outcome)
+        return StartedTurn(turn.conversation_id, turn.answer_id, outcome)
 
     def _run(self, turn: _Turn, listen: Listen, outcome: Future[Outcome]) -> None:
-        """Answers, stores, and tells. Raises nothing."""
-        outcome.set_running_or_notify_cancel()  # who waits may give up waiting, not the answer
+        """Answers, stores and reports. An error becomes the event Failed and the exception of ``outcome``."""
+        outcome.set_running_or_notify_cancel()  # a waiter may stop waiting, but cannot cancel the answer
 
-        def tell(event: TurnEvent) -> None:
+        def notify(event: TurnEvent) -> None:
             try:
                 listen(event)
-            except Exception as error:  # noqa: BLE001 - a listener that breaks must not take the answer with it
+            except Exception as error:  # noqa: BLE001 - a listener that fails must not stop the answer
                 log.warning("listener_failed", answer_id=turn.answer_id, error=type(error).__name__)
 
-        tell(Begun(turn.conversation_id, turn.answer_id))
+        notify(Begun(turn.conversation_id, turn.answer_id))
         try:
-            answered = self._answer(turn, tell)
-        except Exception as error:  # noqa: BLE001 - whatever it was, the turn must be stored and the listener told
+            answered = self._answer(turn, notify)
+        except Exception as error:  # noqa: BLE001 - after any error the turn must be stored and the listener informed
             self._fail(turn, error)
-            tell(Failed(error))
-            self._over(turn)
+            notify(Failed(error))
+            self._end(turn)
             outcome.set_exception(error)
         else:
             _count(answered, turn)
-            tell(Finished(answered))
-            self._over(turn)
+            notify(Finished(answered))
+            self._end(turn)
             outcome.set_result(answered)
 
     @property
     def running(self) -> int:
-        """How many turns are under way."""
+        """How many turns are running."""
         return len(self._running)
 
     def progress(self, answer_id: str) -> Progress | None:
-        """How far a turn is, for those who come back to it. None when it is not running (any more)."""
+        """How far a turn is, for people who come back to it. None when it is not running (any more)."""
         turn = self._running.get(answer_id)
-        return None if turn is None else Progress("".join(turn.pieces), turn.place[0] or None)
+        return None if turn is None else Progress("".join(turn.pieces), turn.position[0] or None)
 
     def stop(self, answer_id: str) -> bool:
         """Asks a running turn to stop. False when it is not running (any more)."""
@@ -186,8 +186,8 @@ class Turns:
                     turn.stop.set()
 
     def stop_all(self, timeout: float) -> bool:
-        """Stops everything, also what begins from now on, and waits (seconds) for it to be stored; False when some
-        turn did not end in time."""
+        """Stops all turns, also those that begin from now on, and waits (seconds) until they are stored. False when
+        some turn did not end in time."""
         with self._idle:
             self._ending = True
             for turn in self._running.values():
@@ -197,7 +197,7 @@ class Turns:
     def _join(
         self, asker: str, question: str, scope: Scope, filters: dict[str, str] | None, *, alone: bool, new: bool
     ) -> Ticket | None:
-        """A place in the line. None where there is none and no model is needed: for what is no question, and for a
+        """A place in the line. None where no place is free and no model is needed: for small talk, and for a
         corrected question that begins a conversation (``alone``). Raises Busy, TooManyWaiting."""
         try:
             return self._answerer.join(asker)
@@ -219,8 +219,8 @@ class Turns:
             )
         return earlier
 
-    def _answer(self, turn: _Turn, tell: Callable[[TurnEvent], None]) -> Outcome:
-        """The stored outcome."""
+    def _answer(self, turn: _Turn, notify: Callable[[TurnEvent], None]) -> Outcome:
+        """Answers the question and stores the outcome."""
 
         running = self._running[turn.answer_id]
 
@@ -228,22 +228,22 @@ class Turns:
             if isinstance(event, Token):
                 running.pieces.append(event.text)
             elif isinstance(event, Waiting):
-                running.place[0] = event.position
+                running.position[0] = event.position
             if isinstance(event, SourcesFound):
                 with self._database.write() as session:
-                    _refuse_if_deleted(session, turn)
-                    conversations.found(session, turn.answer_id, event)
-            tell(event)
+                    _raise_if_deleted(session, turn)
+                    conversations.store_sources(session, turn.answer_id, event)
+            notify(event)
 
         outcome = self._answerer.answer(turn.ask, pass_on, stop=running.stop, ticket=turn.ticket)
         with self._database.write() as session:
-            _refuse_if_deleted(session, turn)
+            _raise_if_deleted(session, turn)
             conversations.finish(session, turn.answer_id, outcome)
             if outcome.status == "refused":
                 _report(session, turn)
         return outcome
 
-    def _over(self, turn: _Turn) -> None:
+    def _end(self, turn: _Turn) -> None:
         if turn.ticket is not None:
             turn.ticket.leave()
         with self._idle:
@@ -251,7 +251,7 @@ class Turns:
             self._idle.notify_all()
 
     def _fail(self, turn: _Turn, error: Exception) -> None:
-        """Stores that it went wrong, if the database lets us."""
+        """Stores the turn as failed, if the database allows it."""
         metrics.answers.labels("failed").inc()
         if isinstance(error, BotError | KnowledgeError | RetrievalError):
             log.warning("turn_failed", answer_id=turn.answer_id, error=type(error).__name__, detail=str(error)[:500])
@@ -261,31 +261,31 @@ class Turns:
             with self._database.write() as session:
                 if session.get(Answer, turn.answer_id) is not None:
                     conversations.fail(session, turn.answer_id)
-        except Exception as second:  # noqa: BLE001 - the listener must still be told of the first
+        except Exception as second:  # noqa: BLE001 - the listener must still be informed of the first error
             log.error("turn_not_stored", answer_id=turn.answer_id, error=type(second).__name__)
 
 
 def _report(session: Session, turn: _Turn) -> None:
-    """Puts a refused question into the queue, in the transaction that stores the answer. An answer counts also where
-    that fails."""
+    """Reports a refused question, in the transaction that stores the answer. Where that fails, the answer is still
+    valid."""
     try:
         with session.begin_nested():
             report_unanswered(session, turn.answer_id, turn.ask.scope)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the answer is finished
+    except Exception as error:  # noqa: BLE001 - with any error, the answer is finished
         log.error("unanswered_not_reported", answer_id=turn.answer_id, error=type(error).__name__)
-        metrics.failed_afterwards("unanswered_report")
+        metrics.count_failure("unanswered_report")
 
 
 def _count(outcome: Outcome, turn: _Turn) -> None:
-    """Puts a finished answer into the metrics."""
+    """Counts a finished answer in the metrics."""
     try:
-        metrics.answered(outcome)
-    except Exception as error:  # noqa: BLE001 - an answer that cannot be measured counts all the same
+        metrics.count_answer(outcome)
+    except Exception as error:  # noqa: BLE001 - an answer that cannot be measured is still valid
         log.error("answer_not_measured", answer_id=turn.answer_id, error=type(error).__name__)
-        metrics.failed_afterwards("metrics")
+        metrics.count_failure("metrics")
 
 
-def _refuse_if_deleted(session: Session, turn: _Turn) -> None:
-    """A conversation may be deleted while it is being answered: then there is nothing left to store."""
+def _raise_if_deleted(session: Session, turn: _Turn) -> None:
+    """Raises NotFound where the conversation was deleted during the answer: then there is nothing left to store."""
     if session.get(Answer, turn.answer_id) is None:
         raise NotFound("The conversation was deleted.", code="conversation_deleted")

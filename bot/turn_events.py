@@ -1,4 +1,4 @@
-"""What happens in a turn, as those hear it who listen to it (bot.turn runs it)."""
+"""The events of a turn, as its listeners get them (bot.turn runs it)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a running turn is. ``text``: what was written so far; ``position``: its place in the line, 1 is next,
+    """How far a running turn is. ``text``: the text so far; ``position``: its place in the line, 1 is next,
     None when it does not wait."""
 
     text: str
@@ -44,8 +44,8 @@ Listen = Callable[[TurnEvent], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A question that is being answered. ``outcome``: the stored answer, or what went wrong, when it is over."""
+class StartedTurn:
+    """A question that is being answered. ``outcome``: the stored answer, or the error, when the turn has ended."""
 
     conversation_id: str
     answer_id: str

@@ -1,15 +1,15 @@
-"""Questions that stayed unanswered. They wait in a list that curators can see, and reach the queue of corrections when
-two different people asked the same, somebody complained, or a curator starts a correction of it.
+"""Unanswered questions. They wait in a list that curators can see. They reach the queue of corrections when two
+different people asked the same, when somebody complained, or when a curator starts a correction of one.
 
 A refused question is noted in the transaction that stores its answer (``note``). Questions with one normal form are
 one group at once. Those with other words join the group of the nearest question in a job of the worker (``group``),
 because comparing meanings takes an embedding. The result does not depend on time: questions are grouped in the order in
 which they were asked, each is compared with the first question of every group, and of equally near groups the oldest
-one is taken.
+one is used.
 
 Decision: grouping by meaning is strict (``bot.answering.profile.ALIKE``), and numbers and names must be equal. A group
-that is too small leaves a question in the list for longer; one that is too large puts two questions into one item, of
-which only what the curator confirms is answered word for word (knowledge.correcting.publication).
+that is too small leaves a question in the list for longer. A group that is too large puts two questions into one item;
+of these only those that the curator confirms are answered word for word (knowledge.correcting.publication).
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ if TYPE_CHECKING:
     from retrieval.embed import Embedder
 
 GROUP = "group_unanswered"  # the kind of the job that compares meanings
-ENOUGH = 2  # different people who asked, so that it is worth a curator's time
-MOST = 10_000  # waiting questions that are kept: anyone can ask any number
+ENOUGH = 2  # different people who asked, before a question is worth a curator's time
+MOST = 10_000  # waiting questions that are kept, because anybody can ask any number
 MOST_COMPARED = 5_000  # groups that a question is compared with, the newest: 8 MB of vectors
 SHOWN = 20  # wordings of a group in the list
 _IN_QUEUE = (State.QUEUED, State.DRAFTED, State.REOPENED)
 
 
 def note(session: Session, answer: Answer, scope: Scope, *, asker: str, without: frozenset[int]) -> None:
-    """Notes a refused question. What one person asks again counts once. ``asker`` tells people apart and is stored as a
-    hash; ``without``: entries that the asker said are not the answer. The question belongs to the default collection of
-    the asker's scope, because it is about no document."""
+    """Notes a refused question. A question that one person asks again counts once. ``asker`` identifies the person and
+    is stored as a hash; ``without``: entries that the asker marked as "not my question". The question belongs to the
+    default collection of the asker's scope, because it is about no document."""
     collection = scope.default
     question = answer.condensed_question or answer.question
     form, who = normal_form(question), _hash(asker)
@@ -63,7 +63,7 @@ def note(session: Session, answer: Answer, scope: Scope, *, asker: str, without:
     again = sa.select(Unanswered.id).where(waiting, same_form, Unanswered.asker == who).limit(1)
     if not form or session.scalar(again) is not None:
         return
-    known = sa.select(Unanswered.group_id).where(same_form, Unanswered.group_id.is_not(None))
+    group_ids = sa.select(Unanswered.group_id).where(same_form, Unanswered.group_id.is_not(None))
     row = Unanswered(
         collection=collection,
         question=question,
@@ -72,7 +72,7 @@ def note(session: Session, answer: Answer, scope: Scope, *, asker: str, without:
         asker=who,
         answer_id=answer.id,
         without=sorted(without),
-        group_id=session.scalar(known.order_by(Unanswered.id).limit(1)),
+        group_id=session.scalar(group_ids.order_by(Unanswered.id).limit(1)),
     )
     session.add(row)
     session.flush()
@@ -88,7 +88,7 @@ def note(session: Session, answer: Answer, scope: Scope, *, asker: str, without:
 
 
 def group(database: Database, embedder: Embedder, alike: float) -> int:
-    """Puts every question that has no group yet into one, and queues what is due. Returns how many it grouped.
+    """Gives a group to every question without one, and queues groups that are due. Returns how many it grouped.
     ``alike``: cosine from which questions may be the same."""
     done = 0
     while True:
@@ -100,7 +100,7 @@ def group(database: Database, embedder: Embedder, alike: float) -> int:
         with database.write() as session:
             row = session.get(Unanswered, row.id)
             if row is not None and row.group_id is None:
-                _place(session, row, vector, embedder.fingerprint, alike)
+                _choose_group(session, row, vector, embedder.fingerprint, alike)
                 _queue_if_due(session, row.group_id or row.id)
                 done += 1
     with database.write() as session:
@@ -109,7 +109,7 @@ def group(database: Database, embedder: Embedder, alike: float) -> int:
 
 
 def adopt(session: Session, correction: Correction, question: str) -> None:
-    """A correction about this question has begun: what waits in the groups of the question joins it."""
+    """Called when a correction of this question begins: the waiting questions of its groups join the correction."""
     form = normal_form(question)
     inside = _waiting(Scope.of(correction.collection))
     groups = inside.with_only_columns(Unanswered.group_id).where(Unanswered.normalised == form).order_by(None)
@@ -118,7 +118,7 @@ def adopt(session: Session, correction: Correction, question: str) -> None:
 
 
 def start(session: Session, group_id: int, scope: Scope, *, actor: str) -> Correction:
-    """A curator takes a group up: a correction of its first question. Raises NotFound."""
+    """Starts a correction of the first question of a group, for a curator. Raises NotFound."""
     rows = session.scalars(_waiting(scope).where(Unanswered.group_id == group_id)).all()
     if not rows:
         raise NotFound("There is no unanswered question {number}.", code="no_unanswered", number=group_id)
@@ -131,7 +131,7 @@ def start(session: Session, group_id: int, scope: Scope, *, actor: str) -> Corre
 def listing(
     session: Session, scope: Scope, *, q: str | None = None, limit: int = 50, offset: int = 0
 ) -> dict[str, Any]:
-    """The groups that wait, those with most people first, then the newest: ``items`` and ``total``."""
+    """The waiting groups, those with most people first, then the newest: ``items`` and ``total``."""
     waiting = _waiting(scope).where(Unanswered.group_id.is_not(None))
     if q:
         waiting = waiting.where(contains(q, Unanswered.question))
@@ -151,14 +151,14 @@ def listing(
             {
                 "id": id_,
                 "question": next(iter(wordings[id_].values())).question,
-                "questions": [one.question for one in wordings[id_].values()][:SHOWN],
+                "questions": [wording.question for wording in wordings[id_].values()][:SHOWN],
                 "language": next(iter(wordings[id_].values())).language,
                 "collection": next(iter(wordings[id_].values())).collection,
-                "people": asked,
+                "people": count,
                 "first_at": first.isoformat(),
                 "last_at": last.isoformat(),
             }
-            for id_, asked, first, last in rows
+            for id_, count, first, last in rows
         ],
         "total": session.scalar(sa.select(sa.func.count()).select_from(groups.order_by(None).subquery())) or 0,
     }
@@ -174,8 +174,10 @@ def _ungrouped() -> sa.Select[Unanswered]:
     return sa.select(Unanswered).where(Unanswered.group_id.is_(None)).order_by(Unanswered.id)
 
 
-def _place(session: Session, row: Unanswered, vector: NDArray[np.float32], fingerprint: str, alike: float) -> None:
-    """Gives a question its group: that of the same words, that of the nearest first question, or its own."""
+def _choose_group(
+    session: Session, row: Unanswered, vector: NDArray[np.float32], fingerprint: str, alike: float
+) -> None:
+    """Gives a question its group: that of the same words, that of the nearest first question, or a new one."""
     own = sa.select(Unanswered).where(Unanswered.collection == row.collection, Unanswered.group_id.is_not(None))
     same = session.scalar(own.where(Unanswered.normalised == row.normalised).order_by(Unanswered.id).limit(1))
     if same is not None:
@@ -194,12 +196,12 @@ def _place(session: Session, row: Unanswered, vector: NDArray[np.float32], finge
     ).all()
     row.group_id, row.fingerprint, row.vector = row.id, fingerprint, vector.tobytes()
     if firsts:
-        near = np.stack([np.frombuffer(first.vector, dtype="<f4") for first in firsts]) @ vector
-        wanted = facts(row.question)
+        cosines = np.stack([np.frombuffer(first.vector, dtype="<f4") for first in firsts]) @ vector
+        own_facts = facts(row.question)
         alikes = [
             (-float(cosine), first.id)
-            for cosine, first in zip(near, firsts, strict=True)
-            if cosine >= alike and facts(first.question) == wanted
+            for cosine, first in zip(cosines, firsts, strict=True)
+            if cosine >= alike and facts(first.question) == own_facts
         ]
         if alikes:
             row.group_id, row.fingerprint, row.vector = min(alikes)[1], None, None
@@ -207,7 +209,7 @@ def _place(session: Session, row: Unanswered, vector: NDArray[np.float32], finge
 
 
 def _queue_if_due(session: Session, group_id: int) -> None:
-    """Puts what waits in a group into the queue, if it is there already or enough people asked."""
+    """Puts the waiting questions of a group into the queue, if it is there already or enough people asked."""
     rows = session.scalars(_waiting(EVERYTHING).where(Unanswered.group_id == group_id)).all()
     correction = _in_queue(session, group_id, rows)
     if correction is None and len({row.asker for row in rows}) >= ENOUGH:
@@ -220,16 +222,16 @@ def _in_queue(session: Session, group_id: int, rows: Sequence[Unanswered]) -> Co
     """The correction in the queue that a question of this group belongs to."""
     of_group = sa.select(Unanswered.correction_id).where(Unanswered.group_id == group_id)
     query = sa.select(Correction).where(Correction.id.in_(of_group), Correction.state.in_(_IN_QUEUE))
-    known = session.scalar(query.order_by(Correction.id).limit(1))
-    if known is not None:
-        return known
+    correction = session.scalar(query.order_by(Correction.id).limit(1))
+    if correction is not None:
+        return correction
     forms = dict.fromkeys((row.collection, row.normalised) for row in rows)
     opened = [corrections.open_about(session, collection, form) for collection, form in forms]
-    return next((one for one in opened if one is not None and one.state in _IN_QUEUE), None)
+    return next((other for other in opened if other is not None and other.state in _IN_QUEUE), None)
 
 
 def _join(session: Session, rows: Sequence[Unanswered], correction: Correction) -> None:
-    """Reports waiting questions to a correction that is in the queue; to a published one they go on waiting."""
+    """Reports waiting questions to a correction in the queue. For a published correction they go on waiting."""
     if correction.state not in _IN_QUEUE:
         return
     for row in rows:
@@ -237,13 +239,13 @@ def _join(session: Session, rows: Sequence[Unanswered], correction: Correction) 
         row.correction_id = correction.id
         answer = session.get(Answer, row.answer_id)
         if answer is not None and answer.correction_id is None:
-            answer.correction_id = correction.id  # who asked hears of it
+            answer.correction_id = correction.id  # so that the asker is informed
     session.flush()
 
 
 def _report(session: Session, row: Unanswered, correction: Correction | None) -> Correction:
     answer = session.get(Answer, row.answer_id)
-    snapshot = conversations.snapshot(answer) if answer is not None else _remains(row)
+    snapshot = conversations.snapshot(answer) if answer is not None else _snapshot_without_answer(row)
     complaint = NewComplaint(
         question=row.question,
         snapshot=snapshot,
@@ -252,12 +254,12 @@ def _report(session: Session, row: Unanswered, correction: Correction | None) ->
         answer_id=row.answer_id,
         without=frozenset(row.without),
     )
-    known = correction.id if correction is not None else None
-    return complaints.report(session, complaint, Scope.of(row.collection), correction_id=known)
+    correction_id = correction.id if correction is not None else None
+    return complaints.report(session, complaint, Scope.of(row.collection), correction_id=correction_id)
 
 
-def _remains(row: Unanswered) -> dict[str, Any]:
-    """What is known of a refused answer whose conversation was deleted."""
+def _snapshot_without_answer(row: Unanswered) -> dict[str, Any]:
+    """The snapshot of a refused answer whose conversation was deleted."""
     return {
         "question": row.question,
         "condensed_question": row.question,

@@ -1,7 +1,7 @@
-"""Where the parts are joined: the only place that knows which implementation stands behind which protocol.
+"""Joins the parts. This is the only place that knows which implementation each protocol has.
 
-``Parts`` builds each part when it is first asked for, so that ``errata user add`` opens a database and nothing else.
-Web, worker, commands, scripts and tests all start here; tests hand in a small chat model and embedder.
+``Parts`` builds each part at its first use, so that ``errata user add`` opens a database and nothing else. Web, worker,
+commands, scripts and tests all start here; tests pass a small chat model and embedder.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ class Parts:
         self, settings: Settings, *, embedder: Embedder | None = None, chat: BaseChatModel | None = None
     ) -> None:
         self.settings = settings
-        self.serving = False  # whether people's questions are answered meanwhile
+        self.serving = False  # whether people's questions are answered at the same time
         self._given_embedder = embedder
         self._given_chat = chat
 
     @property
     def _cores(self) -> int:
-        """Processor threads for the models: a container or a scheduler often gives fewer cores than there are."""
+        """Processor threads for the models: a container or a scheduler often gives fewer cores than the machine has."""
         return self.settings.threads or _usable_cores()
 
     @cached_property
@@ -100,7 +100,7 @@ class Parts:
 
     @property
     def chat_fingerprint(self) -> str:
-        """Stands for the chat model: another model or file, another fingerprint."""
+        """The identity of the chat model: it changes with the model and its file."""
         return self.chat_name if self._given_chat is not None else self.chat_model.fingerprint
 
     @cached_property
@@ -111,7 +111,7 @@ class Parts:
 
         resolved = self.store.resolve(self.settings.embedding_model, "embedding")
         assert resolved.path is not None
-        # Beside people's questions half the cores: the chat model needs the others. A command may take them all.
+        # In the server half the cores: the chat model needs the others. A command may use them all.
         threads = max(1, self._cores // 2) if self.serving else self._cores
         return SentenceTransformerEmbedder(resolved.path, fingerprint=resolved.fingerprint, threads=threads)
 
@@ -140,7 +140,7 @@ class Parts:
         return open_chat_model(
             self.chat_model,
             threads=self._cores,
-            # One more than generations at once: a beginning that was read ahead stays, others wait in the prompt cache.
+            # One more than parallel generations, so that one prompt prefix stays; others are kept in the prompt cache.
             slots=self.settings.parallel + 1,
             context=self.settings.context_tokens,
             max_tokens=self.settings.answer_tokens,
@@ -170,7 +170,7 @@ class Parts:
 
     @cached_property
     def profile(self) -> Profile:
-        """What is tuned for the pair of models in use, fitted to the settings."""
+        """The reading profile of the pair of models in use, fitted to the settings."""
         from bot.answering.profile import shipped
         from bot.calibration import store
 
@@ -193,7 +193,7 @@ class Parts:
 
     @cached_property
     def reader(self) -> Reader:
-        """What makes answers of questions and passages."""
+        """The part that makes answers from questions and passages."""
         from bot.answering.chat_reader import ChatReader
         from bot.answering.extractive import ExtractiveReader
 
@@ -207,7 +207,7 @@ class Parts:
         return Answerer(self.database, self.searcher, self.reader, SameWords(self.database), self.profile)
 
     def load_chat_model(self) -> None:
-        """Loads it now, where it is one that has to be loaded. Raises EngineError."""
+        """Loads the chat model now, if it has to be loaded. Raises EngineError."""
         load = getattr(self.chat, "load", None) if self.has_chat_model else None
         if load is not None:
             load()
@@ -219,7 +219,7 @@ class Parts:
         return Turns(self.database, self.answerer, model=self.chat_name)
 
     def curation(self, scope: Scope) -> Curation:
-        """The desk of somebody who sees this scope."""
+        """The curation actions of a person who may see this scope."""
         from knowledge.correcting.curation import Curation
 
         return Curation(self.database, self.embedder, self.proving, scope)
@@ -286,7 +286,8 @@ class Parts:
         return {RECHECK: do_recheck, EXPIRE: do_expire, INGEST: do_ingest, unanswered.GROUP: do_group}
 
     def recover(self) -> dict[str, int]:
-        """On start of the server: closes what was interrupted, takes up what was given up. Returns counts by kind."""
+        """Called when the server starts: ends interrupted work, and starts again rechecks that were given up. Returns
+        counts by kind."""
         from bot import conversations, recheck
         from knowledge import uploads
         from knowledge.correcting import publish
@@ -304,7 +305,7 @@ class Parts:
         }
 
     def warm_up(self, stop: threading.Event) -> None:
-        """Has the chat model read ahead what all prompts begin with. Ends soon after ``stop`` is set."""
+        """Has the chat model read the common beginnings of all prompts. Ends soon after ``stop`` is set."""
         from bot.answering import condense, prompt
 
         if not self.has_chat_model:
@@ -314,7 +315,7 @@ class Parts:
         self.writer.warm_up(beginnings, stop)
 
     def close(self) -> None:
-        """Waits for what runs in the background and closes the database."""
+        """Waits for the background work and closes the database."""
         built = self.__dict__
         if "worker" in built:
             self.worker.stop(timeout=10)

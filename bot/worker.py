@@ -1,9 +1,9 @@
 """The worker: threads of the server that do the queued jobs (knowledge.jobs), one for each kind, so that the end of a
 correction does not wait for a long ingest. Jobs of one kind are done one at a time.
 
-Each kind has one handler, given by bot.wiring, and may have something that follows when a job has ended, done or
-given up. A job that fails is tried again later; one whose server died is taken up by the next, with the progress that
-was stored; one of a kind that has no handler waits for a server that has one. Knows nothing of what the handlers do.
+bot.wiring gives each kind one handler, and sometimes a function that is called after a job has ended, done or given up.
+A job that fails is tried again later. A job whose server died is continued by the next server, from the stored
+progress. A job of a kind without a handler waits for a server that has one. Knows nothing of the work of the handlers.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-SPARE_SECONDS = 30.0  # between looks for work that nobody waits for
-BREATH_SECONDS = 0.5  # between two pieces of it: people's questions need the processor
+SPARE_SECONDS = 30.0  # between two searches for work that nobody waits for
+PAUSE_SECONDS = 0.5  # between two pieces of such work: people's questions need the processor
 POLL_SECONDS = 1.0  # how long a job written by another process may wait; our own requests wake the worker
 
 
 class Reporter:
-    """What a handler gets beside its payload: ``so_far`` is the progress of the try before, calling it stores more."""
+    """Stores a job's progress for its handler. ``so_far``: the progress of an earlier try; a call stores more."""
 
     def __init__(self, database: Database, job: Job) -> None:
         self._database = database
@@ -46,7 +46,7 @@ After = Callable[[dict[str, Any]], None]
 
 
 class Worker:
-    """``start`` runs it in the background, ``wake`` tells it of work, ``stop`` ends it after the present jobs."""
+    """``start`` runs it in the background, ``wake`` announces new work, ``stop`` ends it after the present jobs."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class Worker:
             return False
         try:
             result = self._handlers[job.kind](dict(job.payload), Reporter(self._database, job))
-        except Exception as error:  # noqa: BLE001 - whatever it was, the job must be told and the worker go on
+        except Exception as error:  # noqa: BLE001 - after any error the job is marked and the worker goes on
             log.warning("job_failed", job=job.id, kind=job.kind, error=type(error).__name__, detail=str(error)[:500])
             with self._database.write() as session:
                 ended = jobs.fail(session, job, f"{type(error).__name__}: {error}") and jobs.is_last_try(job)
@@ -120,10 +120,10 @@ class Worker:
                 wake.clear()
 
     def _run_spare(self, spare: Callable[[], bool]) -> None:
-        pause = BREATH_SECONDS
+        pause = PAUSE_SECONDS
         while not self._stopping.wait(pause):
             try:
-                pause = BREATH_SECONDS if spare() else SPARE_SECONDS
+                pause = PAUSE_SECONDS if spare() else SPARE_SECONDS
             except Exception as error:  # noqa: BLE001 - e.g. an embedding model that is missing: try again
                 log.error("spare_work_failed", error=type(error).__name__, detail=str(error)[:500])
                 pause = SPARE_SECONDS

@@ -21,7 +21,7 @@ def doctor(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check settings, disk, database, models, index, accounts, jobs and port, and say how to mend each.
+    """Check settings, disk, database, models, index, accounts, jobs and port, and say how to remedy each.
 
     May run beside a running server. Exit code 0: nothing failed (warnings may stand); 1: something failed.
     """
@@ -49,5 +49,5 @@ def doctor(
 
 def _show(one: Finding) -> None:
     say(f"{MARKS[one.state]}  {one.name:<17} {one.what}")
-    if one.mend and one.state != "ok":
-        say(f"{'':<24}→ {one.mend}")
+    if one.remedy and one.state != "ok":
+        say(f"{'':<24}→ {one.remedy}")

@@ -61,7 +61,7 @@ class Memory:
             self._write(texts)
         except Exception as error:  # noqa: BLE001 - whatever it is, the answer that was written is good
             log.error("text_not_kept", error=type(error).__name__)
-            metrics.failed_afterwards("text_memory")
+            metrics.count_failure("text_memory")
 
     def _write(self, texts: Sequence[tuple[str, Written]]) -> None:
         if not texts:

@@ -153,6 +153,6 @@ class Observe:
         finally:
             route = "/static" if scope["path"].startswith("/static/") else "unmatched"
             route = getattr(scope.get("route"), "path", route)
-            metrics.requested(scope["method"], route, status)
+            metrics.count_request(scope["method"], route, status)
             milliseconds = round((time.perf_counter() - started) * 1000, 1)
             log.info("request", method=scope["method"], route=route, status=status, ms=milliseconds)

@@ -14,8 +14,8 @@ from bot import conversations, feedback, transcripts
 from bot.accounts import Identity
 from bot.answering.values import Outcome, Silent, SourcesFound, Token, Waiting
 from bot.events import metrics
-from bot.feedback import Said
-from bot.turn_events import Asked, Begun, Failed, Finished, Listen, TurnEvent
+from bot.feedback import Rating
+from bot.turn_events import Begun, Failed, Finished, Listen, StartedTurn, TurnEvent
 from bot.web import problems, responses, sse
 from bot.web.security import Asker, Flood, MaybeIdentity, PartsDep, Program, ScopeDep, Visitor, address
 from bot.wiring import Parts
@@ -102,7 +102,7 @@ def _go_on() -> None:
     """Nobody listens any more; the answer is stored all the same."""
 
 
-def ask(request: Request, identity: Identity, parts: Parts, **question: Any) -> Asked:
+def ask(request: Request, identity: Identity, parts: Parts, **question: Any) -> StartedTurn:
     """Has a question answered for whoever sent the request. Raises TooMany, and what ``Turns.ask`` raises."""
     if identity.role != "program":
         flood: Flood = request.app.state.flood
@@ -176,7 +176,7 @@ def rate(answer_id: str, body: FeedbackBody, identity: Visitor, scope: ScopeDep,
     """Rates an answer; again replaces."""
     with parts.database.write() as session:
         answer = conversations.get_answer(session, answer_id, identity.owner)
-        row = feedback.rate(session, answer, _said(body), scope, who=_who(identity))
+        row = feedback.rate(session, answer, _rating(body), scope, who=_who(identity))
         metrics.ratings.labels(body.rating).inc()
         return {"feedback_id": row.id, "correction_id": row.correction_id}
 
@@ -198,7 +198,7 @@ def rate_elsewhere(body: ElsewhereBody, identity: Program, scope: ScopeDep, part
             scope,
             query=body.query,
             response=body.response,
-            said=Said(body.rating, comment=body.comment),
+            rating=Rating(body.rating, comment=body.comment),
             user=body.user_id,
             who=identity.name,
         )
@@ -260,7 +260,7 @@ def _so_far(parts: Parts, turn: dict[str, Any]) -> dict[str, Any]:
     return turn if progress is None else {**turn, "answer": progress.text, "position": progress.position}
 
 
-def _ids(begun: Begun | Asked) -> dict[str, Any]:
+def _ids(begun: Begun | StartedTurn) -> dict[str, Any]:
     return {"conversation_id": begun.conversation_id, "answer_id": begun.answer_id}
 
 
@@ -268,7 +268,7 @@ def _sources(event: SourcesFound | Outcome) -> list[dict[str, Any]]:
     return [asdict(source) for source in event.sources]
 
 
-def _done(begun: Begun | Asked, outcome: Outcome) -> dict[str, Any]:
+def _done(begun: Begun | StartedTurn, outcome: Outcome) -> dict[str, Any]:
     timings = dict(outcome.timings_ms)
     return {
         "answer_id": begun.answer_id,
@@ -289,8 +289,8 @@ def _done(begun: Begun | Asked, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _said(body: FeedbackBody) -> Said:
-    return Said(body.rating, tuple(body.reasons), body.comment, body.suggested_answer, body.quote, body.stars)
+def _rating(body: FeedbackBody) -> Rating:
+    return Rating(body.rating, tuple(body.reasons), body.comment, body.suggested_answer, body.quote, body.stars)
 
 
 def _who(identity: Identity) -> str:

@@ -31,7 +31,7 @@ from bot.answering.condense import MAX_TURNS, EarlierTurn
 from bot.answering.markers import markers
 from bot.answering.smalltalk import kind_of
 from bot.answering.values import Outcome, Source
-from bot.turn_events import Asked, Begun, Failed, Finished, Listen, TurnEvent
+from bot.turn_events import Begun, Failed, Finished, Listen, StartedTurn, TurnEvent
 from bot.web import cited, openai_responses, problems, sse
 from bot.web.chat import ask, until_the_end
 from bot.web.security import PartsDep, Program, ScopeDep
@@ -189,7 +189,7 @@ def _bears_on(turn: EarlierTurn, question: str) -> bool:
 class _Completion:
     """The shapes of one completion."""
 
-    def __init__(self, begun: Begun | Asked, address: str) -> None:
+    def __init__(self, begun: Begun | StartedTurn, address: str) -> None:
         self._begun = begun
         self._address = address
         self._created = int(time.time())

@@ -101,7 +101,7 @@ def prometheus(parts: PartsDep) -> Response:
     with parts.database.read() as session:
         states = session.execute(sa.select(Correction.state, sa.func.count()).group_by(Correction.state)).all()
         metrics.knowledge_version.set(head(session))
-    metrics.corrections_are({**dict.fromkeys(State, 0), **{state: count for state, count in states}})  # noqa: C416
+    metrics.set_corrections({**dict.fromkeys(State, 0), **{state: count for state, count in states}})  # noqa: C416
     metrics.queue.set(parts.gate.waiting)
     metrics.memory.set(psutil.Process().memory_info().rss)
     return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -98,14 +98,14 @@ def identify(request: Request, parts: PartsDep) -> Identity | None:
     if authorization:
         scheme, _, token = authorization.partition(" ")
         with parts.database.read() as session:
-            identity = accounts.by_key(session, token.strip()) if scheme.lower() == "bearer" else None
+            identity = accounts.identity_of_key(session, token.strip()) if scheme.lower() == "bearer" else None
         if identity is None:
             raise NotSignedIn("The API key is unknown or was revoked.", code="key_unknown")
         return identity
     token = request.cookies.get(cookie_name(request, SESSION_COOKIE), "")
     if token:
         with parts.database.read() as session:
-            identity = accounts.signed_in(session, token)
+            identity = accounts.identity_of_session(session, token)
         if identity is not None:
             return identity
     token = request.cookies.get(cookie_name(request, VISITOR_COOKIE), "")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class CommandResult:
     """What a command line came to."""
 
     code: int
@@ -34,11 +34,11 @@ class CommandLine:
         self._chat = chat
         self.embedder = HashingEmbedder()
 
-    def __call__(self, *arguments: str) -> Said:
+    def __call__(self, *arguments: str) -> CommandResult:
         self._capsys.readouterr()
         code = run(arguments, make_parts=self.parts)
         captured = self._capsys.readouterr()
-        return Said(code, captured.out, captured.err)
+        return CommandResult(code, captured.out, captured.err)
 
     def parts(self, settings: Settings) -> Parts:
         if self._chat is None and settings.chat_model == Settings.model_fields["chat_model"].default:

@@ -56,9 +56,9 @@ def stored(made: World) -> list[tuple[str, str]]:
 def correct(made: World, question: str, answer: str) -> None:
     """Complains about a question from elsewhere and approves another answer."""
     with made.parts.database.write() as session:
-        said = feedback.Said("down")
+        rating = feedback.Rating("down")
         row = feedback.rate_elsewhere(
-            session, EVERYTHING, query=question, response="?", said=said, user=None, who="shop front"
+            session, EVERYTHING, query=question, response="?", rating=rating, user=None, who="shop front"
         )
         number = row.correction_id
     assert number is not None

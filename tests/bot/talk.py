@@ -9,7 +9,7 @@ from bot import conversations, feedback, transcripts
 from bot.answering.condense import How
 from bot.answering.prompt import Selection
 from bot.answering.values import Outcome, Source
-from bot.feedback import Said
+from bot.feedback import Rating
 from bot.proving import PromptReading, StoredAnswers
 from bot.tables import Answer, Conversation
 from knowledge.correcting.curation import Curation
@@ -76,11 +76,11 @@ class Talk:
         self.finish(answer_id, **outcome)
         return conversation_id, answer_id
 
-    def rate(self, answer_id: str, rating: str, *, who: str = "visitor", **said: Any) -> int | None:
+    def rate(self, answer_id: str, rating: str, *, who: str = "visitor", **details: Any) -> int | None:
         """Returns the id of the correction that the rating leads to."""
         with self.database.write() as session:
             answer = conversations.get_answer(session, answer_id, self._owner(answer_id))
-            return feedback.rate(session, answer, Said(rating, **said), EVERYTHING, who=who).correction_id
+            return feedback.rate(session, answer, Rating(rating, **details), EVERYTHING, who=who).correction_id
 
     def unanswered(self, answer_id: str) -> None:
         with self.database.write() as session:

@@ -73,7 +73,7 @@ def test_a_disabled_account_opens_to_nobody(session: Session) -> None:
     token = accounts.sign_in(session, user)
     user.disabled = True
     session.flush()
-    assert accounts.signed_in(session, token) is None
+    assert accounts.identity_of_session(session, token) is None
     with pytest.raises(NotSignedIn):
         accounts.verify_password(session, "ann", PASSWORD)
 
@@ -124,26 +124,29 @@ def test_a_session_lasts_two_weeks(session: Session) -> None:
     user = accounts.add_user(session, "ann", PASSWORD, "curator")
     token = accounts.sign_in(session, user)
     ann = Identity("user:ann", "curator", "ann")
-    assert accounts.signed_in(session, token) == ann
+    assert accounts.identity_of_session(session, token) == ann
     almost = utc_now() + timedelta(days=SESSION_DAYS) - timedelta(minutes=1)
-    assert accounts.signed_in(session, token, now=almost) == ann
-    assert accounts.signed_in(session, token, now=almost + timedelta(minutes=2)) is None
+    assert accounts.identity_of_session(session, token, now=almost) == ann
+    assert accounts.identity_of_session(session, token, now=almost + timedelta(minutes=2)) is None
     for unknown in ("", "x", token + "x", token[:-1], "\ud800"):
-        assert accounts.signed_in(session, unknown) is None
+        assert accounts.identity_of_session(session, unknown) is None
 
 
 def test_signing_out_ends_one_session(session: Session) -> None:
     user = accounts.add_user(session, "ann", PASSWORD, "curator")
     first, second = accounts.sign_in(session, user), accounts.sign_in(session, user)
     accounts.sign_out(session, first)
-    assert (accounts.signed_in(session, first), accounts.signed_in(session, second) is not None) == (None, True)
+    assert (
+        accounts.identity_of_session(session, first),
+        accounts.identity_of_session(session, second) is not None,
+    ) == (None, True)
 
 
 def test_a_new_password_ends_all_sessions(session: Session) -> None:
     user = accounts.add_user(session, "ann", PASSWORD, "curator")
     token = accounts.sign_in(session, user)
     accounts.set_password(session, "ann", "a newer password")
-    assert accounts.signed_in(session, token) is None
+    assert accounts.identity_of_session(session, token) is None
     assert accounts.verify_password(session, "ann", "a newer password").username == "ann"
     with pytest.raises(NotSignedIn):
         accounts.verify_password(session, "ann", PASSWORD)
@@ -164,11 +167,11 @@ def test_signing_in_forgets_what_has_expired(session: Session) -> None:
 def test_a_key_is_shown_once_and_works_until_it_is_revoked(session: Session) -> None:
     key, token = accounts.add_key(session, " shop ", "program", created_by="ann")
     assert token.startswith("errata_")
-    assert accounts.by_key(session, token) == Identity(f"key:{key.id}", "program", "key shop")
+    assert accounts.identity_of_key(session, token) == Identity(f"key:{key.id}", "program", "key shop")
     for unknown in ("", token[:-1], token.removeprefix("errata_"), "\ud800"):
-        assert accounts.by_key(session, unknown) is None
+        assert accounts.identity_of_key(session, unknown) is None
     accounts.revoke_key(session, key.id)
-    assert accounts.by_key(session, token) is None
+    assert accounts.identity_of_key(session, token) is None
     assert [(one.name, one.revoked_at is not None) for one in accounts.keys(session)] == [("shop", True)]
 
 
@@ -208,8 +211,8 @@ def test_what_a_role_may() -> None:
 def test_no_owner_is_another_kind_s(session: Session) -> None:
     accounts.add_user(session, "1", PASSWORD, "curator")
     _, token = accounts.add_key(session, "1", "program", created_by="ann")
-    signed_in = accounts.signed_in(session, accounts.sign_in(session, session.get_one(User, "1")))
-    by_key = accounts.by_key(session, token)
+    signed_in = accounts.identity_of_session(session, accounts.sign_in(session, session.get_one(User, "1")))
+    by_key = accounts.identity_of_key(session, token)
     assert signed_in is not None
     assert by_key is not None
     assert len({signed_in.owner, by_key.owner, accounts.visitor("1").owner}) == 3

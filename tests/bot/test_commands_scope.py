@@ -65,7 +65,7 @@ def test_a_key_is_made_for_a_collection(errata: CommandLine) -> None:
     made = errata("keys", "add", "robot", "--collection", "shop")
     database = open_database(errata.data / "errata.db")
     with database.read() as session:
-        identity = accounts.by_key(session, made.out.strip())
+        identity = accounts.identity_of_key(session, made.out.strip())
     database.close()
     assert identity is not None
     assert identity.collection == "shop"

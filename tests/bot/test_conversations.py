@@ -44,7 +44,7 @@ def test_a_question_is_stored_before_its_answer(talk: Talk) -> None:
 def test_the_sources_are_stored_as_soon_as_they_are_known(talk: Talk) -> None:
     conversation_id, answer_id = talk.begin("How long?")
     with talk.database.write() as session:
-        conversations.found(session, answer_id, SourcesFound((SOURCE,), 7))
+        conversations.store_sources(session, answer_id, SourcesFound((SOURCE,), 7))
     turn = talk.turn(conversation_id)
     assert (turn["status"], turn["knowledge_version"], [one["passage"] for one in turn["sources"]]) == (
         "running", 7, ["Within 14 days."]
@@ -178,21 +178,21 @@ def test_a_curated_answer_that_was_not_the_question_is_not_given_again(talk: Tal
     other, _ = talk.ask("How long?", status="curated", entry_id=entry_id)
     with talk.database.write() as session:
         feedback.signal(session, session.get_one(Answer, answer_id), "copied", None)
-        assert conversations.not_mine(session, conversation_id) == frozenset()
+        assert conversations.rejected_entries(session, conversation_id) == frozenset()
         feedback.signal(session, session.get_one(Answer, answer_id), NOT_MINE, None)
     _, again = talk.begin("How long?", conversation_id=conversation_id)
     with talk.database.read() as session:
         answer = session.get_one(Answer, again)
-        ask = conversations.ask_for(session, answer, EVERYTHING, language=None, filters=None)
+        ask = conversations.make_ask(session, answer, EVERYTHING, language=None, filters=None)
         assert (ask.exclude_entries, ask.fresh) == (frozenset({entry_id}), False)
-        assert conversations.not_mine(session, other) == frozenset()
+        assert conversations.rejected_entries(session, other) == frozenset()
 
 
 def asked_anew(talk: Talk, conversation_id: str, answer_id: str) -> Ask:
     _, again = talk.begin("And sale goods?", conversation_id=conversation_id)
     with talk.database.read() as session:
         earlier = session.get_one(Answer, answer_id)
-        return conversations.ask_for(
+        return conversations.make_ask(
             session, session.get_one(Answer, again), EVERYTHING, language=None, filters=None, again=earlier
         )
 

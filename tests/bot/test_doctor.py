@@ -1,4 +1,4 @@
-"""Doctor finds what is wrong, says how to mend it, and changes nothing."""
+"""Doctor finds faults, says how to repair them, and changes nothing."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_doctor_finds_a_full_disk(parts: Parts, monkeypatch: pytest.MonkeyPatch)
 
 def test_doctor_finds_a_data_folder_that_others_may_read(parts: Parts) -> None:
     parts.settings.data.chmod(0o755)
-    assert doctor.data_folder(parts).mend == f"chmod o-rwx {parts.settings.data}"
+    assert doctor.data_folder(parts).remedy == f"chmod o-rwx {parts.settings.data}"
 
 
 def test_doctor_finds_jobs_that_nobody_does(parts: Parts) -> None:
@@ -100,7 +100,7 @@ def test_doctor_finds_jobs_that_nobody_does(parts: Parts) -> None:
     with parts.database.write() as session:
         job = jobs.enqueue(session, "recheck", {}, actor="ann")
         job.run_after = datetime.now(UTC) - timedelta(hours=1)
-    assert doctor.jobs(parts).mend == "Start: errata serve"
+    assert doctor.jobs(parts).remedy == "Start: errata serve"
     with parts.database.write() as session:
         session.execute(sa.update(Job).values(state="failed", error="the model is gone"))
     assert doctor.jobs(parts).what == "recheck 1 failed: the model is gone"
@@ -113,7 +113,7 @@ def test_doctor_tells_a_foreign_program_on_our_port(parts: Parts) -> None:
         other.listen(0)
         found = doctor.port(parts)
     assert found.state == "fail"
-    assert found.mend == "Stop it, or set ERRATA_PORT."
+    assert found.remedy == "Stop it, or set ERRATA_PORT."
 
 
 def test_doctor_finds_damaged_snapshots(parts: Parts) -> None:

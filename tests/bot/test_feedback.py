@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot import conversations, feedback, transcripts, unanswered
-from bot.feedback import MAX_TEXT, Said
+from bot.feedback import MAX_TEXT, Rating
 from bot.tables import Answer, Feedback, Signal, Survey
 from knowledge.correcting import corrections
 from knowledge.errors import Invalid
@@ -56,8 +56,8 @@ def test_a_thumb_down_goes_to_the_queue_with_a_frozen_copy(talk: Talk) -> None:
         "Within 14 days.", [1], "scripted"
     )  # fmt: skip
     (complaint,) = item["complaints"]
-    said = {name: complaint[name] for name in ("rating", "reasons", "comment", "suggested_answer", "quote", "stars")}
-    assert said == {
+    kept = {name: complaint[name] for name in ("rating", "reasons", "comment", "suggested_answer", "quote", "stars")}
+    assert kept == {
         "rating": "down",
         "reasons": ["wrong"],
         "comment": "no",
@@ -66,7 +66,7 @@ def test_a_thumb_down_goes_to_the_queue_with_a_frozen_copy(talk: Talk) -> None:
         "stars": 1,
     }
     turn = talk.turn(conversation_id)
-    assert turn["feedback"] == said
+    assert turn["feedback"] == kept
     assert turn["correction"] == {"state": "queued", "corrected": False, "corrected_at": None, "answer": None}
 
 
@@ -256,24 +256,24 @@ def test_an_answer_that_is_being_written_cannot_be_rated(talk: Talk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "says"),
+    ("rating", "message"),
     [
-        (Said("meh"), '"up" or "down"'),
-        (Said("down", reasons=("x",) * 21), "At most 20 reasons"),
-        (Said("down", reasons=("x" * 201,)), "200 characters"),
-        (Said("down", comment="x" * (MAX_TEXT + 1)), "comment has 10,001"),
-        (Said("down", suggested_answer="x" * (MAX_TEXT + 1)), "suggested_answer has"),
-        (Said("down", quote="x" * (MAX_TEXT + 1)), "quote has"),
-        (Said("down", stars=0), "1 to 5"),
-        (Said("down", stars=6), "1 to 5"),
+        (Rating("meh"), '"up" or "down"'),
+        (Rating("down", reasons=("x",) * 21), "At most 20 reasons"),
+        (Rating("down", reasons=("x" * 201,)), "200 characters"),
+        (Rating("down", comment="x" * (MAX_TEXT + 1)), "comment has 10,001"),
+        (Rating("down", suggested_answer="x" * (MAX_TEXT + 1)), "suggested_answer has"),
+        (Rating("down", quote="x" * (MAX_TEXT + 1)), "quote has"),
+        (Rating("down", stars=0), "1 to 5"),
+        (Rating("down", stars=6), "1 to 5"),
     ],
 )
-def test_what_cannot_be_kept_is_refused(talk: Talk, said: Said, says: str) -> None:
+def test_what_cannot_be_kept_is_refused(talk: Talk, rating: Rating, message: str) -> None:
     _, answer_id = talk.ask("How long?")
     with talk.database.write() as session:
         answer = session.get_one(Answer, answer_id)
-        with pytest.raises(Invalid, match=says):
-            feedback.rate(session, answer, said, EVERYTHING, who="visitor")
+        with pytest.raises(Invalid, match=message):
+            feedback.rate(session, answer, rating, EVERYTHING, who="visitor")
     assert count(talk, Feedback) == 0
 
 
@@ -290,7 +290,7 @@ def elsewhere(talk: Talk, rating: str, query: str = "How long?", user: str | Non
             EVERYTHING,
             query=query,
             response="14 days.",
-            said=Said(rating, comment="no"),
+            rating=Rating(rating, comment="no"),
             user=user,
             who="key shop",
         )

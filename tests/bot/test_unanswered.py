@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot import conversations, feedback, unanswered
-from bot.feedback import Said
+from bot.feedback import Rating
 from bot.tables import Answer
 from knowledge.correcting import complaints
 from knowledge.errors import NotFound
@@ -158,7 +158,7 @@ def test_one_who_complains_in_another_front_end_brings_it_into_the_queue(talk: T
     compare(talk)
     with talk.database.write() as session:
         feedback.rate_elsewhere(
-            session, EVERYTHING, query=DOGS, response="?", said=Said("down"), user="u1", who="key shop"
+            session, EVERYTHING, query=DOGS, response="?", rating=Rating("down"), user="u1", who="key shop"
         )
     assert queue(talk) == [("queued", DOGS, [DOGS, DOGS])]
 

@@ -91,5 +91,5 @@ def test_doctor_says_that_a_model_was_not_calibrated(errata: CommandLine, tmp_pa
 
     parts: Parts = errata.parts(Settings(data=tmp_path / "data"))
     finding = reading_profile(parts)
-    assert (finding.state, finding.mend) == ("warn", "Run: errata calibrate")
+    assert (finding.state, finding.remedy) == ("warn", "Run: errata calibrate")
     parts.close()
