@@ -10,7 +10,8 @@ A text is read as blocks: headings, paragraphs, list items, table rows, code fen
 - ``passage``: the blocks that the words are in (of a very long block, the sentences around the words);
 - ``context``: the other blocks without which the passage says too little. For a paragraph: the ones before it in its
   section; for a row: the header of its table and the row that names its group; for a list item: the items that it is
-  below, those below it, and what introduces the list; for a heading, and after a colon: what follows.
+  below, those below it, and what introduces the list; for a heading, and after a colon: what follows; for all of
+  them the paragraphs below that begin by pointing back, and the footnotes that are referred to.
 
 Neighbours that are not context may change: the fee in the next row, another item of a list. Where this is not enough to
 find the passage in its text exactly once, more of what is before it is taken (``reach``).
@@ -42,6 +43,14 @@ _ITEM = re.compile(r"([ \t]*)(?:[-*+•·]|\(?\d{1,3}[.)、]|[（(]?[一二三�
 _DELIMITER = re.compile(r"\|[\s:|-]+\|")
 _BOUNDARY = re.compile(r"\n|[。！？!?…]|\.\s")
 _GOES_ON = {("code", "code"), ("paragraph", "paragraph"), ("paragraph", "item")}  # (kind of a line, block before it)
+# The first words of a paragraph that says something about what is above it.
+_POINTING_BACK = re.compile(
+    r"[(（*†]|(?:this|these|that|those|it|they|however|but|except|unless|only|not|instead|"
+    r"the (?:above|same|rule|period|deadline|limit|table|list))\b"
+    r"|以上|上述|上面|前述|本[条项款表]|此|该|这|那|但|不过|然而|除[了非外]|仅|只[有限]",
+    re.IGNORECASE,
+)
+_NOTE = re.compile(r"\[\^[^\]\s]+\]")
 _SEARCHED = 500  # characters in which the end of a sentence is looked for
 
 
@@ -162,7 +171,26 @@ class Outline:
                 block.kind == "paragraph" and kind in ("item", "row") and end < len(blocks) and blocks[end].kind == kind
             ):
                 end += 1
-        return set(range(at + 1, end))
+        return set(range(at + 1, end)) | self._pointing_back(at) | self._footnotes(at)
+
+    def _pointing_back(self, at: int) -> set[int]:
+        """The blocks below that begin by pointing back: "(shoes only)", "This is …". Of a row or an item the ones
+        below the whole table or list."""
+        blocks, end = self._blocks, at + 1
+        if blocks[at].kind in ("row", "item"):
+            while end < len(blocks) and blocks[end].kind in ("row", "item"):
+                end += 1
+        first = end
+        while end < len(blocks) and blocks[end].kind == "paragraph" and _POINTING_BACK.match(self._words(end)):
+            end += 1
+        return set(range(first, end))
+
+    def _footnotes(self, at: int) -> set[int]:
+        """The notes that a block refers to."""
+        marks = tuple(f"{mark}:" for mark in _NOTE.findall(self._words(at)))
+        if not marks:
+            return set()
+        return {n for n in range(len(self._blocks)) if n != at and self._words(n).startswith(marks)}
 
     def _of_row(self, at: int) -> tuple[int, set[int]]:
         """(where the tables with this header begin, the rows without which this one says too little)"""

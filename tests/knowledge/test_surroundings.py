@@ -45,6 +45,8 @@ TWO = "Shoes are special.\n\nReturn within 14 days.\n\nCoats are not."
         (RECORDS, RECORDS.replace("20 days", "14 days")),
         (ANNOUNCED, ANNOUNCED.replace("- coats", "- coats\n- hats")),
         (TWO, TWO.replace("Coats", "Hats")),
+        ("Within 14 days.\n\nThanks.\n\n(Open daily)", "Within 14 days.\n\nThanks.\n\n(Closed)"),
+        ("Within 14 days[^1].\n\n[^1]: Shoes.\n\n[^2]: Hats.", "Within 14 days[^1].\n\n[^1]: Shoes.\n\n[^2]: Coats."),
         (f"{LONG}\n\nShoes: 14 days.", f"Hats: 14 days.\n\n{LONG}\n\nShoes: 14 days."),
         (f"{LONG}Shoes take 14 days. {LONG}", f"Hats take 3 days. {LONG}Shoes take 14 days. {LONG}Hats do not."),
     ],
@@ -75,6 +77,13 @@ def test_a_statement_is_found_again_where_other_statements_change(before: str, a
         (f"{LONG}Shoes take 14 days. {LONG}", f"{LONG}Islands take 14 days. {LONG}"),
         ("# Within 14 days\n\nShoes.", "# Within 14 days\n\nIslands."),
         ("鞋类：\n\n14 days 内退货。", "海岛：\n\n14 days 内退货。"),
+        # what comes below says what it was about
+        ("Within 14 days.\n\n(Shoes only)", "Within 14 days.\n\n(Islands only)"),
+        ("Within 14 days.", "Within 14 days.\n\nThis is the rule for islands."),
+        ("Within 14 days.\n\n# Coats", "Within 14 days.\n\nHowever, islands have a rule of their own.\n\n# Coats"),
+        ("14 days 内退货。", "14 days 内退货。\n\n以上仅适用于海岛。"),
+        ("Within 14 days[^1].\n\nEnd.\n\n[^1]: Shoes.", "Within 14 days[^1].\n\nEnd.\n\n[^1]: Islands."),
+        (TABLE, f"{TABLE}\n\nThese days count for islands."),
     ],
 )
 def test_the_same_words_about_something_else_are_not_the_statement(before: str, after: str) -> None:
