@@ -1,9 +1,9 @@
-"""Which published corrections somebody else's change touches: they go back to the queue, still published.
+"""Finds the published corrections that a change by others affects. They go back to the queue and stay published.
 
-A correction is touched by a change of a source document when the surroundings of words that it replaced, or a passage
-that it superseded, were in the document before and are there no longer: what its curator decided about is gone. It is
-touched by another publication that takes its place: supersedes its erratum, or answers a question of it. Knows nothing
-of who changed the document.
+A change of a source document affects a correction when a text that its curator decided about is gone: the surroundings
+of words that it replaced, or a passage that it superseded, were in the document before and are there no longer. Another
+publication affects a correction when it takes its place: it supersedes the erratum of the correction, or answers one of
+its questions. This module does not know who changed the document.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ EXCERPT = 120  # characters of a passage that a reason names
 
 
 def by_new_text(session: Session, plan: Plan) -> dict[int, str]:
-    """Corrections whose edits or superseded passages the planned text no longer has, and the first passage that each
-    lost; with a new base text, those too that supersede the whole document ("" then). Ask after the plan was
-    installed."""
+    """Corrections whose edits or superseded passages are no longer in the planned text, and the first passage that each
+    lost. With a new base text, also those that supersede the whole document (with "" as passage). Call it after the
+    plan was installed."""
     lost = by_edits(session, plan.broken)
     new_base = plan.base is not None and plan.seen.base_version is not None
     before, after = frozenset(_sites(session, plan)), frozenset(plan.sites())
@@ -52,7 +52,7 @@ def by_new_text(session: Session, plan: Plan) -> dict[int, str]:
 
 
 def _sites(session: Session, plan: Plan) -> list[Site]:
-    """The passages of the version that the plan takes the place of."""
+    """The passages of the version that the plan replaces."""
     replaced = session.get(DocumentVersion, (plan.document_id, plan.seen.current_version))
     if replaced is None:
         return []
@@ -65,7 +65,7 @@ def _sites(session: Session, plan: Plan) -> list[Site]:
 
 
 def by_edits(session: Session, edits: Collection[int]) -> dict[int, str]:
-    """The published corrections that these edits belong to, and the passage of the source that the first one of each
+    """The published corrections that these edits belong to, and for each the passage of the source that its first edit
     was about."""
     rows = session.execute(
         sa.select(Entry.correction_id, Edit.anchor, Edit.find)
@@ -80,13 +80,14 @@ def by_edits(session: Session, edits: Collection[int]) -> dict[int, str]:
 
 
 def reopen_by_source(session: Session, plan: Plan) -> None:
-    """After a source brought this new text: reopens what its corrections were about and is no longer there."""
+    """After a source brought this new text: reopens the corrections of passages that are no longer there."""
     for owner, passage in by_new_text(session, plan).items():
         reopen(session, [owner], _source_changed(plan.document_id, passage))
 
 
 def reopen(session: Session, owners: Collection[int], why: Reason) -> None:
-    """Sends these corrections back to the queue; of those that are there already the history says why again."""
+    """Sends these corrections back to the queue. For those that are there already, the history gets a line with the
+    reason."""
     for owner in sorted(owners):
         correction = corrections.get(session, owner, EVERYTHING)
         if correction.state in (State.APPROVED, State.VERIFIED):
@@ -96,8 +97,8 @@ def reopen(session: Session, owners: Collection[int], why: Reason) -> None:
 
 
 def reopen_rewritten(session: Session, correction_id: int, plans: Sequence[Plan]) -> None:
-    """After a correction wrote these texts: reopens others whose words or superseded passages they no longer have. Of
-    its own edits that were to apply again and do not, its history says so."""
+    """After a correction wrote these texts: reopens other corrections whose words or superseded passages are no longer
+    there. If edits of the correction itself should have applied again and do not, its history gets a line."""
     for plan in plans:
         lost = by_new_text(session, plan)
         for owner in sorted(lost.keys() - {correction_id}):
@@ -129,7 +130,7 @@ def reopen_replaced(
     session: Session, correction_id: int, forms: Mapping[str, str], superseded: Collection[str], *, now: datetime
 ) -> None:
     """Before a correction is published that answers ``forms`` (normal form → wording) and supersedes these documents:
-    reopens others whose place it takes. Nothing of them is lost, but what they say is not what readers get."""
+    reopens the corrections whose place it takes. They lose no text, but readers no longer get their answers."""
     hidden = sa.exists().where(Supersession.document_id == Entry.document_id, Supersession.active)
     errata = sa.select(Entry.correction_id).where(Entry.live, Entry.document_id.in_(superseded), ~hidden)
     owners = set(session.scalars(errata))
@@ -139,8 +140,8 @@ def reopen_replaced(
     reopen(session, owners, superseded_it)
     own = Scope.of(corrections.get(session, correction_id, EVERYTHING).collection)
     taken: dict[int, str] = {}
-    for form, found in matching.served(session, forms, own, now=now).items():
-        taken.setdefault(found.correction_id, forms[form])
+    for form, match in matching.served(session, forms, own, now=now).items():
+        taken.setdefault(match.correction_id, forms[form])
     for owner in sorted(taken.keys() - owners - {correction_id}):
         why = Reason.of(
             "correction {number} answers a question of it now: {question}",

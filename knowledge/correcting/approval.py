@@ -1,7 +1,8 @@
-"""Proves a draft, and publishes what was proved, also when the knowledge changes meanwhile.
+"""Proves a draft, and publishes exactly what was proved, even if the knowledge changes meanwhile.
 
-A proof takes seconds, and the knowledge is not locked for it. What others write during a proof is followed: the
-questions that are read differently after it are judged anew, and only then is the draft published.
+A proof takes seconds, and the knowledge is not locked during it. So an approval follows the changes that others write
+during a proof: the questions that are read differently after them are judged anew, and only then is the draft
+published.
 """
 
 from __future__ import annotations
@@ -34,13 +35,13 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 10  # how often an approval is prepared anew when the knowledge changes meanwhile
 MAX_NAMED = 600  # characters of the questions that a refusal names
-PROOF_LIMIT = timedelta(minutes=10)  # a proof takes seconds: one that runs for longer lost its process
+PROOF_LIMIT = timedelta(minutes=10)  # a proof takes seconds: if it runs for longer, its process has ended
 
 
 @dataclass(frozen=True, slots=True)
 class _Basis:
-    """A finished proof: its row, its report, and, where it was made just now, the proof itself, which can follow what
-    others write."""
+    """A finished proof: the id of its row and its report. If the proof was made just now, also the proof in memory,
+    which can follow the changes of others."""
 
     proof_id: int
     report: Mapping[str, Any]
@@ -58,9 +59,9 @@ class Approval:
         self._scope = scope
 
     def prove(self, correction_id: int, *, revision: int | None) -> None:
-        """Replays the present draft on a candidate and stores the report; changes nothing that readers see.
+        """Replays the questions with the present draft on a candidate and stores the report. Readers see no change.
 
-        Raises ProofRunning, and what ``publication.prepare`` raises.
+        Raises ProofRunning, and the errors of ``publication.prepare``.
         """
         with self._database.read() as session:
             correction = corrections.get(session, correction_id, self._scope)
@@ -77,18 +78,18 @@ class Approval:
         revision: int | None,
         override: bool,
     ) -> dict[str, Any]:
-        """Publishes the draft if its proof finds all its questions fixed and no regression; proves it first where that
-        was not done, or was done on an older state of the knowledge.
+        """Publishes the draft if its proof finds all its questions fixed and no regression. Proves the draft first if
+        there is no proof of it, or only one on an older state of the knowledge.
 
-        What is published is what was proved: what others write meanwhile is followed, and the questions that are read
-        differently after it are judged anew. ``override``: publish in spite of the proof (administrators, with a
-        reason, on the record). Returns the item as it is afterwards (items). Raises Invalid, Regression, NotFixed,
+        The published texts are those that were proved: the proof follows the changes of others, and the questions that
+        are read differently after them are judged anew. ``override``: publish in spite of the proof (administrators,
+        with a reason, on the record). Returns the item as it is afterwards (items). Raises Invalid, Regression, NotFixed,
         Stale, NotAllowed, ProofRunning.
         """
         if override and not (reason or "").strip():
             raise Invalid("Approving in spite of the proof needs a reason.", code="override_without_reason")
         for _attempt in range(ATTEMPTS):
-            publication, basis = self._proved(correction_id, revision)
+            publication, basis = self._prepare_with_proof(correction_id, revision)
             approved = self._publish(publication, basis, actor=actor, reason=reason, override=override)
             if approved is not None:
                 return approved
@@ -98,25 +99,25 @@ class Approval:
         )
 
     def fail_interrupted(self) -> int:
-        """On start: proofs that were running when the machine stopped. Returns how many."""
+        """On start: marks proofs as failed that were running when the machine stopped. Returns how many."""
         with self._database.write() as session:
             return _fail_running(session, sa.true())
 
     def _publish(
         self, publication: Publication, basis: _Basis, *, actor: str, reason: str | None, override: bool
     ) -> dict[str, Any] | None:
-        """Publishes what was proved. None: something came meanwhile after which it must be proved anew."""
+        """Publishes what was proved. Returns None if a change came meanwhile after which it must be proved anew."""
         fingerprint = self._embedder.fingerprint
         for _attempt in range(ATTEMPTS):
             with self._database.read() as session:
                 later = proof.since(session, publication, basis.report["seq"], self._tools.log)
-            caught_up = self._followed(basis, later)
+            caught_up = self._follow(basis, later)
             if caught_up is None:
                 return None
             basis = caught_up
-            why = _in_spite(basis.report, reason, override=override)
+            why = _reason_to_keep(basis.report, reason, override=override)
             with self._database.write() as session:
-                # Nobody else writes now. What came since is little: whether it changes what was proved takes no search.
+                # Nobody else writes now. Few changes came since: no search is needed to see if they affect the proof.
                 later = proof.since(session, publication, basis.report["seq"], self._tools.log)
                 if later.decisive or (later.changes and basis.proved is None):
                     return None
@@ -131,8 +132,8 @@ class Approval:
         return None
 
     @staticmethod
-    def _followed(basis: _Basis, later: proof.Since) -> _Basis | None:
-        """The proof after what came since; None: it cannot be followed."""
+    def _follow(basis: _Basis, later: proof.Since) -> _Basis | None:
+        """The proof after the changes that came since. None: the proof cannot follow them."""
         if later.decisive or (later.changes and basis.proved is None):
             return None
         if basis.proved is None:
@@ -141,8 +142,8 @@ class Approval:
         proved = proof.judged_anew(proved, moved)
         return replace(basis, proved=proved, report=proved.report)
 
-    def _proved(self, correction_id: int, revision: int | None) -> tuple[Publication, _Basis]:
-        """What approving would write now, with its proof. Raises Stale, NotAllowed, ProofRunning."""
+    def _prepare_with_proof(self, correction_id: int, revision: int | None) -> tuple[Publication, _Basis]:
+        """What an approval would write now, with its proof. Raises Stale, NotAllowed, ProofRunning."""
         answers = self._tools.answers.state()
         with self._database.read() as session:
             correction = corrections.get(session, correction_id, self._scope)
@@ -155,12 +156,12 @@ class Approval:
                     state=correction.state,
                 )
             publication = prepare(session, correction, self._embedder)
-            stored = self._stored(session, publication, answers)
+            stored = self._stored_proof(session, publication, answers)
         return publication, stored or self._prove(publication)
 
-    def _stored(self, session: Session, publication: Publication, answers: str) -> _Basis | None:
-        """The finished proof of this very draft on the present knowledge, with the present answers and ratings. Raises
-        ProofRunning."""
+    def _stored_proof(self, session: Session, publication: Publication, answers: str) -> _Basis | None:
+        """The finished proof of exactly this draft on the present knowledge, with the present answers and ratings.
+        Raises ProofRunning."""
         latest = session.scalar(
             sa.select(Proof)
             .where(Proof.correction_id == publication.correction_id, Proof.revision == publication.revision)
@@ -211,15 +212,15 @@ class Approval:
 
 
 def _fail_running(session: Session, which: sa.ColumnElement[bool]) -> int:
-    """Ends proofs that no longer run. Returns how many."""
+    """Marks proofs as failed that no longer run. Returns how many."""
     ended = sa.update(Proof).where(Proof.state == "running", which).values(state="failed", finished_at=utc_now())
     return int(session.execute(ended).rowcount)  # type: ignore[attr-defined]
 
 
-def _in_spite(report: Mapping[str, Any], reason: str | None, *, override: bool) -> str | Reason | None:
+def _reason_to_keep(report: Mapping[str, Any], reason: str | None, *, override: bool) -> str | Reason | None:
     """The reason that the history keeps. Raises Regression, NotFixed where the proof forbids the approval."""
-    broken = [_named(one) for one in report["items"] if one["outcome"] == "regressed"]
-    unfixed = [_named(one) for one in report["items"] if one["outcome"] == "not_fixed"]
+    broken = [_describe(item) for item in report["items"] if item["outcome"] == "regressed"]
+    unfixed = [_describe(item) for item in report["items"] if item["outcome"] == "not_fixed"]
     if broken and not override:
         raise Regression(
             "Approving would break {count} answer(s) that are right now: {questions}. Change the draft, or let an "
@@ -261,7 +262,7 @@ def _in_spite(report: Mapping[str, Any], reason: str | None, *, override: bool) 
     return reason
 
 
-def _named(item: Mapping[str, Any]) -> str:
+def _describe(item: Mapping[str, Any]) -> str:
     """An item of a proof in words."""
     return f"{item['question']} ({item['reason']})" if item.get("reason") else str(item["question"])
 

@@ -1,9 +1,9 @@
-"""Where a correction belongs: its collection, and what its erratum takes over from the documents that it corrects.
+"""Where a correction belongs: its collection, and the properties that its erratum takes from the corrected documents.
 
-A correction belongs to the collection of what its first complaint was about, for ever. Its erratum says something
-about the documents that the correction edits or hides and those that the complained answers cited. So a question that
-is restricted to some documents may get it only if all of these are among them: the erratum takes over each property
-(metadata, source, document id, language) that is equal in all of them. Decision: the properties are taken over when
+The first complaint decides the collection of a correction, and it never changes. The erratum states something about the
+documents that the correction edits or hides, and about those that the answers under complaint cited. So a question that
+is restricted to some documents may get the erratum only if all of these are among them: the erratum takes each property
+(metadata, source, document id, language) that is equal in all of them. Decision: the properties are taken when
 the correction is published, not looked up for each question. Cost: when the source gets other metadata later, the
 erratum keeps the earlier ones until it is published anew.
 """
@@ -37,8 +37,8 @@ class Inherited:
 def collection_of(session: Session, snapshot: Mapping[str, Any], scope: Scope) -> str:
     """The collection of the first document that an answer cited; the asker's own where it cited none."""
     ids = cited(snapshot)
-    known = collections_of(session, ids)
-    return next((known[one] for one in ids if one in known), scope.default)
+    collections = collections_of(session, ids)
+    return next((collections[document_id] for document_id in ids if document_id in collections), scope.default)
 
 
 def cited(snapshot: Mapping[str, Any]) -> list[str]:
@@ -49,7 +49,7 @@ def cited(snapshot: Mapping[str, Any]) -> list[str]:
 
 
 def inherited(session: Session, correction_id: int, changed: Collection[str]) -> Inherited:
-    """What the erratum of a correction takes over. ``changed``: the documents that it edits or hides."""
+    """What the erratum of a correction takes from its documents. ``changed``: those that it edits or hides."""
     snapshots = session.scalars(sa.select(Complaint.snapshot).where(Complaint.correction_id == correction_id))
     about = {*changed, *(document_id for snapshot in snapshots for document_id in cited(snapshot))}
     rows = session.execute(
@@ -65,7 +65,7 @@ def inherited(session: Session, correction_id: int, changed: Collection[str]) ->
     own = [{"document_id": row.id, "source": row.source} if row.kind == "source" else {} for row in rows]
     each = [{**row.details, **about_it} for row, about_it in zip(rows, own, strict=True)]
     first, *others = each
-    shared = {key: value for key, value in first.items() if all(one.get(key) == value for one in others)}
-    shared.pop("correction", None)  # of an erratum: which correction wrote it
+    shared = {key: value for key, value in first.items() if all(other.get(key) == value for other in others)}
+    shared.pop("correction", None)  # in an erratum: the number of the correction that wrote it
     languages = {row.language for row in rows}
     return Inherited(shared, min(languages) if len(languages) == 1 else None)

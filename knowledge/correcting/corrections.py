@@ -5,9 +5,10 @@
       │  └───────────────┘ (reject: rejected) │  └──reopen──▶ reopened ◀──reopen──┘
       └─merge─▶ merged                        └──rollback, expire──▶ rolled_back
 
-A *reopened* correction that was published stays live until it is rolled back or its time is over; one that never was
-published is simply back in the queue. One whose earlier publication stands again after a rollback is *reopened* too.
-Knows nothing of what readers reported (complaints), or of how a publication is written (publish) or proved (proof).
+A *reopened* correction that was published stays live until it is rolled back or its time is over. One that was never
+published is only back in the queue. When a rollback publishes an earlier publication again, its correction is
+*reopened* too. This module knows nothing of what readers reported (complaints), nor of how a publication is written
+(publish) or proved (proof).
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ TRANSITIONS: Mapping[tuple[State, str], State] = {
     (State.REOPENED, "expire"): State.REOPENED,  # it is being worked on anyway
 }
 
-_OURS = ("verify", "not_verified", "not_checked", "expire", "split")  # what no curator does to the item itself
+_OURS = ("verify", "not_verified", "not_checked", "expire", "split")  # actions that no curator does on the item itself
 _NEEDS_LIVE = ("rollback", "expire")
 _NEEDS_NOT_LIVE = ("reject", "merge")
 
@@ -120,10 +121,11 @@ def advance(
     revision: int | None = None,
     changes: Mapping[str, Any] | None = None,
 ) -> Correction:
-    """Carries out ``action``: checks the table, writes state, revision and history in one conditional UPDATE.
+    """Carries out ``action``: checks the table, writes state and revision in one conditional UPDATE, and the history.
 
-    ``revision`` is the one that the caller saw (None: whatever it is now); ``changes`` are further columns.
-    Raises NotAllowed (no such transition, or the published state forbids it), Stale (somebody was first).
+    ``revision``: the one that the caller saw (None: any); ``changes``: values of further columns.
+    Raises NotAllowed (no such transition, or the published state forbids it) and Stale (somebody else changed the
+    correction meanwhile).
     """
     state = State(correction.state)
     target = TRANSITIONS.get((state, action))
@@ -157,9 +159,7 @@ def advance(
         _refuse_if_question_is_open(session, correction)
     values = dict(changes or {})
     if action == "reopen":
-        values.setdefault(
-            "recheck", None
-        )  # what was found, or is being looked for, is about a decision that is no more
+        values.setdefault("recheck", None)  # a result of asking again is about the decision that is reopened now
     done = session.execute(
         sa.update(Correction)
         .where(Correction.id == correction.id, Correction.revision == correction.revision, Correction.state == state)
@@ -174,9 +174,9 @@ def advance(
 
 
 def get(session: Session, correction_id: int, scope: Scope) -> Correction:
-    """The correction; raises NotFound, for one outside the scope too."""
-    known = 0 < correction_id < 1 << 63  # a larger number would not even fit into the question
-    correction = session.get(Correction, correction_id, populate_existing=True) if known else None
+    """The correction. Raises NotFound where there is none, and for one outside the scope."""
+    fits = 0 < correction_id < 1 << 63  # the database refuses a larger number as a parameter
+    correction = session.get(Correction, correction_id, populate_existing=True) if fits else None
     if correction is None or correction.collection not in scope:
         raise NotFound(
             "There is no correction {correction_id}.", code="correction_not_found", correction_id=correction_id
@@ -185,7 +185,7 @@ def get(session: Session, correction_id: int, scope: Scope) -> Correction:
 
 
 def is_live(session: Session, correction_id: int) -> bool:
-    """Whether readers see something of it."""
+    """Whether readers see a publication of this correction."""
     return live_entry(session, correction_id) is not None
 
 
@@ -194,7 +194,7 @@ def live_entry(session: Session, correction_id: int) -> Entry | None:
 
 
 def check_revision(session: Session, correction: Correction, revision: int | None) -> None:
-    """Raises Stale if the correction is not the one that the caller saw; None: whatever it is now."""
+    """Raises Stale if the correction changed after the caller saw this revision. None: any revision is accepted."""
     if revision is not None and revision != correction.revision:
         raise _stale(session, correction)
 
@@ -206,14 +206,14 @@ def open_about(session: Session, collection: str, cluster: str) -> Correction | 
 
 
 def note(session: Session, correction: Correction, action: str, *, actor: str, reason: str | Reason | None) -> None:
-    """A line of history that changes no state (e.g. ``source_changed`` found while it was open anyway)."""
+    """Adds a line to the history without a change of state (e.g. ``source_changed`` while the correction is open)."""
     _record(session, correction, action, State(correction.state), actor, reason)
 
 
 def _record(
     session: Session, correction: Correction, action: str, before: State | None, actor: str, reason: str | Reason | None
 ) -> None:
-    known = reason if isinstance(reason, Reason) else None
+    coded = reason if isinstance(reason, Reason) else None
     session.add(
         CorrectionEvent(
             correction_id=correction.id,
@@ -222,8 +222,8 @@ def _record(
             to_state=correction.state,
             actor=actor,
             reason=text_of(reason),
-            reason_code=known.code if known else None,
-            reason_values=dict(known.values) if known else None,
+            reason_code=coded.code if coded else None,
+            reason_values=dict(coded.values) if coded else None,
         )
     )
     session.flush()

@@ -50,7 +50,7 @@ class Curation:
         self, question: str, *, actor: str, answer: str | None = None, collection: str | None = None
     ) -> tuple[dict[str, Any], bool]:
         """Begins a correction without a complaint, with ``answer`` as its draft where there is one. Returns the item,
-        and whether it is new: of an open one about the same question nothing is changed. Raises Invalid."""
+        and whether it is new. An open correction about the same question is returned unchanged. Raises Invalid."""
         asked = drafts.question_of(question)
         with self._database.write() as session:
             correction, new = complaints.start(session, asked, self._scope, actor=actor, collection=collection)
@@ -63,7 +63,7 @@ class Curation:
     def draft(
         self, correction_id: int, changes: Mapping[str, Any], *, actor: str, revision: int | None = None
     ) -> dict[str, Any]:
-        """Writes the draft; what ``changes`` leave out stays. Raises Invalid for input that cannot be used."""
+        """Writes the draft. Fields that ``changes`` leave out stay as they are. Raises Invalid for unusable input."""
         with self._database.write() as session:
             correction = corrections.get(session, correction_id, self._scope)
             draft = drafts.revise(correction.draft, changes, question=correction.question)
@@ -113,13 +113,13 @@ class Curation:
     def claim(
         self, correction_id: int, *, actor: str, reason: str | None = None, revision: int | None = None
     ) -> dict[str, Any]:
-        """Says who works on it; nobody is kept out by it."""
+        """Notes who works on the correction. Others may work on it nevertheless."""
         return self._step(correction_id, "claim", actor, reason, revision, {"claimed_by": actor})
 
     def rollback(
         self, correction_id: int, *, actor: str, reason: str | None = None, revision: int | None = None
     ) -> dict[str, Any]:
-        """Takes the publication back; readers see the state before it with the next question."""
+        """Takes the publication back. From the next question on, readers see the state before it."""
         with self._database.read() as session:
             correction = corrections.get(session, correction_id, self._scope)
             withdrawal = publish.prepare_rollback(session, correction, self._embedder)
@@ -137,10 +137,10 @@ class Curation:
             return item(session, correction, self._scope)
 
     def expire(self, entry_id: int) -> bool:
-        """Ends a publication whose time is over: what the job does that waits for that moment (publish.EXPIRE).
+        """Ends a publication whose time is over; called by the job that waits for that moment (publish.EXPIRE).
 
-        False when it ended before, by a rollback or a newer publication. Raises Stale when others keep changing the
-        same documents.
+        Returns False when the publication had ended before, by a rollback or a newer publication. Raises Stale when
+        others keep changing the same documents.
         """
         for _attempt in range(ATTEMPTS):
             with self._database.read() as session:
@@ -148,7 +148,7 @@ class Curation:
                 if entry is None or not entry.live:
                     return False
                 withdrawal = prepare_withdrawal(session, entry, self._embedder, forced=True)
-            with suppress(Conflict), self._database.write() as session:  # somebody was first: see what is left
+            with suppress(Conflict), self._database.write() as session:  # after a change by others: prepare it again
                 correction = corrections.get(session, entry.correction_id, self._scope)
                 publish.expire(session, correction, withdrawal, fingerprint=self._embedder.fingerprint)
                 return True
@@ -157,7 +157,8 @@ class Curation:
     def recheck(
         self, correction_id: int, *, actor: str, reason: str | None = None, revision: int | None = None
     ) -> dict[str, Any]:
-        """Has the questions of a published correction asked again. Until that is done a verified one is approved."""
+        """Queues the job that asks the questions of a published correction again. Until it is done, a verified
+        correction is only approved."""
         with self._database.write() as session:
             correction = corrections.get(session, correction_id, self._scope)
             corrections.advance(
@@ -170,19 +171,19 @@ class Curation:
                 changes={"recheck": {"state": "pending"}},
             )
             entry = corrections.live_entry(session, correction_id)
-            assert entry is not None  # what is approved or verified is published
+            assert entry is not None  # an approved or verified correction is published
             jobs.cancel(session, publish.RECHECK, "correction_id", correction_id)
             payload = {"correction_id": correction_id, "entry_id": entry.id}
             jobs.enqueue(session, publish.RECHECK, payload, actor=actor)
             return item(session, correction, self._scope)
 
     def merge(self, ids: Sequence[int], *, actor: str) -> dict[str, Any]:
-        """Makes one item of several; the first keeps the complaints of all."""
+        """Makes one item of several. The first one gets the complaints of all."""
         with self._database.write() as session:
             return item(session, merging.merge(session, ids, self._scope, actor=actor), self._scope)
 
     def fail_interrupted(self) -> int:
-        """On start: proofs that were running when the machine stopped. Returns how many."""
+        """On start: marks proofs as failed that were running when the machine stopped. Returns how many."""
         return self._approval.fail_interrupted()
 
     def _step(

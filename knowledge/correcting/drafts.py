@@ -1,6 +1,7 @@
-"""A draft: what a curator wants readers to see. A working paper, kept as JSON on the correction until approval.
+"""A draft: what a curator wants readers to see. It is kept as JSON on the correction until approval.
 
-Checks shape and bounds only; whether its edits still fit the documents is seen when a publication is prepared.
+This module checks shape and bounds only. Whether the edits still fit the documents is checked when a publication is
+prepared (fitting).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ KINDS = ("wrong", "missing", "outdated", "retrieval", "synthesis", "out_of_scope
 
 @dataclass(frozen=True, slots=True)
 class DraftEdit:
-    """Words of ``version`` of a document, as the curator saw it, and what they become."""
+    """Words in ``version`` of a document, which the curator saw, and the words that replace them."""
 
     document_id: str
     version: int
@@ -64,28 +65,28 @@ def from_json(stored: Mapping[str, Any]) -> Draft:
         paraphrases=tuple(stored.get("paraphrases", ())),
         negatives=tuple(stored.get("negatives", ())),
         edits=tuple(DraftEdit(**edit) for edit in stored.get("edits", ())),
-        supersedes=tuple(DraftSupersession(**one) for one in stored.get("supersedes", ())),
+        supersedes=tuple(DraftSupersession(**item) for item in stored.get("supersedes", ())),
         kind=stored.get("kind"),
         valid_until=stored.get("valid_until"),
     )
 
 
 def confirmed_forms(draft: Mapping[str, Any] | None, question: str) -> frozenset[str]:
-    """The normal forms of the questions that a curator says this draft answers: its question (``question`` where there
-    is no draft yet) and its paraphrases. Only these are answered word for word."""
+    """The normal forms of the questions that this draft answers, as the curator confirmed: its question (``question``
+    where there is no draft yet) and its paraphrases. Only these are answered word for word."""
     stored = draft or {}
     asked = (stored.get("question", question), *stored.get("paraphrases", ()))
     return frozenset(map(normal_form, asked)) - frozenset(map(normal_form, stored.get("negatives", ())))
 
 
 def revise(current: Mapping[str, Any] | None, changes: Mapping[str, Any], *, question: str) -> Draft:
-    """The draft after ``changes``: what they leave out stays as it is. None takes back ``kind`` and ``valid_until``,
-    and counts as left out for all else.
+    """The draft after ``changes``. Fields that they leave out stay as they are. None removes ``kind`` and
+    ``valid_until``; for every other field it counts as left out.
 
     Raises Invalid with a message that names the field.
     """
-    given = {name: value for name, value in changes.items() if value is not None or name in ("kind", "valid_until")}
-    merged: dict[str, Any] = {"question": question, **(current or {}), **given}
+    fields = {name: value for name, value in changes.items() if value is not None or name in ("kind", "valid_until")}
+    merged: dict[str, Any] = {"question": question, **(current or {}), **fields}
     answer = _text(merged.get("answer"), "answer", MAX_ANSWER)
     asked = question_of(merged["question"])
     paraphrases = _questions(merged.get("paraphrases"), "paraphrases")
@@ -109,15 +110,15 @@ def revise(current: Mapping[str, Any] | None, changes: Mapping[str, Any], *, que
         question=asked,
         paraphrases=paraphrases,
         negatives=negatives,
-        edits=tuple(_edit(one) for one in _list(merged.get("edits"), "edits")),
-        supersedes=tuple(_supersession(one) for one in _list(merged.get("supersedes"), "supersedes")),
+        edits=tuple(map(_edit, _list(merged.get("edits"), "edits"))),
+        supersedes=tuple(map(_supersession, _list(merged.get("supersedes"), "supersedes"))),
         kind=kind,
         valid_until=_moment(valid_until).isoformat() if valid_until else None,
     )
 
 
 def question_of(value: Any) -> str:
-    """A question that somebody can ask. Raises Invalid."""
+    """Checks that a value is a question that somebody can ask, and returns it. Raises Invalid."""
     asked = _text(value, "question", MAX_QUESTION)
     if not normal_form(asked):
         raise Invalid("question must have a word in it, else nobody can ask it.", code="question_without_words")
@@ -158,7 +159,7 @@ def _list(value: Any, name: str) -> list[Any]:
 
 
 def _questions(value: Any, name: str) -> tuple[str, ...]:
-    texts = [_text(one, name, MAX_QUESTION) for one in _list(value, name)]
+    texts = [_text(text, name, MAX_QUESTION) for text in _list(value, name)]
     return tuple({normal_form(text): text for text in reversed(texts)}.values())[::-1]
 
 
@@ -187,7 +188,7 @@ def _supersession(value: Any) -> DraftSupersession:
 
 
 def _moment(value: Any) -> datetime:
-    """A moment; a day without a time of day means its end (UTC)."""
+    """Reads a moment. A date without a time of day means the end of that day (UTC)."""
     try:
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
         if isinstance(value, str) and len(value) == len("2027-01-31"):

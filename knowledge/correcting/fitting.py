@@ -1,4 +1,4 @@
-"""Whether a draft still fits the documents that it edits and hides passages of."""
+"""Checks whether a draft still fits the documents that it edits, and those of which it hides passages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def check_edit(session: Session, correction: Correction, edit: DraftEdit) -> None:
-    """Whether an edit may be made on the present version of its document. Raises Invalid, Stale."""
+    """Checks that an edit may be made on the present version of its document. Raises Invalid, Stale."""
     document = session.get(Document, edit.document_id, populate_existing=True)
     if document is None or document.retired_at is not None:
         raise Invalid(
@@ -45,8 +45,8 @@ def check_edit(session: Session, correction: Correction, edit: DraftEdit) -> Non
 
 
 def _differs_by_own_edits(session: Session, correction: Correction, document: Document, edit: DraftEdit) -> bool:
-    """Whether the version that an edit was made on is the present one but for what this correction itself published:
-    its draft may name the version before that."""
+    """Whether the version that an edit was made on differs from the present one only by edits that this correction
+    itself published. A draft may name the version before that publication."""
     own = set(
         session.scalars(
             sa.select(Edit.id)
@@ -63,30 +63,31 @@ def _differs_by_own_edits(session: Session, correction: Correction, document: Do
 
 
 def check_supersessions(session: Session, correction: Correction, draft: Draft, *, own: str) -> None:
-    """Whether what a draft hides is there and may be hidden. ``own``: the correction's own erratum. Raises Invalid."""
-    for one in draft.supersedes:
-        document = session.get(Document, one.document_id)
+    """Checks that the passages and documents that a draft hides exist and may be hidden. ``own``: the id of the
+    correction's own erratum. Raises Invalid."""
+    for supersession in draft.supersedes:
+        document = session.get(Document, supersession.document_id)
         if document is None:
             raise Invalid(
                 "There is no document {document_id!r} to supersede.",
                 code="supersede_no_document",
-                document_id=one.document_id,
+                document_id=supersession.document_id,
             )
         _check_collection(document, correction.collection)
-        if one.document_id == own:
+        if supersession.document_id == own:
             raise Invalid("A correction cannot supersede itself.", code="supersede_itself")
-        if one.passage is not None and not find_sites(session, one, ()):
+        if supersession.passage is not None and not find_sites(session, supersession, ()):
             raise Invalid(
                 "Document {document_id!r} has no passage {passage!r} (any more).",
                 code="supersede_no_passage",
-                document_id=one.document_id,
-                passage=one.passage[:60],
+                document_id=supersession.document_id,
+                passage=supersession.passage[:60],
             )
 
 
-def find_sites(session: Session, one: DraftSupersession, plans: Sequence[Plan]) -> frozenset[Site]:
+def find_sites(session: Session, supersession: DraftSupersession, plans: Sequence[Plan]) -> frozenset[Site]:
     """Where a document has the passage to supersede: in its present version, and in the text that is planned for it."""
-    document = session.get_one(Document, one.document_id)
+    document = session.get_one(Document, supersession.document_id)
     rows = session.execute(
         sa.select(PassageRow.headings, PassageRow.text)
         .where(PassageRow.document_id == document.id, PassageRow.version == document.current_version)
@@ -94,13 +95,13 @@ def find_sites(session: Session, one: DraftSupersession, plans: Sequence[Plan]) 
     )
     places = sites(document.title, [(row.headings, row.text) for row in rows])
     for plan in plans:
-        if plan.document_id == one.document_id:
+        if plan.document_id == supersession.document_id:
             places += plan.sites()
-    return frozenset(site for site in places if site.text == one.passage)
+    return frozenset(site for site in places if site.text == supersession.passage)
 
 
 def _check_collection(document: Document, collection: str) -> None:
-    """A correction changes documents of its own collection only. Raises Invalid."""
+    """Checks that a document is in the collection of its correction. Raises Invalid."""
     if document.collection != collection:
         raise Invalid(
             "Document {document_id!r} is not in the collection {collection!r}, to which this correction belongs.",

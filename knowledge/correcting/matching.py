@@ -1,8 +1,8 @@
-"""Is this question a corrected question?
+"""Decides whether a question is a corrected question.
 
-Today: the same words after normalisation (width, case, traditional/simplified, punctuation). A false match
-serves a wrong answer with authority, so likeness in meaning has to earn its place with data first; until then
-a question in other words finds the erratum through retrieval, like any document.
+The questions must have the same words after normalisation (width, case, traditional/simplified, punctuation). A false
+match serves a wrong answer with authority, so questions are not matched by meaning before data shows that this is safe.
+Until then a question that is worded differently finds the erratum through retrieval, like any document.
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ def _without(text: str, unwanted: Callable[[str], bool]) -> str:
     """The text with spaces for the unwanted characters; those between digits stay."""
     return "".join(
         " "
-        if unwanted(one) and not (text[place - 1 : place].isdigit() and text[place + 1 : place + 2].isdigit())
-        else one
-        for place, one in enumerate(text)
+        if unwanted(character) and not (text[place - 1 : place].isdigit() and text[place + 1 : place + 2].isdigit())
+        else character
+        for place, character in enumerate(text)
     )
 
 
@@ -73,12 +73,12 @@ def _is_bracket(character: str) -> bool:
 
 
 def _is_mark(character: str) -> bool:
-    """Marks that set words apart. What is not here stays: %, ‰, §, #, &, @, / and more mean something."""
+    """Whether a character only separates words. Other marks stay: %, ‰, §, #, &, @, / and more have a meaning."""
     return character in ",;:!?¿¡·•、。؟،" or (character != "-" and unicodedata.category(character) == "Pd")
 
 
 def answer_of(session: Session, document_id: str) -> str | None:
-    """The whole answer that a live erratum document holds; None for any other document."""
+    """The whole answer of a live erratum document; None for any other document."""
     return session.scalar(sa.select(Entry.answer).where(Entry.document_id == document_id, Entry.live))
 
 
@@ -91,9 +91,9 @@ def match(
     excluded: frozenset[int] = frozenset(),
     filters: Mapping[str, str] | None = None,
 ) -> Match | None:
-    """What is served verbatim for this very question, if anything is (see ``served``)."""
-    wanted = normal_form(question)
-    return served(session, [wanted], scope, now=now, excluded=excluded, filters=filters).get(wanted)
+    """The entry that is served verbatim for exactly this question, if there is one (see ``served``)."""
+    form = normal_form(question)
+    return served(session, [form], scope, now=now, excluded=excluded, filters=filters).get(form)
 
 
 def served(
@@ -108,8 +108,9 @@ def served(
     """For each of these normal forms the newest live entry inside the scope with that question; forms without one are
     absent. ``filters`` restrict the question to some documents: an entry answers it only if its erratum is one of them.
 
-    An entry does not answer what its negatives name, nor when it has expired or is ``excluded``, nor when another
-    correction supersedes (a part of) its erratum: its answer is not what readers shall see any more.
+    An entry does not answer a question that is one of its negatives. It answers nothing when it has expired or is
+    ``excluded``, nor when another correction supersedes (a part of) its erratum, because readers shall not see its
+    answer any more.
     """
     other = aliased(EntryQuestion)
     negative = (

@@ -1,6 +1,6 @@
-"""Making one correction of several that ask the same, and taking that apart again.
+"""Merges several corrections that ask the same into one, and splits a merged correction again.
 
-Merging moves complaints; what a complaint says never changes. Only questions that the curator wrote or confirmed as
+Merging moves complaints and never changes their content. Only questions that the curator wrote or confirmed as
 paraphrases are answered word for word (publication): merging alone makes no question a paraphrase of another.
 """
 
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 
 def merge(session: Session, ids: Sequence[int], scope: Scope, *, actor: str) -> Correction:
-    """Moves the complaints of all into the first. A published one comes back to the queue by that: it is to answer
-    more questions than it was approved for. Raises Invalid for fewer than two, NotAllowed, NotFound."""
+    """Moves the complaints of all corrections into the first. If the first is published, it comes back to the queue,
+    because it must now answer more questions than it was approved for. Raises Invalid for fewer than two, NotAllowed,
+    NotFound."""
     if len(set(ids)) < 2:
         raise Invalid("Merging needs at least two corrections.", code="merge_too_few")
     first, *others = [corrections.get(session, i, scope) for i in dict.fromkeys(ids)]
@@ -61,7 +62,7 @@ def merge(session: Session, ids: Sequence[int], scope: Scope, *, actor: str) -> 
         corrections.advance(session, other, "merge", actor=actor, reason=into, changes={"merged_into": first.id})
         moved = sa.update(Complaint).where(Complaint.correction_id == other.id)
         session.execute(moved.values(correction_id=first.id, merged_from=other.id))
-    _changed(session, first)
+    _update(session, first)
     corrections.note(session, first, "absorb", actor=actor, reason=", ".join(str(other.id) for other in others))
     return first
 
@@ -75,11 +76,12 @@ def split(
     actor: str,
     revision: int | None = None,
 ) -> tuple[Correction, Correction]:
-    """Moves complaints of an open or published correction into one of their own: the one that they were merged from,
-    else the open one about their question, else a new one. Returns (what is left, where they are now).
+    """Moves complaints of an open or published correction into another correction: the one that they were merged from,
+    else the open one about their question, else a new one. Returns (the correction that was split, the correction that
+    has the complaints now).
 
-    Their questions are no paraphrases of what is left any more. If readers get its published answer to one of them, it
-    comes back to the queue. Raises Invalid, NotAllowed, NotFound, Stale.
+    The questions of these complaints are no longer paraphrases of the correction that was split. If readers get its
+    published answer to one of them, it comes back to the queue. Raises Invalid, NotAllowed, NotFound, Stale.
     """
     kept = corrections.get(session, correction_id, scope)
     corrections.check_revision(session, kept, revision)
@@ -100,26 +102,27 @@ def split(
             "These are not complaints of correction {number}: {ids}.",
             code="split_unknown",
             number=kept.id,
-            ids=", ".join(str(one) for one in complaint_ids) or "-",
+            ids=", ".join(map(str, complaint_ids)) or "-",
         )
     if not staying and kept.origin != "curator":
         raise Invalid("At least one complaint stays where it is.", code="split_all")
-    apart = _own_correction(session, kept, moving, actor)
+    apart = _target_of_split(session, kept, moving, actor)
     for complaint in moving:
         complaint.correction_id, complaint.merged_from = apart.id, None
     session.flush()
     moved = Reason.of("complaints moved to correction {number}", code="split_to", number=apart.id)
-    forms = {normal_form(one.question) for one in moving} - {normal_form(one.question) for one in staying}
+    staying_forms = {normal_form(complaint.question) for complaint in staying}
+    forms = {normal_form(complaint.question) for complaint in moving} - staying_forms
     if kept.state in (State.APPROVED, State.VERIFIED) and _serves(session, kept, forms):
         corrections.advance(session, kept, "reopen", actor=actor, reason=moved)
-    _changed(session, kept, draft=_without(kept.draft, forms))
-    _changed(session, apart)
+    _update(session, kept, draft=_without(kept.draft, forms))
+    _update(session, apart)
     corrections.note(session, kept, "split_off", actor=actor, reason=moved)
     return kept, apart
 
 
-def _own_correction(session: Session, kept: Correction, moving: Sequence[Complaint], actor: str) -> Correction:
-    """The correction that complaints are split off into."""
+def _target_of_split(session: Session, kept: Correction, moving: Sequence[Complaint], actor: str) -> Correction:
+    """The correction into which complaints are split off."""
     reason = Reason.of("complaints moved from correction {number}", code="split_from", number=kept.id)
     sources = {complaint.merged_from for complaint in moving}
     source = session.get(Correction, sources.pop() or 0) if len(sources) == 1 else None
@@ -132,7 +135,8 @@ def _own_correction(session: Session, kept: Correction, moving: Sequence[Complai
         if other.id != kept.id:
             corrections.note(session, other, "absorb", actor=actor, reason=reason)
             return other
-    asked = next((one.question for one in moving if normal_form(one.question) != kept.cluster), None)
+    questions = (complaint.question for complaint in moving)
+    asked = next((question for question in questions if normal_form(question) != kept.cluster), None)
     if asked is None:
         raise Invalid(
             "These complaints ask the very question of correction {number}, so they belong to it.",
@@ -147,7 +151,7 @@ def _own_correction(session: Session, kept: Correction, moving: Sequence[Complai
     apart = Correction(
         state=State.QUEUED,
         collection=kept.collection,
-        origin="unanswered" if all(one.rating is None for one in moving) else "rated_down",
+        origin="unanswered" if all(complaint.rating is None for complaint in moving) else "rated_down",
         cluster=cluster,
         question=asked,
         language=language_of(asked),
@@ -172,8 +176,8 @@ def _without(draft: dict[str, Any] | None, forms: set[str]) -> dict[str, Any] | 
     return {**draft, "paraphrases": paraphrases}
 
 
-def _changed(session: Session, correction: Correction, **values: Any) -> None:
-    """Other complaints: a new revision and priority."""
+def _update(session: Session, correction: Correction, **values: Any) -> None:
+    """Writes the new revision and priority of a correction whose complaints changed, and ``values``."""
     priority = complaints.priority_of(session, correction.id)
     session.execute(
         sa.update(Correction)
