@@ -83,8 +83,8 @@ class Approval:
 
         The published texts are those that were proved: the proof follows the changes of others, and the questions that
         are read differently after them are judged anew. ``override``: publish in spite of the proof (administrators,
-        with a reason, on the record). Returns the item as it is afterwards (items). Raises Invalid, Regression, NotFixed,
-        Stale, NotAllowed, ProofRunning.
+        with a reason, on the record). Returns the item as it is afterwards (items). Raises Invalid, Regression,
+        NotFixed, Stale, NotAllowed, ProofRunning.
         """
         if override and not (reason or "").strip():
             raise Invalid("Approving in spite of the proof needs a reason.", code="override_without_reason")
