@@ -4,6 +4,7 @@ the table in README.md (a test compares them). Below bot.wiring, functions take 
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,6 +13,9 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.errors import SettingsError
+from bot.hosts import host_name, place_of
+from knowledge.errors import Invalid
+from knowledge.scoping import checked_name
 
 PREFIX = "ERRATA_"
 
@@ -79,8 +83,14 @@ class Settings(BaseSettings):
     )
     upload_mb: int = Field(50, ge=1, le=4096, description="Largest upload in megabytes.")
     public_url: str | None = Field(None, description="Address that people use, when there is a proxy in front.")
+    hosts: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="Further host names that this server is called by, comma-separated, such as the name that a proxy "
+        "uses for it. Requests to other names are refused.",
+    )
     trust_proxy: Annotated[list[str], NoDecode] = Field(
-        default_factory=list, description="Proxy addresses whose X-Forwarded-* headers are trusted, comma-separated."
+        default_factory=list,
+        description="IP addresses or networks of proxies whose X-Forwarded-* headers are trusted, comma-separated.",
     )
     language: Literal["auto", "en", "zh-CN"] = Field(
         "auto", description="Interface language; auto follows the browser."
@@ -91,10 +101,55 @@ class Settings(BaseSettings):
     )
     log_text: bool = Field(False, description="Whether questions and answers may be written to the log.")
 
-    @field_validator("trust_proxy", "visitor_collections", mode="before")
+    @field_validator("hosts", "trust_proxy", "visitor_collections", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("public_url")
+    @classmethod
+    def _whole_site(cls, value: str | None) -> str | None:
+        """Pages and links begin at ``/``, so Errata cannot be a part of another site."""
+        if value is None:
+            return None
+        named = place_of(value.removesuffix("/"))
+        if named is None or named[0] not in ("http", "https") or value.removesuffix("/").count("/") > 2:
+            raise ValueError(
+                "This is no address of a whole site. Write it as https://chat.example.org, without a path or user name."
+            )
+        return value
+
+    @field_validator("hosts")
+    @classmethod
+    def _host_names(cls, value: list[str]) -> list[str]:
+        for name in value:
+            if host_name(name) is None:
+                raise ValueError(f"{name!r} is no host name. Write it as chat.example.org, without scheme or port.")
+        return value
+
+    @field_validator("trust_proxy")
+    @classmethod
+    def _networks(cls, value: list[str]) -> list[str]:
+        for network in value:
+            if network == "*":  # every sender is the proxy, as where only the proxy can reach the port
+                continue
+            try:
+                ipaddress.ip_network(network)
+            except ValueError:
+                raise ValueError(
+                    f"{network!r} is no IP address or network. Write 10.0.0.2 or 10.0.0.0/8; * trusts every sender."
+                ) from None
+        return value
+
+    @field_validator("visitor_collections")
+    @classmethod
+    def _collections(cls, value: list[str]) -> list[str]:
+        for name in value:
+            try:
+                checked_name(name)
+            except Invalid as error:
+                raise ValueError(str(error)) from None
+        return value
 
     @property
     def database(self) -> Path:

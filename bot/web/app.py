@@ -20,11 +20,11 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import bot
-from bot.errors import SettingsError
 from bot.events import metrics
+from bot.hosts import Hosts
 from bot.web import accounts, chat, cited, curate, documents, openai, pages, problems, responses, unanswered
 from bot.web.halves import refuse_halves
-from bot.web.security import Flood, Guard, place_of
+from bot.web.security import Flood, Guard
 from bot.wiring import Parts
 
 log = structlog.get_logger()
@@ -63,12 +63,6 @@ def create_app(parts: Parts) -> FastAPI:
         await run_in_threadpool(parts.close)
 
     settings = parts.settings
-    if settings.public_url and place_of(settings.public_url) is None:
-        raise SettingsError(
-            "ERRATA_PUBLIC_URL={address!r} is no address. Write it as https://chat.example.org",
-            code="public_url_invalid",
-            address=settings.public_url,
-        )
     app = FastAPI(
         title="Errata",
         version=bot.__version__,
@@ -97,7 +91,7 @@ def create_app(parts: Parts) -> FastAPI:
     app.add_middleware(GZipMiddleware, minimum_size=1000)
     app.add_middleware(
         Guard,
-        host=settings.host,
+        hosts=Hosts(listens_on=settings.host, public_url=settings.public_url, more=settings.hosts),
         public_url=settings.public_url,
         upload_bytes=settings.upload_mb * 1_000_000,
     )

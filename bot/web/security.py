@@ -7,15 +7,12 @@ forms: there is no state to keep, and nothing for a page to forget. Costs: brows
 
 from __future__ import annotations
 
-import contextlib
 import ipaddress
-import re
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from fastapi import Depends, Request, Response
 from starlette.datastructures import Headers
@@ -26,6 +23,7 @@ from starlette.types import Scope as AsgiScope
 from bot import accounts
 from bot.accounts import Identity
 from bot.errors import Forbidden, NotSignedIn, TooMany
+from bot.hosts import Hosts, place, place_of
 from bot.web.problems import Refused, from_error
 from bot.wiring import Parts
 from retrieval.scope import EVERYTHING, Scope
@@ -243,37 +241,13 @@ def address(request: Request) -> str:
     return str(ipaddress.ip_network(f"{host}/64", strict=False)) if parsed.version == 6 else host
 
 
-_HOST = re.compile(r"([\w.-]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?", re.ASCII)
-Place = tuple[str, str, int | None]  # scheme, host, port: what browsers call an origin
-
-
-def place(scheme: str, host: str) -> Place | None:
-    """The place that a Host header names; None when it names none."""
-    try:
-        parsed = urlsplit(f"{scheme.lower()}://{host}")
-        port, name = parsed.port, parsed.hostname or ""
-    except ValueError:
-        return None
-    if parsed.netloc != host or not _HOST.fullmatch(host):
-        return None
-    with contextlib.suppress(ValueError):
-        name = ipaddress.ip_address(name).compressed
-    return parsed.scheme, name, port if port != {"http": 80, "https": 443}.get(parsed.scheme) else None
-
-
-def place_of(url: str) -> Place | None:
-    """The place of an address or an Origin header; None for ``null``."""
-    scheme, separator, rest = url.partition("://")
-    return place(scheme, rest.split("/")[0]) if separator else None
-
-
 class Guard:
     """Around the application: refuses foreign hosts, origins and oversized bodies, adds the security headers."""
 
-    def __init__(self, app: ASGIApp, *, host: str, public_url: str | None, upload_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, *, hosts: Hosts, public_url: str | None, upload_bytes: int) -> None:
         self._app = app
         self._public = place_of(public_url) if public_url else None
-        self._only_local = self._public is None and _is_loopback(host)
+        self._hosts = hosts
         self._upload_bytes = upload_bytes
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
@@ -307,12 +281,14 @@ class Guard:
 
     def _refusal(self, method: str, headers: Headers, scheme: str, host: str) -> Response | None:
         here = place(scheme, host)
-        if self._only_local and not _is_loopback(here[1] if here else host):
+        if not self._hosts.serve(host):
             return from_error(
                 Refused(
-                    "This address is not served here. Behind a proxy, set ERRATA_PUBLIC_URL.",
+                    "Nothing is served here under the name {host!r}. If this is your server, set ERRATA_PUBLIC_URL to "
+                    "the address that people use, or add the name to ERRATA_HOSTS.",
                     status=421,
                     code="wrong_host",
+                    host=host[:100],
                 )
             )
         origin = headers.get("origin")
@@ -366,12 +342,3 @@ class BodyTooLarge(HTTPException):
 
     def __init__(self, limit: int) -> None:
         super().__init__(413, f"The request is larger than {limit:,} bytes.")
-
-
-def _is_loopback(host: str) -> bool:
-    if host in ("localhost", "") or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -101,7 +101,7 @@ def test_every_error_that_is_raised_has_a_code() -> None:
 
 
 def test_the_source_has_templates() -> None:
-    assert english()["wrong_host"] == {"This address is not served here. Behind a proxy, set ERRATA_PUBLIC_URL."}
+    assert english()["foreign_site"] == {"Requests from other sites are refused."}
 
 
 def test_every_code_has_one_english_template() -> None:

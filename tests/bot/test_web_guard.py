@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from bot.errors import TooMany
-from bot.web.security import CONTENT_SECURITY_POLICY, Flood, place, place_of
+from bot.hosts import place, place_of
+from bot.web.security import CONTENT_SECURITY_POLICY, Flood
 from tests.fakes import ScriptedChat
 from tests.loop.world import ADDRESS, World, ask, put, world
 
@@ -28,10 +30,12 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 @contextmanager
-def behind_proxy(shop: World, public_url: str | None, host: str = "127.0.0.1") -> Iterator[TestClient]:
+def behind_proxy(
+    shop: World, public_url: str | None, host: str = "127.0.0.1", hosts: tuple[str, ...] = ()
+) -> Iterator[TestClient]:
     """The same parts at another address."""
     settings = shop.parts.settings
-    shop.parts.settings = settings.model_copy(update={"public_url": public_url, "host": host})
+    shop.parts.settings = settings.model_copy(update={"public_url": public_url, "host": host, "hosts": [*hosts]})
     try:
         yield World(shop.parts, shop.key).client()
     finally:
@@ -119,13 +123,81 @@ def test_public_address_is_served_and_its_origin_is_ours(shop: World) -> None:
     with behind_proxy(shop, "https://chat.example/") as client:
         headers = {"Host": "chat.example", "Origin": "https://chat.example"}
         assert client.post("/api/chat", json=QUESTION, headers=headers).status_code == 200
-        assert client.post("/api/chat", json=QUESTION, headers={**headers, "Host": "upstream"}).status_code == 200
+        local = {**headers, "Host": "127.0.0.1:8000"}  # a proxy that does not pass the header on
+        assert client.post("/api/chat", json=QUESTION, headers=local).status_code == 200
         foreign = {**headers, "Origin": "https://chat.example.evil.example"}
         assert client.post("/api/chat", json=QUESTION, headers=foreign).status_code == 403
 
 
-def test_bound_to_all_addresses_every_name_is_served(shop: World) -> None:
-    with behind_proxy(shop, None, host="0.0.0.0") as client:
+OWN = socket.gethostname()
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:8000", 200),
+        ("localhost", 200),
+        ("192.168.0.7:8000", 200),
+        ("[fe80::1]:8000", 200),
+        (OWN, 200),
+        (f"{OWN.upper()}.:8000", 200),
+        (f"{OWN.split('.')[0]}.local", 200),
+        ("errata.lan:8000", 200),
+        ("errata.lan.", 200),
+        ("evil.example:8000", 421),
+        ("192.168.0.7.evil.example", 421),
+        ("7.evil.example", 421),
+        ("lan", 421),
+        ("x.errata.lan", 421),
+        ("0x7f000001", 421),
+        (f"{OWN}.evil.example", 421),
+        ("evil.example@127.0.0.1", 421),
+        ("errata.lan,evil.example", 421),
+    ],
+)
+def test_bound_to_all_addresses_only_names_that_nobody_else_owns_are_served(
+    shop: World, host: str, status: int
+) -> None:
+    with behind_proxy(shop, None, host="0.0.0.0", hosts=("errata.lan",)) as client:
+        answer = client.get("/healthz", headers={"Host": host})
+        assert answer.status_code == status
+        if status == 421:
+            assert "ERRATA_HOSTS" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("chat.example", 200),
+        ("CHAT.example.:443", 200),
+        ("127.0.0.1:8000", 200),
+        ("[::1]", 200),
+        ("upstream:8000", 200),
+        ("192.168.0.7", 421),
+        (OWN, 421),
+        ("evil.example", 421),
+        ("chat.example.evil.example", 421),
+    ],
+)
+def test_with_a_public_address_only_its_name_is_served(shop: World, host: str, status: int) -> None:
+    with behind_proxy(shop, "https://chat.example", host="0.0.0.0", hosts=("upstream",)) as client:
+        assert client.get("/healthz", headers={"Host": host}).status_code == status
+
+
+@pytest.mark.parametrize("public_url", [None, "https://chat.example"])
+def test_page_that_points_its_own_name_at_this_machine_learns_nothing(shop: World, public_url: str | None) -> None:
+    """DNS rebinding: for the browser the request is the page's own, so Host and Origin agree."""
+    with behind_proxy(shop, public_url, host="0.0.0.0") as client:
+        page = {"Host": "evil.example:8000", "Origin": "http://evil.example:8000", "Sec-Fetch-Site": "same-origin"}
+        asked = client.post("/api/chat", json=QUESTION, headers=page)
+        assert (asked.status_code, asked.json()["code"]) == (421, "wrong_host")
+        assert "set-cookie" not in asked.headers
+        for path in ("/", "/api/conversations", "/api/answers/x", "/metrics", "/readyz", "/static/docs.js"):
+            assert client.get(path, headers=page).status_code == 421
+
+
+def test_bound_to_all_addresses_the_own_origin_is_welcome(shop: World) -> None:
+    with behind_proxy(shop, None, host="0.0.0.0", hosts=("chat.example",)) as client:
         headers = {"Host": "chat.example", "Origin": "http://chat.example"}
         assert client.post("/api/chat", json=QUESTION, headers=headers).status_code == 200
         behind_tls = {**headers, "Origin": "https://chat.example"}

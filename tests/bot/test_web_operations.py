@@ -12,7 +12,6 @@ import sqlalchemy as sa
 import structlog
 
 from bot import logs
-from bot.errors import SettingsError
 from bot.wiring import Parts
 from knowledge.tables import LogStep
 from tests.fakes import HashingEmbedder, ScriptedChat
@@ -213,12 +212,6 @@ def test_interface_is_described_and_its_page_needs_no_other_host(shop: World) ->
     assert page.headers["content-type"].startswith("text/html")
     for path in re.findall(r'(?:src|href)="([^"]+)"', page.text):
         assert visitor.get(path).status_code == 200, path
-
-
-def test_public_address_that_is_none_is_refused_at_the_start(shop: World) -> None:
-    shop.parts.settings = shop.parts.settings.model_copy(update={"public_url": "chat.example.org"})
-    with pytest.raises(SettingsError, match="Write it as https://"):
-        World(shop.parts, shop.key)
 
 
 def test_static_files_are_asked_for_again_and_cheaply(shop: World) -> None:
