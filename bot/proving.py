@@ -16,7 +16,7 @@ from bot.answering import grounding, prompt
 from bot.tables import Answer, AnsweredQuestion, AnswerSource, Feedback
 from knowledge.correcting.matching import normal_form
 from knowledge.correcting.nearest import NearestQuestions, fill
-from knowledge.correcting.proof import Found
+from knowledge.correcting.proof import Replayable
 from knowledge.correcting.replay import Answered
 from knowledge.scoping import within
 from knowledge.tables import Golden
@@ -80,7 +80,9 @@ class StoredAnswers:
             count, at = session.execute(rated).one()
         return f"{newest}/{count}/{at.isoformat() if at else ''}"
 
-    def on_passages(self, passages: Collection[int], scope: Scope, *, without: Collection[str], most: int) -> Found:
+    def on_passages(
+        self, passages: Collection[int], scope: Scope, *, without: Collection[str], most: int
+    ) -> Replayable:
         ids = sorted(passages)
         questions: dict[int, _Ranked] = {}
         with self._database.read() as session:
@@ -91,9 +93,9 @@ class StoredAnswers:
                     questions[row.id] = _Ranked(row.id, row.sha256, row.rating, cites)
             ranked = sorted(questions.values(), key=lambda row: (row.rating != "up", not row.cites, -row.id))
             answers, left_out = _choose(session, ranked, without, most)
-            return Found(tuple(answers), left_out)
+            return Replayable(tuple(answers), left_out)
 
-    def nearest(self, vector: NDArray[Any], scope: Scope, *, without: Collection[str], most: int) -> Found:
+    def nearest(self, vector: NDArray[Any], scope: Scope, *, without: Collection[str], most: int) -> Replayable:
         waiting = self._questions.follow()
         ranked = list(self._questions.ranked(vector))
         needed = most + len(without) + SPARE
@@ -118,7 +120,7 @@ class StoredAnswers:
             late = sorted(waiting)[-BATCH:]
             unready = session.scalar(not_down.with_only_columns(different).where(AnsweredQuestion.id.in_(late))) or 0
             left = max(0, total - len(graded) - len(others) - unready)
-            return Found((*graded, *others), {"limit": left, "waiting": unready})
+            return Replayable((*graded, *others), {"limit": left, "waiting": unready})
 
 
 def embed_questions(database: Database, embedder: Embedder, *, most: int = AT_ONCE) -> int:

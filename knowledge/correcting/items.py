@@ -42,9 +42,9 @@ def listing(
 
     Raises Invalid.
     """
-    wanted = [within(scope, Correction.collection)]
+    conditions = [within(scope, Correction.collection)]
     if state:
-        states = [one.strip() for one in state.split(",") if one.strip()]
+        states = [name.strip() for name in state.split(",") if name.strip()]
         unknown = set(states) - set(corrections.State)
         if unknown:
             raise Invalid(
@@ -53,7 +53,7 @@ def listing(
                 states=", ".join(corrections.State),
                 given=min(unknown),
             )
-        wanted.append(Correction.state.in_(states))
+        conditions.append(Correction.state.in_(states))
     if priority:
         if priority not in PRIORITIES:
             raise Invalid(
@@ -62,29 +62,30 @@ def listing(
                 priorities=", ".join(PRIORITIES),
                 given=priority[:40],
             )
-        wanted.append(Correction.priority == priority)
+        conditions.append(Correction.priority == priority)
     if q:
-        said = sa.select(Complaint.correction_id).where(contains(q, Complaint.comment, Complaint.question))
-        wanted.append(sa.or_(contains(q, Correction.question), Correction.id.in_(said)))
+        by_complaint = sa.select(Complaint.correction_id).where(contains(q, Complaint.comment, Complaint.question))
+        conditions.append(sa.or_(contains(q, Correction.question), Correction.id.in_(by_complaint)))
     rank = sa.case({name: number for number, name in enumerate(PRIORITIES)}, value=Correction.priority)
-    shown = sa.select(Correction, Correction.recheck["state"].as_string())
-    found = shown.options(defer(Correction.draft), defer(Correction.recheck)).where(*wanted)
-    found = found.order_by(rank, Correction.updated_at.desc(), Correction.id.desc())
-    rows = session.execute(page(found, limit, offset)).all()
+    query = sa.select(Correction, Correction.recheck["state"].as_string())
+    query = query.options(defer(Correction.draft), defer(Correction.recheck)).where(*conditions)
+    query = query.order_by(rank, Correction.updated_at.desc(), Correction.id.desc())
+    rows = session.execute(page(query, limit, offset)).all()
     ids = [row.id for row, _ in rows]
     complaints = _complaints(session, ids)
     live = set(session.scalars(sa.select(Entry.correction_id).where(Entry.live, Entry.correction_id.in_(ids))))
     counts = _counts(session, scope)
     return {
         "items": [_line(row, recheck, row.id in live, *complaints.get(row.id, (0, ""))) for row, recheck in rows],
-        "total": session.scalar(sa.select(sa.func.count()).select_from(Correction).where(*wanted)) or 0,
+        "total": session.scalar(sa.select(sa.func.count()).select_from(Correction).where(*conditions)) or 0,
         "counts": counts,
     }
 
 
 def item(session: Session, correction: Correction, scope: Scope, *, prompts: bool = False) -> dict[str, Any]:
-    """Everything about one correction; of the answers that were complained about only the sources inside the scope.
-    Their prompts come only where they are asked for: they are most of it, and a page asks for the item again and again.
+    """Everything about one correction. The answers under complaint are shown with the sources inside the scope only.
+    ``prompts``: include the prompts of these answers. They are most of the item, and a page loads the item again and
+    again.
     """
     session.refresh(correction)
     complaints = _complaints_of(session, correction.id, scope, prompts=prompts)
@@ -100,7 +101,10 @@ def item(session: Session, correction: Correction, scope: Scope, *, prompts: boo
         **_line(
             correction, (correction.recheck or {}).get("state"), entry is not None, len(complaints), _answer(complaints)
         ),
-        "complaints": [_complaint(one, shown, normal_form(one.question) in confirmed) for one, shown in complaints],
+        "complaints": [
+            _complaint(complaint, snapshot, normal_form(complaint.question) in confirmed)
+            for complaint, snapshot in complaints
+        ],
         "snapshot": complaints[0][1] if complaints else None,
         "draft": correction.draft,
         "suggestions": suggestions(session, correction, complaints, confirmed, scope),
@@ -132,7 +136,8 @@ def _counts(session: Session, scope: Scope) -> dict[str, int]:
 
 
 def _visible(session: Session, snapshots: Sequence[Mapping[str, Any]], scope: Scope) -> list[Mapping[str, Any]]:
-    """Frozen answers without the sources outside the scope, and then without the prompt that quotes them."""
+    """Frozen answers without the sources outside the scope. Where a source was removed, the prompt is removed too,
+    because it quotes the source."""
     ids = {source["document_id"] for snapshot in snapshots for source in snapshot.get("sources") or ()}
     hidden = outside(session, ids, scope)
     shown: list[Mapping[str, Any]] = []
@@ -154,8 +159,8 @@ def suggestions(
     confirmed: frozenset[str],
     scope: Scope,
 ) -> dict[str, Any]:
-    """What may help the curator: the questions of complaints that are not ``confirmed`` (normal forms) as questions of
-    this draft, and the passages that the answer stood on and that readers still see."""
+    """Suggestions for the curator: the questions of complaints that are not ``confirmed`` (normal forms) as questions
+    of this draft, and the passages that the answer cited and that readers still see."""
     others: dict[str, str] = {}
     for question in (correction.question, *(complaint.question for complaint, _ in complaints)):
         if normal_form(question) not in confirmed:
@@ -224,8 +229,8 @@ def _answer(complaints: Sequence[Reported]) -> str:
 def _line(
     correction: Correction, recheck_state: str | None, live: bool, complaints: int, excerpt: str
 ) -> dict[str, Any]:
-    """``recheck_state``: what asking its questions again gave (bot.recheck): pending | verified | partly | reopened |
-    failed; None: nothing is published that was asked."""
+    """``recheck_state``: the result of asking the questions again (bot.recheck): pending | verified | partly |
+    reopened | failed; None: there is no publication whose questions were asked."""
     return {
         "id": correction.id,
         "state": correction.state,
@@ -247,7 +252,8 @@ def _line(
 
 
 def _complaint(complaint: Complaint, snapshot: Mapping[str, Any], confirmed: bool) -> Mapping[str, Any]:
-    """``confirmed``: the curator says that the draft answers this question; only then is it answered word for word."""
+    """``confirmed``: the curator confirmed that the draft answers this question. Only then is it answered word for
+    word."""
     return {
         "id": complaint.id,
         "created_at": _time(complaint.created_at),
@@ -268,8 +274,9 @@ def _complaint(complaint: Complaint, snapshot: Mapping[str, Any], confirmed: boo
 def _proof(session: Session, proof: Proof, scope: Scope) -> dict[str, Any]:
     """A proof without the sources outside the scope: frozen answers may have some."""
     shown: list[Any] = proof.report.get("items", [])
-    answers = [one[when] for one in shown for when in ("before", "after") if isinstance(one.get(when), dict)]
-    hidden = outside(session, {source["document_id"] for one in answers for source in one.get("sources") or ()}, scope)
+    answers = [item[when] for item in shown for when in ("before", "after") if isinstance(item.get(when), dict)]
+    sources = {source["document_id"] for answer in answers for source in answer.get("sources") or ()}
+    hidden = outside(session, sources, scope)
 
     def visible(answer: Any) -> Any:
         if not isinstance(answer, dict) or not answer.get("sources"):
@@ -277,7 +284,7 @@ def _proof(session: Session, proof: Proof, scope: Scope) -> dict[str, Any]:
         return {**answer, "sources": [source for source in answer["sources"] if source["document_id"] not in hidden]}
 
     if hidden:
-        shown = [{**one, "before": visible(one.get("before")), "after": visible(one.get("after"))} for one in shown]
+        shown = [{**item, "before": visible(item.get("before")), "after": visible(item.get("after"))} for item in shown]
     return {
         "id": proof.id,
         "state": proof.state,
@@ -286,7 +293,7 @@ def _proof(session: Session, proof: Proof, scope: Scope) -> dict[str, Any]:
         "finished_at": _time(proof.finished_at),
         "verdict": proof.report.get("verdict"),
         "items": shown,
-        # None: made by a version that did not say so
+        # None: the proof was made by a version that did not record it
         "replayed": proof.report.get("replayed"),
         "left_out": proof.report.get("left_out"),
     }

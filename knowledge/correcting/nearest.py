@@ -1,9 +1,9 @@
-"""The nearest questions of a list that only grows: the golden ones, or those that people got an answer to.
+"""Finds the nearest questions of a list that only grows: the golden questions, or those that people got an answer to.
 
-The vector of a question is stored once, under its words (``question_vectors``), and kept in memory. So the nearest are
-found by one matrix product, and following the list costs one statement, however many questions there are. A question
-whose vector is missing is embedded by whoever comes first: a proof (a few), the worker while it is idle, or
-``errata reindex``. Knows nothing of what the questions are replayed for.
+The vector of a question is stored once, under its words (``question_vectors``), and kept in memory. So one matrix
+product finds the nearest questions, and one SQL statement follows the list, however many questions there are. Proofs
+embed a few of the questions whose vector is missing; the worker embeds more while it is idle, and ``errata reindex``
+embeds all. This module does not know why the questions are replayed.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from retrieval.embed import Embedder
 
 MOST = 50_000  # newest questions that are kept in memory: 77 MB at 384 dimensions
-AT_ONCE = 20  # questions that a proof embeds by the way: about a second on two cores
+AT_ONCE = 20  # questions that a proof embeds in addition to its own: about a second on two cores
 BATCH = 500  # below SQLite's limit of bound parameters
 
 
 class NearestQuestions:
     """Follows ``table``, which has the columns ``id`` (growing), ``question`` and ``sha256`` (of the question's words).
-    Called from several threads."""
+    Safe to call from several threads."""
 
     def __init__(self, database: Database, embedder: Embedder, table: sa.FromClause, *, most: int = MOST) -> None:
         self._database = database
@@ -46,8 +46,8 @@ class NearestQuestions:
         self._count = 0
 
     def follow(self, *, embed: int = AT_ONCE) -> frozenset[int]:
-        """Reads what came since, and embeds up to ``embed`` questions that have no vector, the newest first. Returns
-        the ids that still have none. Call it without a session: it opens its own."""
+        """Reads the questions that are new, and embeds up to ``embed`` questions that have no vector, the newest first.
+        Returns the ids that still have none. Call it without an open session: it opens its own."""
         with self._following:
             self._read()
             if self._waiting and embed > 0:
@@ -56,8 +56,8 @@ class NearestQuestions:
             return frozenset(self._waiting)
 
     def ranked(self, vector: NDArray[np.float32]) -> Iterator[int]:
-        """The ids of the questions that have a vector, nearest to a unit vector (dimension,) first; of equally near
-        ones the oldest first."""
+        """The ids of the questions that have a vector, the nearest to a unit vector (dimension,) first; equally near
+        ones in the order of their ids, the oldest first."""
         with self._following:
             ids, vectors = self._ids[: self._count], self._vectors[: self._count]
         order = np.lexsort((ids, -(vectors @ vector)))
@@ -88,9 +88,9 @@ class NearestQuestions:
         )
         with self._database.read() as session:
             rows = [(row.id, row.vector) for row in session.execute(query) if row.id in self._waiting]
-            there = set(session.scalars(sa.select(table.id).where(table.id >= min(self._waiting))))
+            existing = set(session.scalars(sa.select(table.id).where(table.id >= min(self._waiting))))
         self._add(rows)
-        self._waiting &= there.difference(id_ for id_, _ in rows)  # what was deleted waits no longer
+        self._waiting &= existing.difference(id_ for id_, _ in rows)  # a deleted question waits no longer
 
     def _stored(self) -> sa.ColumnElement[bool]:
         return sa.and_(
@@ -98,7 +98,7 @@ class NearestQuestions:
         )
 
     def _add(self, rows: list[tuple[int, bytes]]) -> None:
-        """Appends rows; arrays that readers hold stay as they are."""
+        """Appends rows. Arrays that a reader is using are not changed."""
         if not rows:
             return
         kept = min(self._count, max(0, self._most - len(rows)))
@@ -108,7 +108,7 @@ class NearestQuestions:
         if kept == self._count and count <= len(self._ids):
             self._ids[self._count : count] = ids
             self._vectors[self._count : count] = new
-        else:  # room for twice as many; the oldest go when there are too many
+        else:  # room for twice as many; the oldest are dropped when there are too many
             room = min(self._most, 2 * count)
             old = slice(self._count - kept, self._count)
             grown_ids, grown = np.empty(room, dtype=np.int64), np.empty((room, new.shape[1]), dtype=np.float32)
@@ -141,18 +141,18 @@ def count_missing(session: sa.orm.Session, fingerprint: str, table: sa.FromClaus
 
 
 def _store(session: sa.orm.Session, vectors: dict[str, bytes], fingerprint: str) -> None:
-    """Writes vectors, but those that somebody else wrote meanwhile."""
+    """Writes vectors, except those that somebody else wrote meanwhile."""
     hashes = list(vectors)
-    there: set[str] = set()
+    present: set[str] = set()
     for start in range(0, len(hashes), BATCH):
-        known = sa.select(QuestionVector.sha256).where(
+        query = sa.select(QuestionVector.sha256).where(
             QuestionVector.fingerprint == fingerprint, QuestionVector.sha256.in_(hashes[start : start + BATCH])
         )
-        there.update(session.scalars(known))
+        present.update(session.scalars(query))
     rows = [
         {"fingerprint": fingerprint, "sha256": sha, "vector": vector}
         for sha, vector in vectors.items()
-        if sha not in there
+        if sha not in present
     ]
     if rows:
         session.execute(sa.insert(QuestionVector), rows)

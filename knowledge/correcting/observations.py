@@ -1,8 +1,9 @@
-"""Observations on a published entry: a reader got it and said that it does not answer their question.
+"""Observations on a published entry: a reader got it and reported that it does not answer their question.
 
-One anonymous click proves nothing about the entry, so an observation changes no state: curators see it with the item,
-and what compares questions with entries can learn from it later. Who said it does not get the entry again in the same
-conversation (bot.conversations). Bounded for each reporter, because anybody can make any number of them.
+One anonymous click proves nothing about the entry, so an observation changes no state. Curators see it with the item,
+and a later comparison of questions with entries can learn from it. The reporter does not get the entry again in the
+same conversation (bot.conversations). The number per reporter is limited, because anybody can make any number of
+reports.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ SHOWN = 20  # questions of an item
 
 
 def observe(session: Session, entry_id: int, *, question: str, reporter: str, kind: str = NOT_MY_QUESTION) -> bool:
-    """Notes that a reader got this entry for a question that is not its own. Returns whether it is kept: the same from
-    the same reporter is one observation, and past a number of them nothing more is kept."""
+    """Notes that a reader got this entry for a question that it does not answer. Returns whether the observation is
+    kept: it is not when the same reporter made it before, or when the reporter or the entry has too many already."""
     form = normal_form(question)
     mine = Observation.reporter == reporter
     same = sa.and_(mine, Observation.entry_id == entry_id, Observation.kind == kind, Observation.normalised == form)
@@ -42,16 +43,16 @@ def observe(session: Session, entry_id: int, *, question: str, reporter: str, ki
 
 
 def summary(session: Session, correction_id: int) -> dict[str, Any]:
-    """What readers observed on all entries of a correction: ``count``, ``readers`` (different ones) and ``questions``,
-    each with its count and last time, the most frequent first."""
-    of_it = Observation.entry_id.in_(sa.select(Entry.id).where(Entry.correction_id == correction_id))
+    """Summarises the observations on all entries of a correction: ``count``, ``readers`` (different ones) and
+    ``questions``, each with its count and last time, the most frequent first."""
+    of_correction = Observation.entry_id.in_(sa.select(Entry.id).where(Entry.correction_id == correction_id))
     total = session.execute(
-        sa.select(sa.func.count(), sa.func.count(sa.distinct(Observation.reporter))).where(of_it)
+        sa.select(sa.func.count(), sa.func.count(sa.distinct(Observation.reporter))).where(of_correction)
     ).one()
     number, newest = sa.func.count(), sa.func.max(Observation.created_at)
     rows = session.execute(
         sa.select(sa.func.min(Observation.question), Observation.kind, number, newest)
-        .where(of_it)
+        .where(of_correction)
         .group_by(Observation.normalised, Observation.kind)
         .order_by(number.desc(), newest.desc(), Observation.normalised)
         .limit(SHOWN)

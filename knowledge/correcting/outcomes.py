@@ -1,4 +1,4 @@
-"""What became of corrections, for the people whose questions led to them: one statement for any number of them."""
+"""The results of corrections, for the people whose questions led to them: one SQL statement for any number of them."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CorrectionOutcome:
-    """The state of a correction, or of the one that it was merged into in the end; and the answer that readers get
-    through it, with the time of its approval, while there is one."""
+    """The state of a correction, or of the one that it was merged into in the end; and, while one is published, the
+    answer that readers get from it, with the time of its approval."""
 
     state: str
     answer: str | None
@@ -31,22 +31,22 @@ class CorrectionOutcome:
 
 
 def outcomes(session: Session, correction_ids: Collection[int], scope: Scope) -> dict[int, CorrectionOutcome]:
-    """The outcomes by the ids that were asked for. A correction that does not exist has none, nor has one that ended
-    outside the scope."""
+    """The outcomes by the ids in ``correction_ids``. An id has no outcome when the correction does not exist, or when
+    the correction that it was merged into is outside the scope."""
     if not correction_ids:
         return {}
-    asked = sa.select(
-        Correction.id.label("asked"), Correction.id, Correction.state, Correction.merged_into, Correction.collection
+    starts = sa.select(
+        Correction.id.label("start"), Correction.id, Correction.state, Correction.merged_into, Correction.collection
     )
-    chain = asked.where(Correction.id.in_(correction_ids)).cte("chain", recursive=True)
-    chain = chain.union(  # UNION, not UNION ALL: rows that came before end a circle
-        sa.select(chain.c.asked, Correction.id, Correction.state, Correction.merged_into, Correction.collection)
+    chain = starts.where(Correction.id.in_(correction_ids)).cte("chain", recursive=True)
+    chain = chain.union(  # UNION, not UNION ALL: a row that came before is not added again, so a circle ends
+        sa.select(chain.c.start, Correction.id, Correction.state, Correction.merged_into, Correction.collection)
         .join(chain, Correction.id == chain.c.merged_into)
         .where(chain.c.state == State.MERGED)
     )
     ends = (
-        sa.select(chain.c.asked, chain.c.state, Entry.answer, Entry.created_at)
+        sa.select(chain.c.start, chain.c.state, Entry.answer, Entry.created_at)
         .outerjoin(Entry, sa.and_(Entry.correction_id == chain.c.id, Entry.live))
         .where(chain.c.state != State.MERGED, within(scope, chain.c.collection))
     )
-    return {row.asked: CorrectionOutcome(row.state, row.answer, row.created_at) for row in session.execute(ends)}
+    return {row.start: CorrectionOutcome(row.state, row.answer, row.created_at) for row in session.execute(ends)}

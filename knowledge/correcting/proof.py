@@ -1,24 +1,24 @@
-"""Proof before publish: the complaint and its neighbours, replayed on a candidate that nobody else sees.
+"""Proof before publication: replays the complaint and its neighbours on a candidate that nobody else sees.
 
-The candidate is the present index with the draft's documents in place. Replayed on it are
+The candidate is the present index with the draft's documents in place. These questions are replayed on it:
 
-- ``complaint``, ``paraphrase``: the questions of the correction, all of them: *fixed* when the draft answers them and
-  retrieval finds the erratum by itself;
-- ``golden``: the draft's questions that another published correction answers now, all of them: *regressed*, because
-  readers would lose a confirmed answer, unless the draft supersedes that correction's erratum, and so takes its place
-  knowingly; and the golden questions nearest to the draft's: *regressed* when one whose document was found would no
-  longer find it;
-- ``edited``: questions that people got an answer to from a passage that the draft edits or hides, those rated up
-  first, then those that cite it, then the newest;
+- ``complaint``, ``paraphrase``: all questions of the correction. *fixed* when the draft answers the question and
+  retrieval finds the erratum by itself.
+- ``golden``: all questions of the draft that another published correction answers now. *regressed*, because readers
+  would lose a confirmed answer, unless the draft supersedes the erratum of that correction, and so knowingly takes its
+  place. Also the golden questions nearest to the draft's question: *regressed* when retrieval finds the document of one
+  now and would no longer find it.
+- ``edited``: questions that people got an answer to from a passage that the draft edits or hides: those rated up
+  first, then those that cite the passage, then the newest.
 - ``neighbour``: the nearest of all questions that people got an answer to, those rated up first. Both are *regressed*
-  when something of an answer that was rated up would be in no passage that is read; for others that is a warning.
+  when a part of an answer that was rated up would be in no passage that is read. For other answers this is a warning.
 
-The report names what was replayed and what was not, with the reason. It is about the knowledge of one moment;
-``follow`` brings it to a later one at the cost of the questions that are read differently there.
+The report names the questions that were replayed, and how many were not, with the reason. It is about the knowledge of
+one moment. ``follow`` brings it to a later moment; only the questions that are read differently there are judged anew.
 
-Decision: no chat model in a proof. What the model would write for a question that retrieval serves rightly is not
-reproducible to the letter, and takes seconds each; what is proved is what it will be given. Costs: a neighbour
-whose passages stay and whose wording the model would change is not seen. Nor can a proof see whether the draft is true.
+Decision: no chat model in a proof. The text that a model writes for a question is not reproducible to the letter and
+takes seconds each, so a proof checks the passages that the model will be given. Cost: a proof does not see a neighbour
+whose passages stay the same and whose wording the model would change. Nor can it see whether the draft is true.
 """
 
 from __future__ import annotations
@@ -57,28 +57,30 @@ BATCH = 500  # below SQLite's limit of bound parameters
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Replayable:
     """Answered questions that are to be replayed, and how many were left out, by reason: ``limit`` (too many),
-    ``waiting`` (no vector yet), ``rated_down`` (known to be wrong). What is outside the scope is not counted."""
+    ``waiting`` (no vector yet), ``rated_down`` (known to be wrong). Questions outside the scope are not counted."""
 
     questions: tuple[Answered, ...]
     left_out: Mapping[str, int]
 
 
 class AnsweredQuestions(Protocol):
-    """The questions that people got an answer to from passages inside the scope. Each method opens sessions of its own,
-    and gives each question once. ``without``: normal forms of questions that are not wanted."""
+    """The questions that people got an answer to from passages inside the scope. Each method opens its own sessions
+    and returns each question once. ``without``: normal forms of questions that are left out."""
 
     def state(self) -> str:
-        """Another text whenever a question was answered or an answer rated up since."""
+        """A text that changes whenever a question is answered or an answer is rated up."""
 
-    def on_passages(self, passages: Collection[int], scope: Scope, *, without: Collection[str], most: int) -> Found:
-        """Those whose answers were given from these passages: rated up first, then those that cite one, the newest
-        first."""
+    def on_passages(
+        self, passages: Collection[int], scope: Scope, *, without: Collection[str], most: int
+    ) -> Replayable:
+        """The questions whose answers were made from these passages: those rated up first, then those that cite one of
+        the passages, then the newest."""
 
-    def nearest(self, vector: NDArray[Any], scope: Scope, *, without: Collection[str], most: int) -> Found:
-        """Those nearest to a unit vector (dimension,): up to half of them rated up, then the others. ``limit`` counts
-        all answered questions that are not given, whatever the reason."""
+    def nearest(self, vector: NDArray[Any], scope: Scope, *, without: Collection[str], most: int) -> Replayable:
+        """The questions nearest to a unit vector (dimension,): up to half of them rated up, then the others. ``limit``
+        counts all answered questions that are not returned, for any reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ class Tools:
 
 @dataclass(frozen=True, slots=True)
 class Proved:
-    """A proof in memory: it can follow the log. ``report``: as it is stored, see ``prove``."""
+    """A proof in memory, which can follow the log. ``report``: as it is stored, see ``prove``."""
 
     trial: Trial
     cases: tuple[Case, ...]
@@ -118,8 +120,8 @@ class Proved:
 
 @dataclass(frozen=True, slots=True)
 class Since:
-    """What came after a step of the log. ``decisive``: something that a proof cannot follow, because a correction was
-    published or ended, or a document of the publication was changed: it must be prepared and proved anew."""
+    """The changes after a step of the log. ``decisive``: a proof cannot follow them, because a correction was published
+    or ended, or a document of the publication was changed; the draft must be prepared and proved anew."""
 
     seq: int
     decisive: bool
@@ -127,11 +129,11 @@ class Since:
 
 
 def prove(publication: Publication, tools: Tools) -> Proved:
-    """Replays and reports. Opens sessions of its own, one at a time: call it without one.
+    """Replays the questions and reports the results. Call it without an open session: it opens its own, one at a time.
 
-    The report: ``{verdict, items, replayed: {role: count}, left_out: [{role, reason, count}], seq, answers}``; verdict:
-    fixed | not_fixed | regressed; seq: of the knowledge that it is about; answers: which of people's answers there were
-    (``AnsweredQuestions.state``).
+    The report: ``{verdict, items, replayed: {role: count}, left_out: [{role, reason, count}], seq, answers}``.
+    verdict: fixed | not_fixed | regressed; seq: the step of the log that the report is about; answers: the state of
+    people's answers that it is about (``AnsweredQuestions.state``).
     """
     answers = tools.answers.state()
     trial = Trial.of(publication, tools.searcher, tools.embedder, tools.reading)
@@ -140,21 +142,21 @@ def prove(publication: Publication, tools: Tools) -> Proved:
 
 
 def follow(proved: Proved, changes: Sequence[Change]) -> tuple[Proved, frozenset[str]]:
-    """The proof after later steps of the log, and the questions that are to be judged anew before its report is about
-    them. Asks no database."""
+    """The proof after later steps of the log, and the questions that must be judged anew before its report is about
+    these steps too. Does not use the database."""
     trial, moved = proved.trial.followed(changes)
     return replace(proved, trial=trial), moved
 
 
 def judged_anew(proved: Proved, moved: Collection[str]) -> Proved:
-    """The proof with these questions judged on the knowledge that it follows. Call it without a session."""
+    """The proof with these questions judged on the knowledge that it follows. Call it without an open session."""
     report, trial = proved.report, proved.trial
     items = judged(trial, proved.cases, moved, report["items"])
     return replace(proved, report=_report(trial, items, report["left_out"], report["answers"]))
 
 
 def since(session: Session, publication: Publication, seq: int, log: KnowledgeLog) -> Since:
-    """What came after step ``seq`` of the log, for a proof of this publication."""
+    """The changes after step ``seq`` of the log, for a proof of this publication."""
     steps = session.execute(
         sa.select(LogStep.seq, LogStep.correction_id).where(LogStep.seq > min(seq, publication.seq))
     ).all()
@@ -174,14 +176,14 @@ def _report(trial: Trial, items: list[Item], left_out: Sequence[Mapping[str, Any
         "verdict": "regressed" if "regressed" in outcomes else "not_fixed" if "not_fixed" in outcomes else "fixed",
         "items": items,
         "replayed": dict(Counter(item["role"] for item in items)),
-        "left_out": [dict(one) for one in left_out],
+        "left_out": [dict(entry) for entry in left_out],
         "seq": trial.seq,
         "answers": answers,
     }
 
 
 def _cases(publication: Publication, tools: Tools) -> tuple[tuple[Case, ...], list[dict[str, Any]]]:
-    """What is to be replayed, in the order of the report, and what is left out."""
+    """The questions to replay, in the order of the report, and how many are left out, by role and reason."""
     scope = Scope.of(publication.collection)  # what a proof may see
     vector = tools.embedder.query(publication.draft.question)
     waiting = tools.golden.follow()
@@ -193,7 +195,7 @@ def _cases(publication: Publication, tools: Tools) -> tuple[tuple[Case, ...], li
         passages = _same_passages(session, publication)
     without = set(publication.forms)
     edited = tools.answers.on_passages(passages, scope, without=without, most=EDITED)
-    without |= {matching.normal_form(one.question) for one in edited.questions}
+    without |= {matching.normal_form(answer.question) for answer in edited.questions}
     nearest = tools.answers.nearest(vector, scope, without=without, most=NEIGHBOURS)
     cases = [asked(role, question, frozen.get(question)) for role, question in _asked(publication)]
     cases += [
@@ -201,9 +203,9 @@ def _cases(publication: Publication, tools: Tools) -> tuple[tuple[Case, ...], li
         for form, question in publication.forms.items()
         if form in served and served[form].correction_id != publication.correction_id
     ]
-    cases += [golden(one) for one in near]
-    cases += [answered("edited", one) for one in edited.questions]
-    cases += [answered("neighbour", one) for one in nearest.questions]
+    cases += [golden(graded) for graded in near]
+    cases += [answered("edited", answer) for answer in edited.questions]
+    cases += [answered("neighbour", answer) for answer in nearest.questions]
     unembedded = len(waiting & eligible)
     further = {**nearest.left_out, "limit": nearest.left_out.get("limit", 0) - len(edited.questions)}
     reasons = (
@@ -230,8 +232,9 @@ def _asked(publication: Publication) -> list[tuple[str, str]]:
 
 
 def _golden(session: Session, publication: Publication) -> tuple[set[int], int]:
-    """The golden questions of other corrections of the collection that hold now, and how many expired."""
-    held = (
+    """The ids of the golden questions of other corrections of the collection that are valid now, and how many have
+    expired."""
+    of_others = (
         sa.select(Golden.id)
         .join(Entry, Entry.id == Golden.entry_id)
         .where(
@@ -242,15 +245,15 @@ def _golden(session: Session, publication: Publication) -> tuple[set[int], int]:
         )
     )
     over = Entry.valid_until <= utc_now()
-    eligible = set(session.scalars(held.where(sa.or_(Entry.valid_until.is_(None), ~over))))
-    return eligible, session.scalar(sa.select(sa.func.count()).select_from(held.where(over).subquery())) or 0
+    eligible = set(session.scalars(of_others.where(sa.or_(Entry.valid_until.is_(None), ~over))))
+    return eligible, session.scalar(sa.select(sa.func.count()).select_from(of_others.where(over).subquery())) or 0
 
 
 def _nearest(
     session: Session, publication: Publication, ranked: Any, eligible: Collection[int]
 ) -> tuple[list[Graded], int]:
-    """The golden questions nearest to the draft's, and how many are left out; those that this correction asks for
-    itself count as neither."""
+    """The golden questions nearest to the draft's, and how many are left out. Questions of this correction itself are
+    not counted."""
     spare = len(publication.forms)  # as many may be its own questions
     ids: list[int] = []
     for id_ in ranked:
@@ -266,19 +269,18 @@ def _nearest(
 
 
 def _same_passages(session: Session, publication: Publication) -> set[int]:
-    """The passages that the publication edits or hides: those with other words afterwards, and all of earlier versions
-    of the document with the same words, which answers may have been given from."""
-    kept = {(one.document_id, one.indexed_text) for one in publication.shown}
-    gone = [
-        one
-        for one in load_passages(session, sorted(publication.hidden))
-        if (one.document_id, one.indexed_text) not in kept
+    """The ids of the passages that the publication edits or hides: those that have other words afterwards, and those of
+    earlier versions of the document with the same words, because answers may have been made from these."""
+    kept = {(passage.document_id, passage.indexed_text) for passage in publication.shown}
+    ids = [
+        passage.id
+        for passage in load_passages(session, sorted(publication.hidden))
+        if (passage.document_id, passage.indexed_text) not in kept
     ]
-    found = {one.id for one in gone}
-    ids = [one.id for one in gone]
+    same = set(ids)
     for start in range(0, len(ids), BATCH):
         other = sa.orm.aliased(PassageRow)
-        found.update(
+        same.update(
             session.scalars(
                 sa.select(other.id)
                 .join(
@@ -288,11 +290,11 @@ def _same_passages(session: Session, publication: Publication) -> set[int]:
                 .where(PassageRow.id.in_(ids[start : start + BATCH]))
             )
         )
-    return found
+    return same
 
 
 def _frozen(session: Session, correction_id: int) -> dict[str, Mapping[str, Any]]:
-    """What was answered when people complained, by question."""
+    """The answers that people complained about, by question."""
     complaints = session.scalars(sa.select(Complaint).where(Complaint.correction_id == correction_id))
     return {
         complaint.question: {key: complaint.snapshot.get(key) for key in ("status", "answer", "citations", "sources")}

@@ -1,7 +1,7 @@
-"""What publishing a correction's draft, or ending its publication, would write: read, checked, embedded; not written.
+"""Prepares what the publication of a draft, or the end of a publication, will write: reads, checks and embeds it.
 
-A ``Publication`` is what a proof tries out on a candidate and what an approval then writes (publish), so
-that what was proved is what is published. A ``Withdrawal`` is what takes a publication back.
+A proof tries a ``Publication`` out on a candidate, and an approval writes the same one (publish). So exactly the texts
+that were proved are published. A ``Withdrawal`` takes a publication back. Nothing is written here.
 """
 
 from __future__ import annotations
@@ -51,21 +51,21 @@ class Publication:
     edited: tuple[Plan, ...]
     edits: tuple[tuple[DraftEdit, ...], ...]  # the new edits of each plan in ``edited``
     sites: tuple[frozenset[Site], ...]  # for each passage that the draft supersedes, in its order: where it is
-    seen: Mapping[str, Seen]  # how the superseded documents stood
+    seen: Mapping[str, Seen]  # the state of the superseded documents when this was prepared
     hidden: frozenset[int]  # live passages that readers will no longer see
     shown: tuple[Passage, ...]  # passages that they will see instead, with negative ids
 
     @property
     def documents(self) -> frozenset[str]:
-        """Those that it writes, edits, hides, or no longer hides."""
+        """The ids of the documents that it writes, edits, hides, or no longer hides."""
         written = (plan.document_id for plan in (self.erratum, *self.edited))
         return frozenset((*written, *self.seen, *(passage.document_id for passage in self.shown)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Withdrawal:
-    """The end of a publication: the texts as they are without it. Where it took the place of an earlier publication of
-    the same correction, with that one's edits and erratum again."""
+    """The end of a publication: the texts as they are without it. If it replaced an earlier publication of the same
+    correction, the texts have the edits and the erratum of that one again."""
 
     entry_id: int
     earlier_id: int | None
@@ -78,16 +78,16 @@ def erratum_id(correction_id: int) -> str:
 
 
 def is_erratum_id(document_id: str) -> bool:
-    """Whether a correction publishes, or may come to publish, a document under this id."""
+    """Whether this is an id under which a correction publishes its document, now or later."""
     number = document_id.removeprefix(_ERRATUM)
     return number != document_id and number.isascii() and number.isdigit()
 
 
 def prepare(session: Session, correction: Correction, embedder: Embedder) -> Publication:
-    """Reads what approving the present draft would write.
+    """Prepares what an approval of the present draft would write.
 
     Raises NotAllowed (no draft), Invalid (the draft does not fit), Stale (a document changed since the curator saw
-    it), Conflict (another correction was built upon what this one published before).
+    it), Conflict (another correction edited words that this one published before).
     """
     if not correction.draft:
         raise NotAllowed(
@@ -102,8 +102,8 @@ def prepare(session: Session, correction: Correction, embedder: Embedder) -> Pub
             code="correction_expired",
             date=draft.valid_until,
         )
-    standing = corrections.live_entry(session, correction.id)
-    old = active_edits(session, standing)
+    previous = corrections.live_entry(session, correction.id)
+    old = active_edits(session, previous)
     _refuse_built_upon(session, _plan_sources(session, old, {}))
     new: dict[str, list[DraftEdit]] = {}
     for edit in draft.edits:
@@ -113,8 +113,8 @@ def prepare(session: Session, correction: Correction, embedder: Embedder) -> Pub
     erratum = _plan_erratum(session, correction, draft)
     sources = _plan_sources(session, old, new)
     erratum, *edited = versions.embed(session, [erratum, *sources], embedder)
-    where = tuple(find_sites(session, one, edited) for one in draft.supersedes)
-    hidden, shown = _effect(session, [erratum, *edited], _superseding(draft, where), standing)
+    where = tuple(find_sites(session, supersession, edited) for supersession in draft.supersedes)
+    hidden, shown = _effect(session, [erratum, *edited], _superseding(draft, where), previous)
     asked = _asked(session, correction)
     return Publication(
         correction_id=correction.id,
@@ -128,15 +128,15 @@ def prepare(session: Session, correction: Correction, embedder: Embedder) -> Pub
         edited=tuple(edited),
         edits=tuple(tuple(new.get(plan.document_id, ())) for plan in edited),
         sites=where,
-        seen={one.document_id: versions.see(session, one.document_id) for one in draft.supersedes},
+        seen={item.document_id: versions.see(session, item.document_id) for item in draft.supersedes},
         hidden=hidden,
         shown=shown,
     )
 
 
 def _plan_erratum(session: Session, correction: Correction, draft: Draft) -> Plan:
-    """The document that says what is right, with the properties of the documents that it speaks of."""
-    changed = {edit.document_id for edit in draft.edits} | {one.document_id for one in draft.supersedes}
+    """The document with the corrected answer, with the properties of the documents that it is about."""
+    changed = {edit.document_id for edit in draft.edits} | {item.document_id for item in draft.supersedes}
     about = belonging.inherited(session, correction.id, changed)
     details = {**about.details, "correction": str(correction.id)}
     return versions.plan(
@@ -151,16 +151,16 @@ def _plan_erratum(session: Session, correction: Correction, draft: Draft) -> Pla
 
 
 def active_edits(session: Session, entry: Entry | None) -> list[Edit]:
-    """The edits of an entry that stand in documents now."""
+    """The edits of an entry that are applied in documents now."""
     if entry is None:
         return []
     return list(session.scalars(sa.select(Edit).where(Edit.entry_id == entry.id, Edit.active).order_by(Edit.id)))
 
 
 def prepare_withdrawal(session: Session, entry: Entry, embedder: Embedder, *, forced: bool = False) -> Withdrawal:
-    """Reads what ending this publication would write.
+    """Prepares what the end of this publication will write.
 
-    Raises Conflict when another correction was built upon its words; ``forced``: that one loses its edits instead.
+    Raises Conflict when another correction edited its words. ``forced``: that correction loses its edits instead.
     """
     earlier = _earlier(session, entry)
     revived = [] if earlier is None else list(session.scalars(sa.select(Edit).where(Edit.entry_id == earlier.id)))
@@ -173,8 +173,8 @@ def prepare_withdrawal(session: Session, entry: Entry, embedder: Embedder, *, fo
 
 
 def _earlier(session: Session, entry: Entry) -> Entry | None:
-    """The publication of the same correction that stands again when this one ends: the one that it replaced, unless
-    its time is over; then the one before that."""
+    """The publication of the same correction that is live again when this one ends: the one that it replaced, or, if
+    the time of that one is over, the one before it."""
     while entry.replaces is not None:
         entry = session.get_one(Entry, entry.replaces)
         if entry.valid_until is None or entry.valid_until > utc_now():
@@ -198,13 +198,14 @@ def _plan_sources(
             revive=[edit.id for edit in revived if edit.document_id == document_id],
         )
         for document_id in dict.fromkeys([*(edit.document_id for edit in (*old, *revived)), *new])
-        # Nobody reads a retired document; should it return, it is composed of the edits that stand then.
+        # Nobody reads a retired document. If it returns, it is composed of the edits that are active then.
         if session.get_one(Document, document_id).retired_at is None
     ]
 
 
 def _refuse_built_upon(session: Session, plans: Sequence[Plan], revived: Sequence[Edit] = ()) -> None:
-    """Raises Conflict where other corrections' edits would no longer apply; revived ones of our own may not."""
+    """Raises Conflict where edits of other corrections would no longer apply. The ``revived`` edits of this correction
+    itself need not apply."""
     own = {edit.id for edit in revived}
     for plan in plans:
         broken = set(plan.broken) - own
@@ -229,8 +230,8 @@ def _asked(session: Session, correction: Correction) -> tuple[str, ...]:
 
 
 def _forms(draft: Draft) -> dict[str, str]:
-    """The questions that the curator wrote or confirmed. What people complained with is none of them by itself: several
-    complaints in one item need not ask the same."""
+    """The questions that the curator wrote or confirmed (normal form → wording). The question of a complaint is not one
+    of them by itself, because several complaints in one item need not ask the same."""
     forms: dict[str, str] = {}
     for text in (draft.question, *draft.paraphrases):
         forms.setdefault(normal_form(text), text)
@@ -239,21 +240,21 @@ def _forms(draft: Draft) -> dict[str, str]:
 
 
 def _superseding(draft: Draft, where: Sequence[frozenset[Site]]) -> dict[str, Superseded]:
-    """What a draft hides, by document."""
+    """The passages that a draft hides, by document."""
     hides: dict[str, Superseded] = {}
-    for one, places in zip(draft.supersedes, where, strict=True):
-        known = hides.get(one.document_id, Superseded())
-        hides[one.document_id] = known | Superseded(whole=one.passage is None, sites=places)
+    for item, places in zip(draft.supersedes, where, strict=True):
+        hidden = hides.get(item.document_id, Superseded())
+        hides[item.document_id] = hidden | Superseded(whole=item.passage is None, sites=places)
     return hides
 
 
 def _effect(
-    session: Session, plans: Sequence[Plan], hides: Mapping[str, Superseded], standing: Entry | None
+    session: Session, plans: Sequence[Plan], hides: Mapping[str, Superseded], previous: Entry | None
 ) -> tuple[frozenset[int], tuple[Passage, ...]]:
-    """(live passages that go, passages that come) when these plans and what a draft hides take the place of the
-    standing entry: the rules of ``documents.settle``, ahead of time."""
+    """(ids of live passages that go, passages that come) when these plans and the passages that a draft hides replace
+    the previous entry. Applies the rules of ``documents.settle`` before they are applied there."""
     planned = {plan.document_id: plan for plan in plans}
-    entry_id = standing.id if standing else None
+    entry_id = previous.id if previous else None
     freed = sa.select(Supersession.document_id).where(Supersession.active, Supersession.entry_id == entry_id)
     gone: set[int] = set()
     shown: list[Passage] = []
@@ -271,7 +272,7 @@ def _effect(
             current = rows.where(PassageRow.version == document.current_version).order_by(PassageRow.position)
             title, passages = document.title, load_passages(session, list(session.scalars(current)))
         places = sites(title, ((passage.headings, passage.text) for passage in passages))
-        wanted = [passage for passage, site in zip(passages, places, strict=True) if not covered.hides(site)]
-        gone |= live - {passage.id for passage in wanted}
-        shown += [passage for passage in wanted if passage.id not in live]
-    return frozenset(gone), tuple(replace(one, id=-1 - number) for number, one in enumerate(shown))
+        visible = [passage for passage, site in zip(passages, places, strict=True) if not covered.hides(site)]
+        gone |= live - {passage.id for passage in visible}
+        shown += [passage for passage in visible if passage.id not in live]
+    return frozenset(gone), tuple(replace(passage, id=-1 - number) for number, passage in enumerate(shown))

@@ -1,10 +1,10 @@
-"""Writing a correction back, taking it back, and ending it when its time is over: each is ONE transaction.
+"""Publishes a correction, takes it back, and ends it when its time is over: each in ONE transaction.
 
-``prepare`` (publication) reads what the draft asks for and embeds the new texts: slow, and no writer waits
-for it. ``approve`` then writes, together or not at all: the state, the erratum document's version, the edited versions
-of source documents, what is superseded, the entry with its questions, the golden question, the log entry that every
-index follows, and the jobs that ask again and that end it in time. ``rollback`` undoes exactly that, ``expire`` too.
-Knows nothing of proofs: the caller decides.
+``prepare`` (publication) reads the changes that the draft asks for and embeds the new texts. This is slow, and no
+writer waits for it. ``approve`` then writes, all together or nothing: the state, the version of the erratum document,
+the edited versions of source documents, the supersessions, the entry with its questions, the golden question, the log
+entry that every index follows, and the jobs that ask the question again and that end the publication in time.
+``rollback`` and ``expire`` undo exactly that. This module knows nothing of proofs: the caller decides.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ EXPIRE = "expire"  # the kind of the job that ends a publication when its time i
 def approve(
     session: Session, publication: Publication, *, fingerprint: str, actor: str, reason: str | Reason | None = None
 ) -> Entry:
-    """Publishes. Raises Stale / NotAllowed when somebody else was first or a document changed meanwhile."""
+    """Publishes. Raises Stale or NotAllowed when the correction or one of its documents changed meanwhile."""
     correction = corrections.get(session, publication.correction_id, EVERYTHING)
     draft = publication.draft
     corrections.advance(
@@ -53,11 +53,11 @@ def approve(
             code="superseded_changed",
         )
     affected.reopen_replaced(
-        session, correction.id, publication.forms, [one.document_id for one in draft.supersedes], now=utc_now()
+        session, correction.id, publication.forms, [item.document_id for item in draft.supersedes], now=utc_now()
     )
-    standing = corrections.live_entry(session, correction.id)
-    said = _said(session, standing) if standing else None
-    touched = _set_live(session, standing, live=False) if standing else []
+    previous = corrections.live_entry(session, correction.id)
+    effect_before = _effect(session, previous) if previous else None
+    touched = _set_live(session, previous, live=False) if previous else []
     version = documents.install(
         session,
         publication.erratum,
@@ -76,7 +76,7 @@ def approve(
         document_id=publication.erratum.document_id,
         document_version=version,
         valid_until=draft.expires,
-        replaces=standing.id if standing else None,
+        replaces=previous.id if previous else None,
         collection=correction.collection,
         actor=actor,
     )
@@ -108,20 +108,20 @@ def approve(
         )
         touched.append(plan.document_id)
     affected.reopen_rewritten(session, correction.id, publication.edited)
-    for one, where in zip(draft.supersedes, publication.sites, strict=True):
+    for item, where in zip(draft.supersedes, publication.sites, strict=True):
         session.add(
             Supersession(
                 entry_id=entry.id,
-                document_id=one.document_id,
-                passage=one.passage,
-                sites=superseding.to_json(where) if one.passage is not None else None,
+                document_id=item.document_id,
+                passage=item.passage,
+                sites=superseding.to_json(where) if item.passage is not None else None,
             )
         )
-        touched.append(one.document_id)
+        touched.append(item.document_id)
     session.add(Golden(entry_id=entry.id, question=draft.question, answer=draft.answer, document_id=entry.document_id))
     session.flush()
-    if standing and _said(session, entry) == said:
-        entry.replaces = standing.replaces  # the same once more: who rolls it back wants what was there before both
+    if previous and _effect(session, entry) == effect_before:
+        entry.replaces = previous.replaces  # the same once more: a rollback shall return to the state before both
     entry.seq = documents.settle(
         session,
         [entry.document_id, *touched],
@@ -139,9 +139,9 @@ def approve(
 
 
 def prepare_rollback(session: Session, correction: Correction, embedder: Embedder) -> Withdrawal:
-    """The texts without this correction's publication.
+    """Prepares the texts without this correction's publication.
 
-    Raises NotAllowed (nothing published), Conflict (another correction was built upon its words).
+    Raises NotAllowed (nothing is published), Conflict (another correction edited its words).
     """
     entry = corrections.live_entry(session, correction.id)
     if entry is None:
@@ -164,10 +164,10 @@ def rollback(
     reason: str | None = None,
     revision: int | None = None,
 ) -> int:
-    """Takes the publication back: the same passages stand as before it. Returns the log's seq.
+    """Takes the publication back: the same passages are live as before it. Returns the log's seq.
 
-    Where it took the place of an earlier publication of the same correction, that one stands again, and the
-    correction is in the queue as it was then. Raises Stale / NotAllowed when somebody else was first.
+    If it replaced an earlier publication of the same correction, that one is live again, and the correction is in the
+    queue as it was then. Raises Stale or NotAllowed when the correction or one of its documents changed meanwhile.
     """
     return _withdraw(session, correction, withdrawal, "rollback", fingerprint, actor, reason, revision)
 
@@ -175,11 +175,11 @@ def rollback(
 def expire(session: Session, correction: Correction, withdrawal: Withdrawal, *, fingerprint: str) -> int:
     """Ends a publication whose time is over. Returns the log's seq. Raises Stale / NotAllowed as ``rollback`` does.
 
-    Decision: expiring undoes all of the publication, as a rollback does, not only its erratum: whoever writes a
-    temporary answer means its edits and what it hides for the same time, and expects what stood before to return. A
-    rollback refuses when another correction was built upon its words; time does not wait, so that one goes back to
-    the queue instead, as it does when a source changes (the withdrawal is forced). A correction that is being worked
-    on stays in the queue.
+    Decision: expiring undoes all of the publication, as a rollback does, not only its erratum. The author of a
+    temporary answer means its edits and hidden passages for the same time, and expects the earlier texts to return. A
+    rollback is refused when another correction edited its words. An expiry cannot wait, so that other correction goes
+    back to the queue instead, as it does when a source changes (the withdrawal is forced). A correction that is being
+    worked on stays in the queue.
     """
     until = session.get_one(Entry, withdrawal.entry_id).valid_until
     assert until is not None
@@ -188,8 +188,8 @@ def expire(session: Session, correction: Correction, withdrawal: Withdrawal, *, 
 
 
 def await_expiries(session: Session) -> int:
-    """On start: has every publication end in its time for which no job waits any more, because it was given up, or was
-    published by a version that wrote none. Returns how many."""
+    """On start: queues the job that ends a publication in time, for every publication that has none any more. The job
+    was given up, or an earlier version wrote none. Returns how many."""
     jobs_left = session.scalars(sa.select(Job.payload).where(Job.kind == EXPIRE, Job.state.in_(("queued", "running"))))
     awaited = {payload["entry_id"] for payload in jobs_left}
     ending = session.scalars(sa.select(Entry).where(Entry.live, Entry.valid_until.is_not(None)))
@@ -228,7 +228,8 @@ def _withdraw(
         touched += _set_live(session, earlier, live=True)
         edits += active_edits(session, earlier)
         _await_expiry(session, earlier, actor)
-    edited = {one for one in {edit.document_id for edit in edits} if not see(session, one).retired}
+    edited = {edit.document_id for edit in edits}
+    edited = {document_id for document_id in edited if not see(session, document_id).retired}
     if {plan.document_id for plan in withdrawal.plans} - {entry.document_id} != edited:
         raise Stale(
             "The documents of this correction changed meanwhile. Try again.", code="correction_documents_changed"
@@ -254,12 +255,13 @@ def _withdraw(
         correction_id=correction.id,
         reason=text_of(reason),
     )
-    assert seq is not None  # what a correction does is a step of the log
+    assert seq is not None  # each action of a correction is a step of the log
     return seq
 
 
 def _await_expiry(session: Session, entry: Entry, actor: str) -> None:
-    """Has the entry end when its time is over. Ended or replaced before, it is let alone then."""
+    """Queues the job that ends the entry when its time is over. If the entry ends or is replaced before, the job does
+    nothing."""
     if entry.valid_until is not None:
         jobs.enqueue(session, EXPIRE, {"entry_id": entry.id}, actor=actor, run_after=entry.valid_until)
 
@@ -273,8 +275,8 @@ def _claims(session: Session, entry: Entry) -> tuple[dict[str, str], list[str]]:
     return {row.normalised: row.text for row in session.execute(asked)}, list(session.scalars(hides))
 
 
-def _said(session: Session, entry: Entry) -> set[tuple[Any, ...]]:
-    """All that a live entry says and does to readers."""
+def _effect(session: Session, entry: Entry) -> set[tuple[Any, ...]]:
+    """The whole effect of a live entry on readers: its answer, questions, edits and supersessions."""
     parts = (
         sa.select(Entry.document_version, Entry.valid_until).where(Entry.id == entry.id),
         sa.select(EntryQuestion.role, EntryQuestion.normalised).where(EntryQuestion.entry_id == entry.id),
@@ -287,8 +289,8 @@ def _said(session: Session, entry: Entry) -> set[tuple[Any, ...]]:
 
 
 def _set_live(session: Session, entry: Entry, *, live: bool) -> list[str]:
-    """Ends an entry: it no longer matches, edits or hides; or revives it with all of that. Returns the source
-    documents that this touches."""
+    """Ends an entry, so that it no longer matches, edits or hides; or revives it with all of that. Returns the ids of
+    the source documents that this changes."""
     touched = [
         document_id
         for table in (Edit, Supersession)

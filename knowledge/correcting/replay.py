@@ -1,8 +1,8 @@
-"""One question, read before and after a publication: what would readers get?
+"""Replays one question: which passages would readers get before and after a publication?
 
-A ``Trial`` holds the knowledge of one moment twice: as it is, and with the publication in place. What is compared are
-the passages that an answer would be made from; no chat model is asked. Each replayed question becomes an item of the
-proof's report: ``{role, question, before, after, outcome, reason, code, values}``.
+A ``Trial`` has the knowledge of one moment twice: as it is, and with the publication in place. It compares the passages
+that an answer would be made from, and uses no chat model. Each replayed question becomes an item of the proof's
+report: ``{role, question, before, after, outcome, reason, code, values}``.
 
 Outcomes: *fixed* / *not_fixed* for the questions of the correction itself; *regressed* where a confirmed answer would
 be lost; *changed* where other passages would be read; *same*.
@@ -53,8 +53,8 @@ class Graded:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A question that people got an answer to. ``sources`` as they were stored with it; ``citations``: the numbers of
-    those that it cites; ``graded``: somebody said that it is right."""
+    """A question that people got an answer to. ``sources``: as they were stored with the answer; ``citations``: the
+    numbers of those that it cites; ``graded``: somebody rated the answer as right."""
 
     question: str
     answer: str
@@ -68,10 +68,10 @@ class Reading(Protocol):
 
     @property
     def depth(self) -> int:
-        """How many hits a search gives."""
+        """How many hits a search returns."""
 
     def choose(self, hits: Sequence[Hit]) -> Sequence[Hit]:
-        """Those that an answer is made from."""
+        """The hits that an answer is made from."""
 
     def lost(self, answer: str, before: str, after: str) -> Sequence[str]:
         """The numbers, names and words of an answer that are in the text before and not in the text after."""
@@ -79,8 +79,8 @@ class Reading(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What was read for a question. ``ids``: of all hits that were looked at, on both sides; ``reach``: the cosine that
-    a passage must have to be looked at."""
+    """The hits that are read for a question, before and after. ``ids``: the passages of all hits of both searches;
+    ``reach``: the cosine that a passage must have to be considered."""
 
     before: Sequence[Hit]
     after: Sequence[Hit]
@@ -112,7 +112,7 @@ class Trial:
 
     @classmethod
     def of(cls, publication: Publication, searcher: Searcher, embedder: Embedder, reading: Reading) -> Trial:
-        """On the newest knowledge. Asks the database: call it without a session."""
+        """A trial on the newest knowledge. It uses the database: call it without an open session."""
         before = searcher.candidate()
         after = searcher.candidate(hide=publication.hidden, add=publication.shown, base=before.index)
         return cls(publication, searcher, embedder, reading, before=before, after=after)
@@ -127,28 +127,29 @@ class Trial:
         return Scope.of(self.publication.collection)
 
     def read(self, question: str) -> Read:
-        """The passages before and after. Asks the database: call it without a session."""
-        known = self._read.get(question)
-        if known is None:
+        """The passages before and after. It uses the database: call it without an open session."""
+        read = self._read.get(question)
+        if read is None:
             depth = self._reading.depth
             sides = [
-                self._searcher.search(question, depth, scope=self.scope, candidate=one)
-                for one in (self._before, self._after)
+                self._searcher.search(question, depth, scope=self.scope, candidate=candidate)
+                for candidate in (self._before, self._after)
             ]
-            known = self._read[question] = Read(
+            read = self._read[question] = Read(
                 before=self._reading.choose(sides[0].hits),
                 after=self._reading.choose(sides[1].hits),
                 ids=frozenset(hit.passage.id for side in sides for hit in side.hits),
                 reach=min(side.reach for side in sides),
             )
-        return known
+        return read
 
     def followed(self, changes: Sequence[Change]) -> tuple[Trial, frozenset[str]]:
-        """The trial after later steps of the log, which do not touch the documents of the publication; and the
-        questions whose passages may be others now. Asks no database, so that whoever writes may call it.
+        """The trial after later steps of the log, which do not change the documents of the publication; and the
+        questions that may read other passages now. It does not use the database, so it may be called inside a write
+        transaction.
 
-        A passage that is farther from the question than the farthest that the ranking by meaning looks at is taken to
-        change nothing: by its words alone none reaches an answer.
+        A new passage that is farther from the question than every passage that the ranking by meaning considers is
+        taken to change nothing: a passage does not reach an answer by its words alone.
         """
         before = replace(self._before, index=self._before.index.apply(*changes))
         after = replace(self._after, index=self._after.index.apply(*changes))
@@ -180,7 +181,8 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A question that is to be replayed. ``judge`` makes the report's item of it, again after a step of the log."""
+    """A question to replay. ``judge`` makes the item of the report from it, and can do so again after a step of the
+    log."""
 
     role: str
     question: str
@@ -188,24 +190,24 @@ class Case:
 
 
 def asked(role: str, question: str, frozen: Mapping[str, Any] | None) -> Case:
-    """A question of the correction itself: *fixed* when readers get its text and a search finds it by itself, too.
-    ``frozen``: what was answered when somebody complained."""
+    """A question of the correction itself: *fixed* when readers get the text of the correction, and a search finds its
+    erratum by itself, too. ``frozen``: the answer that somebody complained about."""
 
     def judge(trial: Trial) -> Item:
         read, publication = trial.read(question), trial.publication
         served = matching.normal_form(question) in publication.forms
-        found = any(hit.passage.document_id == publication.erratum.document_id for hit in read.after)
+        retrieved = any(hit.passage.document_id == publication.erratum.document_id for hit in read.after)
         return _item(
             role,
             question,
             frozen or {"status": None, "answer": None, "sources": _sources(read.before)},
             {
-                "status": "curated" if served else "retrieved" if found else "not_found",
+                "status": "curated" if served else "retrieved" if retrieved else "not_found",
                 "answer": publication.draft.answer if served else None,
                 "sources": _sources(read.after),
             },
-            "fixed" if found and served else "not_fixed",
-            None if found and served else "not_found" if served else "not_served",
+            "fixed" if retrieved and served else "not_fixed",
+            None if retrieved and served else "not_found" if served else "not_served",
         )
 
     return Case(role, question, judge)
@@ -216,7 +218,7 @@ def taken(question: str, now: Match) -> Case:
 
     def judge(trial: Trial) -> Item:
         read, draft = trial.read(question), trial.publication.draft
-        replaced = now.document_id in {one.document_id for one in draft.supersedes}
+        replaced = now.document_id in {item.document_id for item in draft.supersedes}
         return _item(
             "golden",
             question,
@@ -232,7 +234,7 @@ def taken(question: str, now: Match) -> Case:
 
 
 def golden(graded: Graded) -> Case:
-    """A confirmed question of another correction: its erratum must be found as it was."""
+    """A confirmed question of another correction: if its erratum is found now, it must be found afterwards too."""
 
     def judge(trial: Trial) -> Item:
         read = trial.read(graded.question)
@@ -261,35 +263,38 @@ def golden(graded: Graded) -> Case:
     return Case("golden", graded.question, judge)
 
 
-def answered(role: str, one: Answered) -> Case:
-    """A question that people got an answer to. What of that answer is in its cited passages now and would be in no
-    passage that is read afterwards is lost: *regressed* where somebody said that the answer is right, else *changed*.
+def answered(role: str, answer: Answered) -> Case:
+    """A question that people got an answer to. A part of that answer is lost when it is in the cited passages now and
+    would be in no passage that is read afterwards. The question is then *regressed* if somebody rated the answer as
+    right. Otherwise it is *changed* where other passages are read, else *same*.
 
-    Where none of the cited passages is read now any more, all that are read now count.
+    If none of the cited passages is read now, all passages that are read now count instead.
     """
 
     def judge(trial: Trial) -> Item:
-        read = trial.read(one.question)
+        read = trial.read(answer.question)
         cited = {
-            (source.get("document_id"), source.get("passage")) for source in one.sources if source["n"] in one.citations
+            (source.get("document_id"), source.get("passage"))
+            for source in answer.sources
+            if source["n"] in answer.citations
         }
         basis = [hit for hit in read.before if _identity(hit) in cited]
         after = "\n".join(hit.passage.indexed_text for hit in read.after)
         before = "\n".join(hit.passage.indexed_text for hit in (basis or read.before))
-        lost = trial.lost(one.answer, before, after)
+        lost = trial.lost(answer.answer, before, after)
         gone = {_identity(hit) for hit in basis} - {_identity(hit) for hit in read.after}
         same = _texts(read.before) == _texts(read.after)
         return _item(
             role,
-            one.question,
-            {"status": "answered", "answer": one.answer, "sources": [dict(source) for source in one.sources]},
+            answer.question,
+            {"status": "answered", "answer": answer.answer, "sources": [dict(source) for source in answer.sources]},
             {"status": None, "answer": None, "sources": _sources(read.after)},
-            "regressed" if lost and one.graded else "same" if same else "changed",
+            "regressed" if lost and answer.graded else "same" if same else "changed",
             "answer_lost" if lost else "passage_gone" if gone else None,
             words=", ".join(lost[:MAX_LOST]),
-        ) | {"graded": one.graded}
+        ) | {"graded": answer.graded}
 
-    return Case(role, one.question, judge)
+    return Case(role, answer.question, judge)
 
 
 def _identity(hit: Hit) -> tuple[str, str]:
@@ -309,7 +314,7 @@ def _item(
     code: str | None,
     **values: object,
 ) -> Item:
-    """``values``: all that the reasons of this kind of question may name."""
+    """An item of the report. ``values``: all values that the reasons of this kind of question may name."""
     named = {name: value for name, value in values.items() if code and "{" + name + "}" in REASONS[code]}
     return {
         "role": role,
@@ -339,9 +344,12 @@ def _sources(hits: Sequence[Hit]) -> list[dict[str, Any]]:
     ]
 
 
-def judged(trial: Trial, cases: Sequence[Case], questions: Collection[str] | None, known: Sequence[Item]) -> list[Item]:
-    """The items of the cases, in order. ``questions``: only these are judged anew, of the others ``known`` stays."""
+def judged(
+    trial: Trial, cases: Sequence[Case], questions: Collection[str] | None, earlier: Sequence[Item]
+) -> list[Item]:
+    """The items of the cases, in order. ``questions``: only these are judged anew (None: all); the others keep their
+    item in ``earlier``."""
     return [
-        case.judge(trial) if questions is None or case.question in questions else known[place]
+        case.judge(trial) if questions is None or case.question in questions else earlier[place]
         for place, case in enumerate(cases)
     ]
