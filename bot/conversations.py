@@ -124,12 +124,11 @@ def finish(session: Session, answer_id: str, outcome: Outcome) -> None:
     answer.prompt_tokens = outcome.prompt_tokens
     answer.completion_tokens = outcome.completion_tokens
     answer.profile = outcome.profile or None
-    if outcome.status == "answered":
-        _note_answered(session, answer)
 
 
-def _note_answered(session: Session, answer: Answer) -> None:
+def note_answered(session: Session, answer_id: str) -> None:
     """Stores the question for proofs, with the passages from which it was answered."""
+    answer = session.get_one(Answer, answer_id)
     passages: dict[int, bool] = {}  # passage id → cited
     for source in answer.sources:
         cited = source["n"] in answer.citations
@@ -145,6 +144,7 @@ def _note_answered(session: Session, answer: Answer) -> None:
         )
     )
     session.add_all(AnswerSource(answer_id=answer.id, passage_id=id_, cited=cited) for id_, cited in passages.items())
+    session.flush()
 
 
 def fail(session: Session, answer_id: str, text: str = "") -> None:

@@ -241,6 +241,8 @@ class Turns:
             conversations.finish(session, turn.answer_id, outcome)
             if outcome.status == "refused":
                 _report(session, turn)
+            elif outcome.status == "answered" and outcome.sources:
+                _note_answered(session, turn)
         return outcome
 
     def _end(self, turn: _Turn) -> None:
@@ -274,6 +276,16 @@ def _report(session: Session, turn: _Turn) -> None:
     except Exception as error:  # noqa: BLE001 - with any error, the answer is finished
         log.error("unanswered_not_reported", answer_id=turn.answer_id, error=type(error).__name__)
         metrics.count_failure("unanswered_report")
+
+
+def _note_answered(session: Session, turn: _Turn) -> None:
+    """Notes for proofs what was answered, in the same way as ``_report``."""
+    try:
+        with session.begin_nested():
+            conversations.note_answered(session, turn.answer_id)
+    except Exception as error:  # noqa: BLE001 - with any error, the answer is finished
+        log.error("answer_not_noted", answer_id=turn.answer_id, error=type(error).__name__)
+        metrics.count_failure("answered_question")
 
 
 def _count(outcome: Outcome, turn: _Turn) -> None:

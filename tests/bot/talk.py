@@ -66,7 +66,10 @@ class Talk:
                 "confidence": 0.5,
                 "knowledge_version": head(session),
             }
-            conversations.finish(session, answer_id, Outcome(**values | outcome))
+            made = Outcome(**values | outcome)
+            conversations.finish(session, answer_id, made)
+            if made.status == "answered":
+                conversations.note_answered(session, answer_id)
 
     def ask(
         self, question: str, *, owner: str = "visitor:a", conversation_id: str | None = None, **outcome: Any

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import sqlalchemy as sa
+
 from bot.llm.engine import LocalChatModel, Request, Step
 from tests.bot.shop import ANSWER, QUESTION, Listener, lost, refuse_inserts, shop, stored, until
 from tests.fakes import ScriptedChat
@@ -82,3 +84,18 @@ def test_a_refusal_that_cannot_be_noted_reaches_the_reader(tmp_path: Path) -> No
         before = lost("unanswered_report")
         assert ask(made.client(), QUESTION)["status"] == "refused"
         assert ([status for status, _ in stored(made)], lost("unanswered_report")) == (["refused"], before + 1)
+
+
+def test_an_answer_that_proofs_cannot_be_told_of_reaches_the_reader(tmp_path: Path) -> None:
+    with shop(tmp_path, ScriptedChat(script=lambda _: ANSWER)) as made:
+        refuse_inserts(made.parts.database, "answered_questions")
+        before = lost("answered_question")
+        assert ask(made.client(), QUESTION)["answer"] == ANSWER
+        assert (stored(made), lost("answered_question")) == ([("answered", ANSWER)], before + 1)
+
+
+def test_a_greeting_is_no_question_for_proofs(tmp_path: Path) -> None:
+    with shop(tmp_path, ScriptedChat(script=lambda _: ANSWER)) as made:
+        assert ask(made.client(), "Hello!")["reason"] == "no_question"
+        with made.parts.database.read() as session:
+            assert session.scalar(sa.text("select count(*) from answered_questions")) == 0
