@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from retrieval import invisible
 from retrieval.errors import EmbedderError
 
 if TYPE_CHECKING:
@@ -117,7 +118,8 @@ class SentenceTransformerEmbedder:
         import torch
 
         model = self._loaded()
-        printable = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]  # tokenisers reject surrogates
+        # Nobody sees what is stripped, and tokenisers reject half characters.
+        printable = [invisible.cleaned(text).encode("utf-8", "replace").decode("utf-8") for text in texts]
         with self._tokenising:
             features = model.preprocess(printable)
         features = {name: value.to(model.device) if hasattr(value, "to") else value for name, value in features.items()}

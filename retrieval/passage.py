@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from retrieval import invisible
 from retrieval.scope import MAIN
 
 if TYPE_CHECKING:
@@ -54,9 +55,10 @@ class Passage:
 
 
 def indexed_text(title: str, headings: Iterable[str], text: str) -> str:
-    """The text of a passage that is embedded and tokenised: title and heading path give the text its context."""
+    """The text of a passage that is embedded and tokenised: title and heading path give the text its context. Without
+    characters that nobody sees."""
     lead = " › ".join(dict.fromkeys(part for part in (title, *headings) if part))
-    return f"{lead}\n{text}" if lead else text
+    return invisible.cleaned(f"{lead}\n{text}" if lead else text)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

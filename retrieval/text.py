@@ -26,6 +26,8 @@ from functools import lru_cache
 from importlib.metadata import version
 from typing import NamedTuple
 
+from retrieval import invisible
+
 _HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _PAIRED = "\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\uac00-\ud7a3"
 _LETTER = rf"[^\W_{_HAN}{_PAIRED}]"
@@ -50,7 +52,7 @@ _ENGLISH_GRAMMAR = frozenset(
     "a an are can did do does how i is it my of should the to was what when where which who why you".split()
 )
 
-TOKENS_VERSION = 1  # raise it when tokens() changes, so that snapshots with the old tokens are not used
+TOKENS_VERSION = 2  # raise it when tokens() changes, so that snapshots with the old tokens are not used
 
 
 class _Simplifier(NamedTuple):
@@ -93,7 +95,7 @@ def _simplified(text: str) -> str:
 def normalise(text: str) -> str:
     """The form in which texts are compared: NFKC, lower case, simplified Chinese, single spaces, all printable."""
     if not text.isascii():
-        text = _INVISIBLE.sub("", text)
+        text = _INVISIBLE.sub("", invisible.cleaned(_UNPRINTABLE.sub(" ", text)))
         text = _MARKS.sub(r"\g<0> ", text)
         text = unicodedata.normalize("NFKC", text)
     text = _UNPRINTABLE.sub(" ", text).lower()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from bot.answering.prompt import Message
 from bot.answering.standalone import WHOLE, adds_nothing, complete, drops_nothing, names_something
+from retrieval import invisible
 from retrieval.text import language_of, normalise, tokens
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def build(question: str, history: Sequence[EarlierTurn], language: str) -> list[
     messages = [Message("system", _SYSTEM)]
     for turn, last, rewritten in _EXAMPLES[language]:
         messages += [Message("user", _conversation_text((turn,), last)), Message("assistant", rewritten)]
-    return [*messages, Message("user", _conversation_text(history[-MAX_TURNS:], question))]
+    return [*messages, Message("user", invisible.cleaned(_conversation_text(history[-MAX_TURNS:], question)))]
 
 
 def _conversation_text(history: Sequence[EarlierTurn], question: str) -> str:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from bot.answering import citations
 from bot.answering.condense import condense
 from bot.answering.values import Reason, Reply
+from retrieval import invisible
 from retrieval.text import tokens
 
 if TYPE_CHECKING:
@@ -101,7 +102,12 @@ class ExtractiveReading:
     def read(self, material: Material, on_text: Callable[[str], None]) -> Reply:
         """The best sentences with their numbers, word by word. Tokens are words and single Chinese characters."""
         passages = [
-            Passage(source.n, " ".join((source.title, *source.headings)), source.passage) for source in material.sources
+            Passage(
+                source.n,
+                invisible.cleaned(" ".join((source.title, *source.headings))),
+                invisible.cleaned(source.passage),
+            )
+            for source in material.sources
         ]
         text = answer(passages, material.question)
         if text is None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from retrieval import invisible
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -129,14 +131,15 @@ def choose(hits: Sequence[Hit], selection: Selection) -> list[Hit]:
 
 
 def build(question: str, hits: Sequence[Hit], language: str, form: Form = FORM) -> list[Message]:
-    """The messages for a question (understandable alone) and the passages chosen for it."""
+    """The messages for a question (understandable alone) and the passages chosen for it, without characters that nobody
+    sees."""
     blocks = []
     for number, hit in enumerate(hits, start=1):
         passage = hit.passage
         path = " › ".join(dict.fromkeys(part for part in (passage.title, *passage.headings) if part))
         mark = _CORRECTED if passage.erratum else ""
         blocks.append(f"[{number}] {path}{mark}\n{passage.text}")
-    user = "\n\n".join((*blocks, _QUESTION + question))
+    user = invisible.cleaned("\n\n".join((*blocks, _QUESTION + question)))
     examples = (
         Message(role, text)
         for pair in form.examples[language]
