@@ -191,3 +191,8 @@ def test_a_short_question_with_a_subject_of_its_own_is_searched_with_the_one_bef
 ) -> None:
     made = how(question, "")
     assert (made.text, made.asked) == (f"{SHOES.question} {question}", question if asked else None)
+
+
+def test_the_model_reads_no_hidden_characters_of_a_conversation() -> None:
+    given = build("And \u202eshoes\U000e0041?", [EarlierTurn("How\u200b long?", "14\u2060 days")], "en")[-1].content
+    assert given == "Question: How long?\nAnswer: 14 days\nLast question: And shoes?"

@@ -151,3 +151,8 @@ def test_an_answer_quotes_a_passage(texts: list[str], question: str) -> None:
     passages = [Passage(n, "title", text) for n, text in enumerate(texts, start=1)]
     text = answer(passages, question)
     assert text is None or any(text.startswith(s) for p in passages for s in split_sentences(p.text))
+
+
+def test_an_answer_has_no_characters_that_nobody_sees() -> None:
+    made = read([("Harbour Museum", "Tickets", "A ticket costs \u202e12 eu\u200bros\U000e0041.")], TICKET)
+    assert made.text == "A ticket costs 12 euros. [1]"
