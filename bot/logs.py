@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from retrieval import invisible
+
 if TYPE_CHECKING:
     from typing import TextIO
 
@@ -125,7 +127,12 @@ def _renderer(form: str, *, coloured: bool) -> list[Processor]:
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
         ]
-    return [structlog.dev.ConsoleRenderer(colors=coloured, exception_formatter=structlog.dev.plain_traceback)]
+    return [_visible, structlog.dev.ConsoleRenderer(colors=coloured, exception_formatter=structlog.dev.plain_traceback)]
+
+
+def _visible(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """On a terminal nothing of a line moves the cursor or hides."""
+    return {name: invisible.marked(value) if isinstance(value, str) else value for name, value in event.items()}
 
 
 def _hide_private_values(text: bool) -> Processor:

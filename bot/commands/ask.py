@@ -62,13 +62,14 @@ class _Showing:
 
     def take(self, event: Event) -> None:
         from bot.answering.values import Silent, SourcesFound, Token, Waiting
+        from retrieval.invisible import marked
 
         self.begun = True
         if not self._streaming:
             return
         if isinstance(event, Token):
             self.streamed += event.text
-            sys.stdout.write(event.text)
+            sys.stdout.write(marked(event.text))
             sys.stdout.flush()
         elif isinstance(event, SourcesFound):
             say(f"Found {len(event.sources)} passages. Reading …", error=True)

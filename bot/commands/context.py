@@ -102,17 +102,29 @@ def program() -> str:
 
 
 def say(text: str = "", *, error: bool = False) -> None:
-    """A plain line for people: no markup, no wrapping. ``error`` lines go to standard error."""
+    """A plain line for people: no markup, no wrapping. ``error`` lines go to standard error. Characters that nobody
+    sees, and those that move the cursor or colour the screen, are shown as marks."""
+    from retrieval.invisible import marked
+
+    text = marked(text)
     stream = sys.stderr if error else sys.stdout
     encoding = stream.encoding or "utf-8"
     print(text.encode(encoding, "replace").decode(encoding), file=stream, flush=True)
 
 
 def say_json(value: Any) -> None:
-    """A JSON document on standard output; dates become ISO texts."""
+    """A JSON document on standard output; dates become ISO texts. Characters that nobody sees are escaped."""
     import json
 
-    say(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    from retrieval.invisible import find
+
+    text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
+    pieces: list[str] = []
+    end = 0
+    for one in find(text):
+        pieces += (text[end : one.position], json.dumps(one.character)[1:-1])
+        end = one.position + 1
+    say("".join((*pieces, text[end:])))
 
 
 def console(*, error: bool = False) -> Console:

@@ -195,11 +195,21 @@ def approve(
     override: Annotated[
         bool, typer.Option("--override", help="Publish although the proof found a regression; needs --reason.")
     ] = False,
+    allow_invisible: Annotated[
+        bool, typer.Option("--allow-invisible", help="Publish also characters that nobody sees.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Publish the draft; it is proved first. Readers see it with the next question."""
     _act(
-        lambda desk: desk.approve(correction_id, actor=actor(), reason=reason, revision=revision, override=override),
+        lambda desk: desk.approve(
+            correction_id,
+            actor=actor(),
+            reason=reason,
+            revision=revision,
+            override=override,
+            allow_invisible=allow_invisible,
+        ),
         as_json,
         f"Correction {correction_id} is published. The server asks its question again, now or at its next start.",
         busy="Proving and publishing",

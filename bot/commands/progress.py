@@ -65,7 +65,9 @@ class Steps:
     def note(self, text: str) -> None:
         """A line that stays, above the bar."""
         if self._bar is not None:
-            self._bar.console.print(text, markup=False, highlight=False)
+            from retrieval.invisible import marked
+
+            self._bar.console.print(marked(text), markup=False, highlight=False)
         else:
             say(text, error=True)
 

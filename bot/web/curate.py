@@ -57,6 +57,7 @@ class ActionBody(BaseModel):
     reason: str | None = Field(None, max_length=4_000)
     revision: int | None = None
     override: bool = False
+    allow_invisible: bool = Field(False, description="approve: publish characters that nobody sees, too")
 
 
 class MergeBody(BaseModel):
@@ -165,7 +166,7 @@ def _act(
     if action == "approve":
         if body.override and not identity.administers:
             raise Forbidden("Only an administrator may approve in spite of the proof.", code="override_not_allowed")
-        result = curation.approve(correction_id, override=body.override, **said)
+        result = curation.approve(correction_id, override=body.override, allow_invisible=body.allow_invisible, **said)
         parts.worker.wake()
         return result
     steps: dict[str, Callable[..., dict[str, Any]]] = {

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from knowledge.correcting import corrections, proof, publish
+from knowledge.correcting import corrections, drafts, proof, publish
 from knowledge.correcting.corrections import State
 from knowledge.correcting.items import item
 from knowledge.correcting.publication import prepare
@@ -77,19 +77,20 @@ class Approval:
         reason: str | None,
         revision: int | None,
         override: bool,
+        allow_invisible: bool = False,
     ) -> dict[str, Any]:
         """Publishes the draft if its proof finds all its questions fixed and no regression. Proves the draft first if
         there is no proof of it, or only one on an older state of the knowledge.
 
         The published texts are those that were proved: the proof follows the changes of others, and the questions that
         are read differently after them are judged anew. ``override``: publish in spite of the proof (administrators,
-        with a reason, on the record). Returns the item as it is afterwards (items). Raises Invalid, Regression,
-        NotFixed, Stale, NotAllowed, ProofRunning.
+        with a reason, on the record). ``allow_invisible``: publish characters that nobody sees, too. Returns the item
+        as it is afterwards (items). Raises Invalid, Regression, NotFixed, Stale, NotAllowed, ProofRunning.
         """
         if override and not (reason or "").strip():
             raise Invalid("Approving in spite of the proof needs a reason.", code="override_without_reason")
         for _attempt in range(ATTEMPTS):
-            publication, basis = self._prepare_with_proof(correction_id, revision)
+            publication, basis = self._prepare_with_proof(correction_id, revision, allow_invisible=allow_invisible)
             approved = self._publish(publication, basis, actor=actor, reason=reason, override=override)
             if approved is not None:
                 return approved
@@ -142,8 +143,10 @@ class Approval:
         proved = proof.judged_anew(proved, moved)
         return replace(basis, proved=proved, report=proved.report)
 
-    def _prepare_with_proof(self, correction_id: int, revision: int | None) -> tuple[Publication, _Basis]:
-        """What an approval would write now, with its proof. Raises Stale, NotAllowed, ProofRunning."""
+    def _prepare_with_proof(
+        self, correction_id: int, revision: int | None, *, allow_invisible: bool
+    ) -> tuple[Publication, _Basis]:
+        """What an approval would write now, with its proof. Raises Stale, NotAllowed, ProofRunning, Invalid."""
         answers = self._tools.answers.state()
         with self._database.read() as session:
             correction = corrections.get(session, correction_id, self._scope)
@@ -156,6 +159,8 @@ class Approval:
                     state=correction.state,
                 )
             publication = prepare(session, correction, self._embedder)
+            if not allow_invisible:
+                drafts.refuse_hidden(publication.draft)
             stored = self._stored_proof(session, publication, answers)
         return publication, stored or self._prove(publication)
 

@@ -90,11 +90,18 @@ class Curation:
         reason: str | None = None,
         revision: int | None = None,
         override: bool = False,
+        allow_invisible: bool = False,
     ) -> dict[str, Any]:
-        """Publishes the draft if its proof allows it, or in spite of the proof with ``override``: see
-        Approval.approve. Raises Invalid, Regression, NotFixed, Stale, NotAllowed, ProofRunning."""
+        """Publishes the draft if its proof allows it, or in spite of the proof with ``override``; characters that
+        nobody sees only with ``allow_invisible``: see Approval.approve. Raises Invalid, Regression, NotFixed, Stale,
+        NotAllowed, ProofRunning."""
         return self._approval.approve(
-            correction_id, actor=actor, reason=_reason(reason), revision=revision, override=override
+            correction_id,
+            actor=actor,
+            reason=_reason(reason),
+            revision=revision,
+            override=override,
+            allow_invisible=allow_invisible,
         )
 
     def reject(

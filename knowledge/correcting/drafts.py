@@ -13,10 +13,13 @@ from typing import Any
 
 from knowledge.correcting.matching import normal_form
 from knowledge.errors import Invalid
+from retrieval import invisible
 
 MAX_ANSWER = 50_000  # characters
 MAX_QUESTION = 4_000
 MAX_LIST = 200
+MAX_NAMED = 600  # characters of a refusal that name hidden characters
+AROUND = 12  # characters beside a hidden one that show where it is
 KINDS = ("wrong", "missing", "outdated", "retrieval", "synthesis", "out_of_scope")
 
 
@@ -115,6 +118,29 @@ def revise(current: Mapping[str, Any] | None, changes: Mapping[str, Any], *, que
         kind=kind,
         valid_until=_moment(valid_until).isoformat() if valid_until else None,
     )
+
+
+def refuse_hidden(draft: Draft) -> None:
+    """Raises Invalid where words of the draft have characters that nobody sees (retrieval.invisible), with their names
+    and where they are. The words that an edit looks for are the document's own."""
+    fields = {"question": draft.question, "answer": draft.answer}
+    fields |= {f"paraphrases {n}": text for n, text in enumerate(draft.paraphrases, start=1)}
+    fields |= {f"negatives {n}": text for n, text in enumerate(draft.negatives, start=1)}
+    fields |= {f"edits {n}": edit.replace for n, edit in enumerate(draft.edits, start=1)}
+    places = [f"{name}: {', '.join(invisible.names([text]))} (“{_excerpt(text)}”)" for name, text in fields.items()
+              if invisible.find(text)]  # fmt: skip
+    if places:
+        raise Invalid(
+            "The draft has characters that nobody sees. {places}. Take them out, or approve it with allow_invisible.",
+            code="draft_invisible",
+            places="; ".join(places)[:MAX_NAMED],
+        )
+
+
+def _excerpt(text: str) -> str:
+    """The words beside the first hidden character, with its mark."""
+    at = invisible.find(text)[0].position
+    return invisible.marked(" ".join(text[max(0, at - AROUND) : at + AROUND].split(" "))).replace("\n", " ")
 
 
 def question_of(value: Any) -> str:

@@ -458,7 +458,7 @@ FIELDS = {
     "/api/corrections/{correction_id}/draft": (
         "answer", "question", "paraphrases", "negatives", "edits", "supersedes", "kind", "valid_until", "revision",
     ),
-    "/api/corrections/{correction_id}/{action}": ("reason", "revision", "override"),
+    "/api/corrections/{correction_id}/{action}": ("reason", "revision", "override", "allow_invisible"),
     "/api/corrections": ("question", "answer"),
     "/api/corrections/merge": ("ids",),
     "/api/corrections/{correction_id}/split": ("complaints", "revision"),

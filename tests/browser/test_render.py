@@ -26,7 +26,7 @@ JUDGE = """async ([texts, options]) => {
     "A TABLE THEAD TBODY TR TH TD BUTTON SPAN").split(" "));
   const attributes = {
     A: ["href", "target", "rel"], OL: ["start"], TH: ["align"], TD: ["align"],
-    BUTTON: ["type", "class", "data-n", "aria-label"], SPAN: ["class"],
+    BUTTON: ["type", "class", "data-n", "aria-label"], SPAN: ["class", "data-mark"],
   };
   const box = document.querySelector("#app");
   const found = {};

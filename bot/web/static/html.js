@@ -1,12 +1,42 @@
 /**
- * The one door to Preact, signals and htm, so that a module names one import.
- * Knows nothing about Errata.
+ * The one door to Preact, signals and htm, so that a module names one import. Every text that is drawn through it has
+ * marks for characters that nobody sees.
  */
-import { h, render, Fragment } from "./vendor/preact.js";
+import { codePoint, inWords, pieces } from "./invisible.js";
+import { h, render, Fragment, options } from "./vendor/preact.js";
 import htm from "./vendor/htm.js";
 import { effect, untracked } from "./vendor/signals.js";
 
 export const html = htm.bind(h);
+
+const WORDS_ONLY = new Set(["option", "title"]); // no element can stand in them
+const SHOWN_ATTRIBUTES = ["title", "aria-label", "placeholder", "alt"];
+const before = options.vnode;
+options.vnode = (/** @type {any} */ vnode) => {
+  const { type, props } = vnode;
+  if ((typeof type === "string" || type === Fragment) && props["data-mark"] === undefined && type !== "textarea") {
+    if (props.children !== undefined) props.children = withMarks(props.children, WORDS_ONLY.has(type));
+    for (const name of SHOWN_ATTRIBUTES) if (typeof props[name] === "string") props[name] = inWords(props[name]);
+  }
+  before?.(vnode);
+};
+
+/**
+ * @param {any} children
+ * @param {boolean} words
+ * @returns {any} the same where nothing is hidden
+ */
+function withMarks(children, words) {
+  if (typeof children === "string") {
+    const parts = pieces(children);
+    if (!parts) return children;
+    if (words) return inWords(children);
+    return parts.map((piece) => (piece.hidden ? h("span", { class: "hidden-mark", "data-mark": codePoint(piece.text) }, piece.text) : piece.text));
+  }
+  if (!Array.isArray(children)) return children;
+  const marked = children.map((child) => withMarks(child, words));
+  return marked.some((child, at) => child !== children[at]) ? marked : children;
+}
 export { render, Fragment };
 export { signal, computed, batch } from "./vendor/signals.js";
 /**

@@ -6,8 +6,9 @@
  * answer would tell its host who reads what), relative links, and any scheme but http, https and mailto.
  * Raw HTML is shown as the text that it is, but for a few attribute-free inline tags.
  *
- * Knows nothing about Preact, the server or the catalogues.
+ * Characters that nobody sees are shown as marks. Knows nothing about Preact, the server or the catalogues.
  */
+import { markIn } from "./invisible.js";
 import { Marked } from "./vendor/marked.js";
 import DOMPurify from "./vendor/purify.js";
 
@@ -101,6 +102,7 @@ export function render(text, options = {}) {
   const fragment = purify(toHtml(source));
   hardenLinks(fragment);
   addCitations(fragment, options);
+  markIn(fragment);
   return fragment;
 }
 

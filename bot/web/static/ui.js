@@ -1,5 +1,6 @@
 /** Small shared pieces: icons, dialogs, toasts, the language switch. Knows nothing about chat or curation. */
 import { html, signal, useLayoutEffect, useRef } from "./html.js";
+import { hides } from "./invisible.js";
 import { LANGUAGES, language, setLanguage, t } from "./i18n.js";
 
 /** Strokes on a 20 × 20 grid. */
@@ -36,6 +37,15 @@ export function IconButton({ name, label, onClick, pressed, disabled, class: ext
     aria-pressed=${pressed === undefined ? undefined : String(pressed)} disabled=${disabled} onClick=${onClick}>
     <${Icon} name=${name} />
   </button>`;
+}
+
+/**
+ * Below a field whose text has characters that nobody sees: the text again, with marks.
+ * @param {{text: string}} props
+ */
+export function HiddenNote({ text }) {
+  if (!hides(text)) return null;
+  return html`<div class="hidden-note" role="status"><p class="problem">${t("hidden.note")}</p><p class="hidden-text">${text}</p></div>`;
 }
 
 /** Switches the interface language; each language is named in itself. */

@@ -17,6 +17,7 @@ from knowledge.correcting.drafts import (
     DraftEdit,
     DraftSupersession,
     from_json,
+    refuse_hidden,
     revise,
 )
 from knowledge.errors import Invalid
@@ -164,3 +165,29 @@ def test_the_desk_refuses_a_draft_without_an_answer(world: World) -> None:
     with pytest.raises(Invalid, match="answer"):
         world.curation.draft(correction_id, {"question": "How long exactly?"}, actor="ann")
     assert world.rows() == before
+
+
+def test_a_draft_names_the_hidden_characters_of_every_field_that_readers_or_the_model_get() -> None:
+    edit = {"document_id": "d", "version": 1, "find": "old\u200b", "replace": "new\u2066"}
+    changes = {
+        "answer": "Within \u202e03\u202c days.",
+        "paraphrases": ["a?", "b\U000e0041?"],
+        "negatives": ["c\x1b?"],
+        "edits": [edit],
+    }
+    draft = revise(None, changes, question="How\u200b long?")
+    with pytest.raises(Invalid) as refused:
+        refuse_hidden(draft)
+    assert refused.value.code == "draft_invisible"
+    assert refused.value.values["places"] == (
+        "question: U+200B ZERO WIDTH SPACE (1) (“How‹U+200B› long?”); "
+        "answer: U+202C POP DIRECTIONAL FORMATTING (1), U+202E RIGHT-TO-LEFT OVERRIDE (1) "
+        "(“Within ‹U+202E›03‹U+202C› days.”); "
+        "paraphrases 2: U+E0041 TAG LATIN CAPITAL LETTER A (1) (“b‹U+E0041›?”); "
+        "negatives 1: U+001B CONTROL (1) (“c‹U+001B›?”); "
+        "edits 1: U+2066 LEFT-TO-RIGHT ISOLATE (1) (“new‹U+2066›”)"
+    )
+
+
+def test_a_draft_may_have_what_real_text_needs() -> None:
+    refuse_hidden(revise(None, {"answer": "می‌خواهم 👨‍👩‍👧 co\u00adoperate\n\n- ❤️"}, question="葛\U000e0100?"))

@@ -1,7 +1,7 @@
 /** Where a question is typed. Enter asks, Shift+Enter breaks the line, and an input method's Enter does neither. */
 import { html, useLayoutEffect, useRef } from "../html.js";
 import { t } from "../i18n.js";
-import { Icon } from "../ui.js";
+import { HiddenNote, Icon } from "../ui.js";
 import { ask, stop } from "./ask.js";
 import { setTyped } from "./drafts.js";
 import { conversationId, running, typed } from "./store.js";
@@ -44,6 +44,7 @@ export function Composer() {
     ${busy
       ? html`<button type="button" class="send" key="stop" title=${t("composer.stop")} aria-label=${t("composer.stop")} onClick=${stop}><${Icon} name="stop" /></button>`
       : html`<button type="submit" class="send" key="send" title=${t("composer.send")} aria-label=${t("composer.send")} disabled=${!text.trim()}><${Icon} name="send" /></button>`}
+    <${HiddenNote} text=${text} />
     ${left < 300 && html`<p class="composer-left" role="status">${t("composer.left", { n: left })}</p>`}
   </form>`;
 }

@@ -4,7 +4,7 @@ import { explain } from "../errors.js";
 import { html, useEffect, useId, useLayoutEffect, useRef, useState } from "../html.js";
 import { languageOf, t } from "../i18n.js";
 import { plainText } from "../render.js";
-import { toast } from "../ui.js";
+import { HiddenNote, toast } from "../ui.js";
 import { highlight, selectedIn, sentences } from "./quote.js";
 import { useComplaint } from "./drafts.js";
 import { update } from "./store.js";
@@ -79,8 +79,10 @@ export function FeedbackForm({ turn, box, onClose }) {
     ${quote && html`<blockquote class="quoted" lang=${languageOf(quote)}>${quote}</blockquote>`}
     <label for=${`${id}-comment`}>${t("feedback.comment")}</label>
     <textarea id=${`${id}-comment`} rows="2" maxlength="10000" value=${comment} onInput=${(/** @type {any} */ event) => change({ comment: value(event) })}></textarea>
+      <${HiddenNote} text=${comment} />
     <label for=${`${id}-better`}>${t("feedback.better")}</label>
     <textarea id=${`${id}-better`} rows="3" maxlength="10000" value=${suggestion} onInput=${(/** @type {any} */ event) => change({ suggested_answer: value(event) })}></textarea>
+      <${HiddenNote} text=${suggestion} />
     <p class="buttons">
       <button type="submit" class="button button-primary" disabled=${busy}>${t("ui.send")}</button>
       <button type="button" class="button button-quiet" onClick=${onClose}>${t("feedback.later")}</button>

@@ -2,6 +2,7 @@
 import { boot } from "../boot.js";
 import { html, useEffect, useLayoutEffect, useRef, watch } from "../html.js";
 import { t } from "../i18n.js";
+import { inWords } from "../invisible.js";
 import { PassagePanel } from "../passage.js";
 import { Dialog, IconButton, isDialogOpen, LanguageSwitch, ShortcutTable, Toasts } from "../ui.js";
 import { ask, stop } from "./ask.js";
@@ -18,7 +19,7 @@ const EXAMPLES = ["example.ask", "example.wrong", "example.after"];
 function Page() {
   const title = conversations.value.find((item) => item.id === conversationId.value)?.title;
   useEffect(() => {
-    document.title = title ? t("page.title_of", { title }) : t("page.title");
+    document.title = title ? t("page.title_of", { title: inWords(title) }) : t("page.title");
   });
   const shown = panel.value;
   return html`

@@ -5,7 +5,7 @@ import { explain } from "../errors.js";
 import { html, useId, useState } from "../html.js";
 import { languageOf, t } from "../i18n.js";
 import { SourceLine } from "../passage.js";
-import { toast } from "../ui.js";
+import { HiddenNote, toast } from "../ui.js";
 import { useComplaint } from "./drafts.js";
 import { update } from "./store.js";
 
@@ -67,8 +67,10 @@ function Expected({ turn }) {
     <form onSubmit=${submit}>
       <label for=${`${id}-comment`}>${t("refused.expected")}</label>
       <textarea id=${`${id}-comment`} rows="2" maxlength="10000" value=${comment} onInput=${(/** @type {any} */ event) => change({ comment: event.currentTarget.value })}></textarea>
+      <${HiddenNote} text=${comment} />
       <label for=${`${id}-answer`}>${t("refused.answer")}</label>
       <textarea id=${`${id}-answer`} rows="3" maxlength="10000" value=${suggestion} onInput=${(/** @type {any} */ event) => change({ suggested_answer: event.currentTarget.value })}></textarea>
+      <${HiddenNote} text=${suggestion} />
       <p class="buttons"><button type="submit" class="button button-primary" disabled=${busy || !(comment.trim() || suggestion.trim())}>${t("ui.send")}</button></p>
     </form>
   </details>`;

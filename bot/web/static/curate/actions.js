@@ -1,6 +1,7 @@
 /** The bar of steps at the foot of an item, and the dialogs that confirm them or ask for a reason. */
 import { html, useId, useState } from "../html.js";
 import { formatAgo, label, t } from "../i18n.js";
+import { codePoints } from "../invisible.js";
 import { Dialog } from "../ui.js";
 import { discard } from "./form.js";
 import { act, isProving, save } from "./item.js";
@@ -88,8 +89,11 @@ function ReasonDialog({ name }) {
 
 function ApproveDialog() {
   const [reason, setReason] = useState("");
+  const [allowed, setAllowed] = useState(false);
   const id = useId();
-  const { edits, supersedes } = form.value;
+  const { question, answer, paraphrases, negatives, edits, supersedes } = form.value;
+  const hidden = codePoints(question, answer, ...paraphrases, ...negatives, ...edits.map((edit) => edit.replace));
+  const undecided = hidden.length > 0 && !allowed;
   const proof = item.value?.proof;
   const current = proof?.state === "done" && !dirty.value && (proof.revision === undefined || proof.revision === revision.value);
   const refused = current && ["regressed", "not_fixed"].includes(proof.verdict);
@@ -97,7 +101,7 @@ function ApproveDialog() {
   const blocked = refused && !admin;
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();
-    if (!blocked && (!refused || reason.trim())) act("approve", reason.trim(), refused);
+    if (!blocked && !undecided && (!refused || reason.trim())) act("approve", reason.trim(), refused, allowed);
   };
   return html`<${Dialog} title=${t("dialog.approve")} onClose=${close}>
     <form class="dialog-form" onSubmit=${submit}>
@@ -108,10 +112,12 @@ function ApproveDialog() {
         ${supersedes.length > 0 && html`<li>${t("dialog.writes_supersedes", { n: supersedes.length })}</li>`}
         <li>${current ? label("proof.verdict", proof.verdict) : t("dialog.proof_first")}</li>
       </ul>
+      ${hidden.length > 0 && html`<div class="notice notice-erratum"><p>${t("dialog.hidden", { characters: hidden.join(", ") })}</p>
+        <label class="allow-hidden"><input type="checkbox" checked=${allowed} onChange=${(/** @type {any} */ event) => setAllowed(event.currentTarget.checked)} /> ${t("dialog.allow_hidden")}</label></div>`}
       ${blocked && html`<p class="notice notice-erratum">${t("dialog.blocked")}</p>`}
       ${refused && admin && html`<label for=${id}>${t("dialog.override")}</label>
         <textarea id=${id} rows="3" required value=${reason} onInput=${(/** @type {any} */ event) => setReason(event.currentTarget.value)}></textarea>`}
-      <p class="buttons"><button type="submit" class="button button-erratum" autofocus disabled=${Boolean(busy.value) || blocked || (refused && !reason.trim())}>${t("action_button.approve")}</button>
+      <p class="buttons"><button type="submit" class="button button-erratum" autofocus disabled=${Boolean(busy.value) || blocked || undecided || (refused && !reason.trim())}>${t("action_button.approve")}</button>
         <button type="button" class="button button-quiet" onClick=${close}>${t("ui.cancel")}</button></p>
     </form>
   </${Dialog}>`;

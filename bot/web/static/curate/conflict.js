@@ -1,6 +1,7 @@
 /** Somebody else was faster: who, what they did, how the texts differ, and the two ways on. */
 import { html } from "../html.js";
 import { languageOf, t } from "../i18n.js";
+import { HiddenNote } from "../ui.js";
 import { Diff } from "./diff.js";
 import { keepAside } from "./drafts.js";
 import { History } from "./history.js";
@@ -38,6 +39,7 @@ export function SetAside() {
   return html`<details class="notice" open>
     <summary>${t("conflict.set_aside")}</summary>
     <textarea rows="6" readonly lang=${languageOf(text.answer)} aria-label=${t("conflict.set_aside")} value=${text.answer}></textarea>
+    <${HiddenNote} text=${text.answer} />
     <p><button type="button" class="link-button" onClick=${close}>${t("ui.close")}</button></p>
   </details>`;
 }

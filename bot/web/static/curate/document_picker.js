@@ -2,6 +2,7 @@
 import { segment, withQuery } from "../api.js";
 import { html, signal, useEffect, useId, useLayoutEffect, useRef, useState } from "../html.js";
 import { languageOf, t } from "../i18n.js";
+import { HiddenNote } from "../ui.js";
 import { Diff } from "./diff.js";
 import { report, request } from "./session.js";
 import { change, form, picker } from "./store.js";
@@ -115,9 +116,9 @@ function WordPicker() {
     <div class="document-text" ref=${text} tabindex="0" lang=${languageOf(body)} onMouseUp=${takeSelection} onKeyUp=${takeSelection} onTouchEnd=${() => setTimeout(takeSelection, 50)}>${marked(body, find)}</div>
     <div class="field-grid">
       <div><label for=${`${id}-find`}>${t("edits.find")}</label>
-        <textarea id=${`${id}-find`} rows="3" value=${find} onInput=${(/** @type {any} */ event) => write({ find: event.currentTarget.value })}></textarea></div>
+        <textarea id=${`${id}-find`} rows="3" value=${find} onInput=${(/** @type {any} */ event) => write({ find: event.currentTarget.value })}></textarea><${HiddenNote} text=${find} /></div>
       <div><label for=${`${id}-replace`}>${t("edits.replace")}</label>
-        <textarea id=${`${id}-replace`} rows="3" value=${replace} onInput=${(/** @type {any} */ event) => write({ replace: event.currentTarget.value })}></textarea></div>
+        <textarea id=${`${id}-replace`} rows="3" value=${replace} onInput=${(/** @type {any} */ event) => write({ replace: event.currentTarget.value })}></textarea><${HiddenNote} text=${replace} /></div>
     </div>
     ${find && count === 0 && html`<p class="problem">${t("picker.not_there")}</p>`}
     ${find && count > 1 && html`<p class="problem">${t("picker.several", { n: count })}</p>`}

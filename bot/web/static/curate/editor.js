@@ -2,7 +2,7 @@
 import { Answer } from "../answer.js";
 import { html, useId } from "../html.js";
 import { label, languageOf, t } from "../i18n.js";
-import { IconButton } from "../ui.js";
+import { HiddenNote, IconButton } from "../ui.js";
 import { change, editable, form, item, KINDS, typedLines } from "./store.js";
 import { dayOf, endOfDay, inWords, zoneName } from "./validity.js";
 
@@ -16,12 +16,14 @@ export function Editor() {
   return html`<div class="editor">
     <label for=${`${id}-question`}>${t("editor.question")}</label>
     <input id=${`${id}-question`} value=${text.question} disabled=${locked} lang=${languageOf(text.question)} maxlength="4000" onInput=${(/** @type {any} */ event) => change({ question: value(event) })} />
+    <${HiddenNote} text=${text.question} />
     <div class="answer-editor">
       <div class="answer-write">
         <div class="field-head"><label for="answer">${t("editor.answer")}</label>
           ${!locked && !text.answer && snapshot?.answer && snapshot.status !== "refused" && html`<button type="button" class="link-button" onClick=${() => change({ answer: stripCitations(snapshot.answer) })}>${t("editor.from_old")}</button>`}
         </div>
         <textarea id="answer" rows="9" value=${text.answer} disabled=${locked} lang=${languageOf(text.answer)} maxlength="50000" aria-describedby=${`${id}-hint`} onInput=${(/** @type {any} */ event) => change({ answer: value(event) })}></textarea>
+        <${HiddenNote} text=${text.answer} />
         <p class="hint" id=${`${id}-hint`}>${t("editor.markdown")}</p>
       </div>
       <div class="answer-preview" aria-label=${t("editor.preview")} role="region">
@@ -79,7 +81,8 @@ function Lines({ name, suggestions }) {
       <input id=${id} value=${next} maxlength="4000" placeholder=${t("editor.add_line")} onInput=${(/** @type {any} */ event) => setNext(value(event))}
         onKeyDown=${(/** @type {KeyboardEvent} */ event) => { if (event.key === "Enter" && !event.isComposing) { event.preventDefault(); addTyped(); } }} />
       <button type="button" class="button button-small" disabled=${!next.trim()} onClick=${addTyped}>${t("editor.add")}</button>
-    </div>`}
+    </div>
+    <${HiddenNote} text=${next} />`}
     ${!locked && open.length > 0 && html`<div class="suggested-lines"><p class="hint">${t("editor.suggested")}</p>
       ${open.map((text) => html`<button type="button" key=${text} class="button button-small" onClick=${() => add(text)}>+ ${text}</button>`)}
     </div>`}

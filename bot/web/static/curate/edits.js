@@ -2,7 +2,7 @@
 import { html, useState } from "../html.js";
 import { label, languageOf, t } from "../i18n.js";
 import { PassageText } from "../passage.js";
-import { IconButton } from "../ui.js";
+import { HiddenNote, IconButton } from "../ui.js";
 import { Diff } from "./diff.js";
 import { DocumentPicker, openPicker, titles } from "./document_picker.js";
 import { change, editable, form, item, picker } from "./store.js";
@@ -32,7 +32,7 @@ function EditCard({ edit, locked, onChange, onRemove }) {
   return html`<div class="edit-card is-accepted">
     <${EditHead} edit=${edit} mark=${locked ? (item.value?.live ? t("edits.changed") : "") : t("edits.will_change")} />
     <${Diff} before=${edit.find} after=${edit.replace} />
-    ${writing && html`<label>${t("edits.replace")}<textarea rows="3" value=${edit.replace} onInput=${(/** @type {any} */ event) => onChange({ ...edit, replace: event.currentTarget.value })}></textarea></label>`}
+    ${writing && html`<label>${t("edits.replace")}<textarea rows="3" value=${edit.replace} onInput=${(/** @type {any} */ event) => onChange({ ...edit, replace: event.currentTarget.value })}></textarea></label><${HiddenNote} text=${edit.replace} />`}
     ${!locked && html`<p class="buttons">
       <button type="button" class="button button-small" aria-expanded=${String(writing)} onClick=${() => setWriting(!writing)}>${writing ? t("edits.done") : t("edits.change")}</button>
       <button type="button" class="button button-small button-quiet" onClick=${onRemove}>${t("edits.remove")}</button>

@@ -94,9 +94,10 @@ export async function save() {
  * @param {"claim" | "prove" | "approve" | "recheck" | "reject" | "reopen" | "rollback"} name
  * @param {string} [reason]
  * @param {boolean} [override] approve in spite of the proof
+ * @param {boolean} [allowInvisible] approve characters that nobody sees, too
  * @returns {Promise<boolean>}
  */
-export async function act(name, reason, override = false) {
+export async function act(name, reason, override = false, allowInvisible = false) {
   const current = item.value;
   if (!current) return false;
   let seen = revision.value;
@@ -108,7 +109,7 @@ export async function act(name, reason, override = false) {
   if (working.value.has(current.id)) return false;
   setWorking(current.id, name);
   try {
-    const next = await request("POST", `/api/corrections/${segment(current.id)}/${name}`, { reason: reason || undefined, revision: seen, override: override || undefined });
+    const next = await request("POST", `/api/corrections/${segment(current.id)}/${name}`, { reason: reason || undefined, revision: seen, override: override || undefined, allow_invisible: allowInvisible || undefined });
     closeDialog(current.id);
     await arrived(current.id, next, name);
     return true;

@@ -1,7 +1,7 @@
 /** Starting a correction that nobody complained about. */
 import { html, useId, useState } from "../html.js";
 import { t } from "../i18n.js";
-import { Dialog, toast } from "../ui.js";
+import { Dialog, HiddenNote, toast } from "../ui.js";
 import { loadQueue } from "./queue.js";
 import { go } from "./route.js";
 import { report, request } from "./session.js";
@@ -33,6 +33,7 @@ export function NewCorrection() {
       <form class="dialog-form" onSubmit=${submit}>
         <label for=${id}>${t("new.question")}</label>
         <textarea id=${id} rows="2" maxlength="4000" required autofocus value=${question} onInput=${(/** @type {any} */ event) => setQuestion(event.currentTarget.value)}></textarea>
+        <${HiddenNote} text=${question} />
         <p class="buttons"><button type="submit" class="button button-primary" disabled=${busy || !question.trim()}>${t("new.create")}</button>
           <button type="button" class="button button-quiet" onClick=${close}>${t("ui.cancel")}</button></p>
       </form>
