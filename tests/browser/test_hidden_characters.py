@@ -61,12 +61,14 @@ def test_a_curator_sees_what_a_suggestion_hides_and_publishes_it_only_by_choice(
     turn.locator(".rate-down").click()
     form = visitor.locator("form.feedback")
     form.get_by_label(say("feedback.better")).fill(HIDING)
+    expect(form.locator(".hidden-text .hidden-mark")).to_have_count(len(SHOWN))
     assert form.locator(".hidden-text .hidden-mark").evaluate_all("all => all.map(one => one.dataset.mark)") == SHOWN
     press(form, say("ui.send"))
 
     page = stage.curator(language)
     page.locator(".entry-link").click()
     marks = page.locator("#reported .hidden-mark")
+    expect(marks).to_have_count(len(SHOWN))
     assert marks.evaluate_all("all => all.map(one => one.dataset.mark)") == SHOWN
     shown = "one => getComputedStyle(one, '::before').content"
     assert marks.first.evaluate(shown) == '"U+202E"'

@@ -25,7 +25,7 @@ const HAN = [[0x3005, 0x3007], [0x3400, 0x9fff], [0xf900, 0xfaff], [0x20000, 0x3
 const GROWING = [[0x1f000, 0x1fbff], [0x20000, 0x3fffd]];
 
 /** @param {number} code @param {Ranges} ranges */
-const within = (code, ranges) => ranges.some(([first, last]) => first <= code && code <= last);
+const within = (code, ranges) => ranges.some(([first, last]) => code >= first && code <= last);
 /** @param {string} c */
 const codeOf = (c) => /** @type {number} */ (c.codePointAt(0));
 /** @param {string} c @param {Ranges} ranges */
