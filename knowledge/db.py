@@ -2,7 +2,8 @@
 module.
 
 SQLite: WAL, ``synchronous=FULL``, foreign keys on, writers begin IMMEDIATE, so that the second
-writer waits instead of failing in the middle. The driver is pysqlite3 (SQLite 3.53.4): the SQLite 3.40 that Python 3.11
+writer waits instead of failing in the middle; writers of one process wait in line before that (knowledge.fair), those
+of other processes by SQLite's busy timeout. The driver is pysqlite3 (SQLite 3.53.4): the SQLite 3.40 that Python 3.11
 often links can lose commits when two connections write and checkpoint (fixed in 3.51.3).
 Knows nothing about documents or corrections.
 """
@@ -19,12 +20,18 @@ from sqlalchemy import event
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Session
 
+from knowledge.errors import DatabaseBusy
+from knowledge.fair import FairLock
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 MAX_ROWS = 500  # on a page of a list
 MAX_SEARCHED = 1_000  # characters; SQLite refuses patterns of 50,000 bytes
 BUSY_TIMEOUT_MS = 30_000  # a writer waits this long for another; compactions and ingests keep the lock for far less
+CONNECTIONS = 15  # open at once
+CONNECTION_SECONDS = 30.0  # whoever needs one more waits this long
+WRITING_SECONDS = 60.0  # whoever wants to write waits this long for those of this process who came before
 
 
 def utc_now() -> datetime:
@@ -99,7 +106,16 @@ class Database:
     """``read()`` and ``write()`` give a session that is one transaction; ``write()`` commits when the block
     ends without an error and rolls back otherwise. Sessions are never shared between threads."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        connections: int = CONNECTIONS,
+        connection_seconds: float = CONNECTION_SECONDS,
+        writing_seconds: float = WRITING_SECONDS,
+    ) -> None:
+        """``connections``: most that are open at once; whoever needs one more waits ``connection_seconds`` at most.
+        ``writing_seconds``: how long a writer waits for those of this process who came before."""
         self.url = sa.engine.make_url(url)
         options: dict[str, Any] = {}
         if self.url.get_backend_name() == "sqlite":
@@ -107,25 +123,45 @@ class Database:
 
             options = {"module": sqlite, "connect_args": {"timeout": BUSY_TIMEOUT_MS / 1000}}
         # Parameters contain people's words: they must not be in error messages, and so not in the log.
-        self.engine = sa.create_engine(self.url, hide_parameters=True, **options)
+        self.engine = sa.create_engine(
+            self.url,
+            hide_parameters=True,
+            pool_size=connections,
+            max_overflow=0,
+            pool_timeout=connection_seconds,
+            **options,
+        )
         if self.url.get_backend_name() == "sqlite":
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
         self._writer = self.engine.execution_options(errata_write=True)
+        self._line = FairLock()
+        self._writing_seconds = writing_seconds
         self.after_write: Callable[[], None] | None = None  # called after each committed write
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Session]:
-        """A transaction for reading, which sees the state of one moment."""
-        with Session(self.engine, expire_on_commit=False) as session:
+        """A transaction for reading, which sees the state of one moment. Raises DatabaseBusy."""
+        with _explained(), Session(self.engine, expire_on_commit=False) as session:
             yield session
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Session]:
-        with Session(self._writer, expire_on_commit=False) as session, session.begin():
+        """A transaction for writing. Those of this process wait in the order in which they came, without a connection.
+        Raises DatabaseBusy."""
+        with self._in_line(), _explained(), Session(self._writer, expire_on_commit=False) as session, session.begin():
             yield session
         if self.after_write is not None:
             self.after_write()
+
+    @contextlib.contextmanager
+    def _in_line(self) -> Iterator[None]:
+        if self._line.mine:
+            raise RuntimeError("this thread writes already: give it the session")
+        with self._line.turn(self._writing_seconds) as mine:
+            if not mine:
+                raise DatabaseBusy("Too many are using the database. Please try again.", code="database_busy")
+            yield
 
     def migrate(self) -> None:
         """Brings the schema to the newest revision; several processes may call it at once."""
@@ -134,7 +170,7 @@ class Database:
 
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-        with self._writer.begin() as connection:
+        with self._in_line(), self._writer.begin() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
@@ -163,6 +199,19 @@ def open_database(path: Path) -> Database:
     database = Database(f"sqlite:///{path}")
     database.migrate()
     return database
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """Says in words of ours what of the database's own errors people can do something about."""
+    try:
+        yield
+    except sa.exc.TimeoutError as error:  # no connection became free
+        raise DatabaseBusy("Too many are using the database. Please try again.", code="database_busy") from error
+    except sa.exc.OperationalError as error:
+        if "locked" in str(error.orig):
+            raise DatabaseBusy("Too many are using the database. Please try again.", code="database_busy") from error
+        raise
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

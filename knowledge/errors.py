@@ -9,6 +9,7 @@
     │   ├── ProofRunning  a proof is under way: wait for it
     │   ├── Regression    the proof found a right answer that would become wrong
     │   └── NotFixed      the proof found a question of the correction that would not be answered with it
+    ├── DatabaseBusy      others use the database for longer than anybody should wait; trying again makes sense
     └── LoadError         a file cannot be read (knowledge.load.errors)
 
 HTTP statuses for these are decided once, in bot/web/problems.py.
@@ -86,3 +87,10 @@ class NotFixed(Conflict):
     """The proof found a question of the correction that would not be answered with it."""
 
     code = "not_fixed"
+
+
+class DatabaseBusy(KnowledgeError):
+    """Others use the database for longer than anybody should wait. Try again after ``retry_after`` seconds."""
+
+    code = "database_busy"
+    retry_after = 5

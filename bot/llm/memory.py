@@ -18,6 +18,7 @@ from bot.answering.values import Written
 from bot.events import metrics
 from bot.tables import Generation
 from knowledge.db import utc_now
+from knowledge.errors import KnowledgeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +49,7 @@ class Memory:
         try:
             with self._database.read() as session:
                 row = session.get(Generation, key)
-        except sa.exc.SQLAlchemyError as error:
+        except (sa.exc.SQLAlchemyError, KnowledgeError) as error:
             log.warning("text_not_recalled", error=type(error).__name__)
             return None
         if row is None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from anyio import CapacityLimiter, to_thread
+from anyio.lowlevel import RunVar
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
@@ -21,6 +23,9 @@ from knowledge.correcting.curation import Curation
 from knowledge.errors import Invalid
 
 router = APIRouter(prefix="/api/corrections", tags=["corrections"])
+PROVING = ("prove", "approve")  # take seconds
+PROOFS_AT_ONCE = 2
+_limiter: RunVar[CapacityLimiter] = RunVar("proofs")  # of the running event loop
 
 
 class EditBody(BaseModel):
@@ -152,11 +157,25 @@ def draft(correction_id: int, body: DraftBody, identity: Curator, scope: ScopeDe
 
 
 @router.post("/{correction_id}/{action}", response_model=forms.Correction)
-def act(
+async def act(
     correction_id: int, action: str, identity: Curator, scope: ScopeDep, parts: PartsDep, body: ActionBody | None = None
 ) -> dict[str, Any]:
     """claim, prove, approve, recheck, reject, reopen or rollback. ``revision``: the one that the caller saw."""
-    return shown(_act(parts.curation(scope), parts, identity, correction_id, action, body or ActionBody()))
+
+    def done() -> dict[str, Any]:
+        return shown(_act(parts.curation(scope), parts, identity, correction_id, action, body or ActionBody()))
+
+    return await to_thread.run_sync(done, limiter=_proofs() if action in PROVING else None)
+
+
+def _proofs() -> CapacityLimiter:
+    """Many who prove and approve at once wait without a thread: threads are for those who read."""
+    try:
+        return _limiter.get()
+    except LookupError:
+        limiter = CapacityLimiter(PROOFS_AT_ONCE)
+        _limiter.set(limiter)
+        return limiter
 
 
 def _act(

@@ -69,8 +69,8 @@ def locale(locale: str) -> JSONResponse:
 
 
 @router.get("/healthz", response_model=responses.Alive)
-def alive() -> dict[str, str]:
-    """The process answers."""
+async def alive() -> dict[str, str]:
+    """The process answers. Needs no thread and no database, so that it answers also when all are in use."""
     return {"status": "ok"}
 
 

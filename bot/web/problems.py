@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bot import texts
 from bot.errors import BotError, Busy, Forbidden, NotSignedIn, SettingsError, TooMany
 from bot.llm.errors import EngineError, ModelSilent
-from knowledge.errors import Conflict, Invalid, KnowledgeError, NotFound, Stale
+from knowledge.errors import Conflict, DatabaseBusy, Invalid, KnowledgeError, NotFound, Stale
 from knowledge.load.errors import LoadError, TooLarge
 from retrieval.errors import ErrataError, RetrievalError
 
@@ -59,6 +59,7 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (TooMany, 429),
     (ModelSilent, 504),
     (EngineError, 502),
+    (DatabaseBusy, 503),
     (KnowledgeError, 500),
     (RetrievalError, 500),
     (BotError, 500),

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from retrieval.scope import Scope
 
 ATTEMPTS = 10  # how often an approval is prepared anew when the knowledge changes meanwhile
+APPROVING_SECONDS = 300.0  # how long an approval waits for earlier ones of this process
 MAX_NAMED = 600  # characters of the questions that a refusal names
 PROOF_LIMIT = timedelta(minutes=10)  # a proof takes seconds: if it runs for longer, its process has ended
 
@@ -89,11 +90,12 @@ class Approval:
         """
         if override and not (reason or "").strip():
             raise Invalid("Approving in spite of the proof needs a reason.", code="override_without_reason")
-        for _attempt in range(ATTEMPTS):
-            publication, basis = self._prepare_with_proof(correction_id, revision, allow_invisible=allow_invisible)
-            approved = self._publish(publication, basis, actor=actor, reason=reason, override=override)
-            if approved is not None:
-                return approved
+        with self._tools.approving.turn(APPROVING_SECONDS):  # without its turn it may have to prove more than once
+            for _attempt in range(ATTEMPTS):
+                publication, basis = self._prepare_with_proof(correction_id, revision, allow_invisible=allow_invisible)
+                approved = self._publish(publication, basis, actor=actor, reason=reason, override=override)
+                if approved is not None:
+                    return approved
         raise Stale(
             "The knowledge that the proof is about kept changing while it was proved. Approve it again.",
             code="knowledge_moving",

@@ -44,6 +44,7 @@ class NearestQuestions:
         self._ids = np.empty(0, dtype=np.int64)
         self._vectors = np.empty((0, embedder.dimension), dtype=np.float32)
         self._count = 0
+        self._known = (self._ids, self._vectors)  # what ``ranked`` reads
 
     def follow(self, *, embed: int = AT_ONCE) -> frozenset[int]:
         """Reads the questions that are new, and embeds up to ``embed`` questions that have no vector, the newest first.
@@ -57,9 +58,8 @@ class NearestQuestions:
 
     def ranked(self, vector: NDArray[np.float32]) -> Iterator[int]:
         """The ids of the questions that have a vector, the nearest to a unit vector (dimension,) first; equally near
-        ones in the order of their ids, the oldest first."""
-        with self._following:
-            ids, vectors = self._ids[: self._count], self._vectors[: self._count]
+        ones in the order of their ids, the oldest first. Never waits for a thread that follows the list."""
+        ids, vectors = self._known
         order = np.lexsort((ids, -(vectors @ vector)))
         return (int(ids[place]) for place in order)
 
@@ -116,6 +116,7 @@ class NearestQuestions:
             grown[:count] = np.concatenate((self._vectors[old], new))
             self._ids, self._vectors = grown_ids, grown
         self._count = count
+        self._known = (self._ids[:count], self._vectors[:count])
 
 
 def fill(database: Database, embedder: Embedder, table: sa.FromClause, *, most: int) -> int:

@@ -24,7 +24,7 @@ whose passages stay the same and whose wording the model would change. Nor can i
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import sqlalchemy as sa
@@ -33,6 +33,7 @@ from knowledge.correcting import matching
 from knowledge.correcting.nearest import NearestQuestions
 from knowledge.correcting.replay import Answered, Graded, Trial, answered, asked, golden, judged, taken
 from knowledge.db import utc_now
+from knowledge.fair import FairLock
 from knowledge.log import load_passages
 from knowledge.tables import Complaint, Entry, Golden, LogChange, LogStep, PassageRow
 from retrieval.scope import Scope
@@ -94,6 +95,7 @@ class Tools:
     reading: Reading
     answers: AnsweredQuestions
     golden: NearestQuestions
+    approving: FairLock = field(default_factory=FairLock)  # each approval makes the proofs of all others outdated
 
     @classmethod
     def of(
@@ -187,11 +189,12 @@ def _cases(publication: Publication, tools: Tools) -> tuple[tuple[Case, ...], li
     scope = Scope.of(publication.collection)  # what a proof may see
     vector = tools.embedder.query(publication.draft.question)
     waiting = tools.golden.follow()
+    ranked = tools.golden.ranked(vector)
     with tools.database.read() as session:
         frozen = _frozen(session, publication.correction_id)
         served = matching.served(session, publication.forms, scope, now=utc_now())
         eligible, expired = _golden(session, publication)
-        near, left_golden = _nearest(session, publication, tools.golden.ranked(vector), eligible)
+        near, left_golden = _nearest(session, publication, ranked, eligible)
         passages = _same_passages(session, publication)
     without = set(publication.forms)
     edited = tools.answers.on_passages(passages, scope, without=without, most=EDITED)
