@@ -189,9 +189,31 @@ def keys(session: Session) -> list[ApiKey]:
 
 
 def identity_of_key(session: Session, token: str) -> Identity | None:
-    """The identity of an API key; None for an unknown or revoked one."""
+    """Who holds this API key; None for one that is unknown, revoked, or made by an account that is disabled or gone."""
     key = session.scalar(sa.select(ApiKey).where(ApiKey.token_sha256 == _sha256(token), ApiKey.revoked_at.is_(None)))
-    return Identity(f"key:{key.id}", key.role, f"key {key.name}", key.collection) if key else None
+    if key is None or not _may_give_keys(session, key.created_by, frozenset()):
+        return None
+    return Identity(f"key:{key.id}", key.role, f"key {key.name}", key.collection)
+
+
+def account_behind(session: Session, identity: Identity) -> str:
+    """Who is answerable for what this identity makes: for a key whoever made the key."""
+    kind, _, number = identity.owner.partition(":")
+    if kind != "key":
+        return identity.name
+    return session.get_one(ApiKey, int(number)).created_by
+
+
+def _may_give_keys(session: Session, made_by: str, seen: frozenset[str]) -> bool:
+    """Whether the maker of a key may still use the server: an account that is not disabled, or somebody at the server's
+    own command line. User names have neither a colon nor a space, so the forms cannot be confused."""
+    disabled = session.scalar(sa.select(User.disabled).where(User.username == made_by))
+    if disabled is not None:
+        return not disabled
+    if made_by.startswith("key ") and made_by not in seen:  # older versions recorded the key that made the key
+        makers = session.scalars(sa.select(ApiKey.created_by).where(ApiKey.name == made_by.removeprefix("key ")))
+        return any(_may_give_keys(session, maker, seen | {made_by}) for maker in makers)
+    return made_by == "cli" or made_by.startswith("cli:")
 
 
 def _check_password(password: str) -> None:

@@ -87,9 +87,10 @@ def passwd(name: Name, password_stdin: FromInput = False, generate: Generated = 
 
 @app.command()
 def disable(name: Name) -> None:
-    """Lock an account out; what it did stays on the record."""
+    """Lock an account and the API keys that it made out; what it did stays on the record."""
     _set_disabled(name, disabled=True)
-    say(f"{name} can no longer sign in. `errata user enable {name}` takes that back.")
+    say(f"{name} can no longer sign in, and API keys that {name} made stop working.")
+    say(f"`errata user enable {name}` takes that back.")
 
 
 @app.command()

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
 
 from bot import accounts
 from bot.accounts import Identity
+from bot.tables import User
 from bot.web import responses
+from bot.web.logins import Logins
 from bot.web.queries import Id
 from bot.web.security import (
     SESSION_COOKIE,
     Admin,
-    Flood,
     MaybeIdentity,
     PartsDep,
     address,
@@ -22,6 +27,7 @@ from bot.web.security import (
     cookie_name,
     set_cookie,
 )
+from bot.wiring import Parts
 
 router = APIRouter(prefix="/api", tags=["accounts"])
 
@@ -50,18 +56,23 @@ def who(identity: MaybeIdentity) -> dict[str, Any]:
 
 
 @router.post("/session", response_model=responses.Session)
-def sign_in(body: LoginBody, request: Request, response: Response, parts: PartsDep) -> dict[str, Any]:
-    """Signs in. A few wrong passwords from one address or for one name make it wait."""
-    logins: Flood = request.app.state.logins
-    keys = (f"from {address(request)}", f"for {body.username.lower()[:64]}")
-    logins.take(*keys)  # before the slow part, so that many attempts at once are not all let through
-    with parts.database.read() as session:
-        user = accounts.verify_password(session, body.username, body.password)
-    logins.give_back(*keys)
-    with parts.database.write() as session:
-        token = accounts.sign_in(session, user)
+async def sign_in(body: LoginBody, request: Request, response: Response, parts: PartsDep) -> dict[str, Any]:
+    """Signs in. A few wrong passwords make their address wait; guesses from many addresses make a name slow."""
+    logins: Logins = request.app.state.logins
+    attempt = logins.begin(address(request), body.username)
+    await asyncio.sleep(attempt.pause)  # holds no thread
+    user, token = await run_in_threadpool(_opened, parts, body, partial(logins.was_right, attempt))
     set_cookie(request, response, SESSION_COOKIE, token, accounts.SESSION_DAYS)
     return {"user": {"username": user.username, "role": user.role}}
+
+
+def _opened(parts: Parts, body: LoginBody, right: Callable[[], None]) -> tuple[User, str]:
+    """The user and the token of a new session; calls ``right`` when the password is."""
+    with parts.database.read() as session:
+        user = accounts.verify_password(session, body.username, body.password)
+    right()
+    with parts.database.write() as session:
+        return user, accounts.sign_in(session, user)
 
 
 @router.delete("/session", status_code=204)
@@ -118,7 +129,11 @@ def add_key(body: KeyBody, identity: Admin, parts: PartsDep) -> dict[str, Any]:
     """Creates a key; its secret is shown this once."""
     with parts.database.write() as session:
         key, token = accounts.add_key(
-            session, body.name, body.role, created_by=identity.name, collection=body.collection
+            session,
+            body.name,
+            body.role,
+            created_by=accounts.account_behind(session, identity),
+            collection=body.collection,
         )
         return {"id": key.id, "name": key.name, "role": key.role, "collection": key.collection, "key": token}
 

@@ -24,13 +24,12 @@ from bot.events import metrics
 from bot.hosts import Hosts
 from bot.web import accounts, chat, cited, curate, documents, openai, pages, problems, responses, unanswered
 from bot.web.halves import refuse_halves
+from bot.web.logins import Logins
 from bot.web.security import Flood, Guard
 from bot.wiring import Parts
 
 log = structlog.get_logger()
 
-LOGINS = 8  # wrong passwords from one address or for one name …
-LOGIN_SECONDS = 300.0  # … within this time
 STOP_SECONDS = 20.0  # how long answers may take to be stored when the server stops
 DESCRIPTION = """\
 JSON in UTF-8; errors are application/problem+json with a detail for people, in English or as Accept-Language asks.
@@ -81,7 +80,7 @@ def create_app(parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     app.state.flood = Flood(settings.questions_per_minute, 60.0)
-    app.state.logins = Flood(LOGINS, LOGIN_SECONDS)
+    app.state.logins = Logins()
     problems.install(app)
     app.openapi = partial(_described, app)  # type: ignore[method-assign]
     for module in (chat, cited, curate, unanswered, documents, accounts, openai, pages):

@@ -218,6 +218,11 @@ class Flood:
             while len(self._windows) > self._most:
                 self._windows.popitem(last=False)
 
+    def count(self, key: str) -> int:
+        """The events of a key that count now."""
+        with self._lock:
+            return self._window(key, self._clock())[1]
+
     def give_back(self, *keys: str) -> None:
         """One event of each key does not count after all."""
         with self._lock:

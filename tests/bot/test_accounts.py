@@ -165,6 +165,7 @@ def test_signing_in_forgets_what_has_expired(session: Session) -> None:
 
 
 def test_a_key_is_shown_once_and_works_until_it_is_revoked(session: Session) -> None:
+    accounts.add_user(session, "ann", PASSWORD, "admin")
     key, token = accounts.add_key(session, " shop ", "program", created_by="ann")
     assert token.startswith("errata_")
     assert accounts.identity_of_key(session, token) == Identity(f"key:{key.id}", "program", "key shop")
@@ -190,6 +191,39 @@ def test_a_key_that_cannot_be_is_refused(session: Session, name: str, role: str,
         accounts.add_key(session, name, role, created_by="ann")
 
 
+def test_keys_end_with_the_account_that_made_them(session: Session) -> None:
+    accounts.add_user(session, "ann", PASSWORD, "admin")
+    accounts.add_user(session, "bob", PASSWORD, "admin")
+    _, token = accounts.add_key(session, "robot", "admin", created_by="bob")
+    robot = accounts.identity_of_key(session, token)
+    assert robot is not None
+    made_by_robot = accounts.account_behind(session, robot)
+    tokens = {
+        "robot": token,
+        "child": accounts.add_key(session, "child", "program", created_by=made_by_robot)[1],
+        "old child": accounts.add_key(session, "old", "program", created_by="key robot")[1],
+        "circle": accounts.add_key(session, "circle", "program", created_by="key circle")[1],
+        "other": accounts.add_key(session, "other", "program", created_by="ann")[1],
+        "command": accounts.add_key(session, "command", "program", created_by="cli:bob")[1],
+        "nameless command": accounts.add_key(session, "command", "program", created_by="cli")[1],
+        "nobody": accounts.add_key(session, "nobody", "program", created_by="carl")[1],
+    }
+
+    def working() -> set[str]:
+        return {name for name, token in tokens.items() if accounts.identity_of_key(session, token) is not None}
+
+    of_bob, of_others = {"robot", "child", "old child"}, {"other", "command", "nameless command"}
+    assert working() == of_bob | of_others
+    accounts.set_disabled(session, "bob", disabled=True)
+    assert working() == of_others
+    accounts.set_disabled(session, "bob", disabled=False)
+    assert working() == of_bob | of_others
+    signed_in = accounts.sign_in(session, session.get_one(User, "bob"))
+    session.execute(sa.delete(User).where(User.username == "bob"))
+    assert working() == of_others
+    assert accounts.identity_of_session(session, signed_in) is None
+
+
 def test_visitors_are_told_apart_by_their_cookie(session: Session) -> None:
     one, same, other = accounts.visitor("a" * 43), accounts.visitor("a" * 43), accounts.visitor("b" * 43)
     assert one == same
@@ -210,7 +244,7 @@ def test_what_a_role_may() -> None:
 
 def test_no_owner_is_another_kind_s(session: Session) -> None:
     accounts.add_user(session, "1", PASSWORD, "curator")
-    _, token = accounts.add_key(session, "1", "program", created_by="ann")
+    _, token = accounts.add_key(session, "1", "program", created_by="cli:ann")
     signed_in = accounts.identity_of_session(session, accounts.sign_in(session, session.get_one(User, "1")))
     by_key = accounts.identity_of_key(session, token)
     assert signed_in is not None

@@ -11,8 +11,7 @@ from starlette.testclient import TestClient
 
 from bot import accounts
 from bot.errors import NotSignedIn
-from bot.web.app import LOGIN_SECONDS
-from bot.web.security import Flood
+from bot.web.logins import SECONDS, SLOWEST, Logins
 from tests.fakes import ScriptedChat
 from tests.loop.world import ADDRESS, PASSWORD, World, ask, world
 
@@ -35,7 +34,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def now(office: World) -> list[float]:
     """The clock of the login counters, which begin anew."""
     clock = [0.0]
-    office.app.state.logins = Flood(WRONGS, LOGIN_SECONDS, clock=lambda: clock[0])
+    office.app.state.logins = Logins(WRONGS, WRONGS, clock=lambda: clock[0])
     return clock
 
 
@@ -99,15 +98,42 @@ def test_wrong_passwords_make_an_address_wait(office: World, now: list[float]) -
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "301")
     assert refused.json()["detail"] == "Too many attempts. Please try again in 301 seconds."
     assert sign_in(office, "carla", PASSWORD, address="10.0.0.2").status_code == 200
-    now[0] = LOGIN_SECONDS
+    now[0] = SECONDS
     assert sign_in(office, "carla", PASSWORD).status_code == 200
 
 
-def test_wrong_passwords_make_a_name_wait(office: World, now: list[float]) -> None:
+def test_wrong_passwords_for_a_name_make_only_their_address_wait(office: World, now: list[float]) -> None:
+    office.app.state.logins = Logins(WRONGS, WRONGS + 1, clock=lambda: now[0])
     for number in range(WRONGS):
-        assert sign_in(office, "CARLA" if number % 2 else "carla", WRONG, address=f"10.1.0.{number}").status_code == 401
-    assert sign_in(office, "carla", PASSWORD, address="10.2.0.1").status_code == 429
-    assert sign_in(office, "ada", PASSWORD, address="10.2.0.1").status_code == 200
+        assert sign_in(office, "CARLA" if number % 2 else "carla", WRONG).status_code == 401
+    assert sign_in(office, "Carla", PASSWORD).status_code == 429
+    assert sign_in(office, "ada", PASSWORD).status_code == 200  # somebody else in the same office
+    assert sign_in(office, "carla", PASSWORD, address="10.2.0.1").status_code == 200
+    now[0] = SECONDS
+    assert sign_in(office, "carla", PASSWORD).status_code == 200
+
+
+def test_a_name_that_is_guessed_from_many_addresses_becomes_slow_and_is_never_locked() -> None:
+    now = [0.0]
+    logins = Logins(clock=lambda: now[0])
+    pauses = [logins.begin(f"10.1.{number // 250}.{number % 250}", "carla").pause for number in range(1000)]
+    assert pauses[:8] == [0.0] * 8
+    assert pauses[8:12] == [0.25, 0.5, 1.0, 2.0]
+    assert set(pauses[12:]) == {SLOWEST}
+    attempt = logins.begin("10.9.9.9", "carla")  # the owner: slow, and let in
+    assert attempt.pause == SLOWEST
+    logins.was_right(attempt)
+    assert logins.begin("10.9.9.9", "ada").pause == 0.0
+    now[0] = SECONDS
+    assert logins.begin("10.9.9.9", "carla").pause == 0.0
+
+
+def test_a_slow_attempt_waits_before_its_password_is_looked_at(office: World, now: list[float]) -> None:
+    for number in range(8):
+        office.app.state.logins.begin(f"10.4.0.{number}", "carla")
+    started = time.monotonic()
+    assert sign_in(office, "carla", PASSWORD, address="10.5.0.1").status_code == 200
+    assert time.monotonic() - started >= 0.25
 
 
 def test_right_passwords_do_not_count(office: World, now: list[float]) -> None:
@@ -127,11 +153,11 @@ def test_guesses_at_the_same_time_are_counted_before_they_are_checked(office: Wo
     statuses: list[int] = []
     together = threading.Barrier(WRONGS + 4)
 
-    def guess(number: int) -> None:
+    def guess() -> None:
         together.wait()
-        statuses.append(sign_in(office, "carla", WRONG, address=f"10.3.0.{number}").status_code)
+        statuses.append(sign_in(office, "carla", WRONG).status_code)
 
-    threads = [threading.Thread(target=guess, args=(number,)) for number in range(WRONGS + 4)]
+    threads = [threading.Thread(target=guess) for _ in range(WRONGS + 4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -171,3 +197,21 @@ def test_signing_in_does_not_take_over_what_the_visitor_asked(office: World, now
     assert client.get(f"/api/conversations/{conversation}").status_code == 404
     client.delete("/api/session")
     assert client.get(f"/api/conversations/{conversation}").status_code == 200
+
+
+def test_key_of_a_disabled_administrator_opens_nothing(office: World, now: list[float]) -> None:
+    with office.parts.database.write() as session:
+        accounts.add_user(session, "eve", PASSWORD, "admin")
+    eve = office.client("eve")
+    key = eve.post("/api/keys", json={"name": "robot", "role": "admin"}).json()["key"]
+    robot = TestClient(office.app, base_url=ADDRESS, headers={"Authorization": f"Bearer {key}"})
+    child = robot.post("/api/keys", json={"name": "child"}).json()
+    listed = robot.get("/api/keys").json()["keys"]
+    assert [one["created_by"] for one in listed if one["id"] == child["id"]] == ["eve"]
+    by_child = TestClient(office.app, base_url=ADDRESS, headers={"Authorization": f"Bearer {child['key']}"})
+    assert [client.post("/api/search", json={"query": "x"}).status_code for client in (robot, by_child)] == [200, 200]
+    with office.parts.database.write() as session:
+        accounts.set_disabled(session, "eve", disabled=True)
+    assert [client.post("/api/search", json={"query": "x"}).status_code for client in (robot, by_child)] == [401, 401]
+    assert eve.get("/api/keys").status_code == 401
+    assert office.program().post("/api/search", json={"query": "x"}).status_code == 200

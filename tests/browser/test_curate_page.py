@@ -252,3 +252,33 @@ def test_curate_page_asks_before_a_file_replaces_a_document(stage: Stage, tmp_pa
     expect(page.locator(".entry-question")).to_contain_text(["Clocks"], timeout=40_000)
     expect(replace).to_have_count(0)
     expect(page.locator(".rejected")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("path", "leads_to"),
+    [
+        ("#/queue/%", "#/queue"),
+        ("#/queue/%E4%BD", "#/queue"),
+        ("#/queue/none", "#/queue"),
+        ("#/queue/-1", "#/queue"),
+        ("#/queue/1/2", "#/queue"),
+        ("#/queue/", "#/queue"),
+        ("#/queues", "#/queue"),
+        ("#queue", "#/queue"),
+        ("#%", "#/queue"),
+        ("#/knowledge/%", "#/knowledge"),
+    ],
+)
+def test_curate_page_shows_the_list_where_the_address_names_nothing(stage: Stage, path: str, leads_to: str) -> None:
+    from playwright.sync_api import expect
+
+    stage.report("Do you sell gift cards?", "No answer for me.")
+    page = stage.curator(path=f"/curate{path}")
+    expected = "Do you sell gift cards?" if leads_to == "#/queue" else CASE.title
+    expect(page.locator(".entry-question", has_text=expected)).to_have_count(1)
+    expect(page).to_have_url(f"{stage.address}/curate{leads_to}")
+    page.evaluate("hash => { location.hash = hash; }", f"#/queue/{stage.report('Is there parking?', 'No.')}")
+    expect(page.locator(".item-head h1")).to_have_text("Is there parking?")
+    page.evaluate("hash => { location.hash = hash; }", path)  # also while the page is open
+    expect(page.locator(".entry-question", has_text=expected)).to_have_count(1)
+    expect(page.locator(".item-head h1")).to_have_count(0)
