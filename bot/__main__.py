@@ -12,7 +12,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.commands import ask, calibrate, corrections, doctor, documents, ingest, keys, models, reindex, serve, users
+from bot.commands import (
+    ask,
+    backup,
+    calibrate,
+    corrections,
+    doctor,
+    documents,
+    ingest,
+    keys,
+    models,
+    reindex,
+    serve,
+    users,
+)
 from bot.commands.context import FAILED, say, using
 
 if TYPE_CHECKING:
@@ -36,6 +49,8 @@ app.command()(reindex.reindex)
 app.command()(ask.ask)
 app.command()(calibrate.calibrate)
 app.command()(doctor.doctor)
+app.command()(backup.backup)
+app.command()(backup.restore)
 app.add_typer(corrections.app, name="corrections")
 app.add_typer(documents.app, name="documents")
 app.add_typer(users.app, name="user")

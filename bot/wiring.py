@@ -59,11 +59,13 @@ class Parts:
     @cached_property
     def database(self) -> Database:
         from bot import folders, marker
+        from knowledge import wal
         from knowledge.db import open_database
 
         folders.require(self.settings.data, "ERRATA_DATA")
         folders.require_file(self.settings.database, "ERRATA_DATA")
         marker.check_file(self.settings)
+        wal.check(self.settings.database)
         try:
             database = open_database(self.settings.database)
             marker.check_content(self.settings, database)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 500  # on a page of a list
 MAX_SEARCHED = 1_000  # characters; SQLite refuses patterns of 50,000 bytes
+MIGRATIONS = str(Path(__file__).parent / "migrations")
+CHANGES = "changes_before"  # in a connection's info: its row changes before the transaction
 BUSY_TIMEOUT_MS = 30_000  # a writer waits this long for another; compactions and ingests keep the lock for far less
 CONNECTIONS = 15  # open at once
 CONNECTION_SECONDS = 30.0  # whoever needs one more waits this long
@@ -134,6 +136,7 @@ class Database:
         if self.url.get_backend_name() == "sqlite":
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
+            event.listen(self.engine, "commit", _number_commit)
         self._writer = self.engine.execution_options(errata_write=True)
         self._line = FairLock()
         self._writing_seconds = writing_seconds
@@ -169,7 +172,7 @@ class Database:
         from alembic.config import Config
 
         config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        config.set_main_option("script_location", MIGRATIONS)
         with self._in_line(), self._writer.begin() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
@@ -190,6 +193,13 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def known_revisions() -> frozenset[str]:
+    """The revisions of the schema that this version can open and bring to its newest."""
+    from alembic.script import ScriptDirectory
+
+    return frozenset(script.revision for script in ScriptDirectory(MIGRATIONS).walk_revisions())
 
 
 def open_database(path: Path) -> Database:
@@ -229,3 +239,16 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 def _begin_sqlite(connection: sa.Connection) -> None:
     writing = connection.get_execution_options().get("errata_write", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+    connection.info.pop(CHANGES, None)
+    if writing:
+        connection.info[CHANGES] = connection.connection.driver_connection.total_changes  # type: ignore[union-attr]
+
+
+def _number_commit(connection: sa.Connection) -> None:
+    """Counts the commits that changed rows in ``user_version``, which is on page 1: so every commit in a -wal shows to
+    which state of the database it belongs (knowledge.wal)."""
+    before = connection.info.pop(CHANGES, None)
+    if before is None or connection.connection.driver_connection.total_changes == before:  # type: ignore[union-attr]
+        return
+    number = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+    connection.exec_driver_sql(f"PRAGMA user_version = {(number + 1) % (1 << 31)}")

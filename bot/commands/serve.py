@@ -113,6 +113,15 @@ def only_server(data: Path) -> Iterator[None]:
 
 def prepare(parts: Parts) -> None:
     """Opens database and models; makes sure that the index is that of the database. Raises what stands in the way."""
+    from bot import marker
+    from knowledge import wal
+
+    database = parts.settings.database
+    marker.check_file(parts.settings)
+    wal.check(database)
+    if wal.has_content(database):  # the last process that wrote was killed
+        with _saying("Checking the database"):
+            wal.check_integrity(database)
     _ = parts.database  # opening it brings the tables to the newest form
     _ = parts.chat_name, parts.embedder.fingerprint  # a missing model is told before the other one is loaded
     # One is waited for by the processor, the other by the disk.
