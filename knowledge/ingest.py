@@ -72,6 +72,7 @@ class _Folder:
     files: list[FoundFile] = field(default_factory=list)
     whole: bool = False
     source: str | None = None
+    inside: str = ""  # the folder's path below the one whose documents its files are, with a / at its end
     collection: str | None = None
     before: list[str] = field(default_factory=list)
     present: set[str] = field(default_factory=set)
@@ -122,17 +123,13 @@ def ingest(
         for folder in folders:
             if not folder.readable():
                 continue
-            known = is_known(database, loader, folder.root, source or folder.place.names[0])
-            with database.write() as session:
-                claimed = origins.claim(session, folder.place, source=source, moved=moved, known=known)
-                folder.collection = origins.collection_of(session, claimed.name, collection)
-            report.sources[folder.place.path] = claimed
-            folder.source = claimed.name
+            report.sources[folder.place.path] = _claim(database, loader, folder, source, collection, moved=moved)
         with database.read() as session:
             for folder in folders:
                 folder.source = folder.source or origins.source_of(session, folder.place)
                 if prune and folder.whole and folder.source is not None:
-                    folder.before = origins.live(session, folder.source)
+                    below = f"{folder.source}/{folder.inside}" if folder.inside else ""
+                    folder.before = [one for one in origins.live(session, folder.source) if one.startswith(below)]
         for folder in folders:
             for found in folder.files:
                 note(_file(database, embedder, loader, found, folder, actor))
@@ -145,9 +142,12 @@ def ingest(
     return report
 
 
-def read(loader: Loader, path: Path, name: str, source: str, collection: str | None = None) -> list[NewDocument]:
-    """The documents of a file under the ids that they have in this source. Raises LoadError."""
-    return [_new(f"{source}/{name}", name, one, source, collection) for one in loader.load(path, name=name)]
+def read(
+    loader: Loader, path: Path, name: str, source: str, collection: str | None = None, *, inside: str = ""
+) -> list[NewDocument]:
+    """The documents of a file under the ids that they have in this source. ``inside``: see _Folder. Raises
+    LoadError."""
+    return [_new(f"{source}/{inside}{name}", name, one, source, collection) for one in loader.load(path, name=name)]
 
 
 def store(
@@ -200,6 +200,24 @@ def _folders(paths: Sequence[Path], place: Place | None) -> list[_Folder]:
     return list(folders.values())
 
 
+def _claim(
+    database: Database, loader: Loader, folder: _Folder, source: str | None, collection: str | None, *, moved: bool
+) -> Source:
+    """Says under which source and in which collection the files of a folder are stored. Raises Invalid."""
+    with database.read() as session:
+        outer = origins.around(session, folder.place) if source is None else None
+        if outer is not None:
+            folder.source, folder.inside = outer
+            folder.collection = origins.collection_of(session, folder.source, collection)
+            return Source(folder.source, new=False)
+    known = is_known(database, loader, folder.root, source or folder.place.names[0])
+    with database.write() as session:
+        claimed = origins.claim(session, folder.place, source=source, moved=moved, known=known)
+        folder.source = claimed.name
+        folder.collection = origins.collection_of(session, claimed.name, collection)
+    return claimed
+
+
 def _file(
     database: Database,
     embedder: Embedder,
@@ -212,10 +230,10 @@ def _file(
     name = found.relative or folder.place.names[0]
     source = folder.source
     if found.skipped or source is None:
-        folder.present.update(_kept_by(f"{source}/{found.relative}", folder.before))
+        folder.present.update(_kept_by(f"{source}/{folder.inside}{found.relative}", folder.before))
         return FileResult(name, "skipped", reason=found.skipped)
     try:
-        new = read(loader, found.path, found.relative, source)
+        new = read(loader, found.path, found.relative, source, inside=folder.inside)
         ids = [one.id for one in new]
         folder.present.update(ids)
         with database.read() as session:
@@ -233,7 +251,7 @@ def _file(
     except CannotStart:
         raise  # the installation is broken: no other file would fare better
     except KnowledgeError as error:
-        folder.present.update(_kept_by(f"{source}/{found.relative}", folder.before))
+        folder.present.update(_kept_by(f"{source}/{folder.inside}{found.relative}", folder.before))
         return rejected(name, error)
 
 

@@ -78,6 +78,22 @@ def source_of(session: Session, place: Place) -> str | None:
     return session.scalars(of_place).first()
 
 
+def around(session: Session, place: Place) -> tuple[str, str] | None:
+    """(source, path below it with a / at its end) of the nearest known folder that this place lies in, where documents
+    of this very place are there already: its files are these documents, and would else be there twice. None for a
+    place that has a source of its own."""
+    if source_of(session, place) is not None:
+        return None
+    above = [place.path[:at] for at, letter in enumerate(place.path) if letter == "/" and at]
+    known = sa.select(Origin.source, Origin.path).where(Origin.path.in_(above)).order_by(sa.func.length(Origin.path))
+    for source, path in reversed(session.execute(known).all()):
+        inside = f"{place.path[len(path or '') + 1 :]}/"
+        here = sa.and_(Document.source == source, Document.id.startswith(f"{source}/{inside}", autoescape=True))
+        if session.scalar(sa.select(Document.id).where(here).limit(1)) is not None:
+            return source, inside
+    return None
+
+
 def live(session: Session, source: str) -> list[str]:
     """The ids of the documents of a source that readers can find, ascending."""
     return list(

@@ -234,3 +234,20 @@ def test_a_folder_whose_documents_are_in_two_collections_needs_to_be_told_which(
         run(world, shop)
     run(world, shop, collection="prices")
     assert collections(world)["shop/closing.md"] == "prices"
+
+
+def test_a_file_below_a_known_folder_is_the_document_that_is_there(world: World, tmp_path: Path) -> None:
+    """Else it would be there twice, and an edit of a correction would change only one of them."""
+    docs = folder(tmp_path / "docs", top="Top.")
+    inner = folder(docs / "returns", shoes="Shoes: within 14 days.")
+    run(world, docs, collection="shop")
+    shoes = folder(inner, shoes="Shoes: within 30 days.") / "shoes.md"
+    assert run(world, shoes).count("indexed") == 1
+    assert world.live() == {"docs/top.md": ["Top."], "docs/returns/shoes.md": ["Shoes: within 30 days."]}
+    folder(inner, hats="Hats: never.")
+    shoes.unlink()
+    run(world, inner, prune=True)
+    assert world.live() == {"docs/top.md": ["Top."], "docs/returns/hats.md": ["Hats: never."]}
+    assert set(collections(world).values()) == {"shop"}
+    run(world, inner, source="own")  # by choice it is apart
+    assert "own/hats.md" in world.live()
