@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 _HOST = re.compile(r"([\w.-]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?", re.ASCII)
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*", re.ASCII)
-Place = tuple[str, str, int | None]  # scheme, host, port: what browsers call an origin
+WebOrigin = tuple[str, str, int | None]  # scheme, host, port
 
 
-def place(scheme: str, host: str) -> Place | None:
-    """The place that a Host header names; None when it names none."""
+def origin_of_host(scheme: str, host: str) -> WebOrigin | None:
+    """The web origin that a Host header names; None when it names none."""
     try:
         parsed = urlsplit(f"{scheme.lower()}://{host}")
         port, name = parsed.port, parsed.hostname or ""
@@ -36,10 +36,10 @@ def place(scheme: str, host: str) -> Place | None:
     return parsed.scheme, name, port if port != {"http": 80, "https": 443}.get(parsed.scheme) else None
 
 
-def place_of(url: str) -> Place | None:
-    """The place of an address or an Origin header; None for ``null``."""
+def origin_of_url(url: str) -> WebOrigin | None:
+    """The web origin of an address or an Origin header; None for ``null``."""
     scheme, separator, rest = url.partition("://")
-    return place(scheme, rest.split("/")[0]) if separator else None
+    return origin_of_host(scheme, rest.split("/")[0]) if separator else None
 
 
 def is_loopback(host: str) -> bool:
@@ -64,7 +64,7 @@ class Hosts:
 
     def __init__(self, *, listens_on: str, public_url: str | None, more: Iterable[str]) -> None:
         self._open = public_url is None and not (is_loopback(listens_on) or listens_on == "")
-        public = place_of(public_url) if public_url else None
+        public = origin_of_url(public_url) if public_url else None
         names = [*more, *([public[1]] if public else ()), *((listens_on, *_own_names()) if self._open else ())]
         self._names = frozenset(name for name in map(host_name, names) if name)
 
@@ -73,7 +73,7 @@ class Hosts:
         without one is no page's."""
         if host == "":
             return True
-        here = place("http", host)
+        here = origin_of_host("http", host)
         name = host_name(here[1]) if here else None
         if name is None:
             return False

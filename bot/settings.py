@@ -13,7 +13,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.errors import SettingsError
-from bot.hosts import host_name, place_of
+from bot.hosts import host_name, origin_of_url
 from knowledge.errors import Invalid
 from knowledge.scoping import checked_name
 
@@ -112,7 +112,7 @@ class Settings(BaseSettings):
         """Pages and links begin at ``/``, so Errata cannot be a part of another site."""
         if value is None:
             return None
-        named = place_of(value.removesuffix("/"))
+        named = origin_of_url(value.removesuffix("/"))
         if named is None or named[0] not in ("http", "https") or value.removesuffix("/").count("/") > 2:
             raise ValueError(
                 "This is no address of a whole site. Write it as https://chat.example.org, without a path or user name."

@@ -126,7 +126,7 @@ def list_keys(_identity: Admin, parts: PartsDep) -> dict[str, Any]:
 
 @router.post("/keys", status_code=201, response_model=responses.NewKey)
 def add_key(body: KeyBody, identity: Admin, parts: PartsDep) -> dict[str, Any]:
-    """Creates a key; its secret is shown this once."""
+    """Creates a key; its secret is shown only now."""
     with parts.database.write() as session:
         key, token = accounts.add_key(
             session,
@@ -140,7 +140,7 @@ def add_key(body: KeyBody, identity: Admin, parts: PartsDep) -> dict[str, Any]:
 
 @router.delete("/keys/{key_id}", status_code=204)
 def revoke_key(key_id: Id, _identity: Admin, parts: PartsDep) -> None:
-    """Ends a key; what it did stays."""
+    """Revokes a key; its conversations and changes stay."""
     with parts.database.write() as session:
         accounts.revoke_key(session, key_id)
 

@@ -73,8 +73,9 @@ async def chat(
 ) -> Response:
     """Asks a question: server-sent events, or with ``stream: false`` one object.
 
-    A streamed turn goes on when its listener leaves, for a page that is reloaded finds it again in its conversation;
-    only ``/stop`` ends it. Who waits for the whole answer has no id to stop it with: hanging up does.
+    A streamed turn goes on when its listener leaves, because a reloaded page shows it again in its conversation; only
+    ``/stop`` ends it. A client that waits for the whole answer has no id for ``/stop``; it stops the answer by closing
+    the connection.
     """
     feed = sse.Feed()
     asked = await run_in_threadpool(
@@ -99,11 +100,11 @@ async def chat(
 
 
 def _go_on() -> None:
-    """Nobody listens any more; the answer is stored all the same."""
+    """Does nothing: the answer is stored although nobody listens any more."""
 
 
 def ask(request: Request, identity: Identity, parts: Parts, **question: Any) -> StartedTurn:
-    """Has a question answered for whoever sent the request. Raises TooMany, and what ``Turns.ask`` raises."""
+    """Has a question answered for the identity of the request. Raises TooMany and the errors of ``Turns.ask``."""
     if identity.role != "program":
         flood: Flood = request.app.state.flood
         flood.take(identity.owner if identity.role != "visitor" else address(request))
@@ -111,7 +112,7 @@ def ask(request: Request, identity: Identity, parts: Parts, **question: Any) -> 
 
 
 def until_the_end(feed: sse.Feed, pass_on: Listen) -> Listen:
-    """A listener that ends the stream behind the last event."""
+    """A listener that ends the stream after the last event."""
 
     def listen(event: TurnEvent) -> None:
         try:
@@ -124,8 +125,8 @@ def until_the_end(feed: sse.Feed, pass_on: Listen) -> Listen:
 
 
 def _listener(parts: Parts, feed: sse.Feed) -> Listen:
-    """Sends the events of a turn as the contract names them. ``meta`` is first, also when the line is waited in before
-    anything is looked for; should the knowledge change meanwhile, it comes again with its new version."""
+    """Sends the events of a turn under the names of the contract. ``meta`` is first, also when the question waits in
+    the line before the search. If the knowledge changes meanwhile, ``meta`` is sent again with the new version."""
     sent: list[int] = []  # knowledge versions
     begun: list[Begun] = []
 
@@ -143,7 +144,7 @@ def _listener(parts: Parts, feed: sse.Feed) -> Listen:
         elif isinstance(event, Waiting | Silent):
             if not sent:
                 meta(parts.searcher.refresh().seq)
-            feed.send(*_patience(parts, event))
+            feed.send(*_waiting_event(parts, event))
         elif isinstance(event, Token):
             feed.send("token", {"text": event.text})
         elif isinstance(event, Finished):
@@ -156,8 +157,8 @@ def _listener(parts: Parts, feed: sse.Feed) -> Listen:
     return until_the_end(feed, pass_on)
 
 
-def _patience(parts: Parts, event: Waiting | Silent) -> tuple[str, dict[str, Any]]:
-    """What those who wait are told: their place in the line, or that the model does not answer yet."""
+def _waiting_event(parts: Parts, event: Waiting | Silent) -> tuple[str, dict[str, Any]]:
+    """The event for a person who waits: the place in the line, or that the model does not answer yet."""
     if isinstance(event, Waiting):
         return "queue", {"position": event.position}
     return "silent", {"seconds": event.seconds, "limit": parts.settings.model_silence_seconds}
@@ -165,7 +166,7 @@ def _patience(parts: Parts, event: Waiting | Silent) -> tuple[str, dict[str, Any
 
 @router.post("/answers/{answer_id}/stop", status_code=204)
 def stop(answer_id: str, identity: Visitor, parts: PartsDep) -> None:
-    """Stops writing an answer; what is there is kept."""
+    """Stops an answer; the text so far is kept."""
     with parts.database.read() as session:
         conversations.get_answer(session, answer_id, identity.owner)
     parts.turns.stop(answer_id)
@@ -173,7 +174,7 @@ def stop(answer_id: str, identity: Visitor, parts: PartsDep) -> None:
 
 @router.post("/answers/{answer_id}/feedback", status_code=201, response_model=responses.Rated)
 def rate(answer_id: str, body: FeedbackBody, identity: Visitor, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
-    """Rates an answer; again replaces."""
+    """Rates an answer; a second rating replaces the first."""
     with parts.database.write() as session:
         answer = conversations.get_answer(session, answer_id, identity.owner)
         row = feedback.rate(session, answer, _rating(body), scope, who=_who(identity))
@@ -183,7 +184,7 @@ def rate(answer_id: str, body: FeedbackBody, identity: Visitor, scope: ScopeDep,
 
 @router.post("/answers/{answer_id}/signals", status_code=204)
 def signal(answer_id: str, body: SignalBody, identity: Visitor, parts: PartsDep) -> None:
-    """Notes what somebody did with an answer."""
+    """Stores an action with an answer."""
     with parts.database.write() as session:
         answer = conversations.get_answer(session, answer_id, identity.owner)
         feedback.signal(session, answer, body.kind, body.value)
@@ -191,7 +192,7 @@ def signal(answer_id: str, body: SignalBody, identity: Visitor, parts: PartsDep)
 
 @router.post("/feedback", status_code=201, response_model=responses.Rated)
 def rate_elsewhere(body: ElsewhereBody, identity: Program, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
-    """Feedback from another front end."""
+    """Stores feedback from another front end."""
     with parts.database.write() as session:
         row = feedback.rate_elsewhere(
             session,
@@ -208,7 +209,7 @@ def rate_elsewhere(body: ElsewhereBody, identity: Program, scope: ScopeDep, part
 
 @router.get("/conversations", response_model=responses.Conversations)
 def list_conversations(identity: MaybeIdentity, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
-    """The owner's conversations; none for somebody who never asked."""
+    """The owner's conversations; none for a person who never asked."""
     if identity is None:
         return {"conversations": []}
     with parts.database.read() as session:
@@ -221,17 +222,17 @@ def list_conversations(identity: MaybeIdentity, scope: ScopeDep, parts: PartsDep
     response_model_exclude_unset=True,
 )
 def get_conversation(conversation_id: str, identity: Visitor, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
-    """The conversation with its turns; answers that were corrected since say so. A turn with the status ``running``
+    """The conversation with its turns and the corrections of its answers. A turn with the status ``running``
     has the text so far, and its place in the line (``position``) while it waits."""
     with parts.database.read() as session:
         conversation = conversations.get(session, conversation_id, identity.owner)
-        found = transcripts.transcript(session, conversation, scope)
-    return {**found, "turns": [_so_far(parts, turn) for turn in found["turns"]]}
+        transcript = transcripts.transcript(session, conversation, scope)
+    return {**transcript, "turns": [_with_progress(parts, turn) for turn in transcript["turns"]]}
 
 
 @router.patch("/conversations/{conversation_id}", response_model=responses.Renamed)
 def rename_conversation(conversation_id: str, body: TitleBody, identity: Visitor, parts: PartsDep) -> dict[str, Any]:
-    """Gives it another title."""
+    """Gives the conversation another title."""
     with parts.database.write() as session:
         conversation = conversations.get(session, conversation_id, identity.owner)
         conversations.rename(session, conversation, body.title)
@@ -240,7 +241,7 @@ def rename_conversation(conversation_id: str, body: TitleBody, identity: Visitor
 
 @router.delete("/conversations/{conversation_id}", status_code=204)
 def delete_conversation(conversation_id: str, identity: Visitor, parts: PartsDep) -> None:
-    """Deletes it; what is being written in it is stopped."""
+    """Deletes the conversation; answers that are being written in it are stopped."""
     with parts.database.write() as session:
         conversations.delete(session, conversations.get(session, conversation_id, identity.owner))
     parts.turns.stop_conversation(conversation_id)
@@ -248,14 +249,14 @@ def delete_conversation(conversation_id: str, identity: Visitor, parts: PartsDep
 
 @router.post("/conversations/{conversation_id}/survey", status_code=201, response_model=responses.Surveyed)
 def survey(conversation_id: str, body: SurveyBody, identity: Visitor, parts: PartsDep) -> dict[str, Any]:
-    """Stars for a whole conversation; again replaces."""
+    """Stores the stars for a whole conversation; a second survey replaces the first."""
     with parts.database.write() as session:
         conversations.get(session, conversation_id, identity.owner)
         feedback.survey(session, conversation_id, body.stars, body.comment)
         return {"conversation_id": conversation_id, "stars": body.stars}
 
 
-def _so_far(parts: Parts, turn: dict[str, Any]) -> dict[str, Any]:
+def _with_progress(parts: Parts, turn: dict[str, Any]) -> dict[str, Any]:
     progress = parts.turns.progress(turn["answer_id"]) if turn["status"] == "running" else None
     return turn if progress is None else {**turn, "answer": progress.text, "position": progress.position}
 
@@ -294,5 +295,5 @@ def _rating(body: FeedbackBody) -> Rating:
 
 
 def _who(identity: Identity) -> str:
-    """How a complaint names who made it: visitors stay anonymous."""
+    """The name of a person in a complaint; visitors stay anonymous."""
     return "visitor" if identity.role == "visitor" else identity.name

@@ -1,11 +1,11 @@
 """The page that a citation links to where a source has no address of its own: one passage as it was when it was cited.
 
-Decision: for an answer that a program got (``/v1``), the link itself is the permission. Whoever reads that answer reads
-it in the program, and their browser holds neither the program's key nor a cookie of ours; a page for key holders would
-be closed to all of them. The link has the answer's id in it, 128 random bits that only the program is given; it opens
-one passage that its reader was shown anyway, inside what the key may see, and it ends with the conversation and with
-the key. For any other answer only the one who asked may open it. Costs: who passes such a link on passes on that
-passage.
+Decision: for an answer that a program got (``/v1``), the link itself is the permission. People read that answer in the
+program, and their browsers have neither the program's key nor a cookie of Errata; they could not open a page that needs
+the key. The link contains the answer's id, 128 random bits that only the program gets. It opens one passage that the
+reader has seen in the answer, if it is inside the scope of the key, and it ends with the conversation and with the key.
+The page of any other answer opens only for the person who asked. Costs: a person who passes such a link on also passes
+on that passage.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from knowledge.scoping import outside
 from retrieval.scope import EVERYTHING, Scope
 
 router = APIRouter(include_in_schema=False)
-PROGRAM = "key:"  # what the owners that are programs begin with
+PROGRAM = "key:"  # the beginning of every owner that is a program
 
 PAGE = """\
 <!doctype html>
@@ -82,7 +82,7 @@ def cited_page(
 
 
 def _source(session: Session, answer_id: str, n: int, identity: Identity | None, scope: Scope) -> dict[str, Any]:
-    """Raises NotSignedIn, NotFound; both also for answers that do not exist."""
+    """Source ``n`` of an answer. Raises NotSignedIn, NotFound; both also for answers that do not exist."""
     row = session.execute(
         sa.select(Answer.sources, Conversation.owner)
         .join(Conversation, Conversation.id == Answer.conversation_id)
@@ -94,14 +94,14 @@ def _source(session: Session, answer_id: str, n: int, identity: Identity | None,
         raise NotSignedIn("Nobody is signed in, and there is no visitor cookie.", code="nobody_signed_in")
     elif row is None or row.owner != identity.owner:
         raise NotFound("There is no such answer.", code="answer_not_found")
-    source: dict[str, Any] | None = next((one for one in row.sources if one["n"] == n), None)
+    source: dict[str, Any] | None = next((source for source in row.sources if source["n"] == n), None)
     if source is None or outside(session, [source["document_id"]], scope):
         raise NotFound("This answer has no source {n}.", code="no_such_source", n=n)
     return source
 
 
 def _scope_of_program(session: Session, owner: str) -> Scope:
-    """What the program may see now. Raises NotFound for a key that was revoked: its links end with it."""
+    """The scope of the program now. Raises NotFound for a revoked key: its links end with it."""
     key = session.get(ApiKey, int(owner.removeprefix(PROGRAM)))
     if key is None or key.revoked_at is not None:
         raise NotFound("There is no such answer.", code="answer_not_found")

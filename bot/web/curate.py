@@ -41,7 +41,7 @@ class SupersedesBody(BaseModel):
 
 
 class DraftBody(BaseModel):
-    """What is left out stays as it is."""
+    """Fields that are left out do not change."""
 
     answer: str | None = None
     question: str | None = None
@@ -101,7 +101,7 @@ def queue(
 
 @router.post("", status_code=201, response_model=forms.Correction)
 def start(body: NewBody, identity: Curator, scope: ScopeDep, parts: PartsDep, response: Response) -> dict[str, Any]:
-    """Begins a correction without a complaint. 200 with the open item about the same question where there is one."""
+    """Starts a correction without a complaint. Returns 200 and the open item where one asks the same question."""
     desk = parts.curation(scope)
     item, new = desk.start(
         body.question, actor=identity.name, answer=body.answer, collection=writable(scope, body.collection)
@@ -116,26 +116,26 @@ def start(body: NewBody, identity: Curator, scope: ScopeDep, parts: PartsDep, re
 
 @router.post("/merge", response_model=forms.Correction)
 def merge(body: MergeBody, identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
-    """Makes one item of several; the first keeps the complaints of all."""
+    """Merges several items; the first one gets the complaints of all."""
     return shown(parts.curation(scope).merge(body.ids, actor=identity.name))
 
 
 @router.post("/{correction_id}/split", response_model=forms.Split)
 def split(correction_id: int, body: SplitBody, identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
-    """Moves complaints into a correction of their own. ``kept``: what is left; ``split``: where they are now."""
+    """Moves complaints into a new correction. ``kept``: the old correction; ``split``: the new one."""
     with parts.database.write() as session:
-        kept, apart = feedback.split(
+        kept, new = feedback.split(
             session, correction_id, body.complaints, scope, actor=identity.name, revision=body.revision
         )
         return {
             "kept": shown(items.item(session, kept, scope)),
-            "split": shown(items.item(session, apart, scope)),
+            "split": shown(items.item(session, new, scope)),
         }
 
 
 @router.get("/{correction_id}/same", response_model=forms.SameQuestions)
 def same(correction_id: Id, _identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
-    """The corrections in the queue that ask the same as this one: what may be merged with it."""
+    """The corrections in the queue that ask the same as this one and may be merged with it."""
     with parts.database.read() as session:
         return {"items": parts.same_questions.of(session, correction_id, scope)}
 
@@ -144,14 +144,14 @@ def same(correction_id: Id, _identity: Curator, scope: ScopeDep, parts: PartsDep
 def one(
     correction_id: int, _identity: Curator, scope: ScopeDep, parts: PartsDep, prompts: bool = False
 ) -> dict[str, Any]:
-    """Everything about one item. ``prompts``: also what the model was given, in each snapshot; leave it out to poll."""
+    """Everything about one item. ``prompts``: also the prompt of the model in each snapshot; leave it out to poll."""
     return shown(parts.curation(scope).item(correction_id, prompts=prompts))
 
 
 @router.put("/{correction_id}/draft", response_model=forms.Correction)
 def draft(correction_id: int, body: DraftBody, identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
-    """Writes the draft; what is left out stays as it is. ``valid_until``: ISO 8601 with a zone; a date alone is the
-    end of that day in UTC."""
+    """Writes the draft; fields that are left out do not change. ``valid_until``: ISO 8601 with a zone; a date alone is
+    the end of that day in UTC."""
     changes = body.model_dump(exclude_unset=True, exclude={"revision"})
     return shown(parts.curation(scope).draft(correction_id, changes, actor=identity.name, revision=body.revision))
 
@@ -160,7 +160,7 @@ def draft(correction_id: int, body: DraftBody, identity: Curator, scope: ScopeDe
 async def act(
     correction_id: int, action: str, identity: Curator, scope: ScopeDep, parts: PartsDep, body: ActionBody | None = None
 ) -> dict[str, Any]:
-    """claim, prove, approve, recheck, reject, reopen or rollback. ``revision``: the one that the caller saw."""
+    """Does claim, prove, approve, recheck, reject, reopen or rollback. ``revision``: the one that the caller saw."""
 
     def done() -> dict[str, Any]:
         return shown(_act(parts.curation(scope), parts, identity, correction_id, action, body or ActionBody()))
@@ -169,7 +169,8 @@ async def act(
 
 
 def _proofs() -> CapacityLimiter:
-    """Many who prove and approve at once wait without a thread: threads are for those who read."""
+    """Limits the proofs and approvals that run at the same time. Others wait without a thread, so that threads are free
+    for readers."""
     try:
         return _limiter.get()
     except LookupError:
@@ -181,11 +182,13 @@ def _proofs() -> CapacityLimiter:
 def _act(
     curation: Curation, parts: Parts, identity: Identity, correction_id: int, action: str, body: ActionBody
 ) -> dict[str, Any]:
-    said: dict[str, Any] = {"actor": identity.name, "reason": body.reason, "revision": body.revision}
+    request: dict[str, Any] = {"actor": identity.name, "reason": body.reason, "revision": body.revision}
     if action == "approve":
         if body.override and not identity.administers:
             raise Forbidden("Only an administrator may approve in spite of the proof.", code="override_not_allowed")
-        result = curation.approve(correction_id, override=body.override, allow_invisible=body.allow_invisible, **said)
+        result = curation.approve(
+            correction_id, override=body.override, allow_invisible=body.allow_invisible, **request
+        )
         parts.worker.wake()
         return result
     steps: dict[str, Callable[..., dict[str, Any]]] = {
@@ -195,7 +198,7 @@ def _act(
         "rollback": curation.rollback,
     }
     if action == "recheck":
-        result = curation.recheck(correction_id, **said)
+        result = curation.recheck(correction_id, **request)
         parts.worker.wake()
         return result
     if action == "prove":
@@ -205,42 +208,43 @@ def _act(
         raise Invalid(
             "An action is one of {names}; not {action}.", code="unknown_action", names=names, action=action[:40]
         )
-    return steps[action](correction_id, **said)
+    return steps[action](correction_id, **request)
 
 
 def shown(item: dict[str, Any]) -> dict[str, Any]:
-    """The item, the reasons that the system itself gives in the reader's language."""
-    words = {**item, "history": [_event_in_words(event) for event in item["history"]]}
+    """The item, with the reasons of the system in the reader's language."""
+    words = {**item, "history": [_translate_event(event) for event in item["history"]]}
     if item["proof"]:
-        words["proof"] = {**item["proof"], "items": [_replayed_in_words(one) for one in item["proof"]["items"]]}
+        words["proof"] = {**item["proof"], "items": [_translate_replayed(row) for row in item["proof"]["items"]]}
     if item["recheck"]:
-        words["recheck"] = _recheck_in_words(item["recheck"])
+        words["recheck"] = _translate_recheck(item["recheck"])
     return words
 
 
-def _event_in_words(event: dict[str, Any]) -> dict[str, Any]:
-    told = _in_words(event)
-    return {name: value for name, value in told.items() if name not in ("code", "values")}
+def _translate_event(event: dict[str, Any]) -> dict[str, Any]:
+    translated = _translate(event)
+    return {name: value for name, value in translated.items() if name not in ("code", "values")}
 
 
-def _in_words(one: dict[str, Any]) -> dict[str, Any]:
-    """What has a reason, with it in the reader's language; what people wrote and what earlier versions stored has no
-    code, and stays as it is."""
-    if not one.get("reason"):
-        return one
-    return {**one, "reason": problems.message(one.get("code"), one.get("values"), one["reason"])}
+def _translate(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with its reason in the reader's language. Reasons of people and of earlier versions have no code and do
+    not change."""
+    if not row.get("reason"):
+        return row
+    return {**row, "reason": problems.message(row.get("code"), row.get("values"), row["reason"])}
 
 
-def _replayed_in_words(one: dict[str, Any]) -> dict[str, Any]:
-    """A question of a proof; those of earlier versions have no code."""
-    if not one.get("code"):
-        return _in_words(one)
-    return {**one, "reason": problems.words(f"proof.reason.{one['code']}", **one["values"])}
+def _translate_replayed(row: dict[str, Any]) -> dict[str, Any]:
+    """A replayed question of a proof with its reason translated; those of earlier versions have no code."""
+    if not row.get("code"):
+        return _translate(row)
+    return {**row, "reason": problems.words(f"proof.reason.{row['code']}", **row["values"])}
 
 
-def _recheck_in_words(recheck: dict[str, Any]) -> dict[str, Any]:
-    told = _in_words(recheck)
+def _translate_recheck(recheck: dict[str, Any]) -> dict[str, Any]:
+    translated = _translate(recheck)
     for way in ("verbatim", "retrieved"):
         if recheck.get(way):
-            told[way] = {**recheck[way], "problems": [_in_words(one) for one in recheck[way]["problems"]]}
-    return told
+            faults = [_translate(problem) for problem in recheck[way]["problems"]]
+            translated[way] = {**recheck[way], "problems": faults}
+    return translated

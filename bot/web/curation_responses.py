@@ -72,8 +72,8 @@ class Suggestions(Form):
 
 
 class Proof(Form):
-    """``verdict``: fixed, not_fixed or regressed. ``replayed`` and ``left_out`` say what was asked and what was not;
-    null: made by a version that did not say so."""
+    """``verdict``: fixed, not_fixed or regressed. ``replayed`` and ``left_out``: the questions that were asked again,
+    and those that were not; null in proofs of earlier versions, which did not store them."""
 
     id: int
     state: Literal["running", "done", "failed"]
@@ -106,7 +106,7 @@ class ObservedQuestion(Form):
 
 
 class Observations(Form):
-    """What readers observed of the published answer, such as “not my question”."""
+    """Observations of readers on the published answer, such as “not my question”."""
 
     count: int
     readers: int
@@ -156,14 +156,14 @@ class Correction(Form):
 
 
 class Split(Form):
-    """``kept``: the correction without the complaints; ``split``: the one that has them now."""
+    """``kept``: the correction without the moved complaints; ``split``: the new one that has them."""
 
     kept: Correction
     split: Correction
 
 
 class UnansweredGroup(Form):
-    """Questions that ask the same and that nobody answered yet."""
+    """A group of unanswered questions with the same meaning."""
 
     id: int
     question: str

@@ -87,7 +87,7 @@ async def add_documents(request: Request, identity: Curator, scope: ScopeDep, pa
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         async with request.form(max_files=MOST_FILES, max_fields=10) as form:
-            files = [one for one in form.getlist("files") if isinstance(one, UploadFile)]
+            files = [file for file in form.getlist("files") if isinstance(file, UploadFile)]
             replace = _is_true(form.get("replace"))
             named = form.get("collection")
             collection = writable(scope, named if isinstance(named, str) and named else None)
@@ -105,7 +105,7 @@ async def add_documents(request: Request, identity: Curator, scope: ScopeDep, pa
     try:
         body = DocumentBody.model_validate_json(await request.body())
     except ValidationError as error:
-        raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in error.errors()]) from None
+        raise RequestValidationError([{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors()]) from None
     return await run_in_threadpool(_put, parts, body, identity.name, writable(scope, body.collection))
 
 
@@ -119,7 +119,7 @@ def list_documents(
     limit: Limit = 50,
     offset: Offset = 0,
 ) -> dict[str, Any]:
-    """The documents by id; ``q`` looks into ids and titles."""
+    """The documents, sorted by id; ``q`` searches in ids and titles."""
     with parts.database.read() as session:
         return catalogue.listing(session, scope.only(collection), q=q, limit=limit, offset=offset)
 
@@ -139,7 +139,7 @@ def get_document(
 
 @router.delete("/documents/{document_id:path}", status_code=204)
 def delete_document(document_id: str, identity: Curator, scope: ScopeDep, parts: PartsDep) -> None:
-    """Takes it from the readers; its versions stay."""
+    """Retires a document: readers do not get it any more; its versions stay."""
     put.remove(parts.database, document_id, scope, actor=identity.name)
 
 
@@ -166,13 +166,13 @@ def get_job(job_id: int, _identity: Curator, scope: ScopeDep, parts: PartsDep) -
             "error": job.error,
             "total": job.progress.get("total", 0),
             "done": job.progress.get("done", 0),
-            "files": [{**one, "reason": one["reason"] and _reason(one)} for one in files],
+            "files": [{**file, "reason": file["reason"] and _reason(file)} for file in files],
         }
 
 
 @router.post("/search", response_model=responses.Hits)
 def search(body: SearchBody, _identity: Program, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
-    """The hits for a query with the score of each stage."""
+    """The hits for a query, with the score of each stage."""
     result = parts.searcher.search(
         body.query, body.k, scope=scope.only(body.collection), language=body.language, filters=body.filters
     )
@@ -224,7 +224,7 @@ def _is_true(value: object) -> bool:
 
 
 def _keep(parts: Parts, files: list[UploadFile], actor: str, *, replace: bool, collection: str | None) -> int:
-    """Keeps uploaded files under names of our own until the worker has read them."""
+    """Stores uploaded files under safe names until the worker has read them. Returns the id of the job."""
     if not files:
         raise Invalid("The upload has no part named files.", code="upload_without_files")
     names = [_name(upload.filename or "") for upload in files]
@@ -256,6 +256,6 @@ def _name(sent: str) -> str:
 
 
 def _suffix(name: str) -> str:
-    """What tells the format, in letters that are safe in a file's name."""
-    found = re.fullmatch(r".*(\.[a-z0-9]{1,8})", name.lower(), flags=re.DOTALL)
-    return found[1] if found else ""
+    """The ending that names the format, if its letters are safe in a file name; else empty."""
+    match = re.fullmatch(r".*(\.[a-z0-9]{1,8})", name.lower(), flags=re.DOTALL)
+    return match[1] if match else ""

@@ -1,7 +1,7 @@
-"""Refuses JSON that spells half a character (``"\\ud83d"`` without its other half): no text in it could be stored.
+"""Refuses JSON with half of a character (``"\\ud83d"`` without its other half), because such text cannot be stored.
 
-Decision: looked for once, in the whole body of any route, instead of in each text of each form. Costs: a body that
-spells characters in two halves is read twice.
+Decision: the whole body of any route is checked once, instead of each text of each form. Costs: a body that writes
+characters as two halves is read twice.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ async def refuse_halves(request: Request) -> None:
     if b"\\ud" not in body and b"\\uD" not in body:
         return
     try:
-        read = await request.json()
+        content = await request.json()
     except ValueError:
-        return  # is refused elsewhere
+        return  # the route refuses it
     try:
-        json.dumps(read, ensure_ascii=False).encode()
+        json.dumps(content, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise Invalid(
             "The request has half of a character in it: an escape of the form \\uD8.. to \\uDF.. without its "

@@ -1,14 +1,14 @@
 """The OpenAI-compatible interface: other programs ask as if Errata were a model, by the same path as the page.
 
-The last message of the user is the question, the turns before it are its history; instructions are left aside,
-because the knowledge answers. Citations are ``url_citation`` annotations: a source's own address, or else our page of
-the passage (cited). What is asked is stored as a conversation of
-the key's owner; ``id`` holds the answer's id, so that ``POST /api/answers/{id}/feedback`` can rate it.
+The last message of the user is the question, and the turns before it are its history. Instructions are ignored, because
+the answer comes from the knowledge. Citations are ``url_citation`` annotations with the source's own address, or else
+the address of our page of the passage (cited). The question is stored as a conversation of the key's owner. ``id``
+contains the answer's id, so that ``POST /api/answers/{id}/feedback`` can rate it.
 
-Decision: a stream opens at once and holds its text back until the answer is verified. OpenAI's clients append what
-comes and can take nothing back, while here the end decides: an answer that the model made up is refused as a whole,
-citations of nothing are removed. The page replaces what it streamed; a program would show, or act on, words that do
-not hold. Costs: the first word comes with the last; comments keep the connection open meanwhile.
+Decision: a stream opens at once, but sends no text until the answer is verified. OpenAI's clients append every text and
+cannot remove any, while here the check at the end decides: an invented answer is refused as a whole, and invalid
+citations are removed. The page replaces the streamed text; a program would show, or use, words that are wrong. Costs:
+the first word comes together with the last; comments keep the connection open meanwhile.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permi
 
 
 class OpenAIRoute(APIRoute):
-    """A route whose errors have OpenAI's form, which is what its clients read."""
+    """A route whose errors have OpenAI's form, because OpenAI's clients read this form."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -83,7 +83,7 @@ class MessageBody(BaseModel):
     content: str | list[PartBody] | None = None
 
     def text(self) -> str:
-        """The words of the message. Raises Invalid for pictures and sounds."""
+        """The text of the message. Raises Invalid for pictures and sounds."""
         if isinstance(self.content, str) or self.content is None:
             return self.content or ""
         if any(part.type not in ("text", "refusal") for part in self.content):
@@ -96,7 +96,7 @@ class StreamOptionsBody(BaseModel):
 
 
 class CompletionBody(BaseModel):
-    """What is not named here (temperature, max_tokens, …) is the operator's to decide and is left aside."""
+    """Other fields (temperature, max_tokens, …) are ignored, because the operator decides about them."""
 
     model: str = Field(max_length=200)
     messages: list[MessageBody] = Field(min_length=1, max_length=1_000)
@@ -106,7 +106,8 @@ class CompletionBody(BaseModel):
     user: str | None = Field(
         None,
         max_length=200,
-        description="Whom the program asks for: people take turns, and one may have only so many questions waiting.",
+        description="The person for whom the program asks: people take turns, and each may have only a few questions "
+        "waiting.",
     )
 
 
@@ -160,11 +161,11 @@ async def complete(
 
 
 def read(messages: list[MessageBody]) -> tuple[str, tuple[EarlierTurn, ...]]:
-    """The question and the turns before it. Whatever was written before belongs to the conversation, also a question
-    without an answer and words of the assistant that nobody asked for: the question may point back to it. The same
-    question asked before tells nothing about itself, and greetings and thanks nothing about any. Raises Invalid when
-    the last message is not the user's."""
-    conversation = [(one.role, one.text()) for one in messages if one.role in ("user", "assistant")]
+    """The question and the turns before it. A question without an answer and a text of the assistant without a question
+    are turns too, because the question may refer to them. The same question asked before explains nothing about itself,
+    and greetings and thanks explain nothing, so they are left out. Raises Invalid when the last message is not the
+    user's."""
+    conversation = [(message.role, message.text()) for message in messages if message.role in ("user", "assistant")]
     if not conversation or conversation[-1][0] != "user":
         raise Invalid("messages: the last message must be the user's.", code="last_message_not_user")
     *earlier, (_, question) = conversation
@@ -179,15 +180,15 @@ def read(messages: list[MessageBody]) -> tuple[str, tuple[EarlierTurn, ...]]:
         elif text.strip():
             turns[-1] = EarlierTurn(turns[-1].question, text)
             answered = True
-    return question, tuple([turn for turn in turns if _bears_on(turn, question)][-MAX_TURNS:])
+    return question, tuple([turn for turn in turns if _explains(turn, question)][-MAX_TURNS:])
 
 
-def _bears_on(turn: EarlierTurn, question: str) -> bool:
+def _explains(turn: EarlierTurn, question: str) -> bool:
     return turn.question != question and (not turn.question or kind_of(turn.question) is None)
 
 
 class _Completion:
-    """The shapes of one completion."""
+    """The JSON forms of one completion."""
 
     def __init__(self, begun: Begun | StartedTurn, address: str) -> None:
         self._begun = begun
@@ -212,8 +213,8 @@ class _Completion:
         return {**self._head("chat.completion.chunk"), "choices": [], "usage": _usage(outcome)}
 
     def more(self, outcome: Outcome) -> dict[str, Any]:
-        """What OpenAI's form has no place for."""
-        said = {
+        """The fields that OpenAI's form does not have."""
+        fields = {
             "answer_id": self._begun.answer_id,
             "conversation_id": self._begun.conversation_id,
             "status": outcome.status,
@@ -222,25 +223,25 @@ class _Completion:
             "confidence": outcome.confidence,
             "knowledge_version": outcome.knowledge_version,
         }
-        return {"errata": said}
+        return {"errata": fields}
 
     def annotations(self, outcome: Outcome) -> list[dict[str, Any]]:
-        """A citation for each ``[n]`` in the answer, its place in characters (code points); a source that is cited
-        without one stands for the whole."""
+        """A citation for each ``[n]`` in the answer, with its position in characters (code points). A source that is
+        cited without a marker gets the whole answer as its position."""
         sources = {source.n: source for source in outcome.sources if source.n in outcome.citations}
-        found = [
+        citations = [
             (sources[number], marker.start, marker.end)
             for marker in markers(outcome.answer)
             for number in marker.numbers
             if number in sources
         ]
-        marked = {source.n for source, _, _ in found}
-        found += [(source, 0, len(outcome.answer)) for source in sources.values() if source.n not in marked]
-        return [self._citation(source, start, end) for source, start, end in found]
+        marked = {source.n for source, _, _ in citations}
+        citations += [(source, 0, len(outcome.answer)) for source in sources.values() if source.n not in marked]
+        return [self._citation(source, start, end) for source, start, end in citations]
 
     def _citation(self, source: Source, start: int, end: int) -> dict[str, Any]:
         url = source.url or ""
-        if not url.startswith(("http://", "https://")):  # none, or nothing that a reader should follow
+        if not url.startswith(("http://", "https://")):  # no address, or one that a reader should not open
             url = self._address + cited.path(self._begun.answer_id, source.n)
         return {
             "type": "url_citation",
@@ -253,7 +254,7 @@ class _Completion:
 
 def _listener(feed: sse.Feed, address: str, *, usage: bool) -> Listen:
     """Sends the events of a turn in OpenAI's chunks: the role at once, the verified answer line by line when it is
-    there, its citations last."""
+    finished, its citations last."""
     completions: list[_Completion] = []
 
     def pass_on(event: TurnEvent) -> None:

@@ -54,7 +54,7 @@ class Usage(Form):
 
 
 class More(Form):
-    """What OpenAI's form has no place for."""
+    """The fields that OpenAI's form does not have."""
 
     answer_id: str
     conversation_id: str
@@ -66,7 +66,7 @@ class More(Form):
 
 
 class Completion(Form):
-    """A whole answer. With ``stream: true`` chunks of OpenAI's form come as server-sent events, the last with
+    """A whole answer. With ``stream: true``, chunks of OpenAI's form come as server-sent events, the last one with
     ``errata`` beside its choices."""
 
     id: str

@@ -1,4 +1,4 @@
-"""Routes of the pages and of those who watch the server: /, /curate, /login, /docs, catalogues, health, metrics."""
+"""Routes of the pages and of the operation: /, /curate, /login, /docs, catalogues, health, metrics."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ router = APIRouter(include_in_schema=False)
 PAGES = Path(__file__).parent / "pages"
 STATIC = Path(__file__).parent / "static"
 LATER = {"Retry-After": "5"}
-FRESH = {"Cache-Control": "no-cache"}  # pages and scripts of one release go together
+FRESH = {"Cache-Control": "no-cache"}  # so that pages and scripts are of the same release
 
 
 def _page(name: str, parts: Parts) -> HTMLResponse:
-    """A page, told the interface language where the operator chose one."""
+    """A page, with the interface language in it where the operator chose one."""
     text = (PAGES / name).read_text(encoding="utf-8")
     if parts.settings.language != "auto":
         text = text.replace("<html ", f'<html data-language="{parts.settings.language}" ', 1)
@@ -60,7 +60,7 @@ def docs_page(parts: PartsDep) -> HTMLResponse:
 
 @router.get("/static/locales/{locale}.json")
 def locale(locale: str) -> JSONResponse:
-    """The words of the pages; the server's own stay here."""
+    """The texts of the pages, without the server's own texts."""
     try:
         words = texts.catalogue(locale)
     except KeyError:
@@ -70,13 +70,13 @@ def locale(locale: str) -> JSONResponse:
 
 @router.get("/healthz", response_model=responses.Alive)
 async def alive() -> dict[str, str]:
-    """The process answers. Needs no thread and no database, so that it answers also when all are in use."""
+    """The process is running and answers. Needs no thread and no database, so that it answers when all are in use."""
     return {"status": "ok"}
 
 
 @router.get("/readyz", response_model=responses.Ready, responses={503: {"model": responses.Problem}})
 def ready(parts: PartsDep) -> Any:
-    """Whether questions can be answered; 503 says why not."""
+    """Whether questions can be answered; 503 has the reason why not."""
     try:
         with parts.database.read() as session:
             newest = head(session)

@@ -1,5 +1,5 @@
-"""Errors as ``application/problem+json``: the one place that decides HTTP statuses, and that speaks the reader's
-language (bot.texts has the words)."""
+"""Errors as ``application/problem+json``. This is the only place that decides HTTP statuses, and it writes messages in
+the reader's language (bot.texts has the words)."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from retrieval.errors import ErrataError, RetrievalError
 log = structlog.get_logger()
 
 MAX_DETAIL = 2_000  # characters
-_reader: ContextVar[str] = ContextVar("reader", default="en")  # the language of who asks; goes with a turn's thread too
-TYPE = "urn:errata:problem:{code}"  # what ``type`` of a problem is: stable, made for programs to compare
+_reader: ContextVar[str] = ContextVar("reader", default="en")  # language of the request; a turn's thread has it too
+TYPE = "urn:errata:problem:{code}"  # the ``type`` of a problem: stable, so that programs can compare it
 
 
 class Refused(BotError):
-    """What the web itself refuses, before any part of ours is asked; ``status`` is the HTTP status."""
+    """A request that the web layer itself refuses, before it calls any other part; ``status`` is the HTTP status."""
 
     def __init__(self, template: str, *, status: int, code: str, **values: object) -> None:
         super().__init__(template, code=code, **values)
@@ -46,7 +46,7 @@ class NotReady(Refused):
         super().__init__(template, status=503, code=code, **values)
 
 
-# The first class that fits decides; subclasses stand before their parents.
+# The first class that fits decides; subclasses come before their parents.
 STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (NotFound, 404),
     (Conflict, 409),
@@ -74,7 +74,7 @@ def status_of(error: Exception) -> int:
 
 
 def written_for(accepted: str) -> None:
-    """From now on this request's problems are written for who sent this Accept-Language header."""
+    """Sets the language of this request's problems from its Accept-Language header."""
     _reader.set(texts.preferred(accepted))
 
 
@@ -94,7 +94,7 @@ def plain(value: Any) -> Any:
 
 
 def summary(error: Exception) -> dict[str, Any]:
-    """An error as an event of a stream: what a problem's body has."""
+    """The body of a problem, also used as an event of a stream."""
     shown = _shown(error)
     detail = texts.error_text(shown, _reader.get())[:MAX_DETAIL]
     status = status_of(error)
@@ -109,13 +109,13 @@ def summary(error: Exception) -> dict[str, Any]:
 
 
 def retry_after(error: Exception) -> int | None:
-    """After how many seconds trying again makes sense, where the error knows."""
+    """The seconds after which another try makes sense; None where the error does not say."""
     seconds = getattr(error, "retry_after", None)
     return max(1, round(seconds)) if seconds is not None else None
 
 
 def from_error(error: Exception, headers: dict[str, str] | None = None) -> JSONResponse:
-    """The response for an error of ours; what is not ours tells no details."""
+    """The response for an error. Errors that are not ours show no details."""
     body = summary(error)
     if isinstance(error, Stale):
         body |= {"revision": error.revision, "state": error.state}
@@ -130,7 +130,7 @@ def from_error(error: Exception, headers: dict[str, str] | None = None) -> JSONR
 
 
 def is_ours(error: Exception) -> bool:
-    """Whether the error's words were written for people."""
+    """Whether the error is one of ours, whose message is written for people."""
     return isinstance(error, BotError | KnowledgeError | RetrievalError)
 
 
@@ -140,8 +140,8 @@ def detail_of(error: Exception) -> str:
 
 
 def _shown(error: Exception) -> ErrataError:
-    """What anybody may read: our own errors are written for people; those written for the operator (addresses, paths,
-    what another server wrote) stay in the log, like everything that is not ours."""
+    """The error that anybody may read. Our own errors are written for people. Errors for the operator (addresses,
+    paths, texts of another server) stay in the log, like all errors that are not ours."""
     if isinstance(error, ModelSilent):  # reveals nothing of the server behind it
         return error
     if isinstance(error, EngineError | RetrievalError | SettingsError):
@@ -169,13 +169,13 @@ def from_validation(error: RequestValidationError) -> Refused:
         return Refused(
             "Send the body as JSON, with Content-Type: application/json.", status=415, code="body_is_not_json"
         )
-    complaints = [(_place(one), one["type"], _complaint(one)) for one in error.errors()]
-    errors = [{"field": place, "code": kind, "detail": text} for place, kind, text in complaints]
-    return _DoesNotFit("; ".join(dict.fromkeys(text for _, _, text in complaints)), errors)
+    faults = [(_field(fault), fault["type"], _describe(fault)) for fault in error.errors()]
+    errors = [{"field": field, "code": kind, "detail": text} for field, kind, text in faults]
+    return _DoesNotFit("; ".join(dict.fromkeys(text for _, _, text in faults)), errors)
 
 
 def from_http(error: HTTPException) -> Refused:
-    """The problem of what the web framework refuses."""
+    """The problem of a request that the web framework refuses."""
     status, phrase = error.status_code, HTTPStatus(error.status_code).phrase
     if error.detail not in ("", phrase):
         return Refused("{detail}", status=status, code="refused", detail=error.detail)
@@ -194,7 +194,7 @@ def from_http(error: HTTPException) -> Refused:
 
 
 def install(app: FastAPI) -> None:
-    """Makes every error of the application a problem response. What nobody expected is left to ``Unexpected``."""
+    """Turns every error of the application into a problem response. ``Unexpected`` handles all other errors."""
 
     async def ours(_request: Request, error: Exception) -> JSONResponse:
         return from_error(error)
@@ -215,7 +215,7 @@ def install(app: FastAPI) -> None:
 
 
 class Unexpected:
-    """Makes an error that nobody expected a problem that tells no details, inside whatever adds headers to it."""
+    """Turns an unexpected error into a problem without details. Used inside the layers that add headers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -239,18 +239,18 @@ class Unexpected:
             await from_error(error)(scope, receive, send)
 
 
-def _place(error: Any) -> str:
+def _field(error: Any) -> str:
     return ".".join(str(part) for part in error["loc"][1:])
 
 
-def _complaint(error: Any) -> str:
-    """What is wrong with one field, in the reader's language where the catalogues have words for this kind."""
-    place, kind, values = _place(error), error["type"], error.get("ctx") or {}
+def _describe(error: Any) -> str:
+    """The fault of one field, in the reader's language where the catalogues have words for this kind."""
+    field, kind, values = _field(error), error["type"], error.get("ctx") or {}
     if kind == "json_invalid":
-        at = f" at character {place}" if place else ""  # the other parser says line and column itself
+        at = f" at character {field}" if field else ""  # the other parser gives line and column itself
         return words("server.body.no_json", problem=f"{values['error']}{at}")
     key, reader = f"server.field.{kind}", _reader.get()
-    complaint = texts.text(key, reader, **values) if reader == "zh" and texts.has(key) else error["msg"]
-    if place and complaint != error["msg"]:
-        return f"{place}：{complaint}"
-    return f"{place}: {complaint}" if place else words("server.body.does_not_fit", problem=complaint)
+    fault = texts.text(key, reader, **values) if reader == "zh" and texts.has(key) else error["msg"]
+    if field and fault != error["msg"]:
+        return f"{field}：{fault}"
+    return f"{field}: {fault}" if field else words("server.body.does_not_fit", problem=fault)

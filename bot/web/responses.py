@@ -15,7 +15,7 @@ Status = Literal["answered", "curated", "refused", "stopped", "failed"]
 
 
 class Form(BaseModel):
-    """Base of all: nothing may be in a response that is not documented."""
+    """The base of all forms. A response may contain only documented fields."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -44,7 +44,7 @@ class Problem(Form):
 
 
 class Source(Form):
-    """A passage that an answer was written from; citations use ``n``."""
+    """A passage from which an answer was written; citations use ``n``."""
 
     n: int
     passage_id: int
@@ -69,7 +69,7 @@ class Timings(Form):
 
 
 class Match(Form):
-    """Why an approved answer was served word for word."""
+    """The match because of which an approved answer was given word for word."""
 
     probability: float
     how: str
@@ -92,7 +92,7 @@ class Done(Form):
 
 
 class WholeAnswer(Done):
-    """What ``stream: false`` returns: ``meta``, ``sources`` and ``done`` in one."""
+    """The result of ``stream: false``: ``meta``, ``sources`` and ``done`` in one object."""
 
     conversation_id: str
     knowledge_version: int
@@ -131,7 +131,7 @@ class GivenFeedback(Form):
 
 
 class CorrectionOfAnswer(Form):
-    """What became of a complaint, as far as who complained may know."""
+    """The outcome of a complaint, for the person who complained."""
 
     state: str
     corrected: bool

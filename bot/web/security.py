@@ -1,8 +1,8 @@
-"""Who may do what over HTTP: identities from cookies and keys, foreign origins, headers, sizes, floods.
+"""The permissions of HTTP requests: identities from cookies and keys, foreign origins, headers, sizes, floods.
 
-Every route declares one of ``Visitor``, ``Program``, ``Curator``, ``Admin`` (or is public); a table-driven test goes
-over all of them. Decision: cross-site requests are refused by Fetch-Metadata and Origin instead of tokens in
-forms: there is no state to keep, and nothing for a page to forget. Costs: browsers older than 2020 rely on Origin.
+Every route declares one of ``Visitor``, ``Program``, ``Curator``, ``Admin`` (or is public); a table-driven test checks
+all of them. Decision: cross-site requests are refused by Fetch-Metadata and Origin instead of tokens in forms, so that
+there is no state to keep and no page can forget a token. Costs: browsers older than 2020 are checked by Origin only.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from starlette.types import Scope as AsgiScope
 from bot import accounts
 from bot.accounts import Identity
 from bot.errors import Forbidden, NotSignedIn, TooMany
-from bot.hosts import Hosts, place, place_of
+from bot.hosts import Hosts, origin_of_host, origin_of_url
 from bot.web.problems import Refused, from_error
 from bot.wiring import Parts
 from retrieval.scope import EVERYTHING, Scope
@@ -58,17 +58,17 @@ PartsDep = Annotated[Parts, Depends(parts_of)]
 
 
 def is_https(request: Request) -> bool:
-    """Whether the browser speaks https with us, be it through a proxy that serves the public address."""
+    """Whether the browser uses https, directly or through a proxy that serves the public address."""
     if request.scope["scheme"] == "https":
         return True
     public_url: str | None = parts_of(request).settings.public_url
     if public_url is None or not public_url.lower().startswith("https://"):
         return False
-    return place("https", request.headers.get("host", "")) == place_of(public_url)
+    return origin_of_host("https", request.headers.get("host", "")) == origin_of_url(public_url)
 
 
 def cookie_name(request: Request, name: str) -> str:
-    """Behind https a cookie is bound to this very host."""
+    """The name of a cookie. With https the name binds the cookie to exactly this host."""
     return f"__Host-{name}" if is_https(request) else name
 
 
@@ -91,7 +91,8 @@ def clear_cookie(request: Request, response: Response, name: str) -> None:
 
 
 def identify(request: Request, parts: PartsDep) -> Identity | None:
-    """Who asks: the API key, else the signed-in user, else the visitor. Raises NotSignedIn for a bad key."""
+    """The identity of a request: its API key, else the signed-in user, else the visitor. Raises NotSignedIn for a bad
+    key."""
     authorization = request.headers.get("authorization", "")
     if authorization:
         scheme, _, token = authorization.partition(" ")
@@ -114,14 +115,14 @@ MaybeIdentity = Annotated[Identity | None, Depends(identify)]
 
 
 def visitor(identity: MaybeIdentity) -> Identity:
-    """Anyone who is somebody: the owner of conversations."""
+    """Any identity, which may own conversations. Raises NotSignedIn where there is none."""
     if identity is None:
         raise NotSignedIn("Nobody is signed in, and there is no visitor cookie.", code="nobody_signed_in")
     return identity
 
 
 def asker(request: Request, response: Response, identity: MaybeIdentity, parts: PartsDep) -> Identity:
-    """Who may ask questions; a new visitor gets a cookie."""
+    """An identity that may ask questions; a new visitor gets a cookie. Raises NotSignedIn."""
     if identity is not None and (identity.role != "visitor" or parts.settings.anonymous_chat):
         return identity
     if not parts.settings.anonymous_chat:
@@ -132,7 +133,7 @@ def asker(request: Request, response: Response, identity: MaybeIdentity, parts: 
 
 
 def program(identity: MaybeIdentity) -> Identity:
-    """API keys and curators."""
+    """The identity of an API key or of a user. Raises NotSignedIn."""
     if identity is None or identity.role == "visitor":
         raise NotSignedIn("This needs an API key (Authorization: Bearer …) or a curator.", code="key_or_curator")
     return identity
@@ -155,8 +156,8 @@ def admin(identity: MaybeIdentity) -> Identity:
 
 
 def scope_of(identity: MaybeIdentity, parts: PartsDep) -> Scope:
-    """Whose knowledge the caller may see: a key what it was made for, people without an account what the settings say,
-    accounts everything."""
+    """The collections that the caller may see: a key its own collection, people without an account those of the
+    settings, accounts all."""
     if identity is None or identity.role == "visitor":
         names = parts.settings.visitor_collections
         return Scope.of(*names) if names else EVERYTHING
@@ -167,8 +168,8 @@ ScopeDep = Annotated[Scope, Depends(scope_of)]
 
 
 def writable(scope: Scope, collection: str | None) -> str | None:
-    """The collection that something new goes to: the one that is named, else the scope's own; None: who sees everything
-    named none. Raises Forbidden."""
+    """The collection for a new document or correction: the named one, else the default of the scope. None where the
+    caller sees everything and named none. Raises Forbidden."""
     if collection is not None and collection not in scope:
         raise Forbidden(
             "You may not add anything to the collection {collection!r}.",
@@ -224,7 +225,7 @@ class Flood:
             return self._window(key, self._clock())[1]
 
     def give_back(self, *keys: str) -> None:
-        """One event of each key does not count after all."""
+        """Takes back one counted event of each key."""
         with self._lock:
             for key in keys:
                 start, count = self._window(key, self._clock())
@@ -237,7 +238,7 @@ class Flood:
 
 
 def address(request: Request) -> str:
-    """The client's address; for IPv6 its /64 network, which is what one subscriber has."""
+    """The client's address; for IPv6 its /64 network, because one subscriber has a whole /64."""
     host = request.client.host if request.client else "unknown"
     try:
         parsed = ipaddress.ip_address(host)
@@ -247,11 +248,11 @@ def address(request: Request) -> str:
 
 
 class Guard:
-    """Around the application: refuses foreign hosts, origins and oversized bodies, adds the security headers."""
+    """Wraps the application: refuses foreign hosts, foreign origins and oversized bodies, adds the security headers."""
 
     def __init__(self, app: ASGIApp, *, hosts: Hosts, public_url: str | None, upload_bytes: int) -> None:
         self._app = app
-        self._public = place_of(public_url) if public_url else None
+        self._public = origin_of_url(public_url) if public_url else None
         self._hosts = hosts
         self._upload_bytes = upload_bytes
 
@@ -262,7 +263,7 @@ class Guard:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         more = [(name.encode(), value.encode()) for name, value in (*HEADERS, _caching(scope["path"]))]
-        if scope["scheme"] == "https" or (self._public and self._public == place("https", host)):
+        if scope["scheme"] == "https" or (self._public and self._public == origin_of_host("https", host)):
             more.append((b"strict-transport-security", b"max-age=31536000"))
 
         async def send_with_headers(message: Message) -> None:
@@ -285,7 +286,7 @@ class Guard:
         await self._app(scope, _Limited(receive, limit), send_with_headers)
 
     def _refusal(self, method: str, headers: Headers, scheme: str, host: str) -> Response | None:
-        here = place(scheme, host)
+        here = origin_of_host(scheme, host)
         if not self._hosts.serve(host):
             return from_error(
                 Refused(
@@ -297,9 +298,9 @@ class Guard:
                 )
             )
         origin = headers.get("origin")
-        # A proxy may speak https where we hear http; an origin that fell back to http is foreign.
-        own = (here, place("https", host), self._public)
-        if origin is not None and (place_of(origin) is None or place_of(origin) not in own):
+        # A proxy may receive https and send http to us. An http origin of an https address is foreign.
+        own = (here, origin_of_host("https", host), self._public)
+        if origin is not None and (origin_of_url(origin) is None or origin_of_url(origin) not in own):
             return from_error(
                 Refused(
                     "Requests from other sites are refused. "
@@ -321,12 +322,12 @@ class Guard:
 
 
 def _caching(path: str) -> tuple[str, str]:
-    """Answers belong to who asked; files are asked for each time, which their ETag makes cheap."""
+    """The Cache-Control header: answers are not stored; files are requested each time, which their ETag makes cheap."""
     return "cache-control", "no-store" if path.startswith(("/api/", "/v1/")) else "no-cache"
 
 
 class _Limited:
-    """A body that ends with an error once it is longer than allowed."""
+    """A body that raises an error when it becomes longer than allowed."""
 
     def __init__(self, receive: Receive, limit: int) -> None:
         self._receive = receive
@@ -343,7 +344,7 @@ class _Limited:
 
 
 class BodyTooLarge(HTTPException):
-    """The body is longer than this route takes. An HTTPException, because only those pass through body parsing."""
+    """The body is longer than this route allows. An HTTPException, because only those pass through body parsing."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(413, f"The request is larger than {limit:,} bytes.")

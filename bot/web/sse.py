@@ -1,8 +1,8 @@
-"""What happens to a question, listened to over HTTP: as server-sent events, or as one answer at its end.
+"""Sends the events of a question over HTTP: as server-sent events, or as one answer at the end.
 
-A status can only be sent before the stream begins, so everything that can be refused is refused before (an exception
-inside a streaming generator would give 200 and an empty body). The work is done elsewhere (bot.turn) and goes on when
-the listener leaves; ``on_leave`` hears of that, and what it does about it is its own decision.
+A status can only be sent before the stream begins, so a request is refused before it (an exception inside a streaming
+generator would give 200 and an empty body). The work is done elsewhere (bot.turn) and goes on when the listener leaves.
+Then ``on_leave`` is called, which may stop the work.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ T = TypeVar("T")
 
 
 class Feed:
-    """Takes events from any thread to the stream that sends them: pairs of an event's name (or None) and its data,
-    which is JSON, or a text that goes out as it is. Make it in the server's loop."""
+    """Passes events from any thread to the stream that sends them. An event is a name (or None) and its data: a value
+    for JSON, or a text that is sent as it is. Create the feed in the server's event loop."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -48,7 +48,7 @@ class Feed:
 
 
 class EventStream(StreamingResponse):
-    """Streams what comes through ``feed`` until its end. ``on_leave`` is called if the listener goes first."""
+    """Streams the events of ``feed`` until its end. ``on_leave`` is called if the listener leaves before."""
 
     media_type = "text/event-stream"
 
@@ -81,9 +81,9 @@ class EventStream(StreamingResponse):
 
 
 async def whole(outcome: Future[T], request: Request, *, on_leave: Callable[[], object]) -> T:
-    """The outcome, or the error that it is. ``on_leave`` is called if the listener goes first."""
+    """The outcome; raises its error. ``on_leave`` is called if the listener leaves before."""
     awaited = asyncio.wrap_future(outcome)
-    leaving: asyncio.Future[Any] = asyncio.ensure_future(_left(request))
+    leaving: asyncio.Future[Any] = asyncio.ensure_future(_wait_for_leaving(request))
     either: set[asyncio.Future[Any]] = {awaited, leaving}
     try:
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -97,7 +97,7 @@ async def whole(outcome: Future[T], request: Request, *, on_leave: Callable[[], 
         leaving.cancel()
 
 
-async def _left(request: Request) -> None:
+async def _wait_for_leaving(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
 

@@ -1,4 +1,4 @@
-"""Routes of curators: questions that stayed unanswered and wait outside the queue."""
+"""Routes of curators: unanswered questions that wait outside the queue."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ router = APIRouter(prefix="/api/unanswered", tags=["corrections"])
 def waiting(
     _identity: Curator, scope: ScopeDep, parts: PartsDep, q: Words = None, limit: Limit = 50, offset: Offset = 0
 ) -> dict[str, Any]:
-    """Groups of questions that stayed unanswered and that are not in the queue yet, those of most people first."""
+    """Groups of unanswered questions that are not in the queue yet, those of most people first."""
     with parts.database.read() as session:
         return unanswered.listing(session, scope, q=q, limit=limit, offset=offset)
 
 
 @router.post("/{group_id}/correct", status_code=201, response_model=forms.Correction)
 def correct(group_id: Id, identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
-    """Starts a correction of a group's question; all who asked it hear of the correction."""
+    """Starts a correction of a group's question; all people who asked it are informed of the correction."""
     with parts.database.write() as session:
         correction = unanswered.start(session, group_id, scope, actor=identity.name)
         return shown(items.item(session, correction, scope))

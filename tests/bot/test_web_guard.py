@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from bot.errors import TooMany
-from bot.hosts import place, place_of
+from bot.hosts import origin_of_host, origin_of_url
 from bot.web.security import CONTENT_SECURITY_POLICY, Flood
 from tests.fakes import ScriptedChat
 from tests.loop.world import ADDRESS, World, ask, put, world
@@ -215,13 +215,13 @@ def test_bound_to_all_addresses_the_own_origin_is_welcome(shop: World) -> None:
     ],
 )
 def test_places_are_compared_as_browsers_do(one: str, other: str, same: bool) -> None:
-    assert place_of(one) is not None
-    assert (place_of(one) == place_of(other)) is same
+    assert origin_of_url(one) is not None
+    assert (origin_of_url(one) == origin_of_url(other)) is same
 
 
 @pytest.mark.parametrize("host", ["", "a b", "a/b", "a:b", "a:70000", "[::1", "u@a", "a\tb"])
 def test_what_names_no_place_is_none(host: str) -> None:
-    assert place("http", host) is None
+    assert origin_of_host("http", host) is None
 
 
 CALLS = (
