@@ -69,7 +69,7 @@ async function problem(response) {
     const parsed = await response.json();
     if (parsed && typeof parsed === "object") body = parsed;
   } catch {
-    // a proxy's HTML error page: the status has to do
+    // a proxy's HTML error page: only the status is useful
   }
   return new ApiError(response.status, body, Number.isFinite(wait) ? Math.max(0, wait) : null);
 }

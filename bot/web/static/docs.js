@@ -1,6 +1,6 @@
 /**
  * The page of the HTTP interface: lists the operations that `/openapi.json` describes, each with the forms of what it
- * takes and gives. Every word on it comes from there. Knows nothing about single operations.
+ * takes and gives. All its text comes from there. Knows nothing about single operations.
  */
 import { html, render } from "./html.js";
 
@@ -21,7 +21,7 @@ function form(schema, named) {
   if (schema.const !== undefined) return schema.const;
   const choices = schema.anyOf ?? schema.oneOf;
   if (choices) {
-    const forms = choices.map((/** @type {Json} */ one) => form(one, named));
+    const forms = choices.map((/** @type {Json} */ choice) => form(choice, named));
     return forms.every((/** @type {Json} */ one) => typeof one === "string") ? forms.join(" | ") : forms[0];
   }
   if (schema.type === "array") return [form(schema.items, named)];
@@ -32,7 +32,7 @@ function form(schema, named) {
   );
 }
 
-/** Words with their code, which stands in backticks. @param {string} [words] */
+/** Text whose code is in backticks. @param {string} [words] */
 const marked = (words = "") => words.split(/`+/).map((part, index) => (index % 2 ? html`<code>${part}</code>` : part));
 
 /** @param {Json} content by media type */

@@ -1,4 +1,4 @@
-/** What a reader is told when a call fails. Knows nothing about which call it was. */
+/** The text that a reader sees when a call fails. Knows nothing about which call it was. */
 import { ApiError } from "./api.js";
 import { has, language, languageOf, t } from "./i18n.js";
 
@@ -12,7 +12,7 @@ export function explain(error) {
 }
 
 /**
- * The server's own words where the reader can read them; else the page's words, the server's beside them.
+ * The server's text if it is in the reader's language; otherwise the page's text with the server's text beside it.
  * @param {number | undefined} status HTTP status, 0 when the server was not reached
  * @param {unknown} [detail]
  * @returns {string}

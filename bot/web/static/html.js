@@ -1,6 +1,6 @@
 /**
- * The one door to Preact, signals and htm, so that a module names one import. Every text that is drawn through it has
- * marks for characters that nobody sees.
+ * The only import of Preact, signals and htm: all other modules import them from here. Every text that is drawn through
+ * it has marks for characters that nobody sees.
  */
 import { codePoint, inWords, pieces } from "./invisible.js";
 import { h, render, Fragment, options } from "./vendor/preact.js";
@@ -40,8 +40,8 @@ function withMarks(children, words) {
 export { render, Fragment };
 export { signal, computed, batch } from "./vendor/signals.js";
 /**
- * What keys depend on (the focus, the modal, where the page stands) belongs into `useLayoutEffect`: it is done in the
- * step that draws the element. `useEffect` comes a frame later, and a key that is pressed in between would be lost.
+ * State that keys depend on (the focus, the open dialog, the scroll position) belongs into `useLayoutEffect`: it runs in the
+ * step that draws the element. `useEffect` runs a frame later, and a key that is pressed in between would be lost.
  */
 export { useState, useRef, useEffect, useLayoutEffect, useId } from "./vendor/preact-hooks.js";
 
@@ -51,7 +51,7 @@ export { useState, useRef, useEffect, useLayoutEffect, useId } from "./vendor/pr
  * @template T
  * @param {() => T} read
  * @param {(value: T) => void} act
- * @returns {() => void} ends it
+ * @returns {() => void} stops it
  */
 export function watch(read, act) {
   return effect(() => {

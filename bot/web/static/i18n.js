@@ -17,8 +17,8 @@ const catalogue = signal({});
 function initialLanguage() {
   const remembered = readRemembered();
   if (remembered) return remembered;
-  const wanted = document.documentElement.dataset.language ?? ""; // whoever runs the server may have chosen one
-  if (LANGUAGES.includes(wanted)) return wanted;
+  const fixed = document.documentElement.dataset.language ?? ""; // the operator may have set a language
+  if (LANGUAGES.includes(fixed)) return fixed;
   const preferred = navigator.languages?.length ? navigator.languages : [navigator.language || "en"];
   for (const tag of preferred) {
     if (/^zh\b/i.test(tag)) return "zh-CN";
@@ -32,7 +32,7 @@ function readRemembered() {
     const value = localStorage.getItem(REMEMBERED);
     return value && LANGUAGES.includes(value) ? value : null;
   } catch {
-    return null; // storage is forbidden: the choice lasts as long as the page
+    return null; // the browser forbids storage: the choice is lost when the page closes
   }
 }
 
@@ -144,7 +144,7 @@ export function formatShare(share) {
 }
 
 /**
- * The `lang` attribute for a text whose language nobody told us, so that fonts, line breaking and screen readers fit.
+ * The `lang` attribute for a text of unknown language, so that fonts, line breaking and screen readers fit.
  * @param {string | null | undefined} text
  * @returns {"zh-CN" | "en"}
  */

@@ -7,7 +7,7 @@ import { IconButton } from "./ui.js";
 /** @typedef {import("./answer.js").Source} Source */
 
 /**
- * What a passage is: its document, version and address. Used wherever a source is named.
+ * The document, version and address of a passage. Used wherever a source is named.
  * @param {{source: Source}} props
  */
 export function SourceLine({ source }) {

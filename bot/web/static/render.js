@@ -1,8 +1,8 @@
 /**
- * The one renderer and the one sanitiser: streamed answers, stored answers and the curator's preview all pass here.
+ * The only renderer and sanitiser: streamed answers, stored answers and the curator's preview all use it.
  * Markdown (marked) → HTML → DOMPurify → a fragment whose links are hardened and whose `[n]` are citation buttons.
  *
- * What can never come out, whatever goes in: scripts, styles, event handlers, forms, frames, images (a picture in an
+ * The output never contains, whatever the input is: scripts, styles, event handlers, forms, frames, images (a picture in an
  * answer would tell its host who reads what), relative links, and any scheme but http, https and mailto.
  * Raw HTML is shown as the text that it is, but for a few attribute-free inline tags.
  *
@@ -107,7 +107,7 @@ export function render(text, options = {}) {
 }
 
 /**
- * Closes what the last line leaves open, so that no bare marks stand there while the next words are awaited.
+ * Closes what the last line leaves open, so that no bare marks are shown while the next words are awaited.
  * @param {string} source without white space at its end
  */
 function closeMarks(source) {
@@ -190,9 +190,9 @@ function hardenLinks(fragment) {
  */
 function addCitations(fragment, { citations = [], citationLabel = String }) {
   if (citations.length === 0) return;
-  const known = new Set(citations);
+  const cited = new Set(citations);
   for (const node of proseOf(fragment)) {
-    const pieces = withButtons(node.data, known, citationLabel);
+    const pieces = withButtons(node.data, cited, citationLabel);
     if (pieces) node.replaceWith(...pieces);
   }
 }
@@ -215,16 +215,16 @@ function proseOf(root) {
 
 /**
  * @param {string} text
- * @param {Set<number>} known
+ * @param {Set<number>} numbered citation numbers that become buttons
  * @param {(n: number) => string} name
  * @returns {(string | HTMLElement)[] | null} null when the text cites nothing
  */
-function withButtons(text, known, name) {
+function withButtons(text, numbered, name) {
   const pieces = [];
   let end = 0;
   for (const match of text.matchAll(CITATION)) {
     const numbers = (match[1] ?? match[2]).split(/[,，、]/).map((part) => Number.parseInt(part, 10));
-    if (!numbers.every((n) => known.has(n))) continue;
+    if (!numbers.every((n) => numbered.has(n))) continue;
     pieces.push(text.slice(end, match.index).trimEnd());
     end = match.index + match[0].length;
     const after = /^[.,;:!?。，、；：！？)）”’」』】]*/.exec(text.slice(end))?.[0] ?? "";

@@ -23,7 +23,7 @@ const PATHS = {
   upload: "M10 13V4M6 7.500L10 3.500l4 4M4 13v3.500h12V13",
 };
 
-/** @param {{name: keyof typeof PATHS}} props decorative: the control that holds it carries the name */
+/** @param {{name: keyof typeof PATHS}} props decorative: the control around it has the name */
 export function Icon({ name }) {
   return html`<svg class="icon" viewBox="0 0 20 20" aria-hidden="true" focusable="false"><path d=${PATHS[name]} /></svg>`;
 }
@@ -108,7 +108,7 @@ let lastToast = 0;
  * Shows a passing message.
  * @param {string} text
  * @param {{action?: string, onAction?: () => void, onGone?: () => void, seconds?: number}} [options]
- *   `onGone` runs when the time is over without the action having been taken
+ *   `onGone` runs when the time is over and the action was not taken
  * @returns {() => void} takes the message away without running `onGone`
  */
 export function toast(text, { action, onAction, onGone, seconds = 5 } = {}) {
@@ -137,7 +137,7 @@ export function Toasts() {
   </div>`;
 }
 
-/** Whether a dialog has the page: its keys are not the page's. */
+/** Whether a dialog is open; then keys belong to the dialog and not to the page. */
 export const isDialogOpen = () => document.querySelector("dialog") !== null;
 
 /**

@@ -1,7 +1,7 @@
 /**
- * Asking: one question goes out, its events come back into its turn. One question at a time.
+ * Asking: sends one question and writes its events into its turn. One question at a time.
  * Handles a full server (waits and tries again), a broken connection (hands over to `turns.js`) and stopping.
- * A question belongs to the conversation that was open when it was asked, wherever the reader is when its events come.
+ * A question belongs to the conversation that was open when it was asked, even if the reader has opened another one when its events come.
  */
 import { ApiError, call, segment, send } from "../api.js";
 import { describe, explain } from "../errors.js";
@@ -18,9 +18,9 @@ import { announce, finish, hangUp, listen, recover } from "./turns.js";
 
 /** A stopped answer that the server does not close within this time is closed here. */
 const STOP_PATIENCE_MS = 3000;
-/** Without a Retry-After of its own, a full server is asked again after this many seconds. */
+/** Seconds until a full server is asked again, when it sends no Retry-After. */
 const DEFAULT_WAIT_S = 10;
-/** A full server is asked again by itself this often; then the reader decides. */
+/** How often a full server is asked again automatically; then the reader decides. */
 const AUTOMATIC_TRIES = 5;
 
 /** @type {WeakMap<TurnSignal, AbortController>} */
@@ -62,13 +62,13 @@ export function edit(turn) {
   turns.value = turns.value.filter((item) => item !== turn);
 }
 
-/** Stops the running answer; what is there stays. */
+/** Stops the running answer; its text so far stays. */
 export async function stop() {
   const turn = running.value;
   if (!turn) return;
   const { answerId } = turn.value;
   if (!answerId) {
-    stopping.add(turn); // the server hears of it as soon as it has given the answer an id
+    stopping.add(turn); // sent to the server as soon as the answer has an id
     update(turn, { status: "stopped" });
     return;
   }
@@ -113,7 +113,7 @@ async function run(turn) {
 }
 
 /**
- * The reader has gone on: a question that the server did not take waits in the box of its conversation.
+ * Called when the reader has opened another conversation: a question that the server did not accept is kept in the question box of its own conversation.
  * @param {TurnSignal} turn
  */
 function endElsewhere(turn) {
@@ -169,7 +169,7 @@ function begun(turn, data) {
 }
 
 /**
- * The server said no before it began.
+ * The server refused the question before it started to answer.
  * @param {TurnSignal} turn
  * @param {ApiError} error
  */
@@ -190,7 +190,7 @@ function refuse(turn, error) {
 }
 
 /**
- * Asks again by itself, also when the reader is in another conversation; where another question is being answered, after that.
+ * Asks again automatically, even when the reader is in another conversation; waits while another question is being answered.
  * @param {TurnSignal} turn
  * @param {number} wait milliseconds
  */

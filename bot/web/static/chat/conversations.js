@@ -54,7 +54,7 @@ export async function openConversation(id, { address = true } = {}) {
     if (mine !== latest) return;
     const before = (stored?.turns ?? []).map((/** @type {any} */ turn) => fromStored(turn, id));
     const asked = new Set(before.map((/** @type {any} */ turn) => turn.value.answerId));
-    turns.value = [...before, ...turns.value.filter((turn) => !asked.has(turn.value.answerId))]; // asked while this was loading
+    turns.value = [...before, ...turns.value.filter((turn) => !asked.has(turn.value.answerId))]; // those asked while this was loading
     loading.value = "idle";
     for (const turn of before) if (isRunning(turn.value.status) && !turn.value.asked) follow(turn);
   } catch (error) {
@@ -73,7 +73,7 @@ export function newConversation({ address = true } = {}) {
 }
 
 /**
- * Goes from the shown conversation to another. What belongs to it goes with it; a question that found no answer and
+ * Goes from the shown conversation to another. What belongs to it is put away; a question that got no answer and
  * that nobody will ask again becomes what is typed there.
  * @param {string | null} id
  * @returns {number} the number of this change
@@ -146,7 +146,7 @@ export function followAddress() {
   else newConversation({ address: false });
 }
 
-/** Starts what runs by itself: back and forward, looking for corrections, deletes that must not be lost. */
+/** Starts what runs in the background: back and forward, looking for corrections, deletes that must not be lost. */
 export function startConversations() {
   addEventListener("popstate", followAddress);
   addEventListener("pagehide", () => {

@@ -1,6 +1,6 @@
 /**
- * What a reader has half written: questions by conversation (kept while the tab lives), complaints by answer (kept while
- * the page is open). Each belongs to its place: it is there again when the reader comes back, and nowhere else.
+ * What a reader has typed and not sent: questions by conversation (kept while the tab lives), complaints by answer (kept while
+ * the page is open). Each is shown again in its own place when the reader comes back, and nowhere else.
  */
 import { useState } from "../html.js";
 import { conversationId, drafts } from "./store.js";
@@ -13,7 +13,7 @@ export function restoreTyped() {
     const value = JSON.parse(sessionStorage.getItem(REMEMBERED) ?? "{}");
     if (value && typeof value === "object") drafts.value = value;
   } catch {
-    // storage is forbidden or holds something else: nothing to restore
+    // the browser forbids storage, or it contains something else: nothing to restore
   }
 }
 
@@ -61,7 +61,7 @@ export function keepComplaintOpen(answerId, open) {
 }
 
 /**
- * The half-written complaint about an answer; `start` where there is none.
+ * The complaint about an answer that was not sent yet; `start` where there is none.
  * @param {string | null} answerId
  * @param {Complaint} start
  * @returns {[Complaint, (changes: Complaint | null) => void]} null forgets it

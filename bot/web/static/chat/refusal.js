@@ -1,4 +1,4 @@
-/** "I don't know" as an answer: what was looked for, what came nearest, and a place to say what was expected. */
+/** A refused answer: the reason, what was looked for, the nearest documents, and a form to say what was expected. */
 import { Answer } from "../answer.js";
 import { call, segment } from "../api.js";
 import { explain } from "../errors.js";

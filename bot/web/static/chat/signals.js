@@ -1,4 +1,4 @@
-/** Implicit signals about an answer. They never disturb the reader: a signal that is lost is lost. */
+/** Implicit signals about an answer. They never disturb the reader: a lost signal is not sent again. */
 import { call, segment } from "../api.js";
 
 /**

@@ -12,7 +12,7 @@ import { running, turns } from "./store.js";
 /** @typedef {import("../answer.js").Source} Source */
 
 /**
- * Says that people checked this answer, where it comes from, and lets the reader say that it answers another question.
+ * Says that a curator approved this answer, shows its source, and lets the reader say “Not my question”.
  * @param {{turn: TurnSignal, onOpen: (source: Source, button: HTMLElement) => void}} props
  */
 export function CuratedSlip({ turn, onOpen }) {
@@ -28,7 +28,7 @@ export function CuratedSlip({ turn, onOpen }) {
       toast(explain(error));
       return;
     }
-    if (turns.value.includes(turn)) await ask(question, { regenerate: answerId }); // else the reader has gone on
+    if (turns.value.includes(turn)) await ask(question, { regenerate: answerId }); // else the reader has opened another conversation
   };
   return html`<div class="slip slip-curated">
     <p class="slip-title"><span class="slip-seal" aria-hidden="true"><${Icon} name="check" /></span>${t("curated.mark")}</p>

@@ -6,7 +6,7 @@ import { computed, signal } from "../html.js";
 
 /**
  * `waiting` for the server, `queued` behind others, `searching` passages are there, `streaming` words arrive; then one
- * of the server's final states, or `busy` (503, counting down), `lost` (the connection broke), `error` (it said no).
+ * of the server's final states, or `busy` (503, counting down), `lost` (the connection broke), `error` (the server refused the question).
  * @typedef {"waiting" | "queued" | "searching" | "streaming" | "answered" | "curated" | "refused" | "stopped" | "failed" | "busy" | "lost" | "error"} TurnStatus
  */
 
@@ -34,7 +34,7 @@ import { computed, signal } from "../html.js";
  * @property {{seconds: number, limit: number} | null} [silent] for how long the model has sent nothing, and when it is given up
  * @property {boolean | null} [kept] of a lost one: false when the server does not have it, null when that is not known
  * @property {number} [retryAt] milliseconds since the epoch
- * @property {string} [problem] what the reader is told
+ * @property {string} [problem] the message for the reader
  * @property {boolean} [login] only people with an account may ask here
  * @property {Feedback | null} feedback
  * @property {{corrected?: boolean, corrected_at?: string | null, state?: string, answer?: string | null} | null} correction
@@ -53,7 +53,7 @@ export const hidden = signal(/** @type {ReadonlySet<string>} */ (new Set()));
 export const conversationId = signal(null);
 /** @type {import("../vendor/signals.js").Signal<TurnSignal[]>} */
 export const turns = signal([]);
-/** `idle`, `loading` a stored conversation, or `missing`: it is not there or not ours. */
+/** `idle`, `loading` a stored conversation, or `missing`: it does not exist or belongs to somebody else. */
 export const loading = signal(/** @type {"idle" | "loading" | "missing" | "failed"} */ ("idle"));
 /** Why a stored conversation could not be shown. */
 export const loadingProblem = signal("");

@@ -1,4 +1,4 @@
-/** One question and its answer as they stand on the page. */
+/** One question and its answer on the page. */
 import { Answer } from "../answer.js";
 import { html, useEffect, useRef, useState } from "../html.js";
 import { languageOf, t } from "../i18n.js";
@@ -48,7 +48,7 @@ export function TurnView({ turn }) {
   </article>`;
 }
 
-/** What a follow-up was taken to mean. @param {{value: Turn}} props */
+/** How a follow-up was understood. @param {{value: Turn}} props */
 function Understood({ value }) {
   const { condensed, question } = value;
   if (!condensed || condensed.trim() === question.trim()) return null;
@@ -84,7 +84,7 @@ function lost({ answerId, kept }) {
   return kept === false ? t("chat.lost.gone") : t("chat.lost.looking");
 }
 
-/** Somebody stopped it; before the first word there is nothing to rate, only to ask again. @param {{turn: TurnSignal}} props */
+/** The answer was stopped. Without any text there is nothing to rate; the reader can only ask again. @param {{turn: TurnSignal}} props */
 function Stopped({ turn }) {
   const { text, answerId, question } = turn.value;
   if (text) return html`<p class="notice">${t("turn.stopped")}</p>`;
@@ -120,7 +120,7 @@ function Busy({ turn }) {
   return html`<${Failure} turn=${turn} title=${title} />`;
 }
 
-/** The sources under an answer, like footnotes under a page: all of them as soon as they are known, then the cited ones first. @param {{value: Turn, onOpen: (source: Source, button: HTMLElement) => void}} props */
+/** The sources under an answer, like footnotes: all of them while it is written, then the cited ones first. @param {{value: Turn, onOpen: (source: Source, button: HTMLElement) => void}} props */
 function Footnotes({ value, onOpen }) {
   const { sources, citations, status } = value;
   if (sources.length === 0 || status === "refused") return null;

@@ -1,7 +1,7 @@
 /**
- * How a turn goes on and ends: from the last event of its stream, or from what the server has stored. The server writes
- * an answer to its end whoever listens, so a turn that this page did not begin, or whose connection broke, is followed
- * by asking the server again and again.
+ * How a turn continues and ends: from the events of its stream, or from what the server has stored. The server finishes
+ * an answer even if nobody listens. A turn that this page did not start, or whose connection broke, is therefore followed
+ * by requesting it from the server again and again.
  */
 import { ApiError, call, segment } from "../api.js";
 import { t } from "../i18n.js";
@@ -15,7 +15,7 @@ const FOLLOW_MS = 1000;
 /** The same while the server cannot be reached; the last pause repeats. */
 const RECOVERY_PAUSES_MS = [1500, 4000, 8000, 15_000];
 
-/** Turns whose stream this page reads, by answer: whoever comes back to their conversation finds them here. @type {Map<string, TurnSignal>} */
+/** Turns whose stream this page reads, by answer, for a reader who comes back to their conversation. @type {Map<string, TurnSignal>} */
 const listening = new Map();
 
 /** @param {TurnSignal} turn */
@@ -29,7 +29,7 @@ export function hangUp(turn) {
 }
 
 /**
- * Reads a text out, unless the reader has gone to another conversation.
+ * Announces a text to screen readers, unless the reader has gone to another conversation.
  * @param {TurnSignal} turn
  * @param {string} text
  */
@@ -45,7 +45,7 @@ export function finish(turn, done) {
   update(turn, {
     answerId: done.answer_id ?? turn.value.answerId,
     status: done.status ?? "answered",
-    text: done.status === "failed" ? done.answer || turn.value.text : done.answer ?? turn.value.text, // of a failed one nothing is stored
+    text: done.status === "failed" ? done.answer || turn.value.text : done.answer ?? turn.value.text, // the server stores nothing of a failed answer
     citations: done.citations ?? [],
     condensed: done.condensed_question ?? turn.value.condensed,
   });
@@ -84,7 +84,7 @@ function progress(stored) {
 }
 
 /**
- * The connection broke: says so, and looks for the answer.
+ * Shows that the connection broke, and looks for the answer.
  * @param {TurnSignal} turn
  */
 export async function recover(turn) {
@@ -130,7 +130,7 @@ export async function follow(turn) {
 /**
  * @param {string} conversation
  * @param {string} answerId
- * @returns {Promise<any>} the turn; null when the server has it no more; undefined when the server did not answer
+ * @returns {Promise<any>} the turn; null when the server does not have it any more; undefined when the server did not answer
  */
 async function savedTurn(conversation, answerId) {
   try {

@@ -9,7 +9,7 @@ import { mergeChosen } from "./queue.js";
 import { busy, chosen, conflict, dialog, dirty, editable, form, item, keeps, queue, restored, revision, takingOut, user } from "./store.js";
 import { TakeOutDialog } from "./take_out.js";
 
-/** Which steps make sense in a state; the server has the last word. @param {any} current */
+/** Which actions are offered in a state; the server decides. @param {any} current */
 export function steps(current) {
   const { state, live } = current;
   const open = ["queued", "drafted", "reopened"].includes(state);
@@ -50,7 +50,7 @@ function saveState() {
   return item.value?.draft ? t("item.saved") : "";
 }
 
-/** Text of an earlier visit was put back. */
+/** Text of an earlier visit was restored. */
 export function Restored() {
   if (!restored.value || !dirty.value) return null;
   return html`<div class="notice"><p>${t("item.restored", { when: formatAgo(restored.value) })} <button type="button" class="link-button" onClick=${discard}>${t("item.discard")}</button></p></div>`;

@@ -1,4 +1,4 @@
-/** Somebody else was faster: who, what they did, how the texts differ, and the two ways on. */
+/** A conflict with another curator: who changed what, how the texts differ, and the two ways to continue. */
 import { html } from "../html.js";
 import { languageOf, t } from "../i18n.js";
 import { HiddenNote } from "../ui.js";
@@ -28,7 +28,7 @@ export function Conflict() {
   </div>`;
 }
 
-/** One's own text, after somebody else's was loaded. */
+/** The curator's own text, after the other curator's text was loaded. */
 export function SetAside() {
   const text = setAside.value;
   if (!text) return null;

@@ -2,7 +2,7 @@
 import { html } from "../html.js";
 import { languageOf } from "../i18n.js";
 
-/** More comparisons than this are not worth the wait; the texts are then shown one after the other. */
+/** Most comparisons; longer texts are shown one after the other, because comparing them takes too long. */
 const LIMIT = 4_000_000;
 
 /** @typedef {{kind: "same" | "gone" | "new", text: string}} Piece */

@@ -17,10 +17,10 @@ export const titles = signal({});
 
 const TYPING_PAUSE_MS = 250;
 
-/** Opens the picker afresh; it belongs to the open item and closes with it. @param {Omit<Picker, "key">} wanted */
-export function openPicker(wanted) {
+/** Opens the picker afresh; it belongs to the open item and closes with it. @param {Omit<Picker, "key">} choice */
+export function openPicker(choice) {
   lastKey += 1;
-  picker.value = { key: lastKey, ...wanted };
+  picker.value = { key: lastKey, ...choice };
 }
 
 /** Opens the document of a passage for editing. @param {import("../answer.js").Source} source */
@@ -40,7 +40,7 @@ export function DocumentPicker() {
 /** @param {{mode: "edit" | "supersede"}} props */
 function DocumentSearch({ mode }) {
   const [query, setQuery] = useState("");
-  const [found, setFound] = useState(/** @type {any[] | null} */ (null));
+  const [documents, setDocuments] = useState(/** @type {any[] | null} */ (null));
   const id = useId();
   const box = useRef(/** @type {HTMLInputElement | null} */ (null));
   useLayoutEffect(() => box.current?.focus(), []);
@@ -49,7 +49,7 @@ function DocumentSearch({ mode }) {
     const timer = setTimeout(async () => {
       try {
         const answer = await request("GET", withQuery("/api/documents", { q: query.trim(), limit: 12 }));
-        if (!stale) setFound(answer.documents ?? []);
+        if (!stale) setDocuments(answer.documents ?? []);
       } catch (error) {
         if (!stale) report(error);
       }
@@ -70,8 +70,8 @@ function DocumentSearch({ mode }) {
   };
   return html`<label for=${id}>${mode === "edit" ? t("picker.which_edit") : t("picker.which_supersede")}</label>
     <input id=${id} ref=${box} type="search" value=${query} placeholder=${t("knowledge.search")} onInput=${(/** @type {any} */ event) => setQuery(event.currentTarget.value)} />
-    ${found?.length === 0 && html`<p class="muted">${t("knowledge.none")}</p>`}
-    <ul class="picker-list">${(found ?? []).map((entry) => html`<li key=${entry.id}><button type="button" class="footnote" onClick=${() => choose(entry)}>
+    ${documents?.length === 0 && html`<p class="muted">${t("knowledge.none")}</p>`}
+    <ul class="picker-list">${(documents ?? []).map((entry) => html`<li key=${entry.id}><button type="button" class="footnote" onClick=${() => choose(entry)}>
       <span lang=${languageOf(entry.title)}>${entry.title ?? entry.id}</span> <span class="muted">${t("source.version", { version: entry.version ?? 1 })}</span>
       ${entry.kind === "erratum" && html`<span class="mark mark-erratum">${t("source.corrected")}</span>`}
     </button></li>`)}</ul>`;

@@ -1,6 +1,6 @@
 /**
  * Unsaved text, kept in the browser, so that a closed tab, an ended session or the next item loses nothing. Beside it
- * one's own text that was set aside for somebody else's, until its notice is closed.
+ * the curator's own text that was set aside for another curator's text, until its notice is closed.
  * One entry per correction; entries older than 30 days are cleared.
  */
 const PREFIX = "errata.draft.";
@@ -13,7 +13,7 @@ const KEEP_MS = 30 * 24 * 3600 * 1000;
  * @param {string} id
  * @param {import("./store.js").Form} form
  * @param {number | undefined} revision
- * @returns {boolean} false when storage is full or forbidden: the text is only on the page
+ * @returns {boolean} false when the browser's storage is full or forbidden: then the text is only on the page
  */
 export function keep(id, form, revision) {
   try {

@@ -47,10 +47,10 @@ export function Editor() {
 }
 
 /** Citations of the old answer mean nothing in the new one. @param {string} text */
-const stripCitations = (text) => text.replace(/```[\s\S]*?(?:```|$)|`[^`\n]*`|[ \t]*(?:\[\d{1,3}(?:\s*[,，、]\s*\d{1,3})*\](?!\()|【\d{1,3}】)/g, (found) => (found.startsWith("`") ? found : ""));
+const stripCitations = (text) => text.replace(/```[\s\S]*?(?:```|$)|`[^`\n]*`|[ \t]*(?:\[\d{1,3}(?:\s*[,，、]\s*\d{1,3})*\](?!\()|【\d{1,3}】)/g, (match) => (match.startsWith("`") ? match : ""));
 
 /**
- * A list of questions, one a line: the ones that mean the same, or the ones that look alike and do not.
+ * A list of questions, one in each line: those that mean the same, or those that look alike and do not.
  * @param {{name: "paraphrases" | "negatives", suggestions: string[]}} props
  */
 function Lines({ name, suggestions }) {

@@ -56,7 +56,7 @@ function EditHead({ edit, mark }) {
   return html`<p class="edit-head"><span lang=${languageOf(title)}>${title}</span> <span class="muted">${t("source.version", { version: edit.version })}</span> ${mark && html`<span class="mark mark-soft">${mark}</span>`}</p>`;
 }
 
-/** What the correction takes out of the knowledge as a whole: single passages, or documents. */
+/** Passages and documents that the correction takes out of the knowledge. */
 export function Superseded() {
   const { supersedes } = form.value;
   /** @type {import("./store.js").Superseded[]} */

@@ -38,17 +38,17 @@ export function adopt(next) {
 
 /** Puts unsaved text of an earlier visit back. @param {string} id */
 export function restore(id) {
-  const found = kept(id);
-  if (!found) return;
-  const text = { ...emptyForm(), ...found.form };
+  const unsaved = kept(id);
+  if (!unsaved) return;
+  const text = { ...emptyForm(), ...unsaved.form };
   if (/^\d{4}-\d\d-\d\d$/.test(text.valid_until)) text.valid_until = endOfDay(text.valid_until); // kept by an earlier version
   if (JSON.stringify(text) === JSON.stringify(baseline.value)) {
     forget(id);
     return;
   }
   form.value = text;
-  revision.value = found.revision ?? revision.value; // based on what was seen then: a newer draft is a conflict, not overwritten
-  restored.value = found.at;
+  revision.value = unsaved.revision ?? revision.value; // based on the draft of that time: a newer draft gives a conflict and is not overwritten
+  restored.value = unsaved.at;
 }
 
 /** Back to what the server has. */
@@ -59,7 +59,7 @@ export function discard() {
   adopt(item.value);
 }
 
-/** Keeps unsaved text in the browser with every letter: whoever closes the page gives no notice. */
+/** Keeps unsaved text in the browser after every letter, because the page may be closed at any time. */
 export function autosave() {
   const read = () => ({ id: item.value?.id, text: form.value, base: revision.value, unsaved: dirty.value });
   watch(read, ({ id, text, base, unsaved }) => {

@@ -1,7 +1,7 @@
 /**
- * One correction: opening, saving, acting, and what happens when somebody else was faster.
+ * One correction: opening, saving, acting, and conflicts with changes by other curators.
  * The server's revision decides; nothing that was typed is ever thrown away. A call belongs to the item for which it
- * was made: when it ends after the curator has gone on, the item that is open then stays untouched.
+ * was made: when it ends after the curator has opened another item, that item stays untouched.
  */
 import { ApiError, segment } from "../api.js";
 import { batch } from "../html.js";
@@ -17,7 +17,7 @@ import { announcement, baseline, conflict, dialog, dirty, form, item, itemId, it
 /** @typedef {import("./store.js").Item} Item */
 
 const POLL_MS = 1500;
-/** Counts the items that were opened, so that what was fetched for an earlier one is dropped. */
+/** Counts the items that were opened, so that data fetched for an earlier item is dropped. */
 let opened = 0;
 
 /** @param {any} from what the server sent @returns {Item} */
@@ -51,7 +51,7 @@ export async function openItem(id) {
 }
 
 /**
- * Tells something about an item; names it when another one is open.
+ * Shows a message about an item; names the item when another one is open.
  * @param {string} id
  * @param {string} text
  * @param {{seconds?: number}} [options]
@@ -90,11 +90,11 @@ export async function save() {
 }
 
 /**
- * Carries out one step of the item's life; saves unsaved text first where the step depends on it.
+ * Carries out one action on the item; saves unsaved text first if the action needs it.
  * @param {"claim" | "prove" | "approve" | "recheck" | "reject" | "reopen" | "rollback"} name
  * @param {string} [reason]
- * @param {boolean} [override] approve in spite of the proof
- * @param {boolean} [allowInvisible] approve characters that nobody sees, too
+ * @param {boolean} [override] approve although the proof does not allow it
+ * @param {boolean} [allowInvisible] also approve characters that nobody sees
  * @returns {Promise<boolean>}
  */
 export async function act(name, reason, override = false, allowInvisible = false) {
@@ -156,7 +156,7 @@ export const isRechecking = (from) => from?.recheck?.state === "pending";
  */
 async function failed(id, error) {
   if (item.value?.id !== id) {
-    tell(id, explain(error), { seconds: 12 }); // what was written is in the browser: opening the item shows it
+    tell(id, explain(error), { seconds: 12 }); // the text is kept in the browser: opening the item shows it
     loadQueue();
     return;
   }
@@ -170,7 +170,7 @@ async function failed(id, error) {
     if (item.value?.id !== id) return;
     const sameDraft = JSON.stringify(formOf(theirs)) === JSON.stringify(baseline.value);
     if (theirs.revision === revision.value && sameDraft) {
-      // Not a lost race: the step itself is refused (a running proof, a regression). The editor is untouched.
+      // No conflict with another curator: the action itself is refused (a running proof, a regression). The editor is untouched.
       item.value = theirs;
       toast(detail, { seconds: 12 });
       poll(id);
@@ -183,7 +183,7 @@ async function failed(id, error) {
   }
 }
 
-/** Goes on with one's own text, on top of what the other wrote. */
+/** Continues with the curator's own text, based on the revision of the other curator. */
 export function keepMine() {
   const clash = conflict.value;
   if (!clash) return;
@@ -192,7 +192,7 @@ export function keepMine() {
   conflict.value = null;
 }
 
-/** Loads what the other wrote; one's own text stays readable beside it. */
+/** Loads the text of the other curator; the own text stays readable beside it. */
 export function takeTheirs() {
   const clash = conflict.value;
   if (!clash) return;
@@ -213,7 +213,7 @@ function poll(id) {
       const next = await fetchItem(id);
       if (item.value?.id !== id) return;
       const before = item.value;
-      if ((next.revision ?? 0) >= (before.revision ?? 0)) { // else it was asked before the last step
+      if ((next.revision ?? 0) >= (before.revision ?? 0)) { // else the reply is older than the last action
         item.value = next;
         if (JSON.stringify(formOf(next)) === JSON.stringify(baseline.value)) revision.value = next.revision;
       }

@@ -1,4 +1,4 @@
-/** One correction on the page: what was reported, what was answered, what is written instead, and what came of it. */
+/** One correction on the page: what was reported, what was answered, the corrected text, and its results. */
 import { html, useLayoutEffect, useRef } from "../html.js";
 import { formatTime, label, languageOf, t } from "../i18n.js";
 import { IconButton } from "../ui.js";
@@ -60,7 +60,7 @@ function Head({ current }) {
   </header>`;
 }
 
-/** What became of an approved correction. @param {{current: any}} props */
+/** The results of an approved correction. @param {{current: any}} props */
 function Outcome({ current }) {
   const { published } = current;
   const recheck = ["approved", "verified", "reopened"].includes(current.state) ? current.recheck : null;

@@ -10,7 +10,7 @@ const PAGE = 50;
 const POLL_MS = 1000;
 const TRIAL_HITS = 10;
 let latest = 0;
-/** Count what was asked for, so that an answer that comes late is dropped. */
+/** Count the requests, so that a late response is dropped. */
 let opened = 0;
 let searched = 0;
 /** @type {File[]} the files of the last upload */
@@ -117,7 +117,7 @@ async function follow(id) {
       if (!isUploading()) break;
     } catch (error) {
       const passing = error instanceof ApiError && (error.status === 0 || error.status === 401 || error.status >= 500);
-      if (!passing) throw error; // else the server goes on with it: look again
+      if (!passing) throw error; // else the server continues with it: look again
     }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }

@@ -135,7 +135,7 @@ boot(() => html`<${Page} />`, async () => {
   if (!user.value || !ROLES.includes(user.value.role)) return;
   autosave();
   watch(() => tab.value, (name) => {
-    panel.value = dialog.value = takingOut.value = null; // they stand in front of the item, which is not shown there
+    panel.value = dialog.value = takingOut.value = null; // they belong to the item, which is not shown there
     return name === "queue" ? loadQueue() : loadDocuments();
   });
   watch(() => itemId.value, (id) => openItem(id));

@@ -1,4 +1,4 @@
-/** Readers who got the published answer and said that it is not to their question. */
+/** Readers who got the published answer and pressed “Not my question”. */
 import { html } from "../html.js";
 import { languageOf, t } from "../i18n.js";
 import { change, editable, form } from "./store.js";

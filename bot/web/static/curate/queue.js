@@ -36,8 +36,8 @@ export async function loadMore() {
   try {
     const answer = await request("GET", withQuery("/api/corrections", { ...filter.value, limit: PAGE, offset: items.length }));
     if (mine !== latest) return; // another list by now
-    const known = new Set(items.map((entry) => entry.id));
-    const more = (answer.items ?? []).map(named).filter((/** @type {any} */ entry) => !known.has(entry.id));
+    const shown = new Set(items.map((entry) => entry.id));
+    const more = (answer.items ?? []).map(named).filter((/** @type {any} */ entry) => !shown.has(entry.id));
     queue.value = { ...queue.value, items: [...items, ...more], total: answer.total ?? queue.value.total };
   } catch (error) {
     report(error);

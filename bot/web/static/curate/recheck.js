@@ -1,4 +1,4 @@
-/** What asking a published correction's questions again gave: with the approved text, and without it. */
+/** The results of asking a published correction's questions again: with the approved text, and without it. */
 import { html } from "../html.js";
 import { languageOf, t } from "../i18n.js";
 import { act } from "./item.js";
@@ -9,7 +9,7 @@ import { busy } from "./store.js";
 
 /** @param {{recheck: any, state: string}} props */
 export function Recheck({ recheck, state }) {
-  // A version that asked only with the approved text has left results without the other one.
+  // Results of an earlier version, which asked only with the approved text, have no `retrieved`.
   const before = recheck.state === "verified" && !recheck.retrieved;
   const again = ["approved", "verified"].includes(state) && recheck.state !== "pending";
   return html`<div class="recheck">
@@ -24,7 +24,7 @@ export function Recheck({ recheck, state }) {
 
 /** @param {{name: string, result: Result}} props */
 function Way({ name, result }) {
-  return html`<li>${name}: <strong>${result.right ? t("recheck.right") : t("recheck.wrong")}</strong> <span class="muted">(${t("recheck.asked", { n: result.questions })})</span>
+  return html`<li>${t("recheck_result", { way: name })} <strong>${result.right ? t("recheck.right") : t("recheck.wrong")}</strong> <span class="muted">${t("recheck.asked", { n: result.questions })}</span>
     ${result.problems.length > 0 && html`<ul>${result.problems.map((problem) => html`<li key=${problem.question}>
       <span lang=${languageOf(problem.question)}>${problem.question}</span>
       <p lang=${languageOf(problem.reason)}>${problem.reason}</p>

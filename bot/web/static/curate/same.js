@@ -18,8 +18,8 @@ export function Same({ id, revision }) {
     setOthers([]);
     if (!editable.value) return undefined;
     request("GET", `/api/corrections/${segment(id)}/same`)
-      .then((found) => { if (current) setOthers(found.items); })
-      .catch(() => {}); // a hint that does not come is no fault to tell of
+      .then((same) => { if (current) setOthers(same.items); })
+      .catch(() => {}); // this is only a hint: nothing is shown when it fails
     return () => { current = false; };
   }, [id, revision]);
   if (others.length === 0) return null;

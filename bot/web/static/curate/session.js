@@ -1,4 +1,4 @@
-/** Who is signed in, and calls that notice when nobody is any more. */
+/** Who is signed in, and calls that notice when the session has ended. */
 import { ApiError, call } from "../api.js";
 import { explain } from "../errors.js";
 import { toast } from "../ui.js";
@@ -33,7 +33,7 @@ export async function request(method, path, body) {
   }
 }
 
-/** Tells about a failure, unless the sign-in dialog already does. @param {unknown} error */
+/** Shows a failure, unless the sign-in dialog already does. @param {unknown} error */
 export function report(error) {
   if (!signedOut.value) toast(explain(error), { seconds: 8 });
 }

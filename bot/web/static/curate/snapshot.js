@@ -1,4 +1,4 @@
-/** What was reported, frozen: the complaints, the answer as it was given, and what the model had read. */
+/** The frozen report: the complaints, the answer as it was given, and what the model had read. */
 import { Answer } from "../answer.js";
 import { segment, withQuery } from "../api.js";
 import { html, useState } from "../html.js";

@@ -1,4 +1,4 @@
-/** Whether a complaint among several asks what this correction answers, and splitting it off where it does not. */
+/** Whether a complaint's question gets the approved text, and splitting the complaint off if it asks something else. */
 import { segment } from "../api.js";
 import { html } from "../html.js";
 import { t } from "../i18n.js";
@@ -23,10 +23,10 @@ async function split(id) {
   if (!current || busy.value) return;
   setWorking(current.id, "split");
   try {
-    const made = await request("POST", `/api/corrections/${segment(current.id)}/split`, { complaints: [id], revision: revision.value });
+    const parts = await request("POST", `/api/corrections/${segment(current.id)}/split`, { complaints: [id], revision: revision.value });
     toast(t("split.done"));
     await loadQueue();
-    if (itemId.value === current.id) go("queue", String(made.split.id));
+    if (itemId.value === current.id) go("queue", String(parts.split.id));
   } catch (error) {
     report(error);
   } finally {

@@ -1,6 +1,6 @@
 /**
  * The state of the curator's page. Every other curate module reads and writes these signals.
- * What belongs to one item is listed in `leaveItem`, which clears it: nothing of it may reach the next item.
+ * What belongs to one item is listed in `leaveItem`, which clears it: no part of it may reach the next item.
  * Knows nothing about the server or the screen.
  */
 import { batch, computed, signal } from "../html.js";
@@ -24,7 +24,7 @@ import { batch, computed, signal } from "../html.js";
 
 /**
  * @typedef {object} QueueEntry
- * @property {string} id the server's number, as text, because the page's address holds it too
+ * @property {string} id the server's number, as text, because the page's address contains it too
  * @property {string} state
  * @property {boolean} [live]
  * @property {string | null} [recheck_state]
@@ -43,7 +43,7 @@ import { batch, computed, signal } from "../html.js";
 
 /** @type {Signal<{username: string, role: string} | null>} */
 export const user = signal(null);
-/** The session ended while somebody was working: ask for the password without leaving the page. */
+/** The session ended during work: the page asks for the password without leaving. */
 export const signedOut = signal(false);
 /** @type {Signal<"queue" | "knowledge">} */
 export const tab = signal("queue");
@@ -68,20 +68,20 @@ export const itemId = signal(null);
 /** @type {Signal<Item | null>} */
 export const item = signal(null);
 export const itemStatus = signal(/** @type {"idle" | "loading" | "missing" | "failed"} */ ("idle"));
-/** What stands in the editor, and what stood there when it was last the same as on the server. */
+/** The text in the editor, and the text that the server had when both were last equal. */
 export const form = signal(emptyForm());
 export const baseline = signal(emptyForm());
 /** The revision that the editor's text is based on. @type {Signal<number | undefined>} */
 export const revision = signal(undefined);
-/** What is being carried out, by item. @type {Signal<ReadonlyMap<string, string>>} */
+/** The action that is being carried out, by item. @type {Signal<ReadonlyMap<string, string>>} */
 export const working = signal(new Map());
 /** The same for the item that is open, for disabling buttons. */
 export const busy = computed(() => working.value.get(itemId.value ?? "") ?? "");
 /** Text from an earlier visit that was put back into the editor: when it was written. @type {Signal<string | null>} */
 export const restored = signal(null);
-/** Somebody else was faster. @type {Signal<{detail: string, theirs: Item, mine: Form} | null>} */
+/** A conflict: another curator changed the item first. @type {Signal<{detail: string, theirs: Item, mine: Form} | null>} */
 export const conflict = signal(null);
-/** One's own text after somebody else's was loaded over it. @type {Signal<Form | null>} */
+/** The curator's own text after the other curator's text was loaded in its place. @type {Signal<Form | null>} */
 export const setAside = signal(null);
 /** Whether this browser keeps unsaved text; some forbid it. */
 export const keeps = signal(true);
@@ -98,12 +98,12 @@ export const typedLines = signal({ paraphrases: "", negatives: "" });
 export const panel = signal(null);
 
 export const dirty = computed(() => JSON.stringify(form.value) !== JSON.stringify(baseline.value));
-/** Whether the draft may still be written: after approval only a reopened item takes changes. */
+/** Whether the draft can be changed: after approval only that of a reopened item can. */
 export const editable = computed(() => ["queued", "drafted", "reopened"].includes(item.value?.state));
 
 /**
  * @param {string} id
- * @param {string} name what is being carried out for the item; "" when it is over
+ * @param {string} name the action that is being carried out for the item; "" when it has ended
  */
 export function setWorking(id, name) {
   const next = new Map(working.value);

@@ -1,6 +1,6 @@
 /**
- * Taking a whole passage or document out of the knowledge: the coarse step, for text that is wrong throughout. It takes
- * everything else in it along, so it is asked back, and offered only once there is an answer that takes its place.
+ * Taking a whole passage or document out of the knowledge: the coarse step, for text that is wrong throughout. All its
+ * other facts disappear too. So the page asks before it does so, and offers it only when there is a corrected answer.
  */
 import { computed, html } from "../html.js";
 import { languageOf, t } from "../i18n.js";
@@ -10,7 +10,7 @@ import { change, editable, form, takingOut } from "./store.js";
 
 export const canTakeOut = computed(() => editable.value && Boolean(form.value.answer.trim()));
 
-/** Asks whether it is meant. @param {import("./store.js").Superseded} entry */
+/** Asks for confirmation. @param {import("./store.js").Superseded} entry */
 export function offerTakeOut(entry) {
   takingOut.value = entry;
 }

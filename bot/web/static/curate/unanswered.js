@@ -10,11 +10,11 @@ import { report, request } from "./session.js";
 /** @typedef {{id: number, question: string, questions: string[], people: number, last_at: string}} Group */
 
 export function UnansweredButton() {
-  const [found, setFound] = useState(/** @type {{items: Group[], total: number} | null} */ (null));
-  const close = () => setFound(null);
+  const [groups, setGroups] = useState(/** @type {{items: Group[], total: number} | null} */ (null));
+  const close = () => setGroups(null);
   const open = async () => {
     try {
-      setFound(await request("GET", "/api/unanswered?limit=100"));
+      setGroups(await request("GET", "/api/unanswered?limit=100"));
     } catch (error) {
       report(error);
     }
@@ -30,15 +30,15 @@ export function UnansweredButton() {
     }
   };
   return html`<button type="button" class="button button-small" onClick=${open}>${t("unanswered.button")}</button>
-    ${found && html`<${Dialog} title=${t("unanswered.button")} onClose=${close}>
+    ${groups && html`<${Dialog} title=${t("unanswered.button")} onClose=${close}>
       <p class="hint">${t("unanswered.hint")}</p>
-      ${found.items.length === 0 && html`<p>${t("unanswered.none")}</p>`}
-      <ul class="will-do">${found.items.map((group) => html`<li key=${group.id}>
+      ${groups.items.length === 0 && html`<p>${t("unanswered.none")}</p>`}
+      <ul class="will-do">${groups.items.map((group) => html`<li key=${group.id}>
         ${group.questions.map((question) => html`<p key=${question} lang=${languageOf(question)}>${question}</p>`)}
         <p class="hint">${t("unanswered.people", { n: group.people })} · ${formatAgo(group.last_at)}
           ${" "}<button type="button" class="button button-small" onClick=${() => start(group.id)}>${t("unanswered.start")}</button></p>
       </li>`)}</ul>
-      ${found.total > found.items.length && html`<p class="hint">${t("unanswered.more", { n: found.total - found.items.length })}</p>`}
+      ${groups.total > groups.items.length && html`<p class="hint">${t("unanswered.more", { n: groups.total - groups.items.length })}</p>`}
       <p class="buttons"><button type="button" class="button button-quiet" onClick=${close}>${t("ui.close")}</button></p>
     </${Dialog}>`}`;
 }
