@@ -22,9 +22,9 @@ def listing(
     session: Session, scope: Scope, *, q: str | None = None, limit: int = 50, offset: int = 0
 ) -> dict[str, Any]:
     """Documents of the scope by id; ``q`` looks into ids and titles."""
-    searched = contains(q, Document.title, Document.id) if q else sa.true()
-    wanted = sa.and_(within(scope, Document.collection), searched)
-    rows = session.scalars(page(sa.select(Document).where(wanted).order_by(Document.id), limit, offset)).all()
+    matches = contains(q, Document.title, Document.id) if q else sa.true()
+    condition = sa.and_(within(scope, Document.collection), matches)
+    rows = session.scalars(page(sa.select(Document).where(condition).order_by(Document.id), limit, offset)).all()
     passages = dict(
         session.execute(
             sa.select(PassageRow.document_id, sa.func.count())
@@ -34,7 +34,7 @@ def listing(
     )
     return {
         "documents": [_line(row, passages.get(row.id, 0)) for row in rows],
-        "total": session.scalar(sa.select(sa.func.count()).select_from(Document).where(wanted)) or 0,
+        "total": session.scalar(sa.select(sa.func.count()).select_from(Document).where(condition)) or 0,
     }
 
 
@@ -71,14 +71,14 @@ def document(session: Session, document_id: str, scope: Scope, *, version: int |
         "metadata": shown.details,
         "versions": [
             {
-                "version": one.version,
-                "created_at": one.created_at,
-                "actor": one.actor,
-                "reason": one.reason,
-                "kind": "edit" if one.edits else row.kind,
-                "correction_id": one.correction_id,
+                "version": entry.version,
+                "created_at": entry.created_at,
+                "actor": entry.actor,
+                "reason": entry.reason,
+                "kind": "edit" if entry.edits else row.kind,
+                "correction_id": entry.correction_id,
             }
-            for one in versions
+            for entry in versions
         ],
     }
 

@@ -1,10 +1,10 @@
-"""A text composed of its source and the edits of corrections, each where it belongs.
+"""Composes a text of its source and the edits of corrections, each where it belongs.
 
-A composition knows of every stretch whether it comes from the source or was written by an edit. So an edit keeps an
-*anchor* instead of counting on its words alone: the surroundings of its words in the source text (surroundings), and
-of which stretches these words consist. It applies only where the source has the same surroundings and these
-stretches are there, one after the other. That makes two edits of one passage independent of each other unless one
-changes what the other wrote, and an edit of words that another edit wrote ends with that one.
+A composition knows for every stretch whether it comes from the source or was written by an edit. Words alone do not
+show where an edit belongs, so an edit keeps an *anchor*: the surroundings of its words in the source text
+(surroundings), and the stretches that these words consist of. The edit applies only where the source has the same
+surroundings and these stretches are present, one after the other. So two edits of one passage are independent of each
+other, unless one changes words that the other wrote. An edit of words that another edit wrote ends with that edit.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Replacement:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Characters ``start`` to ``end`` of what ``writer`` wrote: the source, or the edit with this id."""
+    """Characters ``start`` to ``end`` of the text of ``writer``: the source, or the edit with this id."""
 
     writer: int
     start: int
@@ -41,8 +41,8 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """Where an edit belongs. ``words``: the stretches that it replaces, those of the source counted from the beginning
-    of the passage. A word that an edit wrote has the surroundings of what that edit replaced."""
+    """Where an edit belongs. ``words``: the stretches that it replaces; those of the source count from the beginning of
+    the passage. Words that an edit wrote have the surroundings of the words that this edit replaced."""
 
     surroundings: Surroundings
     words: tuple[Stretch, ...]
@@ -62,8 +62,8 @@ def from_json(stored: Mapping[str, Any]) -> Anchor:
 
 @dataclass(frozen=True, slots=True)
 class StoredEdit:
-    """An edit of a published correction. ``anchor`` None: it was stored by a version that kept none, and nothing says
-    where it belonged; it applies to the source that it was made on, and no longer."""
+    """An edit of a published correction. ``anchor`` None: it was stored by a version that kept none, so its place is
+    unknown. It applies to the source that it was made on, and ends when that source changes."""
 
     id: int
     replacement: Replacement
@@ -71,7 +71,7 @@ class StoredEdit:
 
 
 class Composition:
-    """A source text with edits; ``kept`` and ``broken``: the ids of those that applied and of those that did not."""
+    """A source text with edits. ``kept``: the ids of the edits that applied; ``broken``: those that did not."""
 
     def __init__(self, title: str, source: str) -> None:
         self._title = title
@@ -90,8 +90,8 @@ class Composition:
         return Outline(self._title, self._written[SOURCE])
 
     def apply(self, edits: Iterable[StoredEdit], *, same_source: bool) -> Composition:
-        """Applies edits in order. ``same_source``: the source text is the one that these edits apply to now, so that
-        those without an anchor do once more."""
+        """Applies edits in order. ``same_source``: the source text did not change, so edits without an anchor apply
+        again."""
         for edit in edits:
             at = self._locate(edit, same_source=same_source)
             if at is None:
@@ -102,8 +102,8 @@ class Composition:
         return self
 
     def anchor(self, start: int, end: int) -> Anchor | None:
-        """Where the words at ``start`` to ``end`` of the present text belong; None if nothing tells that place from
-        others."""
+        """Where the words at ``start`` to ``end`` of the present text belong; None if nothing distinguishes that place
+        from others."""
         words = self._stretches_at(start, end)
         first, last = self._source_of(words)
         around = self._outline.of(first, last)
@@ -113,7 +113,7 @@ class Composition:
         return Anchor(around, tuple(_moved(stretch, -origin) for stretch in words))
 
     def replace(self, changes: Sequence[tuple[int, int, str]]) -> str:
-        """The text with these (start, end, new words), which do not overlap, in place of the present ones."""
+        """The text after these changes: (start, end, new words). They do not overlap."""
         text = self.text
         for start, end, new in sorted(changes, reverse=True):
             text = text[:start] + new + text[end:]
@@ -134,8 +134,8 @@ class Composition:
         for stretch in self._stretches:
             if stretch.writer == words[0].writer and stretch.start <= words[0].start < stretch.end:
                 at += words[0].start - stretch.start
-                there = self._stretches_at(at, at + len(find)) == words
-                return at if there and self._read(words) == find else None
+                same = self._stretches_at(at, at + len(find)) == words
+                return at if same and self._read(words) == find else None
             at += stretch.end - stretch.start
         return None
 
@@ -169,7 +169,7 @@ class Composition:
 
 
 def occurrences(text: str, words: str) -> list[int]:
-    """Where words begin in a text, also where they overlap; of more than two the first two."""
+    """Where words begin in a text, also where they overlap; at most the first two places."""
     places: list[int] = []
     at = text.find(words)
     while at != -1 and len(places) < 2:

@@ -1,18 +1,18 @@
-"""Documents as they stand: install the next version inside a transaction, settle what readers see.
+"""Installs the next version of documents inside a transaction, and settles which passages readers see.
 
-Work on a document has three steps, so that the slow part (embedding) never holds the database:
+Work on a document has three steps, so that the slow part (embedding) never locks the database:
 
-1. ``plan``     reads what stands and composes the next text (knowledge.versions; any session);
+1. ``plan``     reads the present state and composes the next text (knowledge.versions; any session);
 2. ``embed``    gives the new passages their vectors, reusing those of equal text (slow, no write transaction);
 3. ``install``  writes the version if nothing changed since the plan (else ``Stale``: plan again), then
    ``settle`` makes ``passages.live`` follow the rules and writes the difference as ONE log entry.
 
 The rules for live: the document is not retired, the passage belongs to its current version, and no live entry
-supersedes it (superseding). They are evaluated for the touched documents only, so cost grows with the change.
+supersedes it (superseding). They are evaluated only for the documents that changed, so the cost grows with the change.
 
-Decision: liveness is recomputed from these rules instead of being reversed step by step. It costs a read of
-the touched documents' passages and makes every order of approvals, rollbacks and re-ingests end in the same
-state: a rollback returns to the very passages (ids, vectors) that stood before.
+Decision: ``live`` is computed anew from these rules instead of being reversed step by step. This costs a read of the
+passages of the changed documents. It makes every order of approvals, rollbacks and re-ingests end in the same state: a
+rollback returns to exactly the passages (ids, vectors) that were live before.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def install(
     Raises Stale when the document is no longer as the plan saw it.
     """
     assert len(added_edits) == len(a_plan.added)
-    # Edits that the plan drops are inactive by now, those that it adds are stored and those that it revives active: no
-    # others may have come or gone.
+    # By now, edits that the plan drops are inactive, those that it adds are stored, and those that it revives are
+    # active. Any other difference means that somebody changed the document.
     expected = replace(a_plan.seen, edits=tuple(sorted((*a_plan.kept, *a_plan.broken, *added_edits))))
     if see(session, a_plan.document_id) != expected:
         raise Stale(
@@ -112,16 +112,16 @@ def settle(
     correction_id: int | None = None,
     reason: str | None = None,
 ) -> int | None:
-    """Makes ``live`` of these documents' passages what the rules say; writes the difference as one log entry.
+    """Sets ``live`` of the passages of these documents by the rules, and writes the difference as one log entry.
 
-    Returns its seq, or None when readers would see no difference. What a correction does is a step of the log even
-    when no passage comes or goes: which questions are answered verbatim may differ. The only writer of ``live`` and
-    the log.
+    Returns its seq, or None when readers would see no difference. An action of a correction is always a step of the
+    log, even when no passage comes or goes, because other questions may be answered verbatim after it. This is the
+    only writer of ``live`` and of the log.
     """
     shown: list[int] = []
     gone: list[int] = []
-    for one in dict.fromkeys(document_ids):
-        document = session.get(Document, one)
+    for changed_id in dict.fromkeys(document_ids):
+        document = session.get(Document, changed_id)
         if document is None:
             continue
         come, go = _unsettled(session, document)
@@ -133,9 +133,9 @@ def settle(
     session.add(entry)
     session.flush()
     changes = [
-        {"seq": entry.seq, "passage_id": i, "added": i_added}
-        for ids, i_added in ((shown, True), (gone, False))
-        for i in ids
+        {"seq": entry.seq, "passage_id": passage_id, "added": added}
+        for ids, added in ((shown, True), (gone, False))
+        for passage_id in ids
     ]
     if changes:
         session.execute(sa.insert(LogChange), changes)
@@ -149,7 +149,8 @@ def settle(
 
 
 def _unsettled(session: Session, document: Document) -> tuple[list[int], list[int]]:
-    """(passages of a document that readers should see and do not, those that they see and should not)"""
+    """(ids of a document's passages that readers should see and do not see, ids of those that they should not see and
+    do see)"""
     hidden = superseded(session, document.id)
     of_document = sa.select(PassageRow.id, PassageRow.headings, PassageRow.text, PassageRow.live).where(
         PassageRow.document_id == document.id
@@ -160,15 +161,15 @@ def _unsettled(session: Session, document: Document) -> tuple[list[int], list[in
         sa.select(PassageRow.id).where(PassageRow.document_id == document.id, PassageRow.live, ~is_current)
     )
     if hidden.whole or document.retired_at is not None:
-        wanted = [False] * len(current)
+        visible = [False] * len(current)
     elif hidden.sites:
-        wanted = [
+        visible = [
             not hidden.hides(site) for site in sites(document.title, ((row.headings, row.text) for row in current))
         ]
     else:
-        wanted = [True] * len(current)
-    shown = [row.id for row, want in zip(current, wanted, strict=True) if want and not row.live]
-    gone = [row.id for row, want in zip(current, wanted, strict=True) if row.live and not want]
+        visible = [True] * len(current)
+    shown = [row.id for row, should in zip(current, visible, strict=True) if should and not row.live]
+    gone = [row.id for row, should in zip(current, visible, strict=True) if row.live and not should]
     return shown, sorted([*gone, *others])
 
 
@@ -181,8 +182,8 @@ def retire(
     action: str = "retire",
     keep_out: bool = True,
 ) -> int | None:
-    """Takes a document from the readers; its versions stay. ``keep_out``: the next ingest of its file does not bring
-    it back. Raises NotFound."""
+    """Retires a document: readers no longer see it, and its versions stay. ``keep_out``: the next ingest of its file
+    does not bring it back. Raises NotFound."""
     document = session.get(Document, document_id)
     if document is None or document.retired_at is not None:
         raise NotFound("There is no document {document_id!r}.", code="document_not_found", document_id=document_id)
@@ -228,7 +229,7 @@ def _add_version(
 
 
 def _add_passages(session: Session, document_id: str, version: int, a_plan: Plan, fingerprint: str) -> None:
-    """Stores passages and vectors of a version; those that already stand (a rollback) are left as they are."""
+    """Stores passages and vectors of a version. Those that are stored already (after a rollback) stay as they are."""
     of_version = sa.and_(PassageRow.document_id == document_id, PassageRow.version == version)
     ids = dict(session.execute(sa.select(PassageRow.position, PassageRow.id).where(of_version)).all())
     if not ids and a_plan.pieces:

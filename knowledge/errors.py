@@ -1,12 +1,12 @@
-"""What can go wrong with knowledge, as one tree. Messages are for the person who reads them.
+"""All errors of the knowledge, as one tree. Messages are for the person who reads them.
 
     KnowledgeError
     ├── NotFound          no such document, correction, job
-    ├── Invalid           the input cannot be used; the message says how to mend it
-    ├── Conflict          the world is not as the caller saw it
-    │   ├── Stale         somebody else changed it first (``revision``, ``state`` tell what it is now)
+    ├── Invalid           the input cannot be used; the message says how to correct it
+    ├── Conflict          the state is not the one that the caller saw
+    │   ├── Stale         somebody else changed it first (``revision``, ``state``: as it is now)
     │   ├── NotAllowed    this action does not exist in this state
-    │   ├── ProofRunning  a proof is under way: wait for it
+    │   ├── ProofRunning  a proof is running: wait for it
     │   ├── Regression    the proof found a right answer that would become wrong
     │   └── NotFixed      the proof found a question of the correction that would not be answered with it
     ├── DatabaseBusy      others use the database for longer than anybody should wait; trying again makes sense
@@ -39,7 +39,7 @@ class Invalid(KnowledgeError):
 
 
 class Conflict(KnowledgeError):
-    """The world is not as the caller saw it."""
+    """The state is not the one that the caller saw."""
 
     code = "conflict"
 
@@ -72,7 +72,7 @@ class NotAllowed(Conflict):
 
 
 class ProofRunning(Conflict):
-    """A proof is under way."""
+    """A proof is running."""
 
     code = "proof_running"
 

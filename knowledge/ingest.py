@@ -1,9 +1,9 @@
-"""Files and folders into documents: incremental, each file ending indexed, unchanged or rejected with its reason.
+"""Turns files and folders into documents, incrementally. Each file ends indexed, unchanged or rejected with its reason.
 
-A document's id is its source (knowledge.origins) and its path below the folder that was given
-(``handbook/en/asking.md``), with ``#key`` for a row of a table or a line of JSONL. One bad file stops nothing; an
-interrupted run goes on where it stopped, because what is unchanged costs only its reading. A document that a person
-retired stays retired, whatever its file says; one whose file had gone comes back with it.
+A document's id is its source (knowledge.origins) and its path below the given folder (``handbook/en/asking.md``), with
+``#key`` for a row of a table or a line of JSONL. One bad file does not stop the others. After an interruption, a second
+run is quick, because unchanged files are only read. A document that a person retired stays retired, even if its file
+changes. A document whose file had gone comes back with the file.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ BATCH_DOCUMENTS = 64
 
 @dataclass(frozen=True, slots=True)
 class FileResult:
-    """What became of a file. ``reason`` in English; ``code`` and ``values`` are the same for other languages.
-    ``replaces``: the document that it would have replaced, had that been asked for."""
+    """The result of a file. ``reason`` is in English; ``code`` and ``values`` give it in other languages.
+    ``replaces``: the document that the file would have replaced if that had been requested."""
 
     name: str
     state: str  # indexed | unchanged | kept_out | rejected | skipped | retired
@@ -51,21 +51,22 @@ class FileResult:
 
 @dataclass(slots=True)
 class IngestReport:
-    """What became of all files. ``sources``: under which name each folder is stored, by its path.
-    ``refusals``: why ``prune`` retired nothing."""
+    """The results of all files. ``sources``: the name under which each folder is stored, by its path.
+    ``refusals``: the reasons why ``prune`` retired nothing."""
 
     files: list[FileResult] = field(default_factory=list)
     sources: dict[str, Source] = field(default_factory=dict)
     refusals: list[Invalid] = field(default_factory=list)
 
     def count(self, state: str) -> int:
-        return sum(one.state == state for one in self.files)
+        return sum(result.state == state for result in self.files)
 
 
 @dataclass(slots=True)
 class _Folder:
-    """A folder of one run. ``whole``: it was named, so all its files are known. ``before``: the documents that readers
-    could find before the run (only where it is pruned); ``present``: those whose file is there or cannot be read."""
+    """A folder of one run. ``whole``: the folder itself was given, so all its files are known. ``before``: the
+    documents that readers could find before the run (only if it is pruned); ``present``: those whose file exists or
+    cannot be read."""
 
     root: Path
     place: Place
@@ -78,7 +79,7 @@ class _Folder:
     present: set[str] = field(default_factory=set)
 
     def readable(self) -> bool:
-        return any(not found.skipped for found in self.files)
+        return any(not file.skipped for file in self.files)
 
 
 def ingest(
@@ -99,11 +100,11 @@ def ingest(
     """Ingests files and folders; a single file belongs to its folder.
 
     ``source``: the name of the only folder (default: its own name, or a longer one); ``moved``: its documents came
-    from another folder until now; ``place``: what stands for the folder's path where that changes. ``collection``:
-    where the documents belong; None: where the others of their folder are, else the main one. ``prune``: retires
-    the documents of the named folders whose file or row is gone, unless a folder seems to be missing or they are more
-    than ``prune_limit`` percent (``prune_all``: in any case). Raises Invalid for a path that cannot be read and for a
-    source that belongs to another folder.
+    from another folder until now; ``place``: stored instead of the folder's path, for a folder whose path changes.
+    ``collection``: where the documents belong; None: where the others of their folder are, else the main one.
+    ``prune``: retires the documents of the given folders whose file or row is gone. It refuses if a folder seems to be
+    missing, or if these are more than ``prune_limit`` percent of the documents (``prune_all``: it never refuses).
+    Raises Invalid for a path that cannot be read and for a source that belongs to another folder.
     """
     report = IngestReport()
     folders = _folders(paths, place)
@@ -129,10 +130,10 @@ def ingest(
                 folder.source = folder.source or origins.source_of(session, folder.place)
                 if prune and folder.whole and folder.source is not None:
                     below = f"{folder.source}/{folder.inside}" if folder.inside else ""
-                    folder.before = [one for one in origins.live(session, folder.source) if one.startswith(below)]
+                    folder.before = [id_ for id_ in origins.live(session, folder.source) if id_.startswith(below)]
         for folder in folders:
-            for found in folder.files:
-                note(_file(database, embedder, loader, found, folder, actor))
+            for file in folder.files:
+                note(_ingest_file(database, embedder, loader, file, folder, actor))
     whole = [folder for folder in folders if folder.whole and prune]
     if not prune_all:
         report.refusals = [why for folder in whole if (why := _refusal(folder, prune_limit))]
@@ -147,33 +148,37 @@ def read(
 ) -> list[NewDocument]:
     """The documents of a file under the ids that they have in this source. ``inside``: see _Folder. Raises
     LoadError."""
-    return [_new(f"{source}/{inside}{name}", name, one, source, collection) for one in loader.load(path, name=name)]
+    loaded = loader.load(path, name=name)
+    return [_new(f"{source}/{inside}{name}", name, document, source, collection) for document in loaded]
 
 
 def store(
     database: Database, embedder: Embedder, name: str, new: Sequence[NewDocument], *, actor: str, revive: bool
 ) -> FileResult:
-    """Puts a file's documents in, in batches. Raises KnowledgeError."""
-    results = [one for batch in _batches(new) for one in put.put(database, embedder, batch, actor=actor, revive=revive)]
-    stored = [one for one in results if one.kept_out_by is None]
-    state = "indexed" if any(one.changed for one in stored) else "unchanged" if stored or not results else "kept_out"
+    """Stores a file's documents, in batches. Raises KnowledgeError."""
+    results: list[Stored] = []
+    for batch in _batches(new):
+        results += put.put(database, embedder, batch, actor=actor, revive=revive)
+    stored = [document for document in results if document.kept_out_by is None]
+    is_changed = any(document.changed for document in stored)
+    state = "indexed" if is_changed else "unchanged" if stored or not results else "kept_out"
     return FileResult(
         name,
         state,
         documents=len(stored),
         document_id=results[0].id if results else None,
         version=results[0].version if results else None,
-        **_kept_out([one for one in results if one.kept_out_by is not None], len(results)),
+        **_kept_out([document for document in results if document.kept_out_by is not None], len(results)),
     )
 
 
 def rejected(name: str, error: ErrataError, *, replaces: str | None = None) -> FileResult:
-    """A file that was not taken in, and why."""
+    """The result of a file that was rejected, with the reason."""
     return FileResult(name, "rejected", replaces=replaces, **_why(error))
 
 
 def _folders(paths: Sequence[Path], place: Place | None) -> list[_Folder]:
-    """What is to be read, by folder. Raises Invalid for a path that is not there or cannot be entered."""
+    """The files to read, by folder. Raises Invalid for a path that does not exist or cannot be entered."""
     folders: dict[Path, _Folder] = {}
 
     def of(root: Path) -> _Folder:
@@ -183,62 +188,62 @@ def _folders(paths: Sequence[Path], place: Place | None) -> list[_Folder]:
     for path in paths:
         try:
             is_folder = path.is_dir()
-            there = is_folder or path.exists()
+            exists = is_folder or path.exists()
         except OSError as error:
             raise Invalid(
                 "{path} cannot be read: {problem}.", code="path_unreadable", path=path, problem=error.strerror
             ) from None
-        if not there:
+        if not exists:
             raise Invalid("There is no file or folder {path}.", code="path_missing", path=path)
         if is_folder:
             of(path).whole = True
     last: tuple[Path, _Folder] | None = None
-    for found in find_files(paths):
-        if last is None or last[0] != found.root:
-            last = (found.root, of(found.root))
-        last[1].files.append(found)
+    for file in find_files(paths):
+        if last is None or last[0] != file.root:
+            last = (file.root, of(file.root))
+        last[1].files.append(file)
     return list(folders.values())
 
 
 def _claim(
     database: Database, loader: Loader, folder: _Folder, source: str | None, collection: str | None, *, moved: bool
 ) -> Source:
-    """Says under which source and in which collection the files of a folder are stored. Raises Invalid."""
+    """Decides under which source and in which collection the files of a folder are stored. Raises Invalid."""
     with database.read() as session:
         outer = origins.around(session, folder.place) if source is None else None
         if outer is not None:
             folder.source, folder.inside = outer
             folder.collection = origins.collection_of(session, folder.source, collection)
             return Source(folder.source, new=False)
-    known = is_known(database, loader, folder.root, source or folder.place.names[0])
+    recognised = is_known(database, loader, folder.root, source or folder.place.names[0])
     with database.write() as session:
-        claimed = origins.claim(session, folder.place, source=source, moved=moved, known=known)
+        claimed = origins.claim(session, folder.place, source=source, moved=moved, known=recognised)
         folder.source = claimed.name
         folder.collection = origins.collection_of(session, claimed.name, collection)
     return claimed
 
 
-def _file(
+def _ingest_file(
     database: Database,
     embedder: Embedder,
     loader: Loader,
-    found: FoundFile,
+    file: FoundFile,
     folder: _Folder,
     actor: str,
 ) -> FileResult:
-    """Takes in one file of a folder. Raises CannotStart."""
-    name = found.relative or folder.place.names[0]
+    """Ingests one file of a folder. Raises CannotStart."""
+    name = file.relative or folder.place.names[0]
     source = folder.source
-    if found.skipped or source is None:
-        folder.present.update(_kept_by(f"{source}/{folder.inside}{found.relative}", folder.before))
-        return FileResult(name, "skipped", reason=found.skipped)
+    if file.skipped or source is None:
+        folder.present.update(_documents_of(f"{source}/{folder.inside}{file.relative}", folder.before))
+        return FileResult(name, "skipped", reason=file.skipped)
     try:
-        new = read(loader, found.path, found.relative, source, inside=folder.inside)
-        ids = [one.id for one in new]
+        new = read(loader, file.path, file.relative, source, inside=folder.inside)
+        ids = [document.id for document in new]
         folder.present.update(ids)
         with database.read() as session:
             others = origins.strangers(session, source, ids)
-            known = collections_of(session, ids)
+            collections = collections_of(session, ids)
         if others:
             raise Invalid(
                 "There is a document {document_id} already that came from somewhere else. Rename the file, or choose "
@@ -246,23 +251,24 @@ def _file(
                 code="document_of_another_source",
                 document_id=others[0],
             )
-        new = [replace(one, collection=known.get(one.id, folder.collection)) for one in new]
+        new = [replace(document, collection=collections.get(document.id, folder.collection)) for document in new]
         return store(database, embedder, name, new, actor=actor, revive=False)
     except CannotStart:
-        raise  # the installation is broken: no other file would fare better
+        raise  # the installation is broken: every other file would fail too
     except KnowledgeError as error:
-        folder.present.update(_kept_by(f"{source}/{folder.inside}{found.relative}", folder.before))
+        folder.present.update(_documents_of(f"{source}/{folder.inside}{file.relative}", folder.before))
         return rejected(name, error)
 
 
-def _kept_by(document_id: str, before: Iterable[str]) -> list[str]:
-    """The documents that a file or folder gave before: what cannot be read today must not lose them."""
-    return [one for one in before if one == document_id or one.startswith((f"{document_id}#", f"{document_id}/"))]
+def _documents_of(path_id: str, before: Iterable[str]) -> list[str]:
+    """The documents that came from a file or folder before. They are kept while it cannot be read."""
+    below = (f"{path_id}#", f"{path_id}/")
+    return [document_id for document_id in before if document_id == path_id or document_id.startswith(below)]
 
 
 def _refusal(folder: _Folder, limit: int) -> Invalid | None:
-    """Why the documents of a folder must not be pruned."""
-    unlisted = next((found.skipped for found in folder.files if not found.relative), None)
+    """The reason why the documents of a folder must not be pruned; None if they may."""
+    unlisted = next((file.skipped for file in folder.files if not file.relative), None)
     return pruning.refusal(
         folder.place.path,
         folder.source,
@@ -279,13 +285,13 @@ def _why(error: ErrataError) -> dict[str, Any]:
 
 
 def _kept_out(kept: Sequence[Stored], total: int) -> dict[str, Any]:
-    """Why documents of a file were not taken in, although nothing is wrong with them."""
+    """The reason why documents of a file stay retired, although nothing is wrong with them."""
     if not kept:
         return {}
     if total == 1:
         template = "{actor} retired it: kept out. To bring it back: errata documents restore {document_id}"
-        one = kept[0]
-        return _why(Invalid(template, code="document_kept_out", actor=one.kept_out_by, document_id=one.id))
+        only = kept[0]
+        return _why(Invalid(template, code="document_kept_out", actor=only.kept_out_by, document_id=only.id))
     template = "{count} of its {total} documents were retired by a curator: kept out."
     return _why(Invalid(template, code="documents_kept_out", count=len(kept), total=total))
 
@@ -305,11 +311,11 @@ def _new(document_id: str, name: str, loaded: LoadedDocument, source: str, colle
 def _batches(new: Iterable[NewDocument]) -> Iterator[list[NewDocument]]:
     batch: list[NewDocument] = []
     size = 0
-    for one in new:
-        if batch and (size + len(one.content.text) > BATCH_CHARACTERS or len(batch) >= BATCH_DOCUMENTS):
+    for document in new:
+        if batch and (size + len(document.content.text) > BATCH_CHARACTERS or len(batch) >= BATCH_DOCUMENTS):
             yield batch
             batch, size = [], 0
-        batch.append(one)
-        size += len(one.content.text)
+        batch.append(document)
+        size += len(document.content.text)
     if batch:
         yield batch

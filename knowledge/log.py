@@ -29,7 +29,8 @@ _OF_PASSAGE = sa.and_(
 
 
 class NotEmbedded(KnowledgeError):
-    """Some live passages have no vector of this model: the index cannot follow the log. ``errata reindex`` mends it."""
+    """Some live passages have no vector of this model: the index cannot follow the log. ``errata reindex`` repairs
+    this."""
 
 
 class KnowledgeLog:
@@ -56,7 +57,7 @@ class KnowledgeLog:
             return self.changes_in(session, after)
 
     def changes_in(self, session: Session, after: int) -> Sequence[Change]:
-        """``changes`` for whoever has a session already."""
+        """``changes``, read in a session that the caller has already."""
         step = (LogStep.seq, LogChange.passage_id.label("changed"), LogChange.added)
         query = (
             sa.select(*step, *self._columns())
@@ -66,16 +67,17 @@ class KnowledgeLog:
         query = self._joined(query, outer=True).where(LogStep.seq > after).order_by(LogStep.seq, LogChange.passage_id)
         added: dict[int, list[Row]] = {}
         hidden: dict[int, set[int]] = {}
-        for found in session.execute(query):
-            added.setdefault(found.seq, [])
-            if found.added:
-                added[found.seq].append(_row(found))
-            elif found.added is not None:
-                hidden.setdefault(found.seq, set()).add(found.changed)
+        for record in session.execute(query):
+            added.setdefault(record.seq, [])
+            if record.added:
+                added[record.seq].append(_row(record))
+            elif record.added is not None:
+                hidden.setdefault(record.seq, set()).add(record.changed)
         return [Change(seq, tuple(rows), frozenset(hidden.get(seq, ()))) for seq, rows in added.items()]
 
     def ids(self) -> list[int]:
-        """The ids of all live passages, ascending: what the index must hold, for the exhaustive comparison."""
+        """The ids of all live passages, ascending. The index must contain exactly these; the full check compares
+        them."""
         with self._database.read() as session:
             return list(session.scalars(sa.select(PassageRow.id).where(PassageRow.live).order_by(PassageRow.id)))
 
@@ -85,7 +87,7 @@ class KnowledgeLog:
             return {passage.id: passage for passage in load_passages(session, ids)}
 
     def select(self, filters: Mapping[str, str]) -> frozenset[int]:
-        """The ids of live passages of documents that the filters ask for (knowledge.scoping.fulfils)."""
+        """The ids of the live passages of documents that fulfil the filters (knowledge.scoping.fulfils)."""
         query = (
             sa.select(PassageRow.id)
             .join(Document, Document.id == PassageRow.document_id)
@@ -96,7 +98,8 @@ class KnowledgeLog:
             return frozenset(session.scalars(query))
 
     def _rows_at(self, seq: int) -> Iterator[Row]:
-        """Live passages as of ``seq``: a log row written while we stream must not leak into the base index."""
+        """Live passages as of ``seq``: a log row that is written during the reading must not get into the base
+        index."""
         newest = (
             sa.select(LogChange.passage_id, sa.func.max(LogChange.seq).label("seq"))
             .where(LogChange.seq <= seq)
@@ -110,11 +113,11 @@ class KnowledgeLog:
         )
         query = self._joined(query, outer=False).where(LogChange.added).order_by(LogChange.passage_id)
         with self._database.read() as session:
-            for found in session.execute(query.execution_options(yield_per=BATCH)):
-                yield _row(found)
+            for record in session.execute(query.execution_options(yield_per=BATCH)):
+                yield _row(record)
 
     def _columns(self) -> tuple[Any, ...]:
-        """What a row of the index is made of, once the tables are joined."""
+        """The columns that a row of the index is made of, once the tables are joined."""
         return (
             PassageRow.headings,
             PassageRow.text,
@@ -125,7 +128,7 @@ class KnowledgeLog:
         )
 
     def _joined(self, query: sa.Select[Any], *, outer: bool) -> sa.Select[Any]:
-        """The query with all that ``_columns`` asks for; passages without a vector are there, too."""
+        """The query joined with all tables of ``_columns``; passages without a vector are included."""
         return (
             query.join(Document, Document.id == PassageRow.document_id, isouter=outer)
             .join(DocumentVersion, _OF_PASSAGE, isouter=outer)
@@ -136,19 +139,19 @@ class KnowledgeLog:
         )
 
 
-def _row(found: sa.Row[Any]) -> Row:
-    if found.vector is None:
+def _row(record: sa.Row[Any]) -> Row:
+    if record.vector is None:
         raise NotEmbedded(
             "Passage {passage_id} has no vector of the embedding model in use. Run: errata reindex",
             code="not_embedded",
-            passage_id=found.changed,
+            passage_id=record.changed,
         )
     return Row(
-        found.changed,
-        indexed_text(found.title, found.headings, found.text),
-        np.frombuffer(found.vector, dtype="<f4"),
-        found.collection,
-        found.language,
+        record.changed,
+        indexed_text(record.title, record.headings, record.text),
+        np.frombuffer(record.vector, dtype="<f4"),
+        record.collection,
+        record.language,
     )
 
 
@@ -159,9 +162,9 @@ def head(session: Session) -> int:
 
 def load_passages(session: Session, ids: Sequence[int]) -> list[Passage]:
     """Passages by id, ascending; unknown ids are absent."""
-    found: list[Passage] = []
-    wanted = sorted(set(ids))
-    for start in range(0, len(wanted), BATCH):
+    passages: list[Passage] = []
+    ordered = sorted(set(ids))
+    for start in range(0, len(ordered), BATCH):
         rows = session.execute(
             sa.select(
                 PassageRow,
@@ -174,10 +177,10 @@ def load_passages(session: Session, ids: Sequence[int]) -> list[Passage]:
             )
             .join(DocumentVersion, _OF_PASSAGE)
             .join(Document, Document.id == PassageRow.document_id)
-            .where(PassageRow.id.in_(wanted[start : start + BATCH]))
+            .where(PassageRow.id.in_(ordered[start : start + BATCH]))
             .order_by(PassageRow.id)
         )
-        found += [
+        passages += [
             Passage(
                 id=row.id,
                 document_id=row.document_id,
@@ -194,4 +197,4 @@ def load_passages(session: Session, ids: Sequence[int]) -> list[Passage]:
             )
             for row, title, url, details, kind, source, collection in rows
         ]
-    return found
+    return passages

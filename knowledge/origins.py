@@ -1,16 +1,18 @@
 """Where documents come from, and the name under which an ingest stores them (``documents.source``).
 
-An origin is a folder by its real path, or the uploads. The folder's own name is its source when it is free; a second
-folder of that name gets one that says more, ``depot-b/docs``, and keeps it, by whatever path it is reached. So the id
-of a document (its source and its path below the folder) names one file, and pruning knows whose documents it retires.
+An origin is a folder by its real path, or the uploads. The folder's own name is its source when that name is free. A
+second folder of the same name gets a longer source, ``depot-b/docs``, and keeps it, whichever path leads to the folder.
+So the id of a document (its source and its path below the folder) names one file, and pruning retires only documents
+of its own folder.
 
 Decision: a source has one folder. Two folders under one source would replace each other's files of the same name, so
-it is refused. Whoever moves a folder says so (``moved``): nothing else tells a moved folder from another of its name.
-Sources of an older version have no path; the caller decides whether a folder is theirs (``known``).
+this is refused. The person who moved a folder must say so (``moved``), because nothing else distinguishes a moved
+folder from another one of the same name. Sources of an older version have no path; the caller decides whether a folder
+is theirs (``known``).
 
 Decision: the documents of a folder are in one collection. A new file goes where the others are, also when the command
-does not name the collection: else the line of a timetable that was written without it would show everybody what was
-kept for some. Who wants the same folder in two collections takes it in under two names.
+does not name the collection. Otherwise one scheduled command without the name would show everybody what only some may
+see. To have the same folder in two collections, ingest it under two names.
 """
 
 from __future__ import annotations
@@ -47,7 +49,7 @@ class Place:
 @dataclass(frozen=True, slots=True)
 class Source:
     """The name under which a place's documents are stored. ``new``: it was not known before. ``instead_of``: the
-    folder's own name, where another origin has it."""
+    folder's own name, if another origin has that name."""
 
     name: str
     new: bool
@@ -63,7 +65,7 @@ def place_of(folder: Path) -> Place:
 
 
 def touch_uploads(session: Session) -> None:
-    """Writes down that files were uploaded."""
+    """Stores that files were uploaded, and when."""
     row = session.get(Origin, UPLOAD)
     if row is None:
         session.add(Origin(source=UPLOAD, path=UPLOAD))
@@ -73,7 +75,7 @@ def touch_uploads(session: Session) -> None:
 
 
 def source_of(session: Session, place: Place) -> str | None:
-    """The source of a place that was taken in before."""
+    """The source of a place that was ingested before; None for another place."""
     of_place = sa.select(Origin.source).where(Origin.path == place.path).order_by(Origin.first_at, Origin.source)
     return session.scalars(of_place).first()
 
@@ -106,7 +108,7 @@ def live(session: Session, source: str) -> list[str]:
 
 
 def without_path(session: Session, source: str) -> bool:
-    """Whether this source was stored by a version that did not write down from which folder."""
+    """Whether this source was stored by a version that did not store its folder."""
     row = session.get(Origin, source)
     return row is not None and row.path is None
 
@@ -114,19 +116,19 @@ def without_path(session: Session, source: str) -> bool:
 def claim(
     session: Session, place: Place, *, source: str | None = None, moved: bool = False, known: bool = False
 ) -> Source:
-    """The source of a place, written down when it is new. ``source``: the name that the person wants for it.
+    """The source of a place; it is stored when it is new. ``source``: the name that the person wants for it.
 
-    ``moved``: its documents came from another folder until now. ``known``: where the source has no path, its documents
-    came from here. Raises Invalid when the source that is wanted belongs to another place.
+    ``moved``: its documents came from another folder until now. ``known``: if the source has no path, its documents
+    came from this place. Raises Invalid when the wanted source belongs to another place.
     """
     if source is not None:
         return _claim_named(session, place, source, moved=moved, known=known)
     own = place.names[0]
-    taken_in = source_of(session, place)
-    if taken_in is None and known and without_path(session, own):
-        taken_in = own
-    if taken_in is not None:
-        row = session.get_one(Origin, taken_in)
+    earlier = source_of(session, place)
+    if earlier is None and known and without_path(session, own):
+        earlier = own
+    if earlier is not None:
+        row = session.get_one(Origin, earlier)
         row.path = place.path
         return _touch(row, own)
     name = next(name for name in _names(place) if _is_free(session, name))
@@ -135,39 +137,39 @@ def claim(
     return Source(name, new=True, instead_of=own if name != own else None)
 
 
-def collection_of(session: Session, source: str, wanted: str | None) -> str | None:
-    """The collection that new documents of a source go to; None: the main one. ``wanted``: the one that the person
-    named. Raises Invalid where the documents of the source are in another one, or in several and none is named."""
+def collection_of(session: Session, source: str, requested: str | None) -> str | None:
+    """The collection that new documents of a source go to; None: the main one. ``requested``: the one that the person
+    named. Raises Invalid if the documents of the source are in another one, or in several and none is named."""
     ours = sa.and_(Document.source == source, Document.kind == "source")
-    known = sorted(session.scalars(sa.select(Document.collection).where(ours).distinct()))
-    if not known or wanted in known:
-        return wanted
-    if wanted is not None:
+    collections = sorted(session.scalars(sa.select(Document.collection).where(ours).distinct()))
+    if not collections or requested in collections:
+        return requested
+    if requested is not None:
         raise Invalid(
             "The documents of {source} are in another collection, {known!r}, and new files of a folder go where the "
             "others are. To take the folder into {collection!r} as well, give it a second name with --source.",
             code="folder_in_other_collection",
             source=source,
-            known=", ".join(known),
-            collection=wanted[:80],
+            known=", ".join(collections),
+            collection=requested[:80],
         )
-    if len(known) > 1:
+    if len(collections) > 1:
         raise Invalid(
             "The documents of {source} are in several collections ({known}). Say with --collection where new files go.",
             code="folder_in_many_collections",
             source=source,
-            known=", ".join(known),
+            known=", ".join(collections),
         )
-    return known[0]
+    return collections[0]
 
 
 def strangers(session: Session, source: str, ids: list[str]) -> list[str]:
     """Those of the ids that belong to documents of another source."""
-    found: list[str] = []
+    others: list[str] = []
     for start in range(0, len(ids), 500):
         batch = ids[start : start + 500]
-        found += session.scalars(sa.select(Document.id).where(Document.id.in_(batch), Document.source != source))
-    return sorted(found)
+        others += session.scalars(sa.select(Document.id).where(Document.id.in_(batch), Document.source != source))
+    return sorted(others)
 
 
 def _claim_named(session: Session, place: Place, source: str, *, moved: bool, known: bool) -> Source:
@@ -209,13 +211,13 @@ def _touch(row: Origin, own: str) -> Source:
 
 
 def _names(place: Place) -> Iterator[str]:
-    """The names that a place may have, without end."""
+    """The names that a place may have, the best one first: an endless list."""
     return chain(place.names, (f"{place.names[-1]} ({number})" for number in count(2)))
 
 
 def _is_free(session: Session, name: str) -> bool:
     """Whether no document has this source, or an id that could be an id of it."""
-    above = [name[:at] for at, letter in enumerate(name) if letter == "/"]  # the source a holds the id a/b/c too
+    above = [name[:at] for at, letter in enumerate(name) if letter == "/"]  # the source a may have the id a/b/c, too
     taken = session.scalar(sa.select(Origin.source).where(Origin.source.in_([name, *above])).limit(1))
     if taken is not None or not RESERVED.isdisjoint([name, *above]):
         return False

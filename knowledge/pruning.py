@@ -1,5 +1,6 @@
-"""Retiring documents whose file is gone, and when not to: a folder that is empty or has lost much of its files is more
-often a share that is not mounted than a decision. Knows nothing of files; the caller says what is there.
+"""Retires documents whose file is gone, and refuses where that seems to be a mistake: a folder that is empty or has
+lost many of its files is more often a share that is not mounted than a decision. This module does not read files; the
+caller passes which documents have one.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ def refusal(
     present: Collection[str],
     limit: int = PERCENT,
 ) -> Invalid | None:
-    """Why nothing may be retired; None when it may be. ``before``: the documents that readers could find; ``present``:
-    those whose file is there. ``unlisted``: why the folder's files are not known; ``limit`` in percent."""
+    """The reason why nothing may be retired; None if documents may be retired. ``before``: the documents that readers
+    could find; ``present``: those whose file exists. ``unlisted``: why the folder's files are not known; ``limit`` in
+    percent."""
     if unlisted is not None:
         return Invalid(
             "Nothing was retired: {path} {problem}. Make the folder readable, then prune again.",
@@ -64,11 +66,11 @@ def refusal(
 
 
 def retire(database: Database, before: Sequence[str], present: Collection[str], actor: str) -> Iterator[str]:
-    """Retires the documents that have no file any more, one after another; they come back with their file."""
+    """Retires the documents that have no file any more, one after another. They come back when their file does."""
     for document_id in before:
         if document_id not in present:
             try:
                 put.remove(database, document_id, EVERYTHING, actor=actor, reason="its file is gone", keep_out=False)
-            except NotFound:  # somebody else was first
+            except NotFound:  # somebody else retired it meanwhile
                 continue
             yield document_id

@@ -1,7 +1,7 @@
-"""Putting documents in and taking them out, with what that means for corrections.
+"""Stores and retires documents, and sends the corrections that this affects back to the queue.
 
-A new text of a source keeps the edits of corrections whose surroundings it still has. A correction whose surroundings
-or superseded passage the new text no longer has goes back to the queue ("source changed"); it
+A new text of a source keeps the edits of corrections whose surroundings it still has. If the new text no longer has the
+surroundings or the superseded passage of a correction, the correction goes back to the queue ("source changed"). It
 stays published meanwhile.
 """
 
@@ -37,8 +37,8 @@ ATTEMPTS = 5  # how often a plan is made anew when others keep changing the same
 
 @dataclass(frozen=True, slots=True)
 class NewDocument:
-    """A document as it comes from outside. ``collection``: where it belongs, for ever; None: where a document of this
-    id is already, else the main one."""
+    """A document as it comes from outside. ``collection``: where it belongs, for ever; None: where the document with
+    this id is already, else the main one."""
 
     id: str
     content: Content
@@ -49,8 +49,8 @@ class NewDocument:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What became of it. ``changed`` False: it was there already, word for word, or ``kept_out_by``: this person
-    retired it, and it stays retired."""
+    """The result of one document. ``changed`` False: the same text was stored already, or the document stays retired
+    because the person ``kept_out_by`` retired it."""
 
     id: str
     version: int
@@ -67,43 +67,44 @@ def put(
     reason: str | None = None,
     revive: bool = True,
 ) -> list[Stored]:
-    """Stores the documents, searchable when it returns; all of them or, on an error, none.
+    """Stores the documents: all of them or, on an error, none. They can be found when it returns.
 
-    ``revive``: a document that a person retired comes back. What retired it else (its file had gone) never keeps it
-    out. What readers see of the documents changes in one step of the log. Raises Invalid (bounds, bad characters, an
-    id given twice), Conflict (an id that another collection has), Stale (somebody kept changing the same documents).
+    ``revive``: a document that a person retired comes back. A document that was retired because its file had gone comes
+    back in any case. All that readers see of the documents changes in one step of the log. Raises Invalid (bounds, bad
+    characters, an id given twice), Conflict (an id that another collection has), Stale (somebody kept changing the same
+    documents).
     """
-    for collection in {one.collection for one in new} - {None}:
+    for collection in {document.collection for document in new} - {None}:
         checked_name(str(collection))
-    for one, times in Counter(one.id for one in new).items():
-        refuse_erratum(one)
+    for document_id, times in Counter(document.id for document in new).items():
+        refuse_erratum(document_id)
         if times > 1:
             raise Invalid(
                 "Document {document_id!r} is given twice, with two texts. Give one of them another id.",
                 code="document_given_twice",
-                document_id=one,
+                document_id=document_id,
             )
     for attempt in range(ATTEMPTS):
         with database.read() as session:
-            kept_out = {} if revive else _kept_out(session, [one.id for one in new])
+            kept_out = {} if revive else _kept_out(session, [document.id for document in new])
             plans = [
                 versions.plan(
                     session,
-                    one.id,
-                    base=one.content,
-                    source=one.source,
-                    language=one.language,
-                    collection=one.collection,
+                    document.id,
+                    base=document.content,
+                    source=document.source,
+                    language=document.language,
+                    collection=document.collection,
                 )
-                for one in new
-                if one.id not in kept_out
+                for document in new
+                if document.id not in kept_out
             ]
             plans = versions.embed(session, plans, embedder)
         try:
             with database.write() as session:
                 stored = _store(session, plans, embedder.fingerprint, actor, reason)
-            results = kept_out | {one.id: one for one in stored}
-            return [results[one.id] for one in new]
+            results = kept_out | {result.id: result for result in stored}
+            return [results[document.id] for document in new]
         except Stale:
             if attempt == ATTEMPTS - 1:
                 raise
@@ -111,9 +112,9 @@ def put(
 
 
 def restore(database: Database, embedder: Embedder, document_id: str, scope: Scope, *, actor: str) -> Stored:
-    """Brings a retired document back, with its present text and the edits of corrections that still fit; one that
-    readers can find is left as it is. Raises NotFound (outside the scope, too), Invalid (an erratum), Stale (somebody
-    changed it meanwhile)."""
+    """Brings a retired document back, with its present text and the edits of corrections that still fit. A document
+    that readers can find stays as it is. Raises NotFound (also outside the scope), Invalid (an erratum), Stale
+    (somebody changed it meanwhile)."""
     refuse_erratum(document_id)
     with database.read() as session:
         _refuse_outside(session, document_id, scope)
@@ -123,9 +124,9 @@ def restore(database: Database, embedder: Embedder, document_id: str, scope: Sco
 
 
 def replaced(session: Session, new: Sequence[NewDocument]) -> list[str]:
-    """The ids of the documents that readers can find and whose text another would take the place of."""
-    hashes = {one.id: one.content.stored_sha256() for one in new}
-    found: list[str] = []
+    """The ids of the documents that readers can find and whose text would be replaced by another one."""
+    hashes = {document.id: document.content.stored_sha256() for document in new}
+    ids: list[str] = []
     for start in range(0, len(new), BATCH):
         rows = session.execute(
             sa.select(Document.id, DocumentVersion.sha256)
@@ -133,17 +134,20 @@ def replaced(session: Session, new: Sequence[NewDocument]) -> list[str]:
                 DocumentVersion,
                 sa.and_(DocumentVersion.document_id == Document.id, DocumentVersion.version == Document.base_version),
             )
-            .where(Document.id.in_([one.id for one in new[start : start + BATCH]]), Document.retired_at.is_(None))
+            .where(
+                Document.id.in_([document.id for document in new[start : start + BATCH]]),
+                Document.retired_at.is_(None),
+            )
         )
-        found += [document_id for document_id, sha256 in rows if sha256 != hashes[document_id]]
-    return sorted(found)
+        ids += [document_id for document_id, sha256 in rows if sha256 != hashes[document_id]]
+    return sorted(ids)
 
 
 def remove(
     database: Database, document_id: str, scope: Scope, *, actor: str, reason: str | None = None, keep_out: bool = True
 ) -> int | None:
     """Retires a document. ``keep_out``: an ingest of its file does not bring it back, only a person does.
-    Raises NotFound (outside the scope, too), Invalid (an erratum). Returns the log's seq."""
+    Raises NotFound (also outside the scope), Invalid (an erratum). Returns the log's seq."""
     refuse_erratum(document_id)
     with database.write() as session:
         _refuse_outside(session, document_id, scope)
@@ -161,7 +165,7 @@ def _refuse_outside(session: Session, document_id: str, scope: Scope) -> None:
 
 
 def refuse_erratum(document_id: str) -> None:
-    """The documents that corrections publish change with their corrections only. Raises Invalid."""
+    """Refuses ids of errata, which change only with their corrections. Raises Invalid."""
     if is_erratum_id(document_id):
         raise Invalid(
             "{document_id!r} is the name of a correction's erratum: change or roll back the correction.",
@@ -171,8 +175,8 @@ def refuse_erratum(document_id: str) -> None:
 
 
 def _kept_out(session: Session, ids: Sequence[str]) -> dict[str, Stored]:
-    """Those of the documents that a person retired."""
-    found: dict[str, Stored] = {}
+    """The results of those documents that a person retired."""
+    kept: dict[str, Stored] = {}
     for start in range(0, len(ids), BATCH):
         rows = session.execute(
             sa.select(Document.id, Document.current_version, Document.retired_by).where(
@@ -180,12 +184,12 @@ def _kept_out(session: Session, ids: Sequence[str]) -> dict[str, Stored]:
             )
         )
         for row in rows:
-            found[row.id] = Stored(row.id, row.current_version, changed=False, kept_out_by=row.retired_by or "")
-    return found
+            kept[row.id] = Stored(row.id, row.current_version, changed=False, kept_out_by=row.retired_by or "")
+    return kept
 
 
 def _store(session: Session, plans: Sequence[Plan], fingerprint: str, actor: str, reason: str | None) -> list[Stored]:
-    """Writes all plans; what readers see of them changes in one step of the log."""
+    """Writes all plans. All that readers see of them changes in one step of the log."""
     stored: list[Stored] = []
     for plan in plans:
         if plan.unchanged:
@@ -200,9 +204,9 @@ def _store(session: Session, plans: Sequence[Plan], fingerprint: str, actor: str
         else:
             version = documents.install(session, plan, fingerprint=fingerprint, actor=actor, reason=reason)
             stored.append(Stored(plan.document_id, version, changed=True))
-    changed = [one.id for one in stored if one.changed]
-    alone = changed[0] if len(changed) == 1 else None
-    documents.settle(session, changed, action="put", actor=actor, document_id=alone, reason=reason)
+    changed = [result.id for result in stored if result.changed]
+    only = changed[0] if len(changed) == 1 else None
+    documents.settle(session, changed, action="put", actor=actor, document_id=only, reason=reason)
     for plan in plans:
         if not plan.unchanged:
             affected.reopen_by_source(session, plan)

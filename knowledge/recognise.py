@@ -1,9 +1,9 @@
-"""Is this the folder that an older version took in, which wrote down its name and not its path?
+"""Recognises a folder that an older version ingested. That version stored the name of the folder and not its path.
 
-Decision: yes when most of the stored documents have their file here, and most of the first ``SAMPLE`` of these files
-still say at least half of what is stored. A name alone proves nothing: two folders ``docs`` with a ``README.md`` each
-are common. Where it is wrong to say no, the documents are there twice, and the report names both sources; a wrong yes
-would replace what another folder says.
+Decision: it is the same folder when most of the stored documents have their file here, and most of the first ``SAMPLE``
+of these files still contain at least half of the stored lines. The name alone proves nothing: two folders ``docs`` with
+a ``README.md`` each are common. If a folder is wrongly not recognised, its documents exist twice, and the report names
+both sources. If it were wrongly recognised, it would replace the documents of another folder.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SAMPLE = 20  # files
 
 
 def is_known(database: Database, loader: Loader, folder: Path, source: str) -> bool:
-    """Whether a source without a path was taken in from this folder. Raises CannotStart."""
+    """Whether a source without a path was ingested from this folder. Raises CannotStart."""
     with database.read() as session:
         if not origins.without_path(session, source):
             return False
@@ -40,20 +40,19 @@ def is_known(database: Database, loader: Loader, folder: Path, source: str) -> b
             .where(Document.source == source, Document.kind == "source")
             .order_by(Document.id)
         ).all()
-    # Where readers can find none of them, the retired ones are all that is known.
+    # If readers can find none of the documents, compare with the retired ones.
     texts = {row.id: row.text for row in rows if row.retired_at is None} or {row.id: row.text for row in rows}
-    here = {f"{source}/{found.relative}": found for found in find_files([folder]) if not found.skipped}
-    file_of = {document_id: _file_of(document_id, here) for document_id in texts}
+    files = {f"{source}/{file.relative}": file for file in find_files([folder]) if not file.skipped}
+    file_of = {document_id: _file_of(document_id, files) for document_id in texts}
     common = sorted({file for file in file_of.values() if file is not None})
     if sum(file is not None for file in file_of.values()) * 2 <= len(file_of):
         return False
     same = 0
-    for file in common[:SAMPLE]:
-        stored = {line for document_id, text in texts.items() if file_of[document_id] == file for line in _lines(text)}
+    for name in common[:SAMPLE]:
+        stored = {line for document_id, text in texts.items() if file_of[document_id] == name for line in _lines(text)}
         try:
-            loaded = {
-                line for one in loader.load(here[file].path, name=here[file].relative) for line in _lines(one.text)
-            }
+            documents = loader.load(files[name].path, name=files[name].relative)
+            loaded = {line for document in documents for line in _lines(document.text)}
         except CannotStart:
             raise
         except KnowledgeError:
@@ -62,10 +61,10 @@ def is_known(database: Database, loader: Loader, folder: Path, source: str) -> b
     return same * 2 > min(len(common), SAMPLE)
 
 
-def _file_of(document_id: str, here: dict[str, FoundFile]) -> str | None:
-    """The file that a document came from: its id, or what stands before one of the ``#`` in it."""
+def _file_of(document_id: str, files: dict[str, FoundFile]) -> str | None:
+    """The file that a document came from: its id, or the part of the id before one of its ``#``."""
     ends = [at for at, letter in enumerate(document_id) if letter == "#"]
-    return next((document_id[:end] for end in [len(document_id), *ends] if document_id[:end] in here), None)
+    return next((document_id[:end] for end in [len(document_id), *ends] if document_id[:end] in files), None)
 
 
 def _lines(text: str) -> set[str]:

@@ -1,6 +1,6 @@
-"""New replacements of a curator, placed in the text that they were made on.
+"""Places new replacements of a curator in the text that they were made on.
 
-What is said here is said to a curator who copied words from a document: each message says how to choose them better.
+The messages are for a curator who copied words from a document: each explains how to choose the words better.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 def place(
     document_id: str, composed: Composition, add: Sequence[Replacement], *, limit: int
 ) -> tuple[str, tuple[Anchor, ...]]:
-    """(the text with new replacements, where each of them belongs). All are made on the text without the others.
+    """(the text with the new replacements, where each of them belongs). Each is made on the text without the others.
 
-    ``limit``: characters of the text. Raises Invalid (words that are not there exactly once, replacements that overlap,
-    a text that is blank or too long then).
+    ``limit``: characters of the text. Raises Invalid (words that do not occur exactly once, replacements that overlap,
+    a resulting text that is blank or too long).
     """
     before = composed.text
     anchors: list[Anchor] = []
@@ -41,7 +41,7 @@ def place(
                 )
         anchor = composed.anchor(start, end)
         if anchor is None:
-            raise _found_too_often(document_id, new.find, before.count(new.find))
+            raise _too_many_places(document_id, new.find, before.count(new.find))
         anchors.append(anchor)
         changes.append((start, end, new.replace))
     text = composed.replace(changes)
@@ -72,11 +72,11 @@ def _only_place(document_id: str, text: str, words: str) -> int:
             words=words[:80],
         )
     if len(places) > 1:
-        raise _found_too_often(document_id, words, max(text.count(words), 2))
+        raise _too_many_places(document_id, words, max(text.count(words), 2))
     return places[0]
 
 
-def _found_too_often(document_id: str, words: str, times: int) -> Invalid:
+def _too_many_places(document_id: str, words: str, times: int) -> Invalid:
     return Invalid(
         "The words to replace occur {count} times in {document_id!r}: {words!r}. Copy them from the newest version, as "
         "it reads without this correction's own earlier edits, with enough words around them to be unique.",

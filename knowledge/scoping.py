@@ -1,6 +1,6 @@
-"""What may be seen, as conditions of SQL: the collections of a scope, and a question's restriction to some documents.
+"""SQL conditions for what may be seen: the collections of a scope, and a question's restriction to some documents.
 
-Knows the tables of documents; knows nothing of people, searching or corrections.
+This module knows the tables of documents, and nothing of people, searching or corrections.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"\w[\w.-]{0,63}")
 _COLUMNS = {"document_id": Document.id, "source": Document.source, "kind": Document.kind}
-ABOUT = ("document_id", "source")  # what an erratum is asked for by, besides its own: correcting.belonging
+ABOUT = ("document_id", "source")  # filters that also match what an erratum is about (correcting.belonging)
 
 
 def within(
@@ -34,7 +34,7 @@ def within(
 
 
 def checked_name(collection: str) -> str:
-    """The name of a collection. Raises Invalid."""
+    """Checks the name of a collection and returns it. Raises Invalid."""
     if not _NAME.fullmatch(collection):
         raise Invalid(
             "A collection's name has 1 to 64 letters, digits, or the characters . _ - and begins with a letter or "
@@ -46,51 +46,51 @@ def checked_name(collection: str) -> str:
 
 
 def properties(document_id: str, source: str, kind: str, details: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """What filters find a document by: all values that each key has, by the rules of ``fulfils``."""
+    """The properties that filters compare: all values of each key of a document, by the rules of ``fulfils``."""
     own = {"document_id": document_id, "source": source, "kind": kind}
-    found: dict[str, tuple[str, ...]]
-    found = {key: (str(value),) for key, value in details.items() if key not in own and _can_be_named(key)}
+    values: dict[str, tuple[str, ...]]
+    values = {key: (str(value),) for key, value in details.items() if key not in own and _can_be_named(key)}
     for key, value in own.items():
-        said = details.get(key) if kind == "erratum" and key in ABOUT else None
-        found[key] = (value,) if said is None else (value, str(said))
-    return found
+        about = details.get(key) if kind == "erratum" and key in ABOUT else None
+        values[key] = (value,) if about is None else (value, str(about))
+    return values
 
 
 def collections_of(session: Session, document_ids: Collection[str]) -> dict[str, str]:
     """The collection of each of these documents; unknown ones are absent."""
-    found: dict[str, str] = {}
-    wanted = sorted(set(document_ids))
-    for start in range(0, len(wanted), 500):
-        rows = sa.select(Document.id, Document.collection).where(Document.id.in_(wanted[start : start + 500]))
-        found.update(session.execute(rows).all())
-    return found
+    collections: dict[str, str] = {}
+    ids = sorted(set(document_ids))
+    for start in range(0, len(ids), 500):
+        rows = sa.select(Document.id, Document.collection).where(Document.id.in_(ids[start : start + 500]))
+        collections.update(session.execute(rows).all())
+    return collections
 
 
 def outside(session: Session, document_ids: Collection[str], scope: Scope) -> frozenset[str]:
-    """Those of these documents that are not inside the scope; an unknown one is inside no bounded scope."""
+    """Those of these documents that are outside the scope. An unknown document is outside every limited scope."""
     if scope.collections is None:
         return frozenset()
-    known = collections_of(session, document_ids)
-    return frozenset(one for one in document_ids if one not in known or known[one] not in scope)
+    collections = collections_of(session, document_ids)
+    return frozenset(id_ for id_ in document_ids if id_ not in collections or collections[id_] not in scope)
 
 
 def fulfils(filters: Mapping[str, str]) -> list[sa.ColumnElement[bool]]:
-    """Whether a document, in one version, is what the filters ask for: conditions on Document and DocumentVersion.
+    """Whether a document, in one version, fulfils the filters: conditions on Document and DocumentVersion.
 
-    Keys: ``document_id``, ``source``, ``kind``, or any key of a document's metadata. An erratum is asked for by the
-    document or source that it corrects, too. A key that a path into JSON cannot name (quotation marks, backslashes,
-    control characters) asks for nothing that exists. The filter ``language`` is the caller's.
+    Keys: ``document_id``, ``source``, ``kind``, or any key of a document's metadata. An erratum also matches the
+    document or source that it corrects. A key that a path into JSON cannot name (quotation marks, backslashes, control
+    characters) matches no document. The caller handles the filter ``language``.
     """
     conditions: list[sa.ColumnElement[bool]] = []
     for key, value in filters.items():
         if not _can_be_named(key):
             return [sa.false()]
         column: Any = _COLUMNS.get(key)
-        said = DocumentVersion.details[key].as_string() == value
+        in_details = DocumentVersion.details[key].as_string() == value
         if column is None:
-            conditions.append(said)
+            conditions.append(in_details)
         elif key in ABOUT:
-            conditions.append(sa.or_(column == value, sa.and_(Document.kind == "erratum", said)))
+            conditions.append(sa.or_(column == value, sa.and_(Document.kind == "erratum", in_details)))
         else:
             conditions.append(column == value)
     return conditions

@@ -1,8 +1,8 @@
-"""Which passages of a document published corrections hide, and how one is known again in another version.
+"""Which passages of a document published corrections hide, and how such a passage is recognised in another version.
 
-A passage is the same when its text is, and what says what it is about: the document's title, its headings, and for a
-short one the end of the passage before it in its section. "It takes 14 days." below another heading is something
-else, and readers see it.
+A passage is the same when its text is the same, and also what shows its subject: the document's title, its headings,
+and for a short passage the end of the passage before it in its section. "It takes 14 days." below another heading is
+another statement, and readers see it.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 
     from retrieval.passage import Passage
 
-SHORT = 200  # UTF-8 bytes of a passage that says too little by itself
+SHORT = 200  # UTF-8 bytes; a shorter passage is not clear without the one before it
 BEFORE = 300  # characters of the one before it that are kept
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A passage by what it says, wherever it is numbered. ``path``: title and headings."""
+    """A passage by its content, whatever its number is. ``path``: title and headings; ``before``: the end of the
+    passage before a short one."""
 
     path: tuple[str, ...]
     before: str
@@ -36,7 +37,7 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Superseded:
-    """What live entries hide of a document: all of it (``whole``), or the passages at these sites."""
+    """The part of a document that live entries hide: all of it (``whole``), or the passages at these sites."""
 
     whole: bool = False
     sites: frozenset[Site] = field(default_factory=frozenset)
@@ -45,7 +46,7 @@ class Superseded:
         return self.whole or site in self.sites
 
     def could_hide(self, passage: Passage) -> bool:
-        """Whether this is said of a passage that is seen alone, without the one before it."""
+        """Whether this may hide a passage that is seen alone, without the one before it."""
         path = (passage.title, *passage.headings)
         return self.whole or any(site.path == path and site.text == passage.text for site in self.sites)
 
@@ -54,7 +55,7 @@ class Superseded:
 
 
 def sites(title: str, passages: Iterable[tuple[Sequence[str], str]]) -> list[Site]:
-    """The sites of all passages (headings, text) of a version, which come in order."""
+    """The sites of all passages (headings, text) of a version. The passages must come in their order."""
     result: list[Site] = []
     headings_before: tuple[str, ...] | None = None
     text_before = ""
@@ -73,14 +74,15 @@ def to_json(of_passage: Iterable[Site]) -> list[dict[str, Any]]:
 
 
 def from_row(passage: str | None, stored: Sequence[dict[str, Any]] | None) -> Superseded:
-    """What a row of ``supersessions`` hides."""
+    """The part of the document that a row of ``supersessions`` hides."""
     if passage is None:
         return Superseded(whole=True)
-    return Superseded(sites=frozenset(Site(tuple(one["path"]), one["before"], passage) for one in stored or ()))
+    return Superseded(sites=frozenset(Site(tuple(site["path"]), site["before"], passage) for site in stored or ()))
 
 
 def superseded(session: Session, document_id: str, *, without_entry: int | None = None) -> Superseded:
-    """What live entries hide of a document. ``without_entry``: as if that entry hid nothing."""
+    """The part of a document that live entries hide. ``without_entry``: the supersessions of this entry do not
+    count."""
     query = sa.select(Supersession.passage, Supersession.sites).where(
         Supersession.document_id == document_id, Supersession.active
     )

@@ -1,14 +1,14 @@
-"""What says what words of a text are about: the passage that they are in, the headings above and the blocks before.
+"""The surroundings of words show what they are about: their passage, the headings above it and the blocks before it.
 
 An edit of a correction was decided about one statement. A later version of the source may have the same words in a
 statement about something else: "within 14 days" under another heading, in another row of a table, below another
-sentence. So an edit keeps its surroundings, and is applied again only where a text has the very same ones.
+sentence. So an edit keeps its surroundings, and is applied again only where a text has exactly the same ones.
 
 A text is read as blocks: headings, paragraphs, list items, table rows, code fences. The surroundings of words are
 
 - ``path``: the document's title and the headings above;
 - ``passage``: the blocks that the words are in (of a very long block, the sentences around the words);
-- ``context``: the other blocks without which the passage says too little. For a paragraph: the ones before it in its
+- ``context``: the other blocks without which the passage is not clear. For a paragraph: the ones before it in its
   section; for a row: the header of its table and the row that names its group; for a list item: the items that it is
   below, those below it, and what introduces the list; for a heading, and after a colon: what follows; for all of
   them the paragraphs below that begin by pointing back, and the footnotes that are referred to.
@@ -16,10 +16,10 @@ A text is read as blocks: headings, paragraphs, list items, table rows, code fen
 Neighbours that are not context may change: the fee in the next row, another item of a list. Where this is not enough to
 find the passage in its text exactly once, more of what is before it is taken (``reach``).
 
-Decision: surroundings are equal or they are not; nothing is compared by likeness. It costs edits that are dropped
-although their statement is the same (a heading that was renamed), and a curator decides those. Surroundings that
-were stored are compared with ones that are read from a text now: whoever changes the rules of this module writes a
-migration that reads the stored ones anew, from the versions of the documents.
+Decision: surroundings are equal or they are not; similar ones do not count. So some edits are dropped although their
+statement is the same (e.g. a heading was renamed), and a curator decides about those. Stored surroundings are compared
+with ones that are read from a text now. A change of the rules of this module therefore needs a migration that reads
+the stored ones anew, from the versions of the documents.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ if TYPE_CHECKING:
 
 REACHES = (120, 1_000, 10_000, None)  # UTF-8 bytes of blocks before, at least; None: all that is before
 LONG = 900  # characters of a block that is not kept whole: the size of a passage in the index
-SHORT = 40  # bytes of a list item that says too little without the item before it
-MANY = 1_000  # places with the same words that are looked at; a text with more has nothing that could be told apart
+SHORT = 40  # bytes; a shorter list item is not clear without the item before it
+MANY = 1_000  # places with the same words that are compared; a text with more has no place that can be distinguished
 
 _ITEM = re.compile(r"([ \t]*)(?:[-*+•·]|\(?\d{1,3}[.)、]|[（(]?[一二三四五六七八九十]{1,3}[)）、])(?=\s|[^\x00-\x7f])")
 _DELIMITER = re.compile(r"\|[\s:|-]+\|")
 _BOUNDARY = re.compile(r"\n|[。！？!?…]|\.\s")
 _GOES_ON = {("code", "code"), ("paragraph", "paragraph"), ("paragraph", "item")}  # (kind of a line, block before it)
-# The first words of a paragraph that says something about what is above it.
+# The first words of a paragraph that is about the text above it.
 _POINTING_BACK = re.compile(
     r"[(（*†]|(?:this|these|that|those|it|they|however|but|except|unless|only|not|instead|"
     r"the (?:above|same|rule|period|deadline|limit|table|list))\b"
@@ -70,7 +70,7 @@ class Surroundings:
 
 
 def from_json(stored: Mapping[str, Any]) -> Surroundings:
-    """Reads back what ``to_json`` wrote."""
+    """Reads surroundings back that ``to_json`` wrote."""
     return Surroundings(**{**stored, "path": tuple(stored["path"]), "context": tuple(stored["context"])})
 
 
@@ -95,7 +95,7 @@ class Outline:
         self._ends = [block.end for block in self._blocks]
 
     def of(self, start: int, end: int) -> Surroundings:
-        """The surroundings of the words at ``start`` to ``end``, with which they are found in this text only there.
+        """The surroundings of the words at ``start`` to ``end`` that only this place of the text has, if there are any.
 
         The words must not be blank.
         """
@@ -158,7 +158,7 @@ class Outline:
         return before
 
     def _after(self, at: int) -> set[int]:
-        """What is below a list item; what a heading, or a block that ends with a colon, announces."""
+        """The blocks below a list item; the blocks that a heading, or a block that ends with a colon, introduces."""
         blocks, block, end = self._blocks, self._blocks[at], at + 1
         if block.kind == "item":
             while end < len(blocks) and blocks[end].kind != "heading" and blocks[end].indent > block.indent:
@@ -193,7 +193,7 @@ class Outline:
         return {n for n in range(len(self._blocks)) if n != at and self._words(n).startswith(marks)}
 
     def _of_row(self, at: int) -> tuple[int, set[int]]:
-        """(where the tables with this header begin, the rows without which this one says too little)"""
+        """(where the tables with this header begin, the rows without which this row is not clear)"""
         top = self._top_of_table(at)
         header = self._words(top)
         context = {top}
@@ -225,7 +225,7 @@ class Outline:
         return at
 
     def _of_item(self, at: int) -> tuple[int, set[int]]:
-        """(where the list begins, the items without which this one says too little)"""
+        """(where the list begins, the items without which this item is not clear)"""
         blocks = self._blocks
         context: set[int] = set()
         indent, top = blocks[at].indent, at

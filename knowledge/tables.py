@@ -1,9 +1,9 @@
-"""The tables of what we hold true: documents, origins, passages, the log; corrections, entries, their parts; jobs.
+"""The tables of the knowledge: documents, origins, passages, the log; corrections, entries, their parts; jobs.
 
-The log is the truth about the order of things: the index at ``seq`` N follows from ``log_changes`` up to N.
-``passages.live`` is the same fact for N = newest, kept in the same transaction (knowledge.documents.settle
-is the only writer of both). Rules that the database can hold stand here as constraints, named in words.
-Tables of people and conversations live in bot.tables.
+The log decides the order of changes: the index at ``seq`` N follows from ``log_changes`` up to N.
+``passages.live`` is the same fact for N = newest, written in the same transaction (knowledge.documents.settle
+is the only writer of both). Rules that the database can check are constraints here, named in words.
+Tables of people and conversations are in bot.tables.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from retrieval.scope import MAIN
 
 
 def question_sha256(text: str) -> str:
-    """What a question's vector is kept under: its very words, because a model embeds these."""
+    """The key of a question's vector: the hash of its exact words, because a model embeds these."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -29,15 +29,15 @@ def _sha256_of_question(context: Any) -> str:
 
 
 class Document(Base):
-    """A document under its stable id. ``current_version`` is what readers see (null: never settled),
-    ``base_version`` the version that came from its source, without edits by corrections."""
+    """A document under its stable id. ``current_version``: the version that readers see (null: never settled);
+    ``base_version``: the version that came from its source, without edits by corrections."""
 
     __tablename__ = "documents"
 
     id: Mapped[str] = mapped_column(sa.String(512), primary_key=True)
     kind: Mapped[str] = mapped_column(sa.String(16))  # source | erratum
     title: Mapped[str]
-    source: Mapped[str] = mapped_column(sa.String(1024), index=True)  # the folder, upload or interface it came by
+    source: Mapped[str] = mapped_column(sa.String(1024), index=True)  # the folder, upload or interface it came from
     language: Mapped[str] = mapped_column(sa.String(16), index=True)
     base_version: Mapped[int | None]
     current_version: Mapped[int | None]
@@ -51,7 +51,7 @@ class Document(Base):
 
 
 class Origin(Base):
-    """Where the documents of one source come from: two folders of one name are two origins under two names."""
+    """Where the documents of one source come from. Two folders of the same name are two origins under two names."""
 
     __tablename__ = "origins"
 
@@ -63,8 +63,8 @@ class Origin(Base):
 
 
 class DocumentVersion(Base):
-    """One text of a document, never changed once written. ``base_version`` + ``edits`` (ids, ascending) say how
-    it was composed; the same composition is the same version, which is what makes a rollback exact."""
+    """One text of a document, never changed after it was written. It was composed of ``base_version`` and ``edits``
+    (ids, ascending). The same composition is the same version, which makes a rollback exact."""
 
     __tablename__ = "document_versions"
     __table_args__ = (sa.Index("one_version_per_composition", "document_id", "base_version", "edits", unique=True),)
@@ -121,7 +121,7 @@ class Embedding(Base):
 
 
 class LogStep(Base):
-    """One step of the knowledge. Its changes are all that readers see of it."""
+    """One step of the knowledge. Readers see its changes (LogChange) and nothing else of it."""
 
     __tablename__ = "log"
     __table_args__ = ({"sqlite_autoincrement": True},)
@@ -144,7 +144,8 @@ class LogChange(Base):
 
 
 class Correction(Base):
-    """A complaint on its way to being an erratum. Written only by knowledge.correcting.corrections.advance."""
+    """An item of the queue, from the first complaint to the erratum. Its state is changed only by
+    knowledge.correcting.corrections.advance."""
 
     __tablename__ = "corrections"
     __table_args__ = (
@@ -195,7 +196,7 @@ class CorrectionEvent(Base):
 
 
 class Complaint(Base):
-    """What was reported, frozen: the answer as it was given and what the person said about it."""
+    """A report, frozen: the answer as it was given and what the person wrote about it."""
 
     __tablename__ = "complaints"
 
@@ -212,12 +213,12 @@ class Complaint(Base):
     stars: Mapped[int | None]
     who: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
-    reporter: Mapped[str | None]  # tells people apart where ``who`` does not (null: nobody knows who it was)
+    reporter: Mapped[str | None]  # distinguishes people where ``who`` does not (null: nobody knows who it was)
     merged_from: Mapped[int | None]  # the correction that it belonged to before that one was merged into this
 
 
 class Entry(Base):
-    """What an approval published: the corrected answer under its questions, and where it stands as a document."""
+    """A publication: the corrected answer under its questions, and the document version that contains it."""
 
     __tablename__ = "entries"
     __table_args__ = (
@@ -244,13 +245,13 @@ class Entry(Base):
     valid_until: Mapped[datetime | None]
     actor: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
-    replaces: Mapped[int | None]  # the entry of the same correction that was live until then: a rollback revives it
+    replaces: Mapped[int | None]  # the entry of the same correction that was live before; a rollback revives it
     collection: Mapped[str] = mapped_column(sa.String(64), default=MAIN, server_default=MAIN)  # its correction's
     proof_id: Mapped[int | None]  # of the proof that the approval was based on (null: approved before they were kept)
 
 
 class EntryQuestion(Base):
-    """A way to ask for an entry, or (negative) a question that looks like it and is not."""
+    """A question that an entry answers, or (negative) a similar question that it does not answer."""
 
     __tablename__ = "entry_questions"
     __table_args__ = (
@@ -266,7 +267,7 @@ class EntryQuestion(Base):
 
 
 class Observation(Base):
-    """A reader got an entry and said that it does not answer their question. Written by
+    """A reader got an entry and reported that it does not answer their question. Written by
     knowledge.correcting.observations."""
 
     __tablename__ = "observations"
@@ -277,7 +278,7 @@ class Observation(Base):
     kind: Mapped[str] = mapped_column(sa.String(32))  # not_my_question
     question: Mapped[str]  # condensed: understandable without its conversation
     normalised: Mapped[str]
-    reporter: Mapped[str] = mapped_column(index=True)  # tells people apart
+    reporter: Mapped[str] = mapped_column(index=True)  # distinguishes people
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
@@ -295,9 +296,9 @@ class Unanswered(Base):
     question: Mapped[str]  # condensed: understandable without its conversation
     normalised: Mapped[str] = mapped_column(index=True)
     language: Mapped[str] = mapped_column(sa.String(16))
-    asker: Mapped[str] = mapped_column(sa.String(32))  # a hash: tells people apart, names nobody
+    asker: Mapped[str] = mapped_column(sa.String(32))  # a hash: distinguishes people, names nobody
     answer_id: Mapped[str] = mapped_column(sa.String(32))
-    without: Mapped[list[Any]] = mapped_column(default=list)  # entries that the asker said are not the answer
+    without: Mapped[list[Any]] = mapped_column(default=list)  # entries that the asker reported as not the answer
     group_id: Mapped[int | None] = mapped_column(index=True)  # the first question of its group (null: not compared yet)
     fingerprint: Mapped[str | None] = mapped_column(sa.String(128))  # of the model of ``vector``
     vector: Mapped[bytes | None]  # unit vector (float32, little endian); the first question of a group has it
@@ -306,9 +307,9 @@ class Unanswered(Base):
 
 
 class Edit(Base):
-    """Words of a source document replaced by an entry; ``active`` while the entry is live and the source has their
-    surroundings. ``anchor``: these surroundings (knowledge.composition.Anchor; null: not known, the words were replaced
-    by a version that kept none)."""
+    """Words of a source document that an entry replaces. ``active``: the entry is live and the source has the
+    surroundings of the words. ``anchor``: these surroundings (knowledge.composition.Anchor; null: not known, because a
+    version wrote the edit that stored none)."""
 
     __tablename__ = "edits"
 
@@ -323,8 +324,9 @@ class Edit(Base):
 
 
 class Supersession(Base):
-    """A document (passage null), or a passage of it, hidden by an entry: the one with this text at one of ``sites``
-    (knowledge.superseding.Site), which are several when the version that was superseded had it several times."""
+    """A document (passage null), or a passage of it, that an entry hides: the passage with this text at one of
+    ``sites`` (knowledge.superseding.Site). There are several sites when the superseded version had the text several
+    times."""
 
     __tablename__ = "supersessions"
 
@@ -360,7 +362,7 @@ class Proof(Base):
 
 
 class Golden(Base):
-    """A question whose right answer is known: every approval adds its own. Inactive once rolled back."""
+    """A question whose right answer is known. Every approval adds one; a rollback makes it inactive."""
 
     __tablename__ = "golden"
 
@@ -376,8 +378,8 @@ class Golden(Base):
 
 
 class QuestionVector(Base):
-    """The unit vector (float32, little endian) of a question's words under one model fingerprint: what proofs find the
-    nearest questions by. Derived; ``errata reindex`` fills in what is missing."""
+    """The unit vector (float32, little endian) of a question's words under one model fingerprint. Proofs find the
+    nearest questions with it. Derived data: ``errata reindex`` adds missing vectors."""
 
     __tablename__ = "question_vectors"
 
@@ -396,7 +398,7 @@ class Job(Base):
     kind: Mapped[str] = mapped_column(sa.String(32))
     payload: Mapped[dict[str, Any]] = mapped_column(default=dict)
     state: Mapped[str] = mapped_column(sa.String(16), default="queued")  # queued | running | done | failed
-    attempts: Mapped[int] = mapped_column(default=0)  # how often a worker took it up
+    attempts: Mapped[int] = mapped_column(default=0)  # how often a worker started it
     progress: Mapped[dict[str, Any]] = mapped_column(default=dict)
     error: Mapped[str | None]
     created_by: Mapped[str]

@@ -1,8 +1,9 @@
-"""The job that reads uploaded files. It goes on after the last finished file, whoever ended before it was done.
+"""The job that reads uploaded files. When a server ends before the job is done, the next one continues after the last
+finished file.
 
-Nothing is replaced unasked: a file whose name belongs to a document with another text is rejected with that reason,
-unless the upload says that it replaces. While a file is read, the progress says so; a file in whose reading the server
-ended ``MOST_ENDS`` times is rejected, and the others go on.
+Nothing is replaced without a request: a file whose name belongs to a document with another text is rejected with that
+reason, unless the upload has ``replace``. The progress names the file that is being read. If the server ended
+``MOST_ENDS`` times while it read a file, the file is rejected, and the job continues with the others.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from retrieval.embed import Embedder
 
 INGEST = "ingest"  # the kind of the job
-MOST_ENDS = 5  # more than a busy day of restarts meets in one file
+MOST_ENDS = 5  # more restarts than usually happen during the reading of one file
 
 
 def ingest_uploads(
@@ -62,11 +63,11 @@ def ingest_uploads(
                 template = "The server ended {count} times while it read this file, so it was left out."
                 result = rejected(name, Invalid(template, code="file_ends_server", count=ends))
             else:
-                report(progress(reading={"file": number, "ends": ends + 1}))  # unless the next report comes
+                report(progress(reading={"file": number, "ends": ends + 1}))  # the next report takes this back
                 earlier = {sent for _, sent in names[:number]}
                 try:
-                    result = _file(database, embedder, loader, folder / stored, name, earlier, payload)
-                except Exception:  # not the server's end: the job counts its own failures
+                    result = _ingest_file(database, embedder, loader, folder / stored, name, earlier, payload)
+                except Exception:  # the server did not end: the job counts its own failures
                     with suppress(Exception):
                         report(progress(reading={"file": number, "ends": ends}))
                     raise
@@ -81,18 +82,19 @@ def discard_upload(payload: dict[str, Any]) -> None:
 
 
 def discard_forgotten(database: Database, uploads: Path) -> int:
-    """On start: removes the folders that no job waits for, of a server that ended before it could. Returns how many."""
+    """On start: removes folders of uploads that no job needs any more; an earlier server ended before it could remove
+    them. Returns how many."""
     with database.read() as session:
         waiting = sa.select(Job.payload).where(Job.kind == INGEST, Job.state.in_(("queued", "running")))
         needed = {Path(payload["folder"]).name for payload in session.scalars(waiting)}
-    folders = [one for one in uploads.iterdir() if one.is_dir()] if uploads.is_dir() else []
-    forgotten = [one for one in folders if one.name not in needed]
-    for one in forgotten:
-        shutil.rmtree(one, ignore_errors=True)
+    folders = [path for path in uploads.iterdir() if path.is_dir()] if uploads.is_dir() else []
+    forgotten = [folder for folder in folders if folder.name not in needed]
+    for folder in forgotten:
+        shutil.rmtree(folder, ignore_errors=True)
     return len(forgotten)
 
 
-def _file(
+def _ingest_file(
     database: Database,
     embedder: Embedder,
     loader: Loader,
@@ -101,7 +103,7 @@ def _file(
     earlier: Collection[str],
     payload: dict[str, Any],
 ) -> FileResult:
-    """Takes in one uploaded file. ``earlier``: the names of the files before it. Raises CannotStart."""
+    """Ingests one uploaded file. ``earlier``: the names of the files before it. Raises CannotStart."""
     if name in earlier:
         template = "Another file of this upload is named {name}, and that one was read. Rename one of them."
         return rejected(name, Invalid(template, code="upload_name_twice", name=name))
@@ -117,37 +119,37 @@ def _file(
             return result
         result = ingest.store(database, embedder, name, new, actor=actor, revive=True)
     except CannotStart:
-        raise  # the installation is broken: no other file would fare better
+        raise  # the installation is broken: every other file would fail too
     except KnowledgeError as error:
         return rejected(name, error)
     if replace:
-        _retire_rest(database, name, {one.id for one in new}, scope, actor)
+        _retire_rest(database, name, {document.id for document in new}, scope, actor)
     return result
 
 
 def _of_another_collection(
     database: Database, name: str, new: list[put.NewDocument], scope: Scope
 ) -> FileResult | None:
-    """Refuses a file whose documents have the ids of documents of another collection, and tells nothing of these."""
-    ids = [one.id for one in new]
+    """Refuses a file whose documents have the ids of documents of another collection, without details of these."""
+    ids = [document.id for document in new]
     with database.read() as session:
-        known = collections_of(session, ids)
-    taken = next((one for one in ids if one in known and known[one] not in scope), None)
-    if taken is None:
+        collections = collections_of(session, ids)
+    if all(collections.get(document_id) is None or collections[document_id] in scope for document_id in ids):
         return None
     template = "Another collection has a file named {name} already. Rename this one."
     return rejected(name, Conflict(template, code="upload_in_other_collection", name=name))
 
 
 def _collection_of_file(database: Database, name: str) -> str | None:
-    """The collection of what a file of this name gave before, where it is one: its new rows belong there, too."""
+    """The collection of the documents that came from a file of this name before, if they are in one: new rows of the
+    file belong there, too."""
     with database.read() as session:
-        known = set(session.scalars(sa.select(Document.collection).where(_given_by(name)).distinct()))
-    return known.pop() if len(known) == 1 else None
+        collections = set(session.scalars(sa.select(Document.collection).where(_came_from(name)).distinct()))
+    return collections.pop() if len(collections) == 1 else None
 
 
-def _given_by(name: str) -> sa.ColumnElement[bool]:
-    """The documents that uploaded files of this name gave."""
+def _came_from(name: str) -> sa.ColumnElement[bool]:
+    """The documents that came from uploaded files of this name."""
     whole = f"{origins.UPLOAD}/{name}"
     row = Document.id.startswith(f"{whole}#", autoescape=True)
     return sa.and_(Document.source == origins.UPLOAD, sa.or_(Document.id == whole, row))
@@ -171,13 +173,14 @@ def _would_replace(database: Database, name: str, new: list[put.NewDocument]) ->
 
 
 def _retire_rest(database: Database, name: str, ids: Collection[str], scope: Scope, actor: str) -> None:
-    """Retires what a replaced file gave before and no longer gives: rows of a table, lines of JSONL; nothing of other
-    collections that has a file of this name, too."""
-    document_id = f"{origins.UPLOAD}/{name}"
+    """Retires the documents that came from an earlier version of the file and are no longer in it: rows of a table,
+    lines of JSONL. Documents of a file of this name in other collections stay."""
+    file_id = f"{origins.UPLOAD}/{name}"
     with database.read() as session:
-        standing = origins.live(session, origins.UPLOAD)
-    for one in standing:
-        row = one.startswith(f"{document_id}#") and Path(one).suffix.lower() not in SUFFIXES  # no file of that name
-        if (row or one == document_id) and one not in ids:
+        live = origins.live(session, origins.UPLOAD)
+    for document_id in live:
+        # An id with the suffix of a file belongs to another file, whose name has a # in it.
+        row = document_id.startswith(f"{file_id}#") and Path(document_id).suffix.lower() not in SUFFIXES
+        if (row or document_id == file_id) and document_id not in ids:
             with suppress(NotFound):
-                put.remove(database, one, scope, actor=actor, reason="its file was replaced", keep_out=False)
+                put.remove(database, document_id, scope, actor=actor, reason="its file was replaced", keep_out=False)

@@ -1,12 +1,12 @@
 """The next version of a document: composed, cut into passages, embedded. Writes nothing.
 
 A version is *composed*: a base text (from the source) with the active edits of corrections applied in order.
-``plan`` reads what stands and composes (cheap), ``embed`` gives the passages their vectors (slow); both need no
-more than a read session, so that neither holds up a writer. ``knowledge.documents`` installs the result. Where an edit
-belongs in a text is decided by ``knowledge.composition``.
+``plan`` reads the present state and composes (cheap), ``embed`` gives the passages their vectors (slow). Both need only
+a read session, so neither makes a writer wait. ``knowledge.documents`` installs the result. ``knowledge.composition``
+decides where an edit belongs in a text.
 
-A composition that stood before is planned from the passages that were stored for it: that is what makes a rollback
-exact, also after this program has learned to cut texts differently.
+A composition that existed before is planned from the passages that were stored for it. This makes a rollback exact,
+also after a newer version of this program cuts texts differently.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ BATCH = 500  # below SQLite's limit of bound parameters
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a version says."""
+    """The content of a version."""
 
     title: str
     text: str
@@ -64,7 +64,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """How a document stands: what a plan is made from, and what must still be so when it is installed."""
+    """The state of a document that a plan was made from, and that must be unchanged when the plan is installed."""
 
     base_version: int | None
     current_version: int | None
@@ -74,7 +74,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Piece:
-    """A passage to be: not yet in the database."""
+    """A planned passage, which is not in the database yet."""
 
     position: int
     headings: tuple[str, ...]
@@ -95,8 +95,8 @@ class Plan:
     collection: str
     language: str
     seen: Seen
-    base: Content | None  # a new base text, or None: the present base stays, unless
-    back_to: int | None  # this earlier base version is to stand again
+    base: Content | None  # a new base text; None: the present base stays, unless ``back_to`` is given
+    back_to: int | None  # the earlier base version that becomes the base again
     content: Content  # the composed text
     kept: tuple[int, ...]  # active edits that still apply
     broken: tuple[int, ...]  # active edits whose surroundings the new base no longer has
@@ -105,7 +105,7 @@ class Plan:
 
     @property
     def unchanged(self) -> bool:
-        """The source says what it already said, and readers can see it."""
+        """The text and the edits are the same as before, and readers can see the document."""
         same_base = self.base is None and self.back_to in (None, self.seen.base_version)
         return same_base and not self.added and not self.seen.retired and self.kept == self.seen.edits
 
@@ -130,12 +130,12 @@ class Plan:
         ]
 
     def sites(self) -> list[Site]:
-        """What says what each passage is about."""
+        """The site of each passage: what it is about (superseding)."""
         return sites(self.content.title, ((piece.headings, piece.text) for piece in self.pieces))
 
 
 def edits_key(edits: Iterable[int]) -> str:
-    """How ``document_versions.edits`` names the edits of a version: their ids, ascending."""
+    """The value of ``document_versions.edits`` for these edits: their ids, ascending."""
     return ",".join(map(str, sorted(edits)))
 
 
@@ -156,7 +156,7 @@ def plan(
     """Composes the next text of a document: a new base, or the present one with edits added or dropped.
 
     ``revive``: edits that are inactive now and are to apply again, in their old order; ``back_to``: an earlier base.
-    ``collection``: where a new document belongs; one that is there stays where it is.
+    ``collection``: where a new document belongs; an existing document stays in its collection.
     Raises NotFound (no base given and no such document), Invalid (bounds; an added replacement does not fit),
     Conflict (a document of this id belongs to another collection).
     """
@@ -170,8 +170,8 @@ def plan(
     if document is None and base is None:
         raise NotFound("There is no document {document_id!r}.", code="document_not_found", document_id=document_id)
     seen = see(session, document_id)
-    standing = back_to or seen.base_version
-    present = _content(session, document_id, standing)
+    base_version = back_to or seen.base_version
+    present = _content(session, document_id, base_version)
     if base is not None:
         base = replace(base, text=_with_plain_line_ends(base.text))
         _check_input(document_id, base)
@@ -185,7 +185,8 @@ def plan(
     composed = Composition(root.title, root.text).apply(map(_stored_edit, active), same_source=base is None)
     text, anchors = place(document_id, composed, add, limit=MAX_TEXT)
     content = replace(root, text=text)
-    stored = [] if base is not None or add else _stored(session, document_id, standing, edits_key(composed.kept))
+    is_new = base is not None or bool(add)
+    stored = [] if is_new else _stored(session, document_id, base_version, edits_key(composed.kept))
     language = language or (document.language if document else language_of(f"{content.title}\n{content.text}"))
     return Plan(
         document_id=document_id,
@@ -207,7 +208,7 @@ def plan(
 
 
 def see(session: Session, document_id: str) -> Seen:
-    """What stands now for a document (all None and empty for an unknown one)."""
+    """The present state of a document (all None and empty for an unknown one)."""
     document = session.get(Document, document_id, populate_existing=True)
     edits = session.scalars(sa.select(Edit.id).where(Edit.document_id == document_id, Edit.active).order_by(Edit.id))
     return Seen(
@@ -220,19 +221,19 @@ def see(session: Session, document_id: str) -> Seen:
 
 def embed(session: Session, plans: Sequence[Plan], embedder: Embedder) -> list[Plan]:
     """Gives every piece its vector; text that was embedded before under this model is not embedded again."""
-    wanted = {piece.sha256: piece.indexed_text for a_plan in plans if not a_plan.unchanged for piece in a_plan.pieces}
+    texts = {piece.sha256: piece.indexed_text for a_plan in plans if not a_plan.unchanged for piece in a_plan.pieces}
     vectors: dict[str, NDArray[np.float32]] = {}
-    hashes = list(wanted)
+    hashes = list(texts)
     for start in range(0, len(hashes), BATCH):
-        known = session.execute(
+        rows = session.execute(
             sa.select(PassageRow.sha256, Embedding.vector)
             .join(Embedding, Embedding.passage_id == PassageRow.id)
             .where(PassageRow.sha256.in_(hashes[start : start + BATCH]), Embedding.fingerprint == embedder.fingerprint)
         )
-        vectors.update({sha: np.frombuffer(blob, dtype="<f4") for sha, blob in known})
+        vectors.update({sha: np.frombuffer(blob, dtype="<f4") for sha, blob in rows})
     missing = [sha for sha in hashes if sha not in vectors]
     if missing:
-        vectors.update(zip(missing, embedder.passages([wanted[sha] for sha in missing]), strict=True))
+        vectors.update(zip(missing, embedder.passages([texts[sha] for sha in missing]), strict=True))
     return [
         replace(a_plan, pieces=tuple(replace(piece, vector=vectors.get(piece.sha256)) for piece in a_plan.pieces))
         for a_plan in plans
@@ -271,7 +272,7 @@ def _check_input(document_id: str, content: Content) -> None:
 
 
 def _with_plain_line_ends(text: str) -> str:
-    """Passages have ``\\n`` only, and words to replace are copied from passages: they must be found in the text."""
+    """Curators copy words to replace from passages, which have ``\\n`` only, and the text must contain these words."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -288,7 +289,7 @@ def _content(session: Session, document_id: str, version: int | None) -> Content
 def _stored(
     session: Session, document_id: str, base_version: int | None, edits: str
 ) -> list[tuple[int, tuple[str, ...], str]]:
-    """(position, headings, text) of the passages of a composition; none if it never stood."""
+    """(position, headings, text) of the stored passages of a composition; none if it never existed."""
     rows = session.execute(
         sa.select(PassageRow.position, PassageRow.headings, PassageRow.text)
         .join(

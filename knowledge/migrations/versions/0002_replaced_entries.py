@@ -1,4 +1,5 @@
-"""Which entry an approval replaced, so that a rollback revives it; who complained, so that people are counted once."""
+"""Entries keep which entry they replaced, so that a rollback revives it; complaints keep who complained, so that each
+person is counted once."""
 
 from __future__ import annotations
 

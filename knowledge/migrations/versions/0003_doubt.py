@@ -1,4 +1,4 @@
-"""How likely NO was when the model judged whether its passages state what is asked, beside what it wrote."""
+"""Answers keep the probability of NO when the model judged whether the passages state the answer to the question."""
 
 from __future__ import annotations
 

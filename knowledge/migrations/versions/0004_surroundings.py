@@ -1,9 +1,9 @@
-"""An edit keeps the surroundings of its words, a superseded passage what says what it is about.
+"""Edits keep the surroundings of their words, and superseded passages keep their sites.
 
-Both are read from the versions that the corrections were made on. Where an edit was applied since to a text in which
-its words are about something else, its correction goes back to the queue: the text stays as it is until the source
-changes or a curator decides. This calls the code that reads surroundings today, because what is stored is compared
-with what that code reads.
+Both are read from the versions that the corrections were made on. If an edit was applied later to a text in which its
+words are about something else, its correction goes back to the queue: the text stays as it is until the source changes
+or a curator decides. This calls the present code that reads surroundings, because stored surroundings are compared with
+those that this code reads.
 """
 
 from __future__ import annotations
@@ -94,8 +94,8 @@ def _source(connection: sa.Connection, document_id: str, version: int | None) ->
 def _anchor(
     source: Composition, before: list[sa.Row[tuple[object, ...]]], edit: sa.Row[tuple[object, ...]]
 ) -> Anchor | None:
-    """Where an edit belonged in the text that it was made on: the source with the edits before it, each applied as
-    edits were then."""
+    """Where an edit belonged in the text that it was made on: the source with the edits before it. Each edit is applied
+    by the rules of that time."""
     if source.apply([_stored(earlier, None) for earlier in before], same_source=True).broken:
         return None
     places = occurrences(source.text, edit.find)

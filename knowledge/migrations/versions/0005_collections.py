@@ -1,6 +1,6 @@
-"""Documents, corrections and entries belong to a collection. Passages are in the language that was stated for their
-document, where the words do not show another one: every text that is not Chinese was taken for English, so that
-nothing was found in any other language."""
+"""Documents, corrections and entries belong to a collection. Passages get the language that was stated for their
+document, unless their words show another one. Before, every text that is not Chinese counted as English, so a search in
+any other language found nothing."""
 
 from __future__ import annotations
 

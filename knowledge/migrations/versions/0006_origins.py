@@ -1,8 +1,8 @@
-"""Where the documents of an ingest come from; who retired a document, and whether it is kept out.
+"""Origins: where the documents of an ingest come from. Documents keep who retired them, and whether they are kept out.
 
-What an older version stored has sources without a path: the first ingest of the same folder adds it
-(knowledge.ingest). The handbook and the uploads are known. A document that a person retired is kept out from now on;
-one that was retired because its file or page had gone comes back with it.
+The sources of an older version have no path; the first ingest of the same folder adds it (knowledge.ingest). The
+handbook and the uploads are known. A document that a person retired is kept out from now on. One that was retired
+because its file or page had gone comes back with it.
 """
 
 from __future__ import annotations

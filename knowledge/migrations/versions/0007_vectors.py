@@ -1,5 +1,5 @@
-"""Vectors of questions, kept so that proofs find the nearest ones; answered questions with the passages that they were
-answered from; the proof that an approval was based on."""
+"""Vectors of questions are stored, so that proofs find the nearest ones; also answered questions with the passages that
+their answers were made from, and the proof that an approval was based on."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _fill_golden(connection: sa.Connection) -> None:
 
 
 def _fill_answered(connection: sa.Connection) -> None:
-    """What earlier versions stored with each answer, where proofs find it."""
+    """Copies what earlier versions stored with each answer to the tables that proofs read."""
     answers = sa.table(
         "answers",
         *map(sa.column, ("id", "question", "condensed_question", "status", "sources", "citations", "created_at")),

@@ -54,7 +54,8 @@ def upgrade() -> None:
 
 
 def _remember_merges(connection: sa.Connection) -> None:
-    """Which correction the complaints of a merged one belonged to is known where its question was theirs."""
+    """Stores for complaints which merged correction they came from. It is known if they have the question of that
+    correction."""
     corrections = sa.table("corrections", *map(sa.column, ("id", "question", "merged_into", "state")))
     complaints = sa.table("complaints", *map(sa.column, ("correction_id", "question", "merged_from")))
     merged = sa.select(corrections).where(corrections.c.state == "merged").order_by(corrections.c.id)
