@@ -165,7 +165,7 @@ def test_a_failure_of_the_job_is_not_the_fault_of_the_file(
         raise OSError("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(uploads, "_file", broken)
+        patch.setattr(uploads, "_ingest_file", broken)
         for _ in range(uploads.MOST_ENDS + 1):
             with pytest.raises(OSError, match="full"):
                 job.run(sent)
