@@ -341,7 +341,7 @@ def test_upload_whose_job_is_given_up_leaves_no_files(
     def broken(*_args: object) -> None:
         raise CannotStart("there is no memory")
 
-    monkeypatch.setattr("knowledge.uploads._file", broken)
+    monkeypatch.setattr("knowledge.uploads._ingest_file", broken)
     job_id = upload(curator, ("lost.md", b"Lost.")).json()["job"]["id"]
     for _ in range(jobs.MAX_FAILURES):
         assert len(list(shop.parts.settings.uploads.iterdir())) == 1
