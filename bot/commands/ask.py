@@ -1,4 +1,4 @@
-"""``errata ask``: one question, answered on the command line by the same path as in the page."""
+"""``errata ask``: answers one question on the command line, by the same path as on the page."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def ask(
 ) -> None:
     """Ask a question and get the answer with its sources. Nothing of it is stored as a conversation.
 
-    Ctrl-C stops the answer; what is there is shown, and the exit code is 130.
+    Ctrl-C stops the answer; the text so far is shown, and the exit code is 130.
     """
     question = question.strip()
     if not question:
         raise typer.BadParameter("The question is empty.", param_hint="QUESTION")
-    show = _Showing(streaming=not as_json and sys.stdout.isatty())
+    show = _Display(streaming=not as_json and sys.stdout.isatty())
     with open_parts() as parts, _stopped_by_ctrl_c(show) as stop:
         from bot.answering.values import Ask
         from retrieval.scope import EVERYTHING, Scope
@@ -52,8 +52,8 @@ def ask(
             raise typer.Exit(INTERRUPTED)
 
 
-class _Showing:
-    """Shows the text as it comes, and who waits; nothing before the end where ``streaming`` is off."""
+class _Display:
+    """Shows the text while it is written, and the waiting; nothing before the end where ``streaming`` is off."""
 
     def __init__(self, *, streaming: bool) -> None:
         self.streamed = ""
@@ -80,7 +80,7 @@ class _Showing:
 
 
 def _show(outcome: Outcome, streamed: str) -> None:
-    """The final answer (what was streamed is replaced where it differs), then its sources."""
+    """Shows the final answer (also after streamed text, if it differs), then its sources."""
     if streamed:
         say()
     if streamed.strip() != outcome.answer.strip():
@@ -97,8 +97,8 @@ def _show(outcome: Outcome, streamed: str) -> None:
 
 
 @contextmanager
-def _stopped_by_ctrl_c(show: _Showing) -> Iterator[threading.Event]:
-    """The event that Ctrl-C sets. Before there is anything to show, and pressed again, it interrupts at once."""
+def _stopped_by_ctrl_c(show: _Display) -> Iterator[threading.Event]:
+    """The event that Ctrl-C sets. Before the first event, and when pressed again, Ctrl-C interrupts at once."""
     stop = threading.Event()
 
     def handle(_number: int, _frame: FrameType | None) -> None:

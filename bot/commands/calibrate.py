@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bot.calibration.fit import Calibration, Share
 
 NAMES = {"all": "both", "en": "English", "zh": "Chinese"}
-WEAK = 0.7  # area below which the model's doubt separates little
+WEAK = 0.7  # area under the curve below which the model's doubt separates questions badly
 
 
 def calibrate(
@@ -22,7 +22,7 @@ def calibrate(
 ) -> None:
     """Measure when the chat model should refuse, and store the limit in the data folder.
 
-    Asks the model to judge 112 questions that ship with Errata and the installation's own confirmed questions: some
+    Asks the model to judge 112 questions that are part of Errata and the installation's own confirmed questions: some
     minutes on a processor. Needed once for each chat model other than the default one; the server uses the new limit
     after its next start.
     """
@@ -57,14 +57,14 @@ def _show(calibration: Calibration, *, confirmed: int) -> None:
     say(f"Of these questions {confirmed} are confirmed questions of this installation, with and without their answer.")
     for name, figures in calibration.figures.items():
         say(
-            f"{NAMES.get(name, name):>8}: answerable questions refused {_shown(figures.lost)}, unanswerable ones let "
-            f"through {_shown(figures.passed)}, area under the curve {figures.area:.2f}"
+            f"{NAMES.get(name, name):>8}: answerable questions refused {_format(figures.lost)}, unanswerable ones let "
+            f"through {_format(figures.passed)}, area under the curve {figures.area:.2f}"
         )
     say("These are the questions that chose the limit: on other questions expect somewhat worse.")
     if calibration.figures["all"].area < WEAK:
         say("This model's doubt separates little: most unanswerable questions will get an answer, or many others none.")
 
 
-def _shown(share: Share) -> str:
+def _format(share: Share) -> str:
     low, high = share.interval()
     return f"{share.hits} of {share.of} ({low:.0%} to {high:.0%})"

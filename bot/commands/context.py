@@ -1,6 +1,6 @@
-"""What commands share: settings read once, parts opened and closed, who acts, and where text goes.
+"""Functions that commands share: reading settings, opening and closing parts, the actor of a change, and output.
 
-Heavy packages load inside the functions, so that ``errata --help`` answers at once. Tests hand in their own parts
+Heavy packages are imported inside the functions, so that ``errata --help`` answers at once. Tests pass their own parts
 (``using``); nothing else replaces anything here.
 """
 
@@ -29,7 +29,7 @@ OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 _make_parts: ContextVar[MakeParts | None] = ContextVar("make_parts", default=None)
 
-# Set where the user did not: libraries must not call home, draw their own progress bars or trace prompts.
+# Set unless the user did: libraries must not send usage data, draw their own progress bars or trace prompts.
 QUIET = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
@@ -42,7 +42,7 @@ QUIET = {
 
 @contextmanager
 def using(make_parts: MakeParts | None) -> Iterator[None]:
-    """Inside the block commands get their parts from ``make_parts`` (None: the real ones)."""
+    """Within the block, commands get their parts from ``make_parts`` (None: the real ones)."""
     token = _make_parts.set(make_parts)
     try:
         yield
@@ -51,7 +51,7 @@ def using(make_parts: MakeParts | None) -> Iterator[None]:
 
 
 def settings(*, verbose: bool = False) -> Settings:
-    """The settings, with logging configured: warnings and worse, all that the settings ask for if ``verbose``.
+    """The settings, with logging configured: warnings and errors only, or the level of the settings if ``verbose``.
 
     Raises SettingsError.
     """
@@ -60,25 +60,25 @@ def settings(*, verbose: bool = False) -> Settings:
 
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    found = read_settings()
-    quiet = not verbose and found.log_level == "info"
-    logs.configure(form=found.log_format, level="warning" if quiet else found.log_level, text=found.log_text)
-    return found
+    values = read_settings()
+    quiet = not verbose and values.log_level == "info"
+    logs.configure(form=values.log_format, level="warning" if quiet else values.log_level, text=values.log_text)
+    return values
 
 
 @contextmanager
 def open_parts(*, verbose: bool = False, offline: bool = True) -> Iterator[Parts]:
-    """The parts for one command, closed at its end. ``offline``: the model libraries may not ask the network."""
+    """The parts for one command, closed at its end. ``offline``: the model libraries may not use the network."""
     if offline:
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
         os.environ.setdefault("TRANSFORMERS_OFFLINE", "1")
-    found = settings(verbose=verbose)
+    values = settings(verbose=verbose)
     make = _make_parts.get()
     if make is None:
         from bot.wiring import Parts
 
         make = Parts
-    parts = make(found)
+    parts = make(values)
     try:
         yield parts
     finally:
@@ -86,7 +86,7 @@ def open_parts(*, verbose: bool = False, offline: bool = True) -> Iterator[Parts
 
 
 def actor() -> str:
-    """Who a change made on the command line is recorded as: ``cli:<login name>``."""
+    """The recorded name of a person who changes something on the command line: ``cli:<login name>``."""
     try:
         return f"cli:{getpass.getuser()}"
     except (OSError, KeyError):  # no login name, as in some containers
@@ -94,10 +94,10 @@ def actor() -> str:
 
 
 def program() -> str:
-    """How this program was called, for messages that name a command to type."""
+    """The name to call this program by, for messages that contain a command to type."""
     called = sys.argv[0]
-    found = shutil.which("errata")
-    same = found is not None and Path(found).resolve() == Path(called).resolve()
+    installed = shutil.which("errata")
+    same = installed is not None and Path(installed).resolve() == Path(called).resolve()
     return "errata" if same or Path(called).name != "errata" else called
 
 

@@ -1,4 +1,4 @@
-"""``errata corrections …``: the curators' queue on the command line, by the same actions as the page."""
+"""``errata corrections …``: the curators' queue on the command line, with the same actions as the page."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def show_unanswered(
     limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List questions that stayed unanswered and are not in the queue yet, or start a correction of one."""
+    """List unanswered questions that are not in the queue yet, or start a correction of one."""
     with open_parts() as parts:
         from bot import unanswered
         from knowledge.correcting import items
@@ -158,7 +158,7 @@ def draft(
     revision: Annotated[int | None, typer.Option(help="Refuse if it is no longer this revision.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write what readers shall see; what is left out stays as it is."""
+    """Write the text that readers shall see; options that are left out change nothing."""
     if answer is not None and answer_file is not None:
         raise typer.BadParameter("Give --answer or --answer-file, not both.")
     changes: dict[str, Any] = {
@@ -171,11 +171,11 @@ def draft(
         "kind": kind,
         "valid_until": valid_until,
     }
-    given = {name: value for name, value in changes.items() if value is not None}
-    if not given:
+    options = {name: value for name, value in changes.items() if value is not None}
+    if not options:
         raise typer.BadParameter("Nothing to write: give --answer or another option.")
     _act(
-        lambda desk: desk.draft(correction_id, given, actor=actor(), revision=revision),
+        lambda desk: desk.draft(correction_id, options, actor=actor(), revision=revision),
         as_json,
         f"Correction {correction_id} is drafted. `errata corrections approve {correction_id}` publishes it.",
     )
@@ -183,7 +183,7 @@ def draft(
 
 @app.command()
 def prove(correction_id: Id, as_json: AsJson = False) -> None:
-    """Ask the complaint and its neighbours on the knowledge as it would be; nothing is published."""
+    """Replay the complaint and near questions on a trial state of the knowledge; nothing is published."""
     _act(lambda desk: desk.prove(correction_id), as_json, None, busy="Asking again on a trial state")
 
 
@@ -266,7 +266,7 @@ def merge(
     ids: Annotated[list[int], typer.Argument(help="Numbers of the corrections; the first one stays.")],
     as_json: AsJson = False,
 ) -> None:
-    """Make one item of several that complain about the same."""
+    """Merge several items that complain about the same."""
     _act(lambda desk: desk.merge(ids, actor=actor()), as_json, f"Merged into correction {ids[0]}.")
 
 
@@ -276,7 +276,7 @@ def split(
     complaints: Annotated[list[int], typer.Argument(help="Numbers of the complaints, as `show` gives them.")],
     as_json: AsJson = False,
 ) -> None:
-    """Move complaints that ask something else into an item of their own: takes a merge back."""
+    """Move complaints that ask something else into a new item, for instance to take a merge back."""
     with open_parts() as parts:
         from bot import feedback
         from knowledge.correcting import items

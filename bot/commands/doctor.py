@@ -1,4 +1,4 @@
-"""``errata doctor``: is everything in order, and if not, what to do."""
+"""``errata doctor``: checks the installation and says what to do about faults."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def doctor(
 ) -> None:
     """Check settings, disk, database, models, index, accounts, jobs and port, and say how to remedy each.
 
-    May run beside a running server. Exit code 0: nothing failed (warnings may stand); 1: something failed.
+    May run beside a running server. Exit code 0: nothing failed (there may be warnings); 1: something failed.
     """
     with open_parts() as parts:
         from dataclasses import asdict
@@ -32,22 +32,25 @@ def doctor(
 
         findings = []
         with Steps(lines=False) as steps:
-            for one in examine(parts, deep=deep, on_check=lambda name: steps.update(f"Looking at: {name}")):
-                findings.append(one)
+            for finding in examine(parts, deep=deep, on_check=lambda name: steps.update(f"Looking at: {name}")):
+                findings.append(finding)
                 if not as_json:
                     steps.clear()
-                    _show(one)
+                    _show(finding)
     if as_json:
-        say_json([asdict(one) for one in findings])
+        say_json([asdict(finding) for finding in findings])
     else:
-        bad = sum(one.state == "fail" for one in findings)
-        odd = sum(one.state == "warn" for one in findings)
-        say(f"\n{len(findings)} checks: " + (f"{bad} failed, {odd} warnings." if bad or odd else "all is well."))
-    if any(one.state == "fail" for one in findings):
+        failed = sum(finding.state == "fail" for finding in findings)
+        warned = sum(finding.state == "warn" for finding in findings)
+        say(
+            f"\n{len(findings)} checks: "
+            + (f"{failed} failed, {warned} warnings." if failed or warned else "all is well.")
+        )
+    if any(finding.state == "fail" for finding in findings):
         raise typer.Exit(FAILED)
 
 
-def _show(one: Finding) -> None:
-    say(f"{MARKS[one.state]}  {one.name:<17} {one.what}")
-    if one.remedy and one.state != "ok":
-        say(f"{'':<24}→ {one.remedy}")
+def _show(finding: Finding) -> None:
+    say(f"{MARKS[finding.state]}  {finding.name:<17} {finding.what}")
+    if finding.remedy and finding.state != "ok":
+        say(f"{'':<24}→ {finding.remedy}")

@@ -1,4 +1,4 @@
-"""``errata documents …``: what a curator does to single documents."""
+"""``errata documents …``: a curator's actions on single documents."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ app = typer.Typer(no_args_is_help=True, help="Single documents: bring back one t
 
 @app.callback()
 def _group() -> None:
-    """So that the group keeps its name although it has one command."""
+    """Makes typer keep the group's name although it has only one command."""
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""``errata ingest``: files and folders into the knowledge."""
+"""``errata ingest``: takes files and folders into the knowledge."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def _summarise(report: IngestReport, seconds: float) -> None:
 
 
 def _edition(folder: Path) -> str:
-    """Changes whenever a file of the handbook does."""
+    """A hash that changes when a file of the handbook changes."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*.md")):
         digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")

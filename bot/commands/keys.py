@@ -13,7 +13,7 @@ app = typer.Typer(no_args_is_help=True, help="API keys for programs: add, list, 
 
 
 class Role(StrEnum):
-    """What a key may do."""
+    """The roles of keys."""
 
     PROGRAM = "program"
     CURATOR = "curator"

@@ -1,4 +1,4 @@
-"""Progress of work that takes over a second: a bar on a terminal, now and then a plain line elsewhere.
+"""Shows the progress of work that takes over a second: a bar on a terminal, a plain line from time to time elsewhere.
 
 Both go to standard error. Knows nothing of the work.
 """
@@ -20,10 +20,10 @@ LINE_SECONDS = 5.0  # between plain lines of one step
 
 
 class Steps:
-    """Shows one step at a time. ``unit``: what is counted ("bytes" are shown as megabytes). ``lines`` False: nothing
-    is shown where there is no terminal.
+    """Shows one step at a time. ``unit``: the things that are counted ("bytes" are shown as megabytes). ``lines``:
+    False shows nothing where there is no terminal.
 
-    Use as a context manager; ``update`` may be called as often as wanted, from the thread that opened it.
+    Use as a context manager. ``update`` may be called at any rate, from the thread that opened it.
     """
 
     def __init__(self, *, unit: str = "", lines: bool = True) -> None:
@@ -32,7 +32,7 @@ class Steps:
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._label = ""
-        self._said = 0.0
+        self._shown_at = 0.0
         self._last = ""
 
     def __enter__(self) -> Self:
@@ -49,21 +49,21 @@ class Steps:
             self._bar.stop()
 
     def update(self, label: str, done: int = 0, total: int = 0) -> None:
-        """How far the step called ``label`` is. ``total`` 0: not known."""
+        """Shows how far the step called ``label`` is. ``total`` 0: unknown."""
         if self._bar is not None:
             if self._task is None or label != self._label:
                 self.clear()
                 self._task = self._bar.add_task(label, total=total or None)
             self._bar.update(self._task, completed=done, total=total or None)
-        elif self._lines and (label != self._label or time.monotonic() - self._said >= LINE_SECONDS):
+        elif self._lines and (label != self._label or time.monotonic() - self._shown_at >= LINE_SECONDS):
             line = label + self._amount(done, total)
             if line != self._last:
                 say(line, error=True)
-            self._said, self._last = time.monotonic(), line
+            self._shown_at, self._last = time.monotonic(), line
         self._label = label
 
     def note(self, text: str) -> None:
-        """A line that stays, above the bar."""
+        """Writes a line that stays, above the bar."""
         if self._bar is not None:
             from retrieval.invisible import marked
 
@@ -72,7 +72,7 @@ class Steps:
             say(text, error=True)
 
     def clear(self) -> None:
-        """Takes the bar away until the next update, so that other lines can be written."""
+        """Removes the bar until the next update, so that other lines can be written."""
         if self._bar is not None and self._task is not None:
             self._bar.remove_task(self._task)
             self._task = None

@@ -1,4 +1,4 @@
-"""``errata reindex``: the index anew from the database, beside a running server if there is one."""
+"""``errata reindex``: rebuilds the index from the database, also beside a running server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LABELS = {
     "save": "Saving a snapshot",
 }
 COUNTED = ("embed", "build")
-QUESTIONS = 200  # that proofs look through, embedded in one go
+QUESTIONS = 200  # questions for proofs that are embedded together
 
 
 def reindex() -> None:

@@ -1,4 +1,4 @@
-"""``errata serve``: checks everything that a server needs, then serves until it is told to stop.
+"""``errata serve``: checks everything that a server needs, then serves until it gets a signal to stop.
 
 The order: settings, the port, one server per data folder, database, models, index against database; only then are
 requests taken. On SIGTERM or SIGINT running answers are stopped and stored, and the exit code is 0.
@@ -46,7 +46,7 @@ def serve(
 
     Stays in the foreground until Ctrl-C or SIGTERM; answers that are being written are then stopped and stored.
 
-    Exit code 0: stopped as told; 1: could not start, the message says why and what to do.
+    Exit code 0: stopped by a signal; 1: could not start, the message says why and what to do.
     """
     from bot.folders import require_all
 
@@ -63,26 +63,26 @@ def serve(
 
 @contextmanager
 def listen(settings: Settings) -> Iterator[socket.socket]:
-    """Takes the port before anything slow happens. Raises BotError when another program has it."""
+    """Takes the port before any slow step. Raises BotError when another program has it."""
     from bot.errors import BotError
 
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as one:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with socket.socket(family, socket.SOCK_STREAM) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            one.bind((settings.host, settings.port))
+            listening.bind((settings.host, settings.port))
         except OSError as error:
             raise _cannot_listen(settings, error) from None
         except OverflowError:
             raise BotError(
                 "{port} is no port: set ERRATA_PORT to a number up to 65535.", code="port_invalid", port=settings.port
             ) from None
-        yield one
+        yield listening
 
 
 @contextmanager
 def only_server(data: Path) -> Iterator[None]:
-    """One server per data folder: a second one would take the first one's running answers for interrupted ones."""
+    """Allows one server per data folder: a second one would treat the running answers of the first as interrupted."""
     from filelock import FileLock, Timeout
 
     from bot.errors import BotError
@@ -120,33 +120,33 @@ def prepare(parts: Parts) -> None:
     marker.check_file(parts.settings)
     wal.check(database)
     if wal.has_content(database):  # the last process that wrote was killed
-        with _saying("Checking the database"):
+        with _report_time("Checking the database"):
             wal.check_integrity(database)
     _ = parts.database  # opening it brings the tables to the newest form
     _ = parts.chat_name, parts.embedder.fingerprint  # a missing model is told before the other one is loaded
-    # One is waited for by the processor, the other by the disk.
-    with _saying("Loading the models"), ThreadPoolExecutor(1) as beside:
+    # Loading one model mostly needs the processor, the other mostly the disk.
+    with _report_time("Loading the models"), ThreadPoolExecutor(1) as beside:
         chat = beside.submit(parts.load_chat_model)
         parts.embedder.query("Errata 勘误")
         chat.result()
-    with _saying("Comparing the index with the database"):
+    with _report_time("Comparing the index with the database"):
         check = parts.searcher.check()
     if not check.ok:
-        check = _rebuilt(parts, check)
+        check = _rebuild(parts, check)
     say(f"Knowledge: {check.passages} passages, step {check.seq} of the log.")
 
 
-def _rebuilt(parts: Parts, wrong: Check) -> Check:
-    """The check after the index was built anew from the database. Raises BotError when it still does not match.
+def _rebuild(parts: Parts, wrong: Check) -> Check:
+    """Rebuilds the index from the database and returns the new check. Raises BotError when it still does not match.
 
-    A snapshot is sound and yet wrong when the database was restored from a backup and went on from there.
+    An undamaged snapshot is wrong when the database was restored from a backup and then changed.
     """
     from bot.errors import BotError
     from knowledge.reindex import reindex
 
     say(f"The index does not match the database ({_difference(wrong)}). It is built anew.", error=True)
     parts.searcher.close()
-    with _saying("Building the index"):
+    with _report_time("Building the index"):
         reindex(parts.database, parts.embedder, parts.settings.snapshots)
     del parts.searcher  # nothing else holds it yet; the next use opens the new snapshot
     check = parts.searcher.check()
@@ -164,7 +164,7 @@ def _difference(check: Check) -> str:
 
 
 def address(settings: Settings, listening: socket.socket) -> str:
-    """Where a browser on this machine finds the server; the public address if one is set."""
+    """The address of the server for a browser on this machine; the public address if one is set."""
     if settings.public_url:
         return settings.public_url.rstrip("/")
     port = listening.getsockname()[1]
@@ -211,7 +211,7 @@ def _run(parts: Parts, listening: socket.socket, started: float) -> None:
 
 
 def _warm_up(parts: Parts, stopping: threading.Event) -> None:
-    """Nobody waits for it, and whoever asks will meet what is wrong with the model."""
+    """Warms up the model in the background. An error is only logged, because the next question will report it."""
     import structlog
 
     from bot.errors import BotError
@@ -258,7 +258,7 @@ def _server(config: Any, parts: Parts, ready: Any, stopping: threading.Event) ->
 
 
 @contextmanager
-def _saying(what: str) -> Iterator[None]:
+def _report_time(what: str) -> Iterator[None]:
     started = time.monotonic()
     say(f"{what} …")
     yield

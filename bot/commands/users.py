@@ -13,7 +13,7 @@ from bot.commands.context import open_parts, program, say, say_json
 
 app = typer.Typer(no_args_is_help=True, help="Accounts: add, list, passwd, disable, enable.")
 
-LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that is taken for another one
+LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # without letters and digits that look alike
 Name = Annotated[str, typer.Argument(help="User name.")]
 FromInput = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input (its first line).")
@@ -22,7 +22,7 @@ Generated = Annotated[bool, typer.Option("--generate", help="Make a password and
 
 
 class Role(StrEnum):
-    """What an account may do."""
+    """The roles of accounts."""
 
     CURATOR = "curator"
     ADMIN = "admin"
@@ -108,7 +108,7 @@ def _set_disabled(name: str, *, disabled: bool) -> None:
 
 
 def _password(*, from_input: bool, generate: bool) -> str:
-    """A password from standard input, made up, or asked for without showing it."""
+    """A password: from standard input, generated, or typed at a prompt that does not show it."""
     if from_input and generate:
         raise typer.BadParameter("Give --password-stdin or --generate, not both.")
     if generate:

@@ -156,7 +156,7 @@ def test_a_new_password_ends_all_sessions(session: Session) -> None:
         accounts.set_password(session, "ann", "short")
 
 
-def test_signing_in_forgets_what_has_expired(session: Session) -> None:
+def test_signing_in_deletes_expired_sessions(session: Session) -> None:
     user = accounts.add_user(session, "ann", PASSWORD, "curator")
     accounts.sign_in(session, user)
     session.execute(sa.update(LoginSession).values(expires_at=utc_now() - timedelta(days=1)))
@@ -224,7 +224,7 @@ def test_keys_end_with_the_account_that_made_them(session: Session) -> None:
     assert accounts.identity_of_session(session, signed_in) is None
 
 
-def test_visitors_are_told_apart_by_their_cookie(session: Session) -> None:
+def test_visitors_are_distinguished_by_their_cookie(session: Session) -> None:
     one, same, other = accounts.visitor("a" * 43), accounts.visitor("a" * 43), accounts.visitor("b" * 43)
     assert one == same
     assert one.owner != other.owner
@@ -232,7 +232,7 @@ def test_visitors_are_told_apart_by_their_cookie(session: Session) -> None:
     assert (one.role, one.curates, one.administers) == ("visitor", False, False)
 
 
-def test_what_a_role_may() -> None:
+def test_each_role_may_use_only_its_routes() -> None:
     may = {
         role: (Identity("x", role, "x").curates, Identity("x", role, "x").administers)
         for role in ("visitor", "program", "curator", "admin")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.bot.commandline import CommandLine
 
 
-def test_ask_streams_and_ctrl_c_keeps_what_is_there(errata: CommandLine, tmp_path: Path) -> None:
+def test_ask_streams_and_ctrl_c_keeps_the_text_so_far(errata: CommandLine, tmp_path: Path) -> None:
     page = tmp_path / "hours.md"
     page.write_text("# Hours\n\nThe shop opens at nine.", encoding="utf-8")
     errata("ingest", str(page))

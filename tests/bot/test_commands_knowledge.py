@@ -53,7 +53,7 @@ def complain(errata: CommandLine, question: str = QUESTION) -> int:
     return number
 
 
-def test_ingest_takes_in_what_is_new_and_says_what_became_of_each(errata: CommandLine, shop: Path) -> None:
+def test_ingest_takes_in_new_files_and_reports_the_result_of_each(errata: CommandLine, shop: Path) -> None:
     (shop / "broken.pdf").write_bytes(b"%PDF-1.7 and nothing more")
     said = errata("ingest", str(shop))
     assert said.code == 0
@@ -72,7 +72,7 @@ def test_ingest_of_nothing_but_bad_files_fails(errata: CommandLine, tmp_path: Pa
     assert missing.err.splitlines()[-1] == f"errata: There is no file or folder {tmp_path / 'nowhere'}."
 
 
-def test_ingest_prunes_only_when_told(errata: CommandLine, shop: Path) -> None:
+def test_ingest_prunes_only_with_the_option(errata: CommandLine, shop: Path) -> None:
     errata("ingest", str(shop))
     (shop / "hours.md").unlink()
     assert "retired" not in errata("ingest", str(shop)).err
@@ -112,7 +112,7 @@ def test_ingest_options_that_belong_together_are_asked_for(errata: CommandLine, 
         assert errata("ingest", *options, str(shop)).code == 2
 
 
-def test_ingest_keeps_out_what_a_curator_retired_until_it_is_restored(errata: CommandLine, shop: Path) -> None:
+def test_ingest_keeps_out_retired_documents_until_they_are_restored(errata: CommandLine, shop: Path) -> None:
     errata("ingest", str(shop))
     parts = errata.parts(Settings(data=errata.data))
     put.remove(parts.database, "shop/hours.md", EVERYTHING, actor="carla")

@@ -118,7 +118,7 @@ def test_history_has_the_last_turns_in_order(talk: Talk) -> None:
     assert turns == tuple(EarlierTurn(f"Question {n}?", f"Answer {n}.") for n in range(2, MAX_TURNS + 2))
 
 
-def test_history_before_an_answer_leaves_out_what_came_after(talk: Talk) -> None:
+def test_the_history_before_an_answer_leaves_out_later_turns(talk: Talk) -> None:
     conversation_id, _ = talk.ask("One?", condensed_question="First?", answer="1.")
     _, second = talk.ask("Two?", conversation_id=conversation_id, answer="2.")
     talk.ask("Three?", conversation_id=conversation_id, answer="3.")
@@ -153,7 +153,7 @@ def test_a_question_repeated_in_the_same_words_is_no_follow_up_to_itself(talk: T
         assert conversations.history(session, other, before=last) == (EarlierTurn("Do parcels go to islands?", "Yes."),)
 
 
-def test_a_failed_turn_keeps_what_was_written(talk: Talk) -> None:
+def test_a_failed_turn_keeps_its_text(talk: Talk) -> None:
     conversation_id, answer_id = talk.begin("How long?")
     with talk.database.write() as session:
         conversations.fail(session, answer_id, "half an ans")
@@ -197,7 +197,7 @@ def asked_anew(talk: Talk, conversation_id: str, answer_id: str) -> Ask:
         )
 
 
-def test_asking_anew_keeps_what_the_question_meant(talk: Talk) -> None:
+def test_a_regenerated_question_keeps_its_meaning(talk: Talk) -> None:
     conversation_id, _ = talk.ask("How long?")
     how = {"condensed_question": "Sale goods?", "condensed_how": How.REWRITTEN}
     _, follow_up = talk.ask("And sale goods?", conversation_id=conversation_id, **how)

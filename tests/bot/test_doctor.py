@@ -54,7 +54,7 @@ def test_doctor_is_content_with_a_sound_installation(errata: CommandLine, monkey
     assert said.code == 0
 
 
-def test_doctor_fails_with_exit_code_one_and_says_how_to_mend(
+def test_doctor_fails_with_exit_code_one_and_says_how_to_repair(
     errata: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ERRATA_CHAT_MODEL", "qwen2.5-coder-0.5b-instruct-q4_k_m")  # not in the store

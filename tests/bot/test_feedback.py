@@ -137,7 +137,7 @@ def test_one_person_who_complains_three_times_is_one_person(talk: Talk) -> None:
     ("users", "priority"),
     [(("u1", "u1", "u1"), "important"), (("u1", "u2", "u3"), "urgent"), ((None, None, None), "important")],
 )
-def test_people_of_another_front_end_are_told_apart_by_its_user_ids(
+def test_people_of_another_front_end_are_distinguished_by_its_user_ids(
     talk: Talk, users: tuple[str | None, ...], priority: str
 ) -> None:
     for user in users:
@@ -187,7 +187,7 @@ def test_the_person_who_complained_sees_the_correction(talk: Talk) -> None:
     }  # fmt: skip
 
 
-def test_a_complaint_that_was_merged_is_told_of_the_other_s_correction(talk: Talk) -> None:
+def test_the_owner_of_a_merged_complaint_sees_the_correction_of_the_other_item(talk: Talk) -> None:
     conversation_id, answer_id = talk.ask("How long?")
     mine = talk.rate(answer_id, "down")
     other = talk.rate(talk.ask("Until when?", owner="visitor:b")[1], "down")
@@ -268,7 +268,7 @@ def test_an_answer_that_is_being_written_cannot_be_rated(talk: Talk) -> None:
         (Rating("down", stars=6), "1 to 5"),
     ],
 )
-def test_what_cannot_be_kept_is_refused(talk: Talk, rating: Rating, message: str) -> None:
+def test_a_rating_that_cannot_be_stored_is_refused(talk: Talk, rating: Rating, message: str) -> None:
     _, answer_id = talk.ask("How long?")
     with talk.database.write() as session:
         answer = session.get_one(Answer, answer_id)
@@ -339,7 +339,7 @@ def test_a_survey_again_replaces_the_one_before(talk: Talk) -> None:
         assert [(row.stars, row.comment) for row in session.scalars(sa.select(Survey))] == [(4, None)]
 
 
-def test_who_complained_hears_of_the_item_that_the_complaint_was_split_off_into(talk: Talk) -> None:
+def test_the_owner_of_a_split_off_complaint_sees_the_correction_of_the_new_item(talk: Talk) -> None:
     kept = talk.rate(talk.ask("How long?")[1], "down")
     conversation_id, answer_id = talk.ask("How fast?", owner="visitor:b")
     merged = talk.rate(answer_id, "down")
@@ -405,7 +405,7 @@ def test_not_my_question_reopens_nothing_and_curators_see_it(talk: Talk) -> None
     assert len(item["complaints"]) == 1
 
 
-def test_a_refusal_to_who_did_not_say_so_reopens_the_published_correction(talk: Talk) -> None:
+def test_a_refusal_to_a_person_who_gave_no_signal_reopens_the_published_correction(talk: Talk) -> None:
     correction_id = verified(talk, "How long?")
     _, answer_id = talk.ask("How long?", owner="visitor:b", status="refused", answer="?")
     assert talk.rate(answer_id, "down") == correction_id

@@ -88,7 +88,7 @@ def test_words_of_people_stand_in_the_log_only_when_asked_for(stream: io.StringI
     assert (line["question"], line["password"]) == ("何时开门？", "***")
 
 
-def test_the_level_holds_for_all_and_libraries_are_quieter(stream: io.StringIO) -> None:
+def test_the_level_is_used_for_all_loggers_and_libraries_write_less(stream: io.StringIO) -> None:
     logs.configure(form="json", level="info", stream=stream)
     structlog.get_logger().debug("hidden")
     logging.getLogger("httpx").info("hidden")

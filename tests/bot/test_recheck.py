@@ -288,7 +288,7 @@ def test_a_superseded_passage_that_is_still_found_reopens_the_correction(talk: T
 
 
 @pytest.mark.parametrize("meanwhile", ["rolled back", "reopened", "published anew"])
-def test_a_recheck_of_what_no_longer_stands_does_nothing(talk: Talk, meanwhile: str) -> None:
+def test_a_recheck_of_an_entry_that_is_not_live_does_nothing(talk: Talk, meanwhile: str) -> None:
     correction_id = publish(talk, "How long?")
     talk.curation.reopen(correction_id, actor="ann")
     if meanwhile == "rolled back":

@@ -36,7 +36,7 @@ def offered(talk: Talk, correction_id: int, scope: Scope = EVERYTHING, alike: fl
     return [one["question"] for one in found]
 
 
-def test_only_what_asks_the_same_is_offered(talk: Talk) -> None:
+def test_only_corrections_with_the_same_question_are_offered(talk: Talk) -> None:
     """Three unrelated complaints, and one that is worded differently."""
     dogs = complain(talk, DOGS)
     for other in (CATS, "Is a room free?", PETS, "May I bring 2 dogs?", "可以带狗吗？"):
@@ -45,7 +45,7 @@ def test_only_what_asks_the_same_is_offered(talk: Talk) -> None:
     assert offered(talk, dogs, alike=float("inf")) == []
 
 
-def test_what_cannot_be_merged_is_not_offered(talk: Talk) -> None:
+def test_corrections_that_cannot_be_merged_are_not_offered(talk: Talk) -> None:
     dogs, pets = complain(talk, DOGS), complain(talk, PETS)
     talk.correct(pets, "Yes.")
     talk.curation.reopen(pets, actor="ann")

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         ("VISITOR_COLLECTIONS", "main,two words"),
     ],
 )
-def test_what_cannot_work_is_named_before_a_model_loads(
+def test_settings_that_cannot_work_are_named_before_a_model_loads(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str, value: str
 ) -> None:
     monkeypatch.setenv("ERRATA_DATA", str(tmp_path / "var"))

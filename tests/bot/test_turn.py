@@ -34,7 +34,7 @@ def test_the_events_begin_with_the_ids_and_end_with_the_stored_answer(tmp_path: 
         assert (stored(made), made.parts.turns.running) == ([("answered", ANSWER)], 0)
 
 
-def test_what_goes_wrong_is_heard_stored_and_raised(tmp_path: Path) -> None:
+def test_an_error_reaches_the_listener_the_database_and_the_caller(tmp_path: Path) -> None:
     heard: list[TurnEvent] = []
 
     def broken(_prompt: str) -> str:
@@ -48,7 +48,7 @@ def test_what_goes_wrong_is_heard_stored_and_raised(tmp_path: Path) -> None:
         assert [status for status, _ in stored(made)] == ["failed"]
 
 
-def test_what_can_be_refused_is_refused_before_anything_is_stored(tmp_path: Path) -> None:
+def test_a_bad_request_is_refused_before_anything_is_stored(tmp_path: Path) -> None:
     with shop(tmp_path, ScriptedChat(script=lambda _: ANSWER)) as made:
         ask = made.parts.turns.ask
         with pytest.raises(Invalid):

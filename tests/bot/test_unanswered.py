@@ -78,7 +78,7 @@ def queue(talk: Talk) -> list[tuple[str, str, list[str]]]:
     return [(one["state"], one["question"], [each["question"] for each in one["complaints"]]) for one in found]
 
 
-def test_what_one_person_asks_ten_times_counts_once_and_stays_out_of_the_queue(talk: Talk) -> None:
+def test_a_question_that_one_person_asks_ten_times_counts_once_and_is_not_queued(talk: Talk) -> None:
     for _ in range(10):
         refuse(talk, DOGS)
     compare(talk)
@@ -142,7 +142,7 @@ def test_a_model_that_was_not_measured_groups_only_the_same_words(talk: Talk) ->
     assert sorted(waiting(talk)) == [([PETS], 1), ([DOGS], 1)]
 
 
-def test_one_who_complains_brings_the_whole_group_into_the_queue(talk: Talk) -> None:
+def test_one_complaint_brings_the_whole_group_into_the_queue(talk: Talk) -> None:
     refuse(talk, DOGS)
     compare(talk)
     answer_id = refuse(talk, PETS)  # the same person, so not two
@@ -153,7 +153,7 @@ def test_one_who_complains_brings_the_whole_group_into_the_queue(talk: Talk) -> 
     assert talk.curation.item(1)["priority"] == "important"
 
 
-def test_one_who_complains_in_another_front_end_brings_it_into_the_queue(talk: Talk) -> None:
+def test_one_complaint_in_another_front_end_brings_the_group_into_the_queue(talk: Talk) -> None:
     refuse(talk, DOGS)
     compare(talk)
     with talk.database.write() as session:
@@ -169,7 +169,7 @@ def test_a_question_that_is_in_the_queue_already_joins_it_at_once(talk: Talk) ->
     assert queue(talk) == [("queued", DOGS, [DOGS, DOGS])]
 
 
-def test_what_a_curator_rejected_comes_back_only_with_two_more_people(talk: Talk) -> None:
+def test_a_rejected_question_comes_back_only_with_two_more_people(talk: Talk) -> None:
     for owner in ("visitor:a", "visitor:b"):
         refuse(talk, DOGS, owner)
         compare(talk)
@@ -192,7 +192,7 @@ def test_a_curator_starts_a_correction_of_a_waiting_question(talk: Talk) -> None
     assert [one["action"] for one in talk.curation.item(1)["history"]] == ["start"]
 
 
-def test_a_correction_that_a_curator_begins_takes_up_what_waits(talk: Talk) -> None:
+def test_a_correction_that_a_curator_starts_gets_the_waiting_questions(talk: Talk) -> None:
     refuse(talk, DOGS)
     compare(talk)
     with talk.database.write() as session:

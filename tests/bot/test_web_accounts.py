@@ -190,7 +190,7 @@ def test_administrator_adds_accounts_and_keys(office: World, now: list[float]) -
     )
 
 
-def test_signing_in_does_not_take_over_what_the_visitor_asked(office: World, now: list[float]) -> None:
+def test_signing_in_does_not_take_over_the_visitors_conversations(office: World, now: list[float]) -> None:
     client = office.client()
     conversation = ask(client, "What is this?")["conversation_id"]
     client.post("/api/session", json={"username": "carla", "password": PASSWORD})

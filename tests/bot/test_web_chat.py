@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     ("text", "status"),
     [("At nine [1].", "answered"), ("It opens at nine.", "answered"), ("YES", "refused"), ("[1]", "refused")],
 )
-def test_an_answer_that_stands_on_no_passage_is_refused(tmp_path: Path, text: str, status: str) -> None:
+def test_an_answer_that_no_passage_supports_is_refused(tmp_path: Path, text: str, status: str) -> None:
     with shop(tmp_path, ScriptedChat(script=lambda _: text)) as made:
         assert ask(made.client(), QUESTION)["status"] == status
 
@@ -45,7 +45,7 @@ def test_answer_id_goes_out_before_the_first_token_and_the_answer_is_stored_befo
         listener.wait()
 
 
-def test_stop_keeps_what_is_there(tmp_path: Path) -> None:
+def test_a_stop_keeps_the_text_so_far(tmp_path: Path) -> None:
     gate = threading.Semaphore(2)
     with shop(tmp_path, ScriptedChat(script=lambda _: ANSWER, gate=gate)) as made, serving(made.app) as address:
         listener = Listener(address)
@@ -95,7 +95,7 @@ def test_a_streamed_answer_goes_on_when_its_listener_leaves_and_shows_how_far_it
         assert stored(made) == [("answered", ANSWER)]
 
 
-def test_hanging_up_on_a_whole_answer_stops_the_engine_and_stores_what_is_there(tmp_path: Path) -> None:
+def test_closing_the_connection_of_a_whole_answer_stops_the_engine_and_stores_the_text_so_far(tmp_path: Path) -> None:
     gate = threading.Semaphore(2)
     with shop(tmp_path, ScriptedChat(script=lambda _: ANSWER, gate=gate)) as made, serving(made.app) as address:
         with (

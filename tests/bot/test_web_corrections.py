@@ -83,7 +83,7 @@ def test_listing_filters_searches_pages_and_counts(shop: World, curator: TestCli
     assert refusal(curator.get("/api/corrections", params={"priority": "high"}))[0] == 422
 
 
-def test_item_has_what_a_curator_needs(shop: World, curator: TestClient) -> None:
+def test_an_item_has_everything_that_a_curator_needs(shop: World, curator: TestClient) -> None:
     said = {"reasons": ["wrong"], "comment": "30!", "suggested_answer": "30 days", "quote": "14 days", "stars": 2}
     item = curator.get(f"/api/corrections/{complain(shop, **said)}").json()
     assert {name: item[name] for name in ("state", "live", "revision", "priority", "origin", "language")} == {
@@ -107,7 +107,7 @@ def test_item_has_what_a_curator_needs(shop: World, curator: TestClient) -> None
     assert [line["action"] for line in item["history"]] == ["report"]
 
 
-def test_draft_changes_only_what_is_given(shop: World, curator: TestClient) -> None:
+def test_a_draft_changes_only_the_fields_that_are_sent(shop: World, curator: TestClient) -> None:
     correction_id = complain(shop)
     assert refusal(curator.put(f"/api/corrections/{correction_id}/draft", json={"kind": "wrong"}))[0] == 422
     first = draft(curator, correction_id, answer="30 days.", paraphrases=["How long?"], kind="wrong", edits=[EDIT])
@@ -295,7 +295,7 @@ def test_split_gives_both_items(shop: World, curator: TestClient) -> None:
     assert told == f"反馈来自更正项 {first}"
 
 
-def test_rollback_takes_back_what_readers_see(shop: World, curator: TestClient) -> None:
+def test_a_rollback_takes_the_published_text_back(shop: World, curator: TestClient) -> None:
     correction_id = complain(shop)
     assert refusal(curator.post(f"/api/corrections/{correction_id}/rollback"))[0] == 409
     draft(curator, correction_id, answer="30 days.", edits=[EDIT])
@@ -317,7 +317,7 @@ def test_complaint_about_a_curated_answer_reopens_it(shop: World, curator: TestC
     assert (item["state"], item["live"], len(item["complaints"])) == ("reopened", True, 2)
 
 
-def test_who_acts_stands_in_the_history(shop: World, curator: TestClient) -> None:
+def test_the_history_names_the_person_who_acted(shop: World, curator: TestClient) -> None:
     correction_id = complain(shop)
     key = shop.client("ada").post("/api/keys", json={"name": "nightly", "role": "curator"}).json()["key"]
     robot = shop.client()
@@ -328,7 +328,7 @@ def test_who_acts_stands_in_the_history(shop: World, curator: TestClient) -> Non
         assert session.get_one(Correction, correction_id).claimed_by == "key nightly"
 
 
-def test_the_systems_own_reasons_are_told_in_the_readers_language(shop: World, curator: TestClient) -> None:
+def test_the_systems_own_reasons_are_in_the_readers_language(shop: World, curator: TestClient) -> None:
     """What people wrote stays as they wrote it, even where it is what the server might say."""
     correction_id = complain(shop, comment="the source changed: returns")
     draft(curator, correction_id, answer="Within 30 days.", edits=[EDIT])

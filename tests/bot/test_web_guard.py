@@ -220,7 +220,7 @@ def test_places_are_compared_as_browsers_do(one: str, other: str, same: bool) ->
 
 
 @pytest.mark.parametrize("host", ["", "a b", "a/b", "a:b", "a:70000", "[::1", "u@a", "a\tb"])
-def test_what_names_no_place_is_none(host: str) -> None:
+def test_a_text_that_names_no_host_has_no_web_origin(host: str) -> None:
     assert origin_of_host("http", host) is None
 
 

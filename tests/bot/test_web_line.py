@@ -37,7 +37,7 @@ def test_events_of_a_queue_come_between_sources_and_tokens(tmp_path: Path) -> No
         assert [one.events[-1][1]["answer"] for one in (first, second, third)] == [ANSWER] * 3
 
 
-def test_a_follow_up_waits_once_and_is_told_its_place(tmp_path: Path) -> None:
+def test_a_follow_up_waits_once_and_gets_its_position(tmp_path: Path) -> None:
     gate = threading.Semaphore(7)
     with shop(tmp_path, ScriptedChat(script=lambda _: ANSWER, gate=gate)) as made, serving(made.app) as address:
         with httpx.Client(base_url=address) as someone:
@@ -119,7 +119,7 @@ def test_a_turn_without_a_thread_gives_the_place_back(
         assert visitor.post("/api/chat", json={"question": QUESTION, "stream": False}).json()["status"] == "answered"
 
 
-def test_who_cannot_begin_gives_the_place_back(tmp_path: Path) -> None:
+def test_a_question_that_cannot_begin_gives_its_place_back(tmp_path: Path) -> None:
     with shop(tmp_path, ScriptedChat(script=lambda _: ANSWER), parallel=1, queue=0) as made:
         visitor = made.client()
         for _ in range(2):

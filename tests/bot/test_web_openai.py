@@ -79,7 +79,7 @@ def test_completion_answers_with_citations_and_usage(client: openai.OpenAI, addr
     assert (completion.model, completion.object) == ("errata", "chat.completion")
 
 
-def test_a_citation_opens_for_the_program_and_for_whoever_reads_in_it(client: openai.OpenAI, shop: World) -> None:
+def test_a_citation_opens_for_the_program_and_for_its_readers(client: openai.OpenAI, shop: World) -> None:
     (message,) = [choice.message for choice in complete(client, QUESTION).choices]
     link = next(one.url_citation.url for one in message.annotations if one.url_citation.title == "Sundays")
     path = link[link.index("/answers/") :]
@@ -189,7 +189,9 @@ def test_refusal_is_streamed_in_words(client: openai.OpenAI) -> None:
         ("Which code tells when the shop opens?", "answered"),
     ],
 )
-def test_stream_never_says_what_does_not_hold_at_the_end(client: openai.OpenAI, question: str, status: str) -> None:
+def test_a_stream_never_sends_text_that_is_refused_at_the_end(
+    client: openai.OpenAI, question: str, status: str
+) -> None:
     chunks = list(complete(client, {"role": "user", "content": question}, stream=True))
     said = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
     assert chunks[-1].errata["status"] == status
@@ -214,7 +216,7 @@ def test_annotations_stand_where_the_marks_of_the_answer_are(client: openai.Open
     assert cited[0]["start_index"] == len("🏬 At nine ")
 
 
-def test_stream_opens_at_once_and_who_leaves_it_stops_the_model(tmp_path: Path) -> None:
+def test_a_stream_opens_at_once_and_closing_it_stops_the_model(tmp_path: Path) -> None:
     gate = threading.Semaphore(0)  # the model never writes a word
     with world(tmp_path, ScriptedChat(script=lambda _: ANSWER, gate=gate)) as made:
         put(made.client("carla"), "hours", "Hours", "The shop opens at nine.")

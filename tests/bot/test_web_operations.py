@@ -43,7 +43,7 @@ def change(before: dict[str, float], after: dict[str, float], name: str) -> floa
     return after.get(name, 0) - before.get(name, 0)
 
 
-def test_metrics_count_what_operators_ask_for(shop: World) -> None:
+def test_metrics_count_questions_answers_and_requests(shop: World) -> None:
     before = measured(shop)
     visitor, curator = shop.client(), shop.client("carla")
     answer = ask(visitor, "When does the shop open?")

@@ -112,7 +112,7 @@ def problem(response: Response) -> tuple[int, str]:
         ("GET", "/static/locales/fr.json", 404, "There is no catalogue 'fr'."),
     ],
 )
-def test_refusals_say_what_is_wrong(admin: TestClient, method: str, path: str, status: int, detail: str) -> None:
+def test_refusals_name_the_fault(admin: TestClient, method: str, path: str, status: int, detail: str) -> None:
     assert problem(admin.request(method, path)) == (status, detail)
 
 
@@ -271,7 +271,7 @@ def test_full_queue_tells_a_chinese_reader_how_long_to_wait(shop: World) -> None
     assert problem(refused) == (503, f"排队的问题太多，请在 {refused.headers['retry-after']} 秒后重试。")
 
 
-def test_reasons_of_refused_files_are_written_for_who_looks(shop: World, admin: TestClient) -> None:
+def test_reasons_of_refused_files_are_in_the_readers_language(shop: World, admin: TestClient) -> None:
     files = [("files", (name, b"", "application/octet-stream")) for name in ("empty.txt", "music.mp3")]
     job = admin.post("/api/documents", files=files, headers=CHINESE).json()["job"]["id"]
     shop.work()

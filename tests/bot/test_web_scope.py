@@ -122,7 +122,7 @@ def test_documents_outside_the_scope_are_not_there(town: World) -> None:
     assert town.client("carla").get("/api/documents/bank").json() == before
 
 
-def test_what_a_bounded_curator_adds_is_in_the_collection(town: World) -> None:
+def test_documents_of_a_curator_with_one_collection_are_in_it(town: World) -> None:
     desk = holder(town, "curator", "shop")
     assert desk.post("/api/documents", json={"id": "new", "title": "N", "text": "New."}).status_code == 201
     assert desk.get("/api/documents/new").json()["collection"] == "shop"
@@ -176,7 +176,7 @@ def test_an_upload_meets_nothing_of_another_collection_that_has_its_name(town: W
     assert searched(other, query="Secret") == mine
 
 
-def test_people_without_an_account_see_what_the_settings_say(tmp_path: Path) -> None:
+def test_people_without_an_account_see_the_collections_of_the_settings(tmp_path: Path) -> None:
     chat = ScriptedChat(script=lambda _prompt: "It closes early [1].")
     with world(tmp_path, chat, visitor_collections=["shop", "main"]) as made:
         curator, visitor = made.client("carla"), made.client()
@@ -242,7 +242,7 @@ def test_the_scope_of_an_identity(town: World, identity: Identity | None, visito
     assert scope_of(identity, town.parts) == expected
 
 
-def test_keys_say_what_they_see(town: World) -> None:
+def test_the_list_of_keys_shows_their_collections(town: World) -> None:
     admin = town.client("ada")
     made = admin.post("/api/keys", json={"name": "robot", "collection": "shop"}).json()
     assert made["collection"] == "shop"

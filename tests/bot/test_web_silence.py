@@ -56,7 +56,7 @@ def test_a_reader_of_the_whole_answer_hears_it_too(tmp_path: Path) -> None:
         assert (program.status_code, "did not answer" in program.json()["error"]["message"]) == (504, True)
 
 
-def test_who_waits_behind_a_silent_question_gets_the_place(tmp_path: Path) -> None:
+def test_a_question_behind_a_silent_one_gets_its_place(tmp_path: Path) -> None:
     gate = threading.Semaphore(0)
     chat = ScriptedChat(script=lambda _: ANSWER, gate=gate)
     with shop(tmp_path, chat, model_silence_seconds=1) as made, serving(made.app) as address:

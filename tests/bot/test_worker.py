@@ -84,7 +84,7 @@ def test_the_next_try_gets_the_progress_of_the_one_before(database: Database) ->
     assert seen == [{}, {"done": 1}]
 
 
-def test_a_job_that_fails_is_told_so_and_tried_again_later(database: Database) -> None:
+def test_a_job_that_fails_is_marked_and_tried_again_later(database: Database) -> None:
     def handler(_payload: dict[str, Any], _report: Any) -> None:
         raise ValueError("the engine is down")
 
@@ -95,7 +95,7 @@ def test_a_job_that_fails_is_told_so_and_tried_again_later(database: Database) -
     assert not worker.step()  # its pause is not over
 
 
-def test_what_follows_a_job_is_done_when_it_is_done_or_given_up(database: Database) -> None:
+def test_the_function_after_a_job_is_called_when_the_job_is_done_or_given_up(database: Database) -> None:
     followed: list[dict[str, Any]] = []
 
     def handler(payload: dict[str, Any], _report: Any) -> None:
@@ -137,7 +137,7 @@ def test_a_job_of_an_unknown_kind_waits_and_others_go_on(database: Database) -> 
     assert [told(database, one)[0] for one in (unknown, known)] == ["queued", "done"]
 
 
-def test_a_long_job_holds_up_only_its_own_kind(database: Database) -> None:
+def test_a_long_job_delays_only_jobs_of_its_kind(database: Database) -> None:
     asked, go_on = threading.Event(), threading.Event()
 
     def long(_payload: dict[str, Any], _report: Any) -> None:

@@ -63,7 +63,7 @@ def begin(page: Page, question: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_chat_page_shows_a_refusal_as_a_card_and_takes_what_was_expected(stage: Stage, language: str) -> None:
+def test_chat_page_shows_a_refusal_as_a_card_and_takes_the_expected_answer(stage: Stage, language: str) -> None:
     from playwright.sync_api import expect
 
     say = Words(language)
@@ -172,7 +172,7 @@ def test_chat_page_works_by_keyboard_from_question_to_rating(stage: Stage) -> No
     assert (complaint["reasons"], complaint["comment"]) == (["wrong"], CASE.comment)
 
 
-def test_chat_page_knows_its_shortcuts(stage: Stage) -> None:
+def test_chat_page_has_keyboard_shortcuts(stage: Stage) -> None:
     from playwright.sync_api import expect
 
     page = stage.visitor()
@@ -288,7 +288,7 @@ def test_chat_page_left_open_shows_a_correction_within_a_minute(stage: Stage) ->
     expect(page.locator(".slip-corrected .prose")).to_have_text(CASE.shown)
 
 
-def test_chat_page_keeps_question_and_words_when_the_server_goes_away_in_mid_answer(
+def test_chat_page_keeps_question_and_text_when_the_server_stops_during_an_answer(
     slow: Stage, audience: Audience, gate: threading.Semaphore
 ) -> None:
     from playwright.sync_api import expect
@@ -313,7 +313,7 @@ def test_chat_page_keeps_question_and_words_when_the_server_goes_away_in_mid_ans
         page.context.close()
 
 
-def test_chat_page_says_so_when_the_server_has_lost_the_question(
+def test_chat_page_reports_a_question_that_the_server_has_lost(
     slow: Stage, audience: Audience, gate: threading.Semaphore
 ) -> None:
     from playwright.sync_api import expect
@@ -361,7 +361,7 @@ def test_chat_page_shows_a_place_in_line_only_while_there_is_one(slow: Stage, ga
 
 
 @pytest.mark.parametrize("way", ["reload", "new chat and back"])
-def test_chat_page_that_is_left_finds_its_answer_still_being_written(
+def test_chat_page_shows_an_answer_that_is_still_being_written_after_a_reload(
     slow: Stage, gate: threading.Semaphore, way: str
 ) -> None:
     from playwright.sync_api import expect
@@ -415,7 +415,7 @@ def test_chat_page_stops_before_the_server_has_taken_the_question(slow: Stage, g
     assert stored(page, f"/api/conversations/{conversation}")["turns"][0]["status"] == "stopped"
 
 
-def test_chat_page_keeps_what_is_half_written_with_its_conversation(stage: Stage) -> None:
+def test_chat_page_keeps_an_unfinished_question_with_its_conversation(stage: Stage) -> None:
     from playwright.sync_api import expect
 
     page = stage.visitor()
@@ -432,7 +432,7 @@ def test_chat_page_keeps_what_is_half_written_with_its_conversation(stage: Stage
     expect(page.locator("#question")).to_have_value("And sandals?")
 
 
-def test_chat_page_asks_nothing_in_another_conversation_after_not_my_question(stage: Stage) -> None:
+def test_chat_page_asks_only_in_the_same_conversation_after_not_my_question(stage: Stage) -> None:
     from playwright.sync_api import expect
 
     number = stage.report(CASE.question, CASE.comment)

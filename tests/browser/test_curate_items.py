@@ -90,7 +90,7 @@ def test_a_question_half_typed_for_one_item_is_not_in_the_next(two: tuple[Page, 
     expect(line).to_have_value("")
 
 
-def test_a_refusal_that_comes_late_leaves_the_next_item_alone(two: tuple[Page, int, int], audience: Audience) -> None:
+def test_a_late_refusal_does_not_change_the_next_item(two: tuple[Page, int, int], audience: Audience) -> None:
     from playwright.sync_api import expect
 
     audience.announce("status of 409")
@@ -127,7 +127,7 @@ def test_an_approval_is_of_the_revision_that_was_confirmed_wherever_the_curator_
     assert [event["action"] for event in stored(page, f"/api/corrections/{second}")["history"]] == ["report"]
 
 
-def test_ones_own_text_that_was_set_aside_is_there_again(two: tuple[Page, int, int], audience: Audience) -> None:
+def test_text_that_a_curator_set_aside_comes_back(two: tuple[Page, int, int], audience: Audience) -> None:
     from playwright.sync_api import expect
 
     audience.announce("status of 409")
@@ -145,7 +145,7 @@ def test_ones_own_text_that_was_set_aside_is_there_again(two: tuple[Page, int, i
     expect(aside).to_have_value("Within 31 days.")
 
 
-def test_cited_passages_say_what_is_known_and_are_taken_out_only_after_an_answer_and_a_question(stage: Stage) -> None:
+def test_cited_passages_are_removed_only_after_an_answer_and_a_confirmation(stage: Stage) -> None:
     from playwright.sync_api import expect
 
     visitor = stage.visitor()

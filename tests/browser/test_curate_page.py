@@ -77,7 +77,7 @@ def test_curate_page_merges_two_items(stage: Stage) -> None:
     expect(page.locator(".lines li")).to_have_count(1)
 
 
-def test_curate_page_shows_the_slower_of_two_curators_what_changed_and_keeps_their_text(
+def test_curate_page_shows_the_second_of_two_curators_the_changes_and_keeps_their_text(
     stage: Stage, audience: Audience
 ) -> None:
     from playwright.sync_api import expect

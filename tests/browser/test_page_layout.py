@@ -59,7 +59,7 @@ def check(page: Page, where: str) -> None:
     assert page.evaluate(SMALL) == [], where
 
 
-def test_layout_check_notices_what_sticks_out(stage: Stage) -> None:
+def test_layout_check_notices_elements_outside_the_page(stage: Stage) -> None:
     page = stage.visitor(phone=True)
     page.evaluate("""() => {
       const line = document.createElement("hr");
@@ -129,7 +129,7 @@ def test_layout_of_the_curators_pages_fits_a_phone(stage: Stage, language: str) 
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_layout_of_passing_messages_leaves_what_is_worked_with_in_sight(stage: Stage, language: str) -> None:
+def test_layout_of_short_messages_covers_no_controls_in_use(stage: Stage, language: str) -> None:
     case, say = CASES[language], Words(language)
     page = stage.visitor(language, phone=True)
     ask(page, case.question)

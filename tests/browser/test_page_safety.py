@@ -23,7 +23,7 @@ HOSTILE = (
 )
 
 
-def test_audience_notices_what_goes_wrong_on_a_page(stage: Stage, chromium: Browser) -> None:
+def test_audience_notices_errors_on_a_page(stage: Stage, chromium: Browser) -> None:
     people = Audience(chromium)
     page = people.enter(stage.address, "/", language="en", phone=False, cookies={})
     page.evaluate("""() => {

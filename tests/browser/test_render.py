@@ -235,7 +235,7 @@ def test_render_known_citations_become_buttons(page: Page) -> None:
     assert shown(page, text, citations=[1, 2]) == expected
 
 
-def test_render_no_line_begins_with_a_citation_or_what_follows_it(page: Page) -> None:
+def test_render_no_line_begins_with_a_citation_or_the_mark_after_it(page: Page) -> None:
     text = "Shoes can be returned **within 14 days** [1]. Sale items, too [1, 2]; 鞋子可以退货 [2]。特价商品除外【1】。"
     shown(page, text, citations=[1, 2])
     broken = page.evaluate("""async () => {
@@ -276,7 +276,7 @@ def test_render_footnotes_of_a_model_are_no_link_definitions(page: Page) -> None
     assert [link.get_attribute("href") for link in page.locator("#app a").all()] == ["https://evil.example/"]
 
 
-def test_render_half_a_citation_is_held_back_while_streaming(page: Page) -> None:
+def test_render_half_a_citation_is_hidden_while_streaming(page: Page) -> None:
     halves = [shown(page, text, citations=[12], unfinished=True) for text in ("30 days [", "30 days [1", "30 days [12")]
     assert halves == ["<p>30 days</p>\n"] * 3
     assert shown(page, "30 days [1", citations=[12]) == "<p>30 days [1</p>\n"
@@ -404,7 +404,7 @@ HUGE = {
 
 
 @pytest.mark.parametrize("kind", HUGE)
-def test_render_huge_text_takes_moments(page: Page, kind: str) -> None:
+def test_render_shows_huge_text_in_little_time(page: Page, kind: str) -> None:
     timed = """async (text) => {
       const { render, plainText } = await import("/static/render.js");
       const started = performance.now();
@@ -415,7 +415,7 @@ def test_render_huge_text_takes_moments(page: Page, kind: str) -> None:
     assert page.evaluate(timed, HUGE[kind]) < 4000  # milliseconds, twice rendered, on a busy machine
 
 
-def test_render_takes_what_is_no_text(page: Page) -> None:
+def test_render_accepts_values_that_are_no_text(page: Page) -> None:
     assert page.evaluate(
         "async () => { const { render } = await import('/static/render.js');"
         " return [null, undefined, 7, ''].map((value) => render(value).textContent); }"

@@ -51,7 +51,7 @@ def test_real_models_answer_in_the_language_of_the_question(shop: World) -> None
 
 
 @pytest.mark.parametrize("question", ["How much does the coffee machine Aroma 3 cost?", "咖啡机“香浓三号”多少钱？"])
-def test_real_models_say_that_they_do_not_know(shop: World, question: str) -> None:
+def test_real_models_refuse_a_question_without_an_answer(shop: World, question: str) -> None:
     assert ask(shop.client(), question)["status"] == "refused"
 
 

@@ -146,7 +146,7 @@ def test_loop_temporary_answer_ends_by_itself(tmp_path: Path, restarted: bool) -
         now.parts.close()
 
 
-def test_loop_superseded_document_is_found_no_more(shop: World) -> None:
+def test_loop_a_superseded_document_is_not_found_any_more(shop: World) -> None:
     correction_id, _ = complain(shop)
     curator = shop.client("carla")
     draft = {"answer": "Ask at the counter.", "supersedes": [{"document_id": "returns"}]}
@@ -202,7 +202,7 @@ def test_loop_in_chinese(tmp_path: Path) -> None:
         assert curator.get(f"/api/corrections/{rated['correction_id']}").json()["state"] == "verified"
 
 
-def test_loop_events_come_in_the_order_of_the_contract(shop: World) -> None:
+def test_loop_events_are_in_the_order_of_the_contract(shop: World) -> None:
     told = events(shop.client(), QUESTION)
     names = [name for name, _ in told]
     assert names[:2] == ["meta", "sources"]
@@ -226,7 +226,7 @@ def test_loop_follow_up_is_condensed_with_its_history(tmp_path: Path) -> None:
         assert second["condensed_question"] == "Can sale items be returned?"
 
 
-def test_loop_not_my_question_is_not_served_the_curated_answer_again(shop: World) -> None:
+def test_loop_after_not_my_question_the_curated_answer_is_not_given_again(shop: World) -> None:
     correction_id, _ = complain(shop)
     curator, visitor = shop.client("carla"), shop.client()
     curator.put(f"/api/corrections/{correction_id}/draft", json={"answer": "30 days."})
@@ -239,7 +239,7 @@ def test_loop_not_my_question_is_not_served_the_curated_answer_again(shop: World
     assert again["status"] == "answered"
 
 
-def test_loop_regenerating_asks_the_old_question_whatever_was_said_since(tmp_path: Path) -> None:
+def test_loop_regenerating_asks_the_old_question_whatever_was_asked_since(tmp_path: Path) -> None:
     with world(tmp_path, ScriptedChat(script=quote_first_days)) as shop:
         put(shop.client("carla"), "returns", "Returns", RETURNS)
         visitor = shop.client()
@@ -249,7 +249,7 @@ def test_loop_regenerating_asks_the_old_question_whatever_was_said_since(tmp_pat
         assert (again["condensed_question"], again["answer"]) == (QUESTION, first["answer"])
 
 
-def test_loop_a_follow_up_is_not_taken_for_a_corrected_question_in_the_same_words(tmp_path: Path) -> None:
+def test_loop_a_follow_up_with_the_words_of_a_corrected_question_gets_no_curated_answer(tmp_path: Path) -> None:
     """ "How long?" was corrected for shoes; in a talk about parcels it gets nothing about shoes, asked anew neither."""
     with world(tmp_path, ScriptedChat(script=lambda _: "Parcels to islands take five days [1].")) as shop:
         curator, visitor = shop.client("carla"), shop.client()
@@ -265,5 +265,5 @@ def test_loop_a_follow_up_is_not_taken_for_a_corrected_question_in_the_same_word
         assert repeated["status"] == "curated"
 
 
-def test_loop_somebody_who_never_asked_has_no_conversations(shop: World) -> None:
+def test_loop_a_person_who_never_asked_has_no_conversations(shop: World) -> None:
     assert shop.client().get("/api/conversations").json() == {"conversations": []}
