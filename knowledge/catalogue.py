@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.orm import defer
 
+from knowledge import remarks
 from knowledge.db import contains, page
 from knowledge.errors import NotFound
 from knowledge.scoping import within
 from knowledge.tables import Document, DocumentVersion, PassageRow
+from knowledge.versions import Content
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -69,6 +71,7 @@ def document(session: Session, document_id: str, scope: Scope, *, version: int |
         "text": shown.text,
         "url": shown.url,
         "metadata": shown.details,
+        "remarks": [one.to_json() for one in remarks.of([Content(shown.title, shown.text, shown.url, shown.details)])],
         "versions": [
             {
                 "version": entry.version,

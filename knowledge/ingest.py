@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from knowledge import origins, pruning, put
+from knowledge import origins, pruning, put, remarks
 from knowledge.errors import Invalid, KnowledgeError
 from knowledge.load import CannotStart, FoundFile, LoadedDocument, Loader, find_files
 from knowledge.origins import Place, Source, place_of
@@ -36,7 +36,8 @@ BATCH_DOCUMENTS = 64
 @dataclass(frozen=True, slots=True)
 class FileResult:
     """The result of a file. ``reason`` is in English; ``code`` and ``values`` give it in other languages.
-    ``replaces``: the document that the file would have replaced if that had been requested."""
+    ``replaces``: the document that the file would have replaced if that had been requested. ``remarks``: what a curator
+    should know about its text (remarks.Remark.to_json)."""
 
     name: str
     state: str  # indexed | unchanged | kept_out | rejected | skipped | retired
@@ -47,6 +48,7 @@ class FileResult:
     code: str | None = None
     values: dict[str, str | int] = field(default_factory=dict)
     replaces: str | None = None
+    remarks: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -168,6 +170,7 @@ def store(
         documents=len(stored),
         document_id=results[0].id if results else None,
         version=results[0].version if results else None,
+        remarks=[remark.to_json() for remark in remarks.of(document.content for document in new)],
         **_kept_out([document for document in results if document.kept_out_by is not None], len(results)),
     )
 

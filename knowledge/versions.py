@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from knowledge.replacing import place
 from knowledge.scoping import properties
 from knowledge.superseding import Site, sites
 from knowledge.tables import Document, DocumentVersion, Edit, Embedding, PassageRow
+from retrieval import invisible
 from retrieval.chunk import chunk
 from retrieval.passage import Passage
 from retrieval.scope import MAIN
@@ -241,7 +243,14 @@ def embed(session: Session, plans: Sequence[Plan], embedder: Embedder) -> list[P
 
 
 def _check_input(document_id: str, content: Content) -> None:
-    if not document_id or len(document_id) > MAX_ID or not document_id.isprintable():
+    if hidden := invisible.names([document_id.replace("\n", "").replace("\r", "").replace("\t", "")]):
+        raise Invalid(
+            "The name of a document has characters that nobody sees: {characters}. Rename it.",
+            code="document_id_hides",
+            characters=", ".join(hidden),
+        )
+    joined = all(c.isprintable() or unicodedata.category(c) == "Cf" for c in document_id)  # emoji are joined
+    if not document_id or len(document_id) > MAX_ID or not joined:
         raise Invalid("A document id is 1 to {limit} printable characters.", code="document_id_invalid", limit=MAX_ID)
     if not content.text.strip():
         raise Invalid("Document {document_id!r} has no text.", code="document_empty", document_id=document_id)

@@ -137,6 +137,8 @@ def _ingest(parts: Parts, paths: list[Path], *, by: str, **options: Any) -> Inge
                 steps.note(f"retired: {result.name}: its file is gone")
             elif result.reason:
                 steps.note(f"{result.state.replace('_', ' ')}: {result.name}: {result.reason}")
+            for remark in result.remarks:
+                steps.note(f"{result.state.replace('_', ' ')}: {result.name}: {remark['text']}")
             steps.update("Reading documents", done, max(total, done))
 
         return ingesting.ingest(parts.database, parts.embedder, paths, actor=by, on_file=on_file, **options)

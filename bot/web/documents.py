@@ -22,7 +22,7 @@ from bot.web.problems import Refused, message, plain
 from bot.web.queries import MOST, Limit, Name, Offset, Words
 from bot.web.security import Curator, PartsDep, Program, ScopeDep, writable
 from bot.wiring import Parts
-from knowledge import catalogue, jobs, put, versions
+from knowledge import catalogue, jobs, put, remarks, versions
 from knowledge.errors import Invalid, NotFound
 from knowledge.put import NewDocument
 from knowledge.scoping import checked_name
@@ -76,7 +76,7 @@ _ADDED = {
 @router.post(
     "/documents",
     status_code=201,
-    response_model=responses.StoredDocument,
+    response_model=responses.AddedDocument,
     responses={202: {"model": responses.StartedJob, "description": "Files: a job to poll."}},
     openapi_extra={"requestBody": _ADDED},
 )
@@ -134,7 +134,8 @@ def get_document(
 ) -> dict[str, Any]:
     """A document with its versions; its present text, or that of ``version``."""
     with parts.database.read() as session:
-        return catalogue.document(session, document_id, scope, version=version)
+        found = catalogue.document(session, document_id, scope, version=version)
+    return {**found, "remarks": _remarks(found["remarks"])}
 
 
 @router.delete("/documents/{document_id:path}", status_code=204)
@@ -166,7 +167,10 @@ def get_job(job_id: int, _identity: Curator, scope: ScopeDep, parts: PartsDep) -
             "error": job.error,
             "total": job.progress.get("total", 0),
             "done": job.progress.get("done", 0),
-            "files": [{**file, "reason": file["reason"] and _reason(file)} for file in files],
+            "files": [
+                {**file, "reason": file["reason"] and _reason(file), "remarks": _remarks(file.get("remarks", []))}
+                for file in files
+            ],
         }
 
 
@@ -211,7 +215,16 @@ def _put(parts: Parts, body: DocumentBody, actor: str, collection: str | None) -
     new = NewDocument(document_id, content, source="api", language=body.language, collection=collection)
     (stored,) = put.put(parts.database, parts.embedder, [new], actor=actor)
     parts.searcher.refresh()
-    return {"id": stored.id, "version": stored.version}
+    return {
+        "id": stored.id,
+        "version": stored.version,
+        "remarks": _remarks([one.to_json() for one in remarks.of([content])]),
+    }
+
+
+def _remarks(made: list[dict[str, Any]]) -> list[str]:
+    """What a curator should know about a text, in the reader's language."""
+    return [message(one["code"], one["values"], one["text"]) for one in made]
 
 
 def _reason(file: dict[str, Any]) -> str:

@@ -222,6 +222,12 @@ class StoredDocument(Form):
     version: int
 
 
+class AddedDocument(StoredDocument):
+    """``remarks``: what a curator should know about its text."""
+
+    remarks: list[str]
+
+
 class JobId(Form):
     id: int
 
@@ -263,6 +269,7 @@ class Document(DocumentLine):
     text: str
     url: str | None
     metadata: dict[str, Any]
+    remarks: list[str]
     versions: list[DocumentVersionLine]
 
 

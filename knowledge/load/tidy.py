@@ -26,12 +26,9 @@ METADATA_CHARACTERS = 1_000
 
 _NEWLINE = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-# Invisible characters: controls, byte order marks and other non-characters, soft hyphens and zero-width spaces
-# (they split words, so that a search misses them), marks that reverse the order of the text, and the tag characters
-# that can carry instructions for a model unseen by people. Joiners are kept: emoji and several scripts need them.
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u200b\u2060\ufeff\ufffe\uffff\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]"
-)
+# Left behind by layout: controls, byte order marks and other non-characters, soft hyphens and zero-width spaces. What
+# can deceive (marks that reverse the order of the text, tag characters) stays, so that it is seen: knowledge.remarks.
+_UNSEEN = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u200b\u2060\ufeff\ufffe\uffff]")
 _HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _LATIN = re.compile(r"[A-Za-z]")
 _LANGUAGES = {"chinese": "zh", "中文": "zh", "汉语": "zh", "cn": "zh", "english": "en", "英文": "en", "英语": "en"}

@@ -45,10 +45,10 @@ def at(document_id: str) -> str:
 
 
 def test_document_is_searchable_when_the_call_returns(curator: TestClient) -> None:
-    assert put(curator, "hours", "Hours", "The shop opens at nine.") == {"id": "hours", "version": 1}
+    assert put(curator, "hours", "Hours", "The shop opens at nine.") == {"id": "hours", "version": 1, "remarks": []}
     assert hits(curator, "when does the shop open", k=1) == ["hours"]
-    assert put(curator, "hours", "Hours", "The shop opens at nine.") == {"id": "hours", "version": 1}
-    assert put(curator, "hours", "Hours", "The museum closes at ten.") == {"id": "hours", "version": 2}
+    assert put(curator, "hours", "Hours", "The shop opens at nine.") == {"id": "hours", "version": 1, "remarks": []}
+    assert put(curator, "hours", "Hours", "The museum closes at ten.") == {"id": "hours", "version": 2, "remarks": []}
     (hit,) = curator.post("/api/search", json={"query": "museum", "k": 1}).json()["hits"]
     assert (hit["passage"], hit["version"], hit["n"], hit["curated"]) == ("The museum closes at ten.", 2, 1, False)
     assert set(hit["stages"]) >= {"dense", "dense_rank", "keyword", "keyword_rank", "fused"}
@@ -386,3 +386,21 @@ def test_upload_that_cannot_be_kept_leaves_nothing(shop: World, curator: TestCli
 def test_zip_of_members_that_are_no_document_is_rejected(shop: World, curator: TestClient) -> None:
     files = done(shop, curator, upload(curator, ("x.xlsx", zipped({"../../evil": "x"}))))
     assert files["x.xlsx"]["state"] == "rejected"
+
+
+def test_a_text_that_hides_something_is_kept_and_remarked_upon(shop: World, curator: TestClient) -> None:
+    text = "Parcels take \u202e03\u202c days.\U000e0041"
+    added = put(curator, "parcels", "Par\u2066cels", text, metadata={"by": "a\u2067"})
+    assert added["remarks"] == [
+        "It has characters that nobody sees: U+202C POP DIRECTIONAL FORMATTING (1), U+202E RIGHT-TO-LEFT OVERRIDE (1), "
+        "U+2066 LEFT-TO-RIGHT ISOLATE (1), U+2067 RIGHT-TO-LEFT ISOLATE (1), U+E0041 TAG LATIN CAPITAL LETTER A (1). "
+        "They are stored and shown as marks; search and the chat model do not get them."
+    ]
+    shown = curator.get(at("parcels"), headers={"Accept-Language": "zh-CN"}).json()
+    assert (shown["title"], shown["text"], shown["metadata"]) == ("Par\u2066cels", text, {"by": "a\u2067"})
+    assert shown["remarks"][0].startswith("含有看不见的字符：U+202C POP DIRECTIONAL FORMATTING (1)")
+    files = done(shop, curator, upload(curator, ("parcels.md", text.encode()), ("pl\u202ein.md", b"Plain.")))
+    assert files["parcels.md"]["state"] == "indexed"
+    assert [one.partition(":")[0] for one in files["parcels.md"]["remarks"]] == ["It has characters that nobody sees"]
+    assert files["pl\u202ein.md"]["state"] == "rejected"
+    assert "U+202E RIGHT-TO-LEFT OVERRIDE" in files["pl\u202ein.md"]["reason"]

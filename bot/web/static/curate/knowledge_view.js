@@ -80,6 +80,7 @@ export function DocumentView() {
         <h1 lang=${languageOf(shown.title)}>${shown.title || shown.id}</h1>
         <p class="muted">${link ? html`<a href=${link} target="_blank" rel="noopener noreferrer nofollow">${link}</a>` : shown.id}</p>
       </header>
+      ${shown.remarks?.length > 0 && html`<div class="notice notice-erratum">${shown.remarks.map((/** @type {string} */ remark) => html`<p key=${remark}>${remark}</p>`)}</div>`}
       ${shown.versions?.length > 0 && html`<${Versions} shown=${shown} />`}
       <div class="document-body" lang=${languageOf(text)}>${text}</div>
     </article></div>

@@ -31,6 +31,7 @@ function Job() {
   const now = job.value;
   if (!now) return null;
   const rejected = (now.files ?? []).filter((/** @type {any} */ file) => file.state === "rejected");
+  const remarked = (now.files ?? []).filter((/** @type {any} */ file) => file.remarks?.length);
   const replacing = rejected.filter((/** @type {any} */ file) => file.replaces).length;
   const finished = now.state === "done" || now.state === "failed";
   return html`<div class="job" role="status">
@@ -38,6 +39,7 @@ function Job() {
       ${finished && html` <button type="button" class="link-button" onClick=${() => { job.value = null; }}>${t("ui.close")}</button>`}</p>
     ${!finished && html`<progress max=${now.total || 1} value=${now.done ?? 0} aria-label=${t("upload.choose")}></progress>`}
     ${rejected.length > 0 && html`<ul class="rejected">${rejected.map((/** @type {any} */ file) => html`<li key=${file.name}><strong>${file.name}</strong> ${file.reason ?? ""}</li>`)}</ul>`}
+    ${remarked.length > 0 && html`<ul class="remarked">${remarked.map((/** @type {any} */ file) => html`<li key=${file.name}><strong>${file.name}</strong> ${file.remarks.join(" ")}</li>`)}</ul>`}
     ${finished && replacing > 0 && html`<p class="buttons"><button type="button" class="button button-small" onClick=${() => replaceDocuments()}>${t("upload.replace", { n: replacing })}</button></p>`}
   </div>`;
 }
