@@ -392,9 +392,11 @@ def test_a_text_that_hides_something_is_kept_and_remarked_upon(shop: World, cura
     text = "Parcels take \u202e03\u202c days.\U000e0041"
     added = put(curator, "parcels", "Par\u2066cels", text, metadata={"by": "a\u2067"})
     assert added["remarks"] == [
-        "It has characters that nobody sees: U+202C POP DIRECTIONAL FORMATTING (1), U+202E RIGHT-TO-LEFT OVERRIDE (1), "
-        "U+2066 LEFT-TO-RIGHT ISOLATE (1), U+2067 RIGHT-TO-LEFT ISOLATE (1), U+E0041 TAG LATIN CAPITAL LETTER A (1). "
-        "They are stored and shown as marks; search and the chat model do not get them."
+        (
+            "It has characters that nobody sees: U+202C POP DIRECTIONAL FORMATTING (1), U+202E RIGHT-TO-LEFT OVERRIDE (1), "
+            "U+2066 LEFT-TO-RIGHT ISOLATE (1), U+2067 RIGHT-TO-LEFT ISOLATE (1), U+E0041 TAG LATIN CAPITAL LETTER A (1). "
+            "They are stored and shown as marks; search and the chat model do not get them."
+        )
     ]
     shown = curator.get(at("parcels"), headers={"Accept-Language": "zh-CN"}).json()
     assert (shown["title"], shown["text"], shown["metadata"]) == ("Par\u2066cels", text, {"by": "a\u2067"})
