@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextvars
 import threading
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,8 @@ from bot.events import metrics
 from bot.feedback import report_unanswered
 from bot.tables import Answer
 from bot.turn_events import Begun, Failed, Finished, Listen, Progress, StartedTurn, TurnEvent
-from knowledge.errors import Invalid, KnowledgeError, NotFound
+from knowledge.db import lacks_space
+from knowledge.errors import DiskFull, Invalid, KnowledgeError, NotFound
 from retrieval.errors import RetrievalError
 
 if TYPE_CHECKING:
@@ -230,19 +231,26 @@ class Turns:
             elif isinstance(event, Waiting):
                 running.position[0] = event.position
             if isinstance(event, SourcesFound):
-                with self._database.write() as session:
+                with suppress(DiskFull), self._database.write() as session:  # the answer is told all the same
                     _raise_if_deleted(session, turn)
                     conversations.store_sources(session, turn.answer_id, event)
             notify(event)
 
         outcome = self._answerer.answer(turn.ask, pass_on, stop=running.stop, ticket=turn.ticket)
-        with self._database.write() as session:
-            _raise_if_deleted(session, turn)
-            conversations.finish(session, turn.answer_id, outcome)
-            if outcome.status == "refused":
-                _report(session, turn)
-            elif outcome.status == "answered" and outcome.sources:
-                _note_answered(session, turn)
+        try:
+            with self._database.write() as session:
+                _raise_if_deleted(session, turn)
+                conversations.finish(session, turn.answer_id, outcome)
+                if outcome.status == "refused":
+                    _report(session, turn)
+                elif outcome.status == "answered" and outcome.sources:
+                    _note_answered(session, turn)
+        except DiskFull as error:
+            raise DiskFull(
+                "The disk of the server is full: this answer could not be stored, and will not be in the conversation "
+                "later.",
+                code="answer_not_stored",
+            ) from error
         return outcome
 
     def _end(self, turn: _Turn) -> None:
@@ -273,7 +281,9 @@ def _report(session: Session, turn: _Turn) -> None:
     try:
         with session.begin_nested():
             report_unanswered(session, turn.answer_id, turn.ask.scope)
-    except Exception as error:  # noqa: BLE001 - with any error, the answer is finished
+    except Exception as error:
+        if lacks_space(error):  # then the answer cannot be stored either; with any other error it is finished
+            raise
         log.error("unanswered_not_reported", answer_id=turn.answer_id, error=type(error).__name__)
         metrics.count_failure("unanswered_report")
 
@@ -283,7 +293,9 @@ def _note_answered(session: Session, turn: _Turn) -> None:
     try:
         with session.begin_nested():
             conversations.note_answered(session, turn.answer_id)
-    except Exception as error:  # noqa: BLE001 - with any error, the answer is finished
+    except Exception as error:
+        if lacks_space(error):  # then the answer cannot be stored either; with any other error it is finished
+            raise
         log.error("answer_not_noted", answer_id=turn.answer_id, error=type(error).__name__)
         metrics.count_failure("answered_question")
 

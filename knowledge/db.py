@@ -11,6 +11,10 @@ Knows nothing about documents or corrections.
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
+import shutil
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +24,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Session
 
-from knowledge.errors import DatabaseBusy
+from knowledge.errors import DatabaseBusy, DiskFull
 from knowledge.fair import FairLock
 
 if TYPE_CHECKING:
@@ -33,6 +37,8 @@ CHANGES = "changes_before"  # in a connection's info: its row changes before the
 BUSY_TIMEOUT_MS = 30_000  # a writer waits this long for another; compactions and ingests keep the lock for far less
 CONNECTIONS = 15  # open at once
 CONNECTION_SECONDS = 30.0  # whoever needs one more waits this long
+SPARE_BYTES = 8_000_000  # with less space on its disk the database counts as full: its write-ahead log may need as much
+TRIAL_BYTES = 100_000
 WRITING_SECONDS = 60.0  # whoever wants to write waits this long for those of this process who came before
 
 
@@ -140,6 +146,7 @@ class Database:
         self._writer = self.engine.execution_options(errata_write=True)
         self._line = FairLock()
         self._writing_seconds = writing_seconds
+        self._was_full = False  # a write failed for lack of space, and nobody tried since
         self.after_write: Callable[[], None] | None = None  # called after each committed write
 
     @contextlib.contextmanager
@@ -151,9 +158,18 @@ class Database:
     @contextlib.contextmanager
     def write(self) -> Iterator[Session]:
         """A transaction for writing. Those of this process wait in the order in which they came, without a connection.
-        Raises DatabaseBusy."""
-        with self._in_line(), _explained(), Session(self._writer, expire_on_commit=False) as session, session.begin():
-            yield session
+        Raises DatabaseBusy, DiskFull."""
+        try:
+            with (
+                self._in_line(),
+                _explained(),
+                Session(self._writer, expire_on_commit=False) as session,
+                session.begin(),
+            ):
+                yield session
+        except DiskFull:
+            self._was_full = True
+            raise
         if self.after_write is not None:
             self.after_write()
 
@@ -165,6 +181,31 @@ class Database:
             if not mine:
                 raise DatabaseBusy("Too many are using the database. Please try again.", code="database_busy")
             yield
+
+    def check_space(self) -> None:
+        """Whether there is space to write. Raises DiskFull. After a write that failed for lack of space it tries to
+        write, because not every limit shows as free space (quotas). Leaves nothing behind."""
+        if self.url.get_backend_name() != "sqlite" or not self.url.database:
+            return
+        folder = Path(self.url.database).parent
+        if shutil.disk_usage(folder).free < SPARE_BYTES:
+            raise disk_full()
+        if not self._was_full:
+            return
+        try:
+            with tempfile.TemporaryFile(dir=folder) as trial:
+                trial.write(bytes(TRIAL_BYTES))
+                trial.flush()
+                os.fsync(trial.fileno())
+        except OSError as error:
+            if lacks_space(error):
+                raise disk_full() from error
+            raise
+        with self.write() as session:
+            session.execute(sa.text("create table space_trial (bytes blob)"))
+            session.execute(sa.text("insert into space_trial values (zeroblob(:size))"), {"size": TRIAL_BYTES})
+            session.rollback()
+        self._was_full = False
 
     def migrate(self) -> None:
         """Brings the schema to the newest revision; several processes may call it at once."""
@@ -221,7 +262,23 @@ def _explained() -> Iterator[None]:
     except sa.exc.OperationalError as error:
         if "locked" in str(error.orig):
             raise DatabaseBusy("Too many are using the database. Please try again.", code="database_busy") from error
+        if lacks_space(error):
+            raise disk_full() from error
         raise
+
+
+def disk_full() -> DiskFull:
+    return DiskFull(
+        "The disk of the server is full: nothing can be stored until there is space again. Reading and searching work.",
+        code="disk_full",
+    )
+
+
+def lacks_space(error: Exception) -> bool:
+    """Whether something could not be written because there is no space, in a file or in the database."""
+    if isinstance(error, sa.exc.OperationalError):
+        return "disk is full" in str(error.orig)
+    return isinstance(error, DiskFull) or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT))
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

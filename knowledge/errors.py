@@ -10,6 +10,7 @@
     │   ├── Regression    the proof found a right answer that would become wrong
     │   └── NotFixed      the proof found a question of the correction that would not be answered with it
     ├── DatabaseBusy      others use the database for longer than anybody should wait; trying again makes sense
+    ├── DiskFull          there is no space left to store anything
     └── LoadError         a file cannot be read (knowledge.load.errors)
 
 HTTP statuses for these are decided once, in bot/web/problems.py.
@@ -94,3 +95,9 @@ class DatabaseBusy(KnowledgeError):
 
     code = "database_busy"
     retry_after = 5
+
+
+class DiskFull(KnowledgeError):
+    """There is no space left to store anything. Reading works on."""
+
+    code = "disk_full"

@@ -76,12 +76,13 @@ async def alive() -> dict[str, str]:
 
 @router.get("/readyz", response_model=responses.Ready, responses={503: {"model": responses.Problem}})
 def ready(parts: PartsDep) -> Any:
-    """Whether questions can be answered; 503 has the reason why not."""
+    """Whether questions can be answered and stored; 503 has the reason why not."""
     try:
         with parts.database.read() as session:
             newest = head(session)
         index = parts.searcher.refresh()
         model = parts.chat_name
+        parts.database.check_space()
     except Exception as error:
         log.warning("not_ready", error=type(error).__name__, exc_info=None if is_ours(error) else error)
         return from_error(NotReady("Not ready: {reason}", code="not_ready", reason=detail_of(error)), headers=LATER)

@@ -20,7 +20,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bot import texts
 from bot.errors import BotError, Busy, Forbidden, NotSignedIn, SettingsError, TooMany
 from bot.llm.errors import EngineError, ModelSilent
-from knowledge.errors import Conflict, DatabaseBusy, Invalid, KnowledgeError, NotFound, Stale
+from knowledge.db import disk_full, lacks_space
+from knowledge.errors import Conflict, DatabaseBusy, DiskFull, Invalid, KnowledgeError, NotFound, Stale
 from knowledge.load.errors import LoadError, TooLarge
 from retrieval.errors import ErrataError, RetrievalError
 
@@ -60,6 +61,7 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (ModelSilent, 504),
     (EngineError, 502),
     (DatabaseBusy, 503),
+    (DiskFull, 507),
     (KnowledgeError, 500),
     (RetrievalError, 500),
     (BotError, 500),
@@ -236,7 +238,8 @@ class Unexpected:
             log.error("request_failed", error=type(error).__name__, exc_info=error)
             if started:
                 raise
-            await from_error(error)(scope, receive, send)
+            known = disk_full() if lacks_space(error) else error
+            await from_error(known)(scope, receive, send)
 
 
 def _field(error: Any) -> str:
