@@ -189,7 +189,7 @@ def keys(session: Session) -> list[ApiKey]:
 
 
 def identity_of_key(session: Session, token: str) -> Identity | None:
-    """Who holds this API key; None for one that is unknown, revoked, or made by an account that is disabled or gone."""
+    """The identity of an API key; None if the key is unknown or revoked, or if its account is disabled or deleted."""
     key = session.scalar(sa.select(ApiKey).where(ApiKey.token_sha256 == _sha256(token), ApiKey.revoked_at.is_(None)))
     if key is None or not _may_give_keys(session, key.created_by, frozenset()):
         return None
@@ -197,7 +197,7 @@ def identity_of_key(session: Session, token: str) -> Identity | None:
 
 
 def account_behind(session: Session, identity: Identity) -> str:
-    """Who is answerable for what this identity makes: for a key whoever made the key."""
+    """The account that is responsible for the changes of this identity; for a key, the account that made the key."""
     kind, _, number = identity.owner.partition(":")
     if kind != "key":
         return identity.name

@@ -1,4 +1,4 @@
-"""The addresses that this server is called by: which names in a Host header are its own.
+"""Decides which names in a Host header belong to this server.
 
 A page of another site can point its own name at this machine (DNS rebinding), and a browser then sends that name as
 Host. So only names that nobody else can own are served: those of the settings, those of the machine, and literal IP
@@ -81,7 +81,7 @@ class Hosts:
 
 
 def _own_names() -> tuple[str, ...]:
-    """What other machines may call this one: its name, the same in the local network's forms, and its full name."""
+    """The names of this machine for other machines: its name, the forms of the local network, and its full name."""
     name = socket.gethostname()
     short = name.split(".", 1)[0]
     return name, short, f"{short}.local", socket.getfqdn()

@@ -1,18 +1,19 @@
-"""After an approval the corrected questions are asked again, on the path that people's questions take
+"""Asks the corrected questions again after an approval, by the same path as people's questions
 (bot.answering.answer). Each is asked in two ways, and both results are stored:
 
-- *verbatim*: as it is. The approved text must come, and no superseded passage may be found any more.
-- *retrieved*: as if the approved text could not be served (``Ask.exclude_entries``), which is what a reader gets who
-  words the question differently. The erratum must be found and cited, and the names and numbers of the approved text
-  must be in the answer. It must not say yes where the approved text says no, or the other way round.
+- *verbatim*: as it is. The answer must be the approved text, and search may not find a superseded passage any more.
+- *retrieved*: without serving the approved text (``Ask.exclude_entries``), as for a reader who words the question
+  differently. Search must find the erratum, and the answer must cite it and contain the names and numbers of the
+  approved text. It must not say yes where the approved text says no, or the other way round.
 
-Decision: a correction is *verified* only when both are right. Where only *retrieved* is wrong it stays *approved* with
-the result *partly*: readers who ask the very question get the approved text, so nothing has to be done at once; but the
-curator sees which part is missing, can add wordings or edit the source, and can have it checked again. It does not go
-back to the queue, because a small chat model may fail here whatever a curator writes. Where *verbatim* is wrong readers
-do not get what was approved: the correction is *reopened*.
+Decision: a correction is *verified* only when both are right. Where only *retrieved* is wrong, it stays *approved* with
+the result *partly*. Readers who ask exactly this question get the approved text, so nothing has to be done at once. The
+curator sees which part is missing, can add wordings or edit the source, and can have it checked again. The correction
+does not go back to the queue, because a small chat model may fail here with any text of a curator. Where *verbatim* is
+wrong, readers do not get the approved text: the correction is *reopened*.
 
-Runs in the worker. ``give_up`` notes what could not be checked, ``take_up`` starts it again when the server starts.
+Runs in the worker. ``give_up`` notes a correction that could not be checked, ``take_up`` starts its recheck again when
+the server starts.
 """
 
 from __future__ import annotations

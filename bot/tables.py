@@ -27,7 +27,7 @@ class User(Base):
 
 
 class LoginSession(Base):
-    """A signed-in browser; the cookie holds the token, this row its SHA-256."""
+    """A signed-in browser; its cookie contains the token, this row the token's SHA-256."""
 
     __tablename__ = "sessions"
 

@@ -1,4 +1,4 @@
-"""The catalogues of words: every string that a person reads on a page or in an answer, in English and Chinese.
+"""The catalogues of texts: every string that a person reads on a page or in an answer, in English and Chinese.
 
 The same files serve the pages (/static/locales) and the server (keys that begin with ``server.``). The texts of errors,
 and of the reasons that the system gives, have a file of their own, which the pages do not load.
@@ -50,7 +50,7 @@ def has(key: str) -> bool:
 
 
 def error_text(error: ErrataError, language: str) -> str:
-    """What an error says in a language; in English where no template is known for its code."""
+    """The message of an error in a language; in English where its code has no template."""
     return message(error.code, error.values, str(error), language)
 
 

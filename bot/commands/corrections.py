@@ -23,7 +23,7 @@ app = typer.Typer(
 )
 
 Id = Annotated[int, typer.Argument(help="Number of the correction.", metavar="ID")]
-Reason = Annotated[str | None, typer.Option(help="Why; stands in the history.")]
+Reason = Annotated[str | None, typer.Option(help="The reason, shown in the history.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -331,7 +331,7 @@ def _show(item: dict[str, Any]) -> None:
     if item["published"]:
         say(f"\nPublished as {item['published']['document_id']} by {item['published']['approved_by']}")
     if item["observations"]["count"]:
-        say(f"\n{item['observations']['readers']} reader(s) said that its answer is not to their question:")
+        say(f"\n{item['observations']['readers']} reader(s) reported that it does not answer their question:")
         for one in item["observations"]["questions"]:
             say(f"  {one['count']}×  {one['question']}")
     if item["recheck"]:

@@ -108,7 +108,7 @@ def take_in_handbook(parts: Parts) -> None:
     place = Place(HANDBOOK, (HANDBOOK, "errata-handbook"))
     report = _ingest(parts, [folder], by="errata", place=place)
     if report.count("rejected"):
-        return  # said already; the next start tries again
+        return  # reported already; the next start tries again
     ids = sorted(one.document_id for one in report.files if one.document_id)
     for gone in sorted(known_ids - set(ids)):
         try:

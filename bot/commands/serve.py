@@ -112,7 +112,7 @@ def only_server(data: Path) -> Iterator[None]:
 
 
 def prepare(parts: Parts) -> None:
-    """Opens database and models; makes sure that the index is that of the database. Raises what stands in the way."""
+    """Opens database and models, and makes sure that the index matches the database. Raises their errors."""
     from bot import marker
     from knowledge import wal
 
@@ -123,7 +123,7 @@ def prepare(parts: Parts) -> None:
         with _report_time("Checking the database"):
             wal.check_integrity(database)
     _ = parts.database  # opening it brings the tables to the newest form
-    _ = parts.chat_name, parts.embedder.fingerprint  # a missing model is told before the other one is loaded
+    _ = parts.chat_name, parts.embedder.fingerprint  # reports a missing model before the other one is loaded
     # Loading one model mostly needs the processor, the other mostly the disk.
     with _report_time("Loading the models"), ThreadPoolExecutor(1) as beside:
         chat = beside.submit(parts.load_chat_model)
@@ -148,7 +148,7 @@ def _rebuild(parts: Parts, wrong: Check) -> Check:
     parts.searcher.close()
     with _report_time("Building the index"):
         reindex(parts.database, parts.embedder, parts.settings.snapshots)
-    del parts.searcher  # nothing else holds it yet; the next use opens the new snapshot
+    del parts.searcher  # nothing else uses it yet; the next use opens the new snapshot
     check = parts.searcher.check()
     if not check.ok:
         raise BotError(

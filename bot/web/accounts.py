@@ -60,7 +60,7 @@ async def sign_in(body: LoginBody, request: Request, response: Response, parts: 
     """Signs in. A few wrong passwords make their address wait; guesses from many addresses make a name slow."""
     logins: Logins = request.app.state.logins
     attempt = logins.begin(address(request), body.username)
-    await asyncio.sleep(attempt.pause)  # holds no thread
+    await asyncio.sleep(attempt.pause)  # uses no thread
     user, token = await run_in_threadpool(_opened, parts, body, partial(logins.was_right, attempt))
     set_cookie(request, response, SESSION_COOKIE, token, accounts.SESSION_DAYS)
     return {"user": {"username": user.username, "role": user.role}}

@@ -34,16 +34,16 @@ STOP_SECONDS = 20.0  # how long answers may take to be stored when the server st
 DESCRIPTION = """\
 JSON in UTF-8; errors are application/problem+json with a detail for people, in English or as Accept-Language asks.
 Programs send an API key: Authorization: Bearer errata_…
-Browsers hold a cookie: a visitor's from the first question on, a curator's after signing in.\
+Browsers have a cookie: a visitor's from the first question on, a curator's after signing in.\
 """
 TAGS = [
-    {"name": "chat", "description": "For whoever asks; conversations are their owner's alone."},
+    {"name": "chat", "description": "For everybody who asks; only its owner sees a conversation."},
     {"name": "corrections", "description": "For curators."},
     {"name": "knowledge", "description": "For curators; searching also with an API key."},
     {"name": "accounts", "description": "Signing in is for everybody, accounts and keys are for administrators."},
     {
         "name": "OpenAI-compatible",
-        "description": "With an API key. Errors have OpenAI's form; a stream tells verified words only.",
+        "description": "With an API key. Errors have OpenAI's form; a stream contains verified words only.",
     },
 ]
 

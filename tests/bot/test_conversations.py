@@ -1,4 +1,4 @@
-"""Conversations: their owner's alone, stored before the first token, told what became of their answers."""
+"""Conversations: only for their owner, stored before the first token, with the corrections of their answers."""
 
 from __future__ import annotations
 

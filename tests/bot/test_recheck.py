@@ -1,4 +1,4 @@
-"""The recheck asks the corrected questions again, as people would, and says what it found."""
+"""The recheck asks the corrected questions again, like people, and stores both results."""
 
 from __future__ import annotations
 
