@@ -130,7 +130,12 @@ class Parts:
         from retrieval.snapshot import Snapshots
 
         folders.require(self.settings.snapshots, "ERRATA_DATA")
-        return Searcher(self.source, self.embedder, snapshots=Snapshots(self.settings.snapshots))
+        return Searcher(
+            self.source,
+            self.embedder,
+            snapshots=Snapshots(self.settings.snapshots),
+            ranking=self.profile.ranking,
+        )
 
     @cached_property
     def chat(self) -> BaseChatModel:

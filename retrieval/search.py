@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from retrieval.follow import Follower, PassageLog
-from retrieval.fuse import fuse
 from retrieval.index import digest
 from retrieval.passage import LANGUAGE, Change, Hit, Row
+from retrieval.ranking import RANKING, Ranking, errata_first
 from retrieval.text import primary, tokens
 
 if TYPE_CHECKING:
@@ -33,19 +33,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-DEPTH = 50  # how many passages each ranking contributes
-# Tuned with multilingual-e5-small on two FAQ collections (120 and 84 questions) and on questions about encyclopedia
-# paragraphs in English and Chinese (92 and 108). nDCG@10 of dense alone: .736, .957, .972, .959; with equal weights
-# and the usual rank constant of 60: .705, .938, .988, .968; with these weights and a constant of 10:
-# .746, .954, .995, .960.
-DENSE_WEIGHT = 1.0
-KEYWORD_WEIGHT = 0.5
 COVERAGE_HITS = 3  # how many hits are searched for the question's words
-# An erratum whose cosine is this near to the best one counts as being about the same subject. Measured on the same two
-# FAQ collections, with the stale passages left in: errata moved first for 94 % and 91 % of their own questions and
-# paraphrases, and for 2 % and 29 % of the near misses. At .005: 91 % and 75 % against 1 % and 11 %; at .03: 99 %
-# against 6 % and 57 %.
-ERRATUM_MARGIN = 0.015
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,8 +86,15 @@ class Searcher:
     """
 
     def __init__(
-        self, source: PassageLog, embedder: Embedder, *, snapshots: Snapshots | None = None, compact_after: int = 2000
+        self,
+        source: PassageLog,
+        embedder: Embedder,
+        *,
+        snapshots: Snapshots | None = None,
+        compact_after: int = 2000,
+        ranking: Ranking = RANKING,
     ) -> None:
+        self._ranking = ranking
         self._source = source
         self._embedder = embedder
         self._follower = Follower(
@@ -142,7 +137,7 @@ class Searcher:
         embed_ms = _milliseconds(started)
         started = time.perf_counter()
         part = self._part(view, language, filters or {}, candidate)
-        depth = max(DEPTH, 2 * k)
+        depth = max(self._ranking.depth, 2 * k)
         dense = view.dense(vector, depth, part)
         keyword = view.keyword(words, depth, part)
         hits = self._ranked(dense, keyword, k, candidate)
@@ -158,10 +153,10 @@ class Searcher:
         view = candidate.index.within(scope)
         if not words or not len(view):
             return ()
-        depth = max(DEPTH, 2 * k)
+        depth = max(self._ranking.depth, 2 * k)
         dense = view.dense(self._embedder.query(query), depth, None)
         keyword = view.keyword(words, depth, None)
-        return tuple(id_ for id_, _ in _fused(dense, keyword)[:k])
+        return tuple(id_ for id_, _ in self._ranking.fused(dense, keyword)[:k])
 
     def candidate(
         self, *, hide: Iterable[int] = (), add: Sequence[Passage] = (), base: Index | None = None
@@ -221,17 +216,17 @@ class Searcher:
     def _ranked(
         self, dense: list[tuple[int, float]], keyword: list[tuple[int, float]], k: int, candidate: Candidate | None
     ) -> tuple[Hit, ...]:
-        fused = _fused(dense, keyword)
+        fused = self._ranking.fused(dense, keyword)
         stages: dict[int, dict[str, float]] = {id_: {} for id_, _ in fused}
         for name, ranking in (("dense", dense), ("keyword", keyword)):
             for rank, (id_, score) in enumerate(ranking, start=1):
                 stages[id_] |= {name: score, f"{name}_rank": float(rank)}
         # An erratum further down may be moved to the front, so every hit near the best one is kept.
-        near = {id_ for id_, score in dense if score >= dense[0][1] - ERRATUM_MARGIN}
+        near = {id_ for id_, score in dense if score >= dense[0][1] - self._ranking.erratum_margin}
         chosen = [(id_, score) for rank, (id_, score) in enumerate(fused) if rank < k or id_ in near]
         passages = self._passages([id_ for id_, _ in chosen], candidate)
         hits = [Hit(passages[id_], score, {**stages[id_], "fused": score}) for id_, score in chosen if id_ in passages]
-        return tuple(errata_first(hits)[:k])
+        return tuple(errata_first(hits, self._ranking.erratum_margin)[:k])
 
     def _passages(self, ids: list[int], candidate: Candidate | None) -> Mapping[int, Passage]:
         own = candidate.passages if candidate else {}
@@ -240,10 +235,6 @@ class Searcher:
         if missing := [id_ for id_ in stored_ids if id_ not in passages]:
             _log.error("passages %s are in the index but not in the database; run: errata doctor", missing)
         return passages
-
-
-def _fused(dense: list[tuple[int, float]], keyword: list[tuple[int, float]]) -> list[tuple[int, float]]:
-    return fuse([(DENSE_WEIGHT, [id_ for id_, _ in dense]), (KEYWORD_WEIGHT, [id_ for id_, _ in keyword])])
 
 
 def _coverage(view: PassageView, words: Sequence[str], hits: Sequence[Hit]) -> float:
@@ -256,24 +247,6 @@ def _coverage(view: PassageView, words: Sequence[str], hits: Sequence[Hit]) -> f
         if total
     ]
     return round(max(shares, default=0.0), 6)
-
-
-def errata_first(hits: Sequence[Hit], margin: float = ERRATUM_MARGIN) -> list[Hit]:
-    """Moves each erratum before the passages that it may be correcting.
-
-    The rule: an erratum whose cosine is within ``margin`` of the best cosine among the hits comes before every hit that
-    is no erratum; the order inside both groups is kept. Its score rises by 1, above any fused score, so that scores
-    still order the hits, and it gets the stage ``erratum``. An erratum found only by words is not moved.
-    """
-    best = max((hit.stages["dense"] for hit in hits if "dense" in hit.stages), default=0.0)
-    first: list[Hit] = []
-    rest: list[Hit] = []
-    for hit in hits:
-        if hit.passage.erratum and hit.stages.get("dense", -2.0) >= best - margin:
-            first.append(Hit(hit.passage, hit.score + 1.0, {**hit.stages, "erratum": 1.0}))
-        else:
-            rest.append(hit)
-    return first + rest
 
 
 def _milliseconds(started: float) -> float:

@@ -59,7 +59,10 @@ class ChatReading:
     def condense(self, question: str, history: Sequence[EarlierTurn]) -> Condensed:
         """The follow-up as the model rewrites it, where the rewriting passes the checks (condense)."""
         return condense(
-            question, history, lambda messages, *, max_tokens: self._place.write(messages, max_tokens=max_tokens).text
+            question,
+            history,
+            lambda messages, *, max_tokens: self._place.write(messages, max_tokens=max_tokens).text,
+            self._profile.condensing,
         )
 
     def read(self, material: Material, on_text: Callable[[str], None]) -> Reply:

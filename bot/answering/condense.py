@@ -28,10 +28,6 @@ MAX_QUESTION = 400  # characters of an earlier question that are shown to the mo
 MAX_ANSWER = 240  # … and of an earlier answer
 MAX_TOKENS = 64
 LONGEST = 180  # UTF-8 bytes of a question that its rewriting has room for; a longer one is used as it is
-KEPT = 1 / 3  # share of the last question's words that its rewriting must have
-# A question with at least so many words is searched as it is where its rewriting added nothing from the conversation.
-# Where the rewriting failed the checks, it needs WHOLE words.
-BARE = 5
 
 # As in prompt: English instructions with examples in the question's language. With Chinese instructions the model
 # answered 20 of 35 complete Chinese follow-ups instead of repeating them. The examples that point back come last, so
@@ -46,6 +42,21 @@ _LABEL = re.compile(r"^(?:(?:last )?question|(?:最后一个)?问题)\s*[:：]\s
 _QUOTES = '"“”「」 '
 # A question mark at the end, or one of the words with which Chinese asks without a mark.
 _ASKING = re.compile(r"[?？]\s*$|[吗呢几谁哪怎]|什么|多少|如何|为何|是否")
+
+
+@dataclass(frozen=True, slots=True)
+class Condensing:
+    """What is tuned for one chat model. ``kept``: share of the last question's words that its rewriting must have;
+    ``bare``: a question with at least so many words is searched as it is where its rewriting added nothing from the
+    conversation; ``whole``: words that it needs where the rewriting failed the checks, and to be complete (standalone).
+    """
+
+    kept: float = 1 / 3
+    bare: int = 5
+    whole: int = WHOLE
+
+
+CONDENSING = Condensing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,29 +131,29 @@ class Write(Protocol):
     def __call__(self, messages: Sequence[Message], *, max_tokens: int) -> str: ...
 
 
-def condense(question: str, history: Sequence[EarlierTurn], write: Write) -> Condensed:
+def condense(question: str, history: Sequence[EarlierTurn], write: Write, tuned: Condensing = CONDENSING) -> Condensed:
     """The question in a form that can be understood alone; unchanged when there is no history."""
     if not history:
         return Condensed(question, How.ALONE)
     if len(question.encode("utf-8", "replace")) > LONGEST or "\n" in question.strip():
-        return _as_asked(question)
+        return _as_asked(question, tuned)
     rewritten = _clean(write(build(question, history, language_of(question)), max_tokens=MAX_TOKENS))
-    fits = _fits(rewritten, question, history)
+    fits = _fits(rewritten, question, history, tuned)
     if fits and _takes_up(rewritten, question, history):
         last = history[-1]
         traced = adds_nothing(rewritten, question, last.question, last.answer) and drops_nothing(rewritten, question)
         return Condensed(rewritten, How.REWRITTEN if traced else How.GUESSED)
     repeated = fits and _is_same(rewritten, question)
-    if len(tokens(question)) < (BARE if fits else WHOLE):
+    if len(tokens(question)) < (tuned.bare if fits else tuned.whole):
         # When a model repeats a question that names a subject, it is mostly right that the subject is new.
-        return _as_asked(question) if repeated and names_something(question) else _joined(question, history)
+        return _as_asked(question, tuned) if repeated and names_something(question) else _joined(question, history)
     if not fits:
         return Condensed(question, How.UNCHANGED)
-    return _as_asked(question) if repeated else Condensed(rewritten, How.GUESSED)
+    return _as_asked(question, tuned) if repeated else Condensed(rewritten, How.GUESSED)
 
 
-def _as_asked(question: str) -> Condensed:
-    return Condensed(question, How.COMPLETE if complete(question) else How.UNCHANGED)
+def _as_asked(question: str, tuned: Condensing) -> Condensed:
+    return Condensed(question, How.COMPLETE if complete(question, tuned.whole) else How.UNCHANGED)
 
 
 def _joined(question: str, history: Sequence[EarlierTurn]) -> Condensed:
@@ -175,7 +186,7 @@ def _clean(written: str) -> str:
     return _LABEL.sub("", line.strip(_QUOTES)).strip(_QUOTES)
 
 
-def _fits(rewritten: str, question: str, history: Sequence[EarlierTurn]) -> bool:
+def _fits(rewritten: str, question: str, history: Sequence[EarlierTurn], tuned: Condensing) -> bool:
     """Whether a rewriting is usable: at least half of its words are of the conversation, it is not far longer, it asks
     if the last question asked, and it keeps enough words of it. A small model often answers instead, or repeats the
     question before."""
@@ -186,7 +197,7 @@ def _fits(rewritten: str, question: str, history: Sequence[EarlierTurn]) -> bool
     spoken = set(tokens(" ".join((question, *(part for turn in history for part in (turn.question, turn.answer))))))
     new = set(tokens(rewritten))
     asked = set(tokens(question))
-    return bool(new) and len(new - spoken) <= len(new) / 2 and len(asked & new) >= len(asked) * KEPT
+    return bool(new) and len(new - spoken) <= len(new) / 2 and len(asked & new) >= len(asked) * tuned.kept
 
 
 def _takes_up(rewritten: str, question: str, history: Sequence[EarlierTurn]) -> bool:

@@ -10,9 +10,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 
+from bot.answering.condense import CONDENSING, Condensing
 from bot.answering.doubt import Limits
 from bot.answering.evidence import Evidence
 from bot.answering.prompt import FORM, Form, Selection
+from retrieval.ranking import RANKING, Ranking
 
 SAFE_BYTES_PER_TOKEN = 3.0  # for a model whose tokenizer was not measured: no common one needs more tokens than that
 QUESTION_TOKENS = 300  # room for the question and what is asked about it
@@ -38,7 +40,8 @@ _SHIPPED = "shipped-2026-11-22"
 @dataclass(frozen=True, slots=True)
 class Profile:
     """``name``: the pair and the measurement; ``calibrated``: whether the chat model's doubt was measured; ``alike``:
-    cosine from which unanswered questions may be the same."""
+    cosine from which unanswered questions may be the same; ``condensing`` and ``ranking``: how follow-ups are rewritten
+    and how passages are ranked."""
 
     name: str
     selection: Selection = field(default_factory=Selection)
@@ -46,6 +49,8 @@ class Profile:
     limits: Limits = field(default_factory=Limits)
     form: Form = FORM
     alike: float = math.inf
+    condensing: Condensing = CONDENSING
+    ranking: Ranking = RANKING
 
     @property
     def calibrated(self) -> bool:

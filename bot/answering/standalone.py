@@ -52,9 +52,10 @@ _GRAMMAR = (
 )
 
 
-def complete(question: str) -> bool:
-    """Whether the question names everything that it asks about, as far as its words show."""
-    return len(tokens(question)) >= WHOLE and not _points_back(question)
+def complete(question: str, whole: int = WHOLE) -> bool:
+    """Whether the question names everything that it asks about, as far as its words show: it has at least ``whole``
+    words, and none that points back."""
+    return len(tokens(question)) >= whole and not _points_back(question)
 
 
 def names_something(question: str) -> bool:

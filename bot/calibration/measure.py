@@ -108,7 +108,8 @@ class Measuring:
             for document in documents
         ]
         put.put(database, self._embedder, new, actor="calibration")
-        searcher = Searcher(KnowledgeLog(database, self._embedder.fingerprint), self._embedder)
+        log = KnowledgeLog(database, self._embedder.fingerprint)
+        searcher = Searcher(log, self._embedder, ranking=self._profile.ranking)
         return [
             _Trial(question, answerable, "shipped", searcher)
             for document in documents

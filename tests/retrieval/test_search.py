@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from retrieval.passage import Hit
+from retrieval.ranking import RANKING, Ranking, errata_first
 from retrieval.scope import EVERYTHING, Scope
-from retrieval.search import Check, Searcher, errata_first
+from retrieval.search import Check, Searcher
 from tests.fakes import HashingEmbedder, MemoryLog, passage
 
 
@@ -180,8 +181,8 @@ def test_errata_first_moves_an_erratum_that_is_near_the_best() -> None:
 
 def test_errata_first_without_errata_changes_nothing() -> None:
     hits = [hit(1, 0.9, None), hit(2, 0.8, 0.5)]
-    assert errata_first(hits) == hits
-    assert errata_first([]) == []
+    assert errata_first(hits, RANKING.erratum_margin) == hits
+    assert errata_first([], RANKING.erratum_margin) == []
 
 
 def test_search_puts_an_erratum_before_the_passage_that_it_corrects() -> None:
@@ -322,3 +323,14 @@ def test_the_filter_language_compares_the_language_of_a_passage(asked: str, expe
     assert ids(searcher, "oven", scope=EVERYTHING, filters={"language": asked}) == expected
     assert ids(searcher, "oven", scope=EVERYTHING, language=asked) == expected
     assert ids(searcher, "oven", scope=EVERYTHING, language="en", filters={"language": asked}) == []
+
+
+def test_the_ranking_of_a_profile_decides_the_order() -> None:
+    source = MemoryLog()
+    source.add(passage(1, "alpha beta gamma delta"), passage(2, "alpha alpha alpha"))
+    words = Searcher(source, source.embedder, ranking=Ranking(dense_weight=0.0, keyword_weight=1.0))
+    meaning = Searcher(source, source.embedder, ranking=Ranking(dense_weight=1.0, keyword_weight=0.0))
+    by_words = words.search("alpha", 2, scope=EVERYTHING).hits
+    by_meaning = meaning.search("alpha", 2, scope=EVERYTHING).hits
+    assert [hit.stages["keyword_rank"] for hit in by_words] == [1.0, 2.0]
+    assert [hit.stages["dense_rank"] for hit in by_meaning] == [1.0, 2.0]

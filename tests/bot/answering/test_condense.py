@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bot.answering.condense import Condensed, EarlierTurn, How, build, condense
+from bot.answering.condense import Condensed, Condensing, EarlierTurn, How, build, condense
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -196,3 +196,13 @@ def test_a_short_question_with_a_subject_of_its_own_is_searched_with_the_one_bef
 def test_the_model_reads_no_hidden_characters_of_a_conversation() -> None:
     given = build("And \u202eshoes\U000e0041?", [EarlierTurn("How\u200b long?", "14\u2060 days")], "en")[-1].content
     assert given == "Question: How long?\nAnswer: 14 days\nLast question: And shoes?"
+
+
+def test_the_limits_of_a_profile_decide_what_is_joined() -> None:
+    def refused(_messages: object, *, max_tokens: int) -> str:
+        return ""
+
+    history = (EarlierTurn("How long is a loan?", "30 days [1]."),)
+    question = "Which rooms may readers book?"
+    assert condense(question, history, refused).how is How.JOINED
+    assert condense(question, history, refused, Condensing(whole=3)).how is How.UNCHANGED

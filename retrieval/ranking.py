@@ -1,0 +1,66 @@
+"""How two rankings become one, and where errata come in it: the numbers that belong to one embedding model, as a value.
+
+Knows hits and fusion; knows nothing about indexes, embedders or where passages come from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from retrieval.fuse import RANK_CONSTANT, fuse
+from retrieval.passage import Hit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """``depth``: how many passages each ranking contributes; ``dense_weight`` and ``keyword_weight``: how much each
+    counts; ``rank_constant``: see fuse; ``erratum_margin``: an erratum whose cosine is this near to the best one counts
+    as being about the same subject.
+
+    The defaults were tuned with multilingual-e5-small on two FAQ collections (120 and 84 questions) and on questions
+    about encyclopedia paragraphs in English and Chinese (92 and 108). nDCG@10 of dense alone: .736, .957, .972, .959;
+    with equal weights and the usual rank constant of 60: .705, .938, .988, .968; with these: .746, .954, .995, .960.
+    The margin was measured on the same two FAQ collections, with the stale passages left in: errata moved first for
+    94 % and 91 % of their own questions and paraphrases, and for 2 % and 29 % of the near misses. At .005: 91 % and
+    75 % against 1 % and 11 %; at .03: 99 % against 6 % and 57 %.
+    """
+
+    depth: int = 50
+    dense_weight: float = 1.0
+    keyword_weight: float = 0.5
+    rank_constant: int = RANK_CONSTANT
+    erratum_margin: float = 0.015
+
+    def fused(
+        self, dense: Sequence[tuple[int, float]], keyword: Sequence[tuple[int, float]]
+    ) -> list[tuple[int, float]]:
+        """Both rankings, each (id, score) best first, as one: (id, fused score) best first."""
+        rankings = ((self.dense_weight, dense), (self.keyword_weight, keyword))
+        return fuse(
+            [(weight, [id_ for id_, _ in ranking]) for weight, ranking in rankings], constant=self.rank_constant
+        )
+
+
+RANKING = Ranking()
+
+
+def errata_first(hits: Sequence[Hit], margin: float) -> list[Hit]:
+    """Moves each erratum before the passages that it may be correcting.
+
+    The rule: an erratum whose cosine is within ``margin`` of the best cosine among the hits comes before every hit that
+    is no erratum; the order inside both groups is kept. Its score rises by 1, above any fused score, so that scores
+    still order the hits, and it gets the stage ``erratum``. An erratum found only by words is not moved.
+    """
+    best = max((hit.stages["dense"] for hit in hits if "dense" in hit.stages), default=0.0)
+    first: list[Hit] = []
+    rest: list[Hit] = []
+    for hit in hits:
+        if hit.passage.erratum and hit.stages.get("dense", -2.0) >= best - margin:
+            first.append(Hit(hit.passage, hit.score + 1.0, {**hit.stages, "erratum": 1.0}))
+        else:
+            rest.append(hit)
+    return first + rest
