@@ -184,7 +184,7 @@ def rename(session: Session, conversation: Conversation, title: str) -> None:
 
 
 def delete(session: Session, conversation: Conversation) -> None:
-    """Deletes the conversation. Complaints about its answers keep their frozen copies."""
+    """Deletes the conversation alone; bot.forgetting also deletes what was noted of it."""
     session.delete(conversation)
     session.flush()
 

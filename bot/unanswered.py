@@ -82,9 +82,7 @@ def note(session: Session, answer: Answer, scope: Scope, *, asker: str, without:
     existing = corrections.open_about(session, collection, form)
     if existing is not None and existing.state in _IN_QUEUE:
         _join(session, [row], existing)
-    queued = sa.select(Job.id).where(Job.kind == GROUP, Job.state == "queued").limit(1)
-    if session.scalar(queued) is None:
-        jobs.enqueue(session, GROUP, {}, actor="system")
+    _group_later(session)
 
 
 def group(database: Database, embedder: Embedder, alike: float) -> int:
@@ -128,6 +126,17 @@ def start(session: Session, group_id: int, scope: Scope, *, actor: str) -> Corre
     return correction
 
 
+def remove(session: Session, row: Unanswered) -> None:
+    """Removes a question. Where it was the first of its group, the others are grouped anew, because they were compared
+    with it."""
+    rest = sa.update(Unanswered).where(Unanswered.group_id == row.id, Unanswered.id != row.id)
+    regrouped = session.execute(rest.values(group_id=None, fingerprint=None, vector=None))
+    session.delete(row)
+    session.flush()
+    if regrouped.rowcount:  # type: ignore[attr-defined]
+        _group_later(session)
+
+
 def listing(
     session: Session, scope: Scope, *, q: str | None = None, limit: int = 50, offset: int = 0
 ) -> dict[str, Any]:
@@ -168,6 +177,13 @@ def _waiting(scope: Scope) -> sa.Select[Unanswered]:
     """Questions that belong to no correction, the oldest first."""
     query = sa.select(Unanswered).where(Unanswered.correction_id.is_(None)).order_by(Unanswered.id)
     return query if scope.collections is None else query.where(Unanswered.collection.in_(scope.collections))
+
+
+def _group_later(session: Session) -> None:
+    """Lets the worker compare meanings, once for all questions that wait for it."""
+    queued = sa.select(Job.id).where(Job.kind == GROUP, Job.state == "queued").limit(1)
+    if session.scalar(queued) is None:
+        jobs.enqueue(session, GROUP, {}, actor="system")
 
 
 def _ungrouped() -> sa.Select[Unanswered]:

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from bot import conversations, feedback, transcripts
+from bot import conversations, feedback, forgetting, transcripts
 from bot.accounts import Identity
 from bot.answering.values import Outcome, Silent, SourcesFound, Token, Waiting
 from bot.events import metrics
@@ -241,9 +241,10 @@ def rename_conversation(conversation_id: str, body: TitleBody, identity: Visitor
 
 @router.delete("/conversations/{conversation_id}", status_code=204)
 def delete_conversation(conversation_id: str, identity: Visitor, parts: PartsDep) -> None:
-    """Deletes the conversation; answers that are being written in it are stopped."""
+    """Deletes the conversation, with its refused questions that no curator has worked on. Answers that are being
+    written in it are stopped; complaints keep their frozen copies."""
     with parts.database.write() as session:
-        conversations.delete(session, conversations.get(session, conversation_id, identity.owner))
+        forgetting.delete_conversation(session, conversations.get(session, conversation_id, identity.owner))
     parts.turns.stop_conversation(conversation_id)
 
 

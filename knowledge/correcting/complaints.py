@@ -18,7 +18,7 @@ from knowledge.correcting.reasons import Reason
 from knowledge.db import utc_now
 from knowledge.errors import NotAllowed
 from knowledge.scoping import checked_name
-from knowledge.tables import Complaint, Correction
+from knowledge.tables import Complaint, Correction, CorrectionEvent, Unanswered
 from retrieval.scope import EVERYTHING
 
 if TYPE_CHECKING:
@@ -179,6 +179,36 @@ def withdraw(session: Session, answer_id: str, *, who: str) -> None:
         else:
             correction.priority = priority_of(session, correction.id)
             session.flush()
+
+
+def forget_unanswered(session: Session, correction_id: int, answer_id: str) -> bool:
+    """Removes the system's own report of a refused answer whose conversation is deleted. Returns whether nothing of it
+    is kept: what a person complained about stays, and so does all that a curator has worked on.
+
+    The correction leaves the queue when nobody else asked or complained."""
+    correction = corrections.get(session, correction_id, EVERYTHING)
+    row = _complaint_about(session, correction_id, answer_id)
+    if (row is not None and row.rating is not None) or _worked_on(session, correction):
+        return False
+    if row is not None:
+        session.delete(row)
+        session.flush()
+    complaint = sa.select(Complaint.id).where(
+        Complaint.correction_id == correction_id, Complaint.rating.is_distinct_from("up")
+    )
+    asked = sa.select(Unanswered.id).where(Unanswered.correction_id == correction_id, Unanswered.answer_id != answer_id)
+    if session.scalar(complaint.limit(1)) is None and session.scalar(asked.limit(1)) is None:
+        reason = Reason.of("the conversation was deleted, and nobody else asked", code="asked_by_nobody_else")
+        corrections.advance(session, correction, "reject", actor="system", reason=reason)
+    return True
+
+
+def _worked_on(session: Session, correction: Correction) -> bool:
+    """Whether anything happened to a correction beside reports of readers."""
+    others = sa.select(CorrectionEvent.id).where(
+        CorrectionEvent.correction_id == correction.id, CorrectionEvent.action != "report"
+    )
+    return correction.state != State.QUEUED or session.scalar(others.limit(1)) is not None
 
 
 def _open_correction(session: Session, correction_id: int | None, collection: str, cluster: str) -> Correction | None:

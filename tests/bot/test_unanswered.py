@@ -225,7 +225,9 @@ def test_collections_are_not_mixed(talk: Talk) -> None:
     assert waiting(talk, Scope.of("legal")) == [([DOGS], 1)]
 
 
-def test_a_deleted_conversation_leaves_the_question(talk: Talk) -> None:
+def test_a_question_whose_conversation_was_deleted_by_an_older_version_is_reported_without_its_answer(
+    talk: Talk,
+) -> None:
     conversation_id, answer_id = talk.ask(DOGS, status="refused", answer="?")
     talk.unanswered(answer_id)
     with talk.database.write() as session:
