@@ -185,14 +185,17 @@ def reading_profile(parts: Parts) -> Finding:
 
 
 def embedded(parts: Parts) -> Finding:
-    from knowledge.reindex import count_missing
+    from knowledge.reindex import count_missing, damaged_passages
 
     with parts.database.read() as session:
         missing = count_missing(session, parts.embedder.fingerprint)
+        damaged = damaged_passages(session, parts.embedder)
     if missing:
-        return Finding(
-            "vectors", "fail", f"{missing} passages have no vector of the embedding model in use", "Run: errata reindex"
-        )
+        what = f"{missing} passages have no vector of the embedding model in use"
+        return Finding("vectors", "fail", what, "Run: errata reindex")
+    if damaged:
+        what = f"{len(damaged)} passages have a damaged vector, first {damaged[0]}"
+        return Finding("vectors", "fail", what, "Run: errata reindex")
     return Finding("vectors", "ok", "every passage has one")
 
 

@@ -31,6 +31,7 @@ from knowledge.correcting.matching import normal_form
 from knowledge.db import contains, page
 from knowledge.errors import NotFound
 from knowledge.tables import Correction, Job, Unanswered
+from knowledge.vectors import read
 from retrieval.scope import EVERYTHING, Scope
 from retrieval.text import language_of
 
@@ -210,6 +211,7 @@ def _choose_group(
         .order_by(Unanswered.id.desc())
         .limit(MOST_COMPARED)
     ).all()
+    firsts = [first for first in firsts if read(first.vector, len(vector)) is not None]  # a damaged one is left out
     row.group_id, row.fingerprint, row.vector = row.id, fingerprint, vector.tobytes()
     if firsts:
         cosines = np.stack([np.frombuffer(first.vector, dtype="<f4") for first in firsts]) @ vector

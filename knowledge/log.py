@@ -149,7 +149,7 @@ def _row(record: sa.Row[Any]) -> Row:
     return Row(
         record.changed,
         indexed_text(record.title, record.headings, record.text),
-        np.frombuffer(record.vector, dtype="<f4"),
+        np.frombuffer(record.vector[: len(record.vector) // 4 * 4], dtype="<f4"),  # the index refuses a wrong length
         record.collection,
         record.language,
     )

@@ -1,7 +1,8 @@
 """Rebuilds derived data: missing vectors, then the index from SQL, which is compared and saved as a verified snapshot.
 
-1. live passages without a vector of the present model are embedded, in small transactions: after an interruption the
-   next run continues where this one stopped, and a running server waits only for one small commit;
+1. damaged vectors are deleted; live passages without a vector of the present model are embedded, in small
+   transactions: after an interruption the next run continues where this one stopped, and a running server waits only
+   for one small commit;
 2. a new index is built separately from the log, brought to its newest step, and its ids are compared with all live
    passages;
 3. it becomes the only snapshot of its model, which the server opens at its next start. A running server follows the
@@ -26,7 +27,8 @@ import sqlalchemy as sa
 
 from knowledge.errors import Conflict, KnowledgeError
 from knowledge.log import KnowledgeLog, load_passages
-from knowledge.tables import Embedding, PassageRow
+from knowledge.tables import Embedding, PassageRow, QuestionVector
+from knowledge.vectors import read
 from retrieval.index import Index
 from retrieval.snapshot import Snapshots
 
@@ -60,6 +62,7 @@ class Rebuilt:
 
     embedded: int
     reused: int
+    damaged: int  # vectors that were no unit vectors of the model's dimension, and were embedded again
     passages: int
     seq: int
     snapshot: Path
@@ -74,12 +77,13 @@ def reindex(
     or none: then the next start builds the index from SQL.
     """
     with one_at_a_time(folder):
+        damaged = remove_damaged(database, embedder)
         embedded, reused = embed_missing(database, embedder, on_progress)
         index = build(database, embedder, on_progress)
         on_progress("save", 0, 1)
         snapshot = _replace_snapshots(folder, index)
         on_progress("save", 1, 1)
-    return Rebuilt(embedded, reused, len(index), index.seq, snapshot)
+    return Rebuilt(embedded, reused, damaged, len(index), index.seq, snapshot)
 
 
 @contextmanager
@@ -106,6 +110,44 @@ def count_missing(session: Session, fingerprint: str) -> int:
     return session.scalar(sa.select(sa.func.count()).select_from(_missing(fingerprint).subquery())) or 0
 
 
+def damaged_passages(session: Session, embedder: Embedder) -> list[int]:
+    """The live passages whose stored vector is no unit vector of the model's dimension."""
+    rows = session.execute(
+        sa.select(Embedding.passage_id, Embedding.vector)
+        .join(PassageRow, PassageRow.id == Embedding.passage_id)
+        .where(PassageRow.live, Embedding.fingerprint == embedder.fingerprint)
+        .order_by(Embedding.passage_id)
+        .execution_options(yield_per=1000)
+    )
+    return [passage_id for passage_id, vector in rows if read(vector, embedder.dimension) is None]
+
+
+def remove_damaged(database: Database, embedder: Embedder) -> int:
+    """Deletes damaged vectors of live passages and of questions, so that they are computed again. Returns how many of
+    passages."""
+    with database.read() as session:
+        damaged = damaged_passages(session, embedder)
+        of_model = sa.select(QuestionVector.sha256, QuestionVector.vector).where(
+            QuestionVector.fingerprint == embedder.fingerprint
+        )
+        questions = [sha256 for sha256, vector in session.execute(of_model) if read(vector, embedder.dimension) is None]
+    if damaged or questions:
+        with database.write() as session:
+            for passage_id in damaged:
+                session.execute(
+                    sa.delete(Embedding).where(
+                        Embedding.passage_id == passage_id, Embedding.fingerprint == embedder.fingerprint
+                    )
+                )
+            for sha256 in questions:
+                session.execute(
+                    sa.delete(QuestionVector).where(
+                        QuestionVector.sha256 == sha256, QuestionVector.fingerprint == embedder.fingerprint
+                    )
+                )
+    return len(damaged)
+
+
 def embed_missing(database: Database, embedder: Embedder, on_progress: Progress) -> tuple[int, int]:
     """Gives every live passage its vector. Returns (embedded, reused from passages with the same text)."""
     fingerprint = embedder.fingerprint
@@ -116,7 +158,7 @@ def embed_missing(database: Database, embedder: Embedder, on_progress: Progress)
     while True:
         with database.read() as session:
             ids = list(session.scalars(_missing(fingerprint).order_by(PassageRow.id).limit(BATCH)))
-            vectors = _same_text(session, ids, fingerprint)
+            vectors = _same_text(session, ids, embedder)
             new = [passage for passage in load_passages(session, ids) if passage.id not in vectors]
         if not ids:
             return embedded, reused
@@ -157,16 +199,16 @@ def _missing(fingerprint: str) -> sa.Select[int]:
     return sa.select(PassageRow.id).where(PassageRow.live, ~stored)
 
 
-def _same_text(session: Session, ids: list[int], fingerprint: str) -> dict[int, bytes]:
+def _same_text(session: Session, ids: list[int], embedder: Embedder) -> dict[int, bytes]:
     """Vectors that are stored already for another passage with exactly the same indexed text."""
     other = sa.orm.aliased(PassageRow)
     rows = session.execute(
         sa.select(PassageRow.id, Embedding.vector)
         .join(other, other.sha256 == PassageRow.sha256)
-        .join(Embedding, sa.and_(Embedding.passage_id == other.id, Embedding.fingerprint == fingerprint))
+        .join(Embedding, sa.and_(Embedding.passage_id == other.id, Embedding.fingerprint == embedder.fingerprint))
         .where(PassageRow.id.in_(ids))
     )
-    return {row.id: row.vector for row in rows}
+    return {row.id: row.vector for row in rows if read(row.vector, embedder.dimension) is not None}
 
 
 def _store(session: Session, vectors: dict[int, bytes], fingerprint: str) -> None:

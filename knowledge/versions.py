@@ -17,7 +17,6 @@ import unicodedata
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 import sqlalchemy as sa
 
 from knowledge.composition import Anchor, Composition, Replacement, StoredEdit, from_json
@@ -26,6 +25,7 @@ from knowledge.replacing import place
 from knowledge.scoping import properties
 from knowledge.superseding import Site, sites
 from knowledge.tables import Document, DocumentVersion, Edit, Embedding, PassageRow
+from knowledge.vectors import read
 from retrieval import invisible
 from retrieval.chunk import chunk
 from retrieval.passage import Passage
@@ -35,6 +35,7 @@ from retrieval.text import language_in, language_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
     from sqlalchemy.orm import Session
 
@@ -232,7 +233,8 @@ def embed(session: Session, plans: Sequence[Plan], embedder: Embedder) -> list[P
             .join(Embedding, Embedding.passage_id == PassageRow.id)
             .where(PassageRow.sha256.in_(hashes[start : start + BATCH]), Embedding.fingerprint == embedder.fingerprint)
         )
-        vectors.update({sha: np.frombuffer(blob, dtype="<f4") for sha, blob in rows})
+        stored = ((sha, read(blob, embedder.dimension)) for sha, blob in rows)
+        vectors.update({sha: vector for sha, vector in stored if vector is not None})
     missing = [sha for sha in hashes if sha not in vectors]
     if missing:
         vectors.update(zip(missing, embedder.passages([texts[sha] for sha in missing]), strict=True))

@@ -17,6 +17,7 @@ equals one that was built from its live rows.
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from hashlib import blake2b
 from typing import TYPE_CHECKING
@@ -290,14 +291,16 @@ def digest(row: Row) -> int:
 
 def _checked(row: Row, dimension: int) -> NDArray[np.float32]:
     vector = np.asarray(row.vector, dtype=np.float32)
-    if vector.shape != (dimension,) or not abs(float(vector @ vector) - 1) < _UNIT:
+    with np.errstate(all="ignore"):  # the numbers of a damaged vector may be too large, or none
+        square = float(np.vdot(vector, vector))
+    if vector.shape != (dimension,) or not abs(square - 1) < _UNIT:
         raise VectorError(
             "Passage {passage_id} has a vector of shape {shape} and length {length:.4f}; the index has "
             "vectors of shape ({dimension},) and length 1. Run: errata reindex",
             code="passage_vector_wrong",
             passage_id=row.id,
             shape=vector.shape,
-            length=float(np.linalg.norm(vector)),
+            length=math.sqrt(square),
             dimension=dimension,
         )
     return vector

@@ -44,3 +44,5 @@ def reindex() -> None:
             f"Index rebuilt: {done.passages} passages at step {done.seq} of the log, {done.embedded} embedded, "
             f"{done.reused} vectors reused, {time.monotonic() - started:.1f} s."
         )
+        if done.damaged:
+            say(f"{done.damaged} stored vectors were damaged and were computed again. Check the disk.")

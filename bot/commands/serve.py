@@ -130,10 +130,26 @@ def prepare(parts: Parts) -> None:
         parts.embedder.query("Errata 勘误")
         chat.result()
     with _report_time("Comparing the index with the database"):
-        check = parts.searcher.check()
+        check = _check_or_repair(parts)
     if not check.ok:
         check = _rebuild(parts, check)
     say(f"Knowledge: {check.passages} passages, step {check.seq} of the log.")
+
+
+def _check_or_repair(parts: Parts) -> Check:
+    """The comparison of the index with the database; damaged stored vectors are computed again first."""
+    from knowledge.reindex import reindex
+    from retrieval.errors import VectorError
+
+    try:
+        return parts.searcher.check()
+    except VectorError as error:
+        say(f"{error} That is done now.", error=True)
+    parts.searcher.close()
+    done = reindex(parts.database, parts.embedder, parts.settings.snapshots)
+    say(f"{done.damaged} stored vectors were damaged and were computed again. Check the disk.", error=True)
+    del parts.searcher
+    return parts.searcher.check()
 
 
 def _rebuild(parts: Parts, wrong: Check) -> Check:

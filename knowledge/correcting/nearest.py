@@ -15,6 +15,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from knowledge.tables import QuestionVector
+from knowledge.vectors import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,7 +103,9 @@ class NearestQuestions:
         if not rows:
             return
         kept = min(self._count, max(0, self._most - len(rows)))
-        new = np.stack([np.frombuffer(blob, dtype="<f4") for _, blob in rows[-self._most :]])
+        none = np.zeros(self._embedder.dimension, dtype=np.float32)  # for a damaged vector: it is near to nothing
+        read_ones = [read(blob, self._embedder.dimension) for _, blob in rows[-self._most :]]
+        new = np.stack([none if vector is None else vector for vector in read_ones])
         ids = np.array([id_ for id_, _ in rows[-self._most :]], dtype=np.int64)
         count = kept + len(ids)
         if kept == self._count and count <= len(self._ids):
