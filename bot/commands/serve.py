@@ -194,8 +194,10 @@ def _run(parts: Parts, listening: socket.socket, started: float) -> None:
     import uvicorn
 
     from bot.web.app import create_app
+    from bot.web.connections import KEEP_ALIVE_SECONDS, PunctualProtocol, allow_open_files
 
     settings = parts.settings
+    allow_open_files()
     config = uvicorn.Config(
         create_app(parts),
         log_config=None,
@@ -205,6 +207,8 @@ def _run(parts: Parts, listening: socket.socket, started: float) -> None:
         proxy_headers=bool(settings.trust_proxy),
         forwarded_allow_ips=settings.trust_proxy,
         timeout_graceful_shutdown=CONNECTION_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        http=PunctualProtocol,
         lifespan="on",
     )
 
