@@ -105,6 +105,11 @@ class Parts:
         """The identity of the chat model: it changes with the model and its file."""
         return self.chat_name if self._given_chat is not None else self.chat_model.fingerprint
 
+    @property
+    def embedding_name(self) -> str:
+        """The embedding model's name, as profiles record it."""
+        return self.settings.embedding_model if self._given_embedder is None else "given"
+
     @cached_property
     def embedder(self) -> Embedder:
         if self._given_embedder is not None:
@@ -126,6 +131,7 @@ class Parts:
     @cached_property
     def searcher(self) -> Searcher:
         from bot import folders
+        from bot.answering.profile import ranking_for
         from retrieval.search import Searcher
         from retrieval.snapshot import Snapshots
 
@@ -134,7 +140,7 @@ class Parts:
             self.source,
             self.embedder,
             snapshots=Snapshots(self.settings.snapshots),
-            ranking=self.profile.ranking,
+            ranking=ranking_for(self.embedding_name),
         )
 
     @cached_property
@@ -181,7 +187,7 @@ class Parts:
         from bot.answering.profile import shipped
         from bot.calibration import store
 
-        embedding = self.settings.embedding_model if self._given_embedder is None else "given"
+        embedding = self.embedding_name
         profile = shipped(self.chat_name, embedding)
         stored = store.load(self.settings.data, self.chat_fingerprint, self.embedder.fingerprint)
         if stored is not None:

@@ -33,6 +33,8 @@ _EVIDENCE = {"multilingual-e5-small": Evidence({"en": 0.80, "zh": 0.82}, like=0.
 # .95, 77, 97, 65, 50 and 28 % against 55, 52, 25, 13 and 0 %. No limit separates pairs with the same words in another
 # order (PAWS-X): 66 % against 60 %. With a model that was not measured, only questions with equal words are the same.
 ALIKE = {"multilingual-e5-small": 0.97}
+# Only one embedding model was measured; others are ranked like it.
+_RANKINGS = {"multilingual-e5-small": RANKING}
 _LIMITS = {"qwen2.5-coder-1.5b-instruct-q4_k_m": Limits(intercept=-1.8)}
 _SHIPPED = "shipped-2026-11-22"
 
@@ -81,6 +83,11 @@ class Profile:
         return int(size / self.selection.bytes_per_token)
 
 
+def ranking_for(embedding: str) -> Ranking:
+    """How passages are ranked with an embedding model, whatever the chat model is."""
+    return _RANKINGS.get(embedding, RANKING)
+
+
 def shipped(chat: str, embedding: str) -> Profile:
     """The profile of a pair as far as it was measured for this release: names as in ``errata models list``."""
     limits = _LIMITS.get(chat)
@@ -90,5 +97,6 @@ def shipped(chat: str, embedding: str) -> Profile:
         selection=selection,
         evidence=_EVIDENCE.get(embedding, Evidence()),
         limits=limits or Limits(),
+        ranking=ranking_for(embedding),
         alike=ALIKE.get(embedding, math.inf),
     )
