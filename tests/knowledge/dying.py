@@ -1,9 +1,9 @@
 """A process whose children do one thing to a knowledge base and die, by SIGKILL, at the n-th step of it.
 
-Started with the paths of the knowledge base and of the scene that it begins as. Reads lines ``OPERATION STEP`` and
-answers each with ``killed``, or ``done`` when there are fewer steps. A step is the beginning of a statement of a write
-transaction, of its commit, or the moment after its commit. Forking from a process that has done everything once
-makes a death cost a twentieth of a second.
+It is started with the paths of the knowledge base and of the scene that it begins as. It reads lines ``OPERATION STEP``
+and answers each with ``killed``, or with ``done`` when there are fewer steps. A step is the beginning of a statement of
+a write transaction, of its commit, or the moment after its commit. A child that is forked from a process that has done
+everything once costs only a twentieth of a second.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A process that forks into several, which all do one thing at the same moment: run by test_races.
 
-``approve PATH CORRECTION TIMES``: each approves the correction from as many threads; ``migrate PATH``: each opens the
-database. Prints what became of each try.
+``approve PATH CORRECTION TIMES``: each approves the correction from this number of threads; ``migrate PATH``: each
+opens the database. Prints the result of each try.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ PROCESSES = 4
 
 
 def approve(world: World, correction_id: int, who: list[str]) -> list[str]:
-    """What became of each of these curators' approvals, all at once."""
-    told: list[str] = []
+    """The results of the approvals of these curators, made at the same moment."""
+    results: list[str] = []
     start = threading.Barrier(len(who))
 
     def work(actor: str) -> None:
         start.wait()
         try:
             world.curation.approve(correction_id, actor=actor)
-            told.append("approved")
+            results.append("approved")
         except Conflict as error:
-            told.append(type(error).__name__)
+            results.append(type(error).__name__)
 
     threads = [threading.Thread(target=work, args=(actor,)) for actor in who]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return told
+    return results
 
 
 def approve_here(start: Barrier, path: Path, correction_id: str, times: str) -> None:

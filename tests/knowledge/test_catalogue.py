@@ -26,7 +26,7 @@ def document(world: World, document_id: str, **how: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("how", "found"),
+    ("how", "seen"),
     [
         ({}, ["100%_sure", "erratum-1", "returns"]),
         ({"q": "goods"}, ["returns"]),
@@ -37,39 +37,42 @@ def document(world: World, document_id: str, **how: Any) -> dict[str, Any]:
         ({"q": "x" * 100_000}, []),
     ],
 )
-def test_the_list_can_be_narrowed(world: World, how: dict[str, Any], found: list[str]) -> None:
+def test_the_list_can_be_narrowed(world: World, how: dict[str, Any], seen: list[str]) -> None:
     with world.database.read() as session:
         listing = catalogue.listing(session, EVERYTHING, **how)
-    assert [line["id"] for line in listing["documents"]] == found
-    assert listing["total"] == (3 if "q" not in how else len(found))
+    assert [line["id"] for line in listing["documents"]] == seen
+    assert listing["total"] == (3 if "q" not in how else len(seen))
 
 
-def test_a_line_tells_what_stands(world: World) -> None:
+def test_a_line_shows_the_present_state_of_a_document(world: World) -> None:
     with world.database.read() as session:
         lines = {line["id"]: line for line in catalogue.listing(session, EVERYTHING)["documents"]}
-    told = {id_: (line["kind"], line["version"], line["passages"], line["retired"]) for id_, line in lines.items()}
-    assert told == {
+    shown = {id_: (line["kind"], line["version"], line["passages"], line["retired"]) for id_, line in lines.items()}
+    assert shown == {
         "returns": ("source", 2, 2, False),
         "100%_sure": ("source", 1, 0, True),
         "erratum-1": ("erratum", 1, 1, False),
     }
 
 
-def test_a_document_has_its_text_and_the_story_of_its_versions(world: World) -> None:
-    found = document(world, "returns")
-    assert (found["version"], found["current_version"], found["text"]) == (2, 2, RETURNS.replace("14 days", "30 days"))
-    assert (found["url"], found["metadata"]) == ("https://example.org", {"country": "NL"})
-    told = [(one["version"], one["kind"], one["actor"], one["correction_id"]) for one in found["versions"]]
-    assert told == [(1, "source", "ann", None), (2, "edit", "ann", 1)]
+def test_a_document_has_its_text_and_the_list_of_its_versions(world: World) -> None:
+    seen = document(world, "returns")
+    assert (seen["version"], seen["current_version"], seen["text"]) == (2, 2, RETURNS.replace("14 days", "30 days"))
+    assert (seen["url"], seen["metadata"]) == ("https://example.org", {"country": "NL"})
+    shown = [
+        (version["version"], version["kind"], version["actor"], version["correction_id"])
+        for version in seen["versions"]
+    ]
+    assert shown == [(1, "source", "ann", None), (2, "edit", "ann", 1)]
     assert document(world, "returns", version=1)["text"] == RETURNS
 
 
 @pytest.mark.parametrize("version", [3, -1, 10**30])
-def test_an_unknown_version_says_so(world: World, version: int) -> None:
+def test_an_unknown_version_is_not_found(world: World, version: int) -> None:
     with pytest.raises(NotFound, match=f"with version {version}"):
         document(world, "returns", version=version)
 
 
-def test_an_unknown_document_says_so(world: World) -> None:
+def test_an_unknown_document_is_not_found(world: World) -> None:
     with pytest.raises(NotFound, match="no document 'none'"):
         document(world, "none")

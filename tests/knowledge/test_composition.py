@@ -35,7 +35,7 @@ def test_an_edit_does_not_apply_to_another_statement_that_has_its_words() -> Non
     assert result(compose(changed, first)) == (changed, (), (1,))
 
 
-def test_edits_of_one_passage_need_each_other_only_where_one_changes_what_the_other_wrote() -> None:
+def test_edits_of_one_passage_need_each_other_only_if_one_changes_words_of_the_other() -> None:
     first = edit(1, compose(SOURCE), "Shoes", "All shoes")
     second = edit(2, compose(SOURCE, first), "14 days", "30 days")
     third = edit(3, compose(SOURCE, first, second), "All", "Many")
@@ -48,7 +48,7 @@ def test_edits_of_one_passage_need_each_other_only_where_one_changes_what_the_ot
     assert result(compose(SOURCE, second, third, across)) == ("Shoes: 30 days.\n\nCoats: 20 days.", (2,), (3, 4))
 
 
-def test_two_edits_of_what_a_third_wrote_do_not_need_each_other() -> None:
+def test_two_edits_of_words_of_a_third_edit_do_not_need_each_other() -> None:
     first = edit(1, compose(SOURCE), "Shoes: 14 days", "Shoes: 30 days, boots: 31 days")
     second = edit(2, compose(SOURCE, first), "30 days", "40 days")
     third = edit(3, compose(SOURCE, first, second), "31 days", "41 days")
@@ -56,7 +56,7 @@ def test_two_edits_of_what_a_third_wrote_do_not_need_each_other() -> None:
     assert result(compose(SOURCE, second, third)) == (SOURCE, (), (2, 3))
 
 
-def test_an_edit_of_words_that_another_brought_together_ends_with_that_one() -> None:
+def test_an_edit_of_words_that_another_edit_joined_ends_with_that_edit() -> None:
     first = edit(1, compose(SOURCE), ": 14 days.\n\nCoats", "")
     second = edit(2, compose(SOURCE, first), "Shoes: 20", "Shoes: 21")
     assert compose(SOURCE, first, second).text == "Shoes: 21 days."

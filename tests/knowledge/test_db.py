@@ -253,7 +253,7 @@ def test_a_time_without_a_zone_is_refused(world: World) -> None:
 
 
 def test_answers_of_an_older_version_are_found_by_proofs(tmp_path: Path) -> None:
-    """With the passages that they were given from; one that was refused was given from none."""
+    """Each answer has the passages that it was made from; a refused one has none."""
     database = Database(f"sqlite:///{tmp_path / 'errata.db'}")
     config = Config()
     config.set_main_option("script_location", str(Path(knowledge.tables.__file__).parent / "migrations"))

@@ -94,13 +94,13 @@ def test_vectors_are_stored_as_the_embedder_gave_them(world: World) -> None:
         stored = [
             np.frombuffer(blob, "<f4") for blob in session.scalars(sa.select(Embedding.vector).order_by("passage_id"))
         ]
-    given = world.embedder.passages(
+    vectors = world.embedder.passages(
         [
             "returns › Returns\nGoods may be returned within 14 days.",
             "returns › Refunds\nMoney comes back within 5 days.",
         ]
     )
-    assert [one.tolist() for one in stored] == given.tolist()
+    assert [vector.tolist() for vector in stored] == vectors.tolist()
 
 
 def test_several_documents_in_one_call_are_all_stored_or_none(world: World) -> None:
@@ -138,7 +138,7 @@ def test_remove_and_put_of_another_text(world: World) -> None:
     assert world.live() == {"returns": ["Nothing may be returned."]}
 
 
-def test_remove_of_what_is_not_there_says_so(world: World) -> None:
+def test_remove_refuses_a_document_that_does_not_exist(world: World) -> None:
     with pytest.raises(NotFound, match="no document 'returns'"):
         world.remove("returns")
     world.put("returns", RETURNS)
@@ -162,13 +162,13 @@ def test_remove_of_what_is_not_there_says_so(world: World) -> None:
     ],
     ids=["no-id", "long-id", "control-id", "erratum-id", "long-title", "blank", "surrogate", "title", "long-text"],
 )
-def test_put_refuses_what_cannot_be_a_document(world: World, document_id: str, title: str, text: str) -> None:
+def test_put_refuses_a_document_that_is_not_valid(world: World, document_id: str, title: str, text: str) -> None:
     with pytest.raises(Invalid):
         world.put(document_id, text, title=title or "t")
     assert world.rows()["documents"] == []
 
 
-def test_plan_of_an_unknown_document_says_so(world: World) -> None:
+def test_plan_refuses_an_unknown_document(world: World) -> None:
     with world.database.read() as session, pytest.raises(NotFound, match="no document 'x'"):
         versions.plan(session, "x")
 
@@ -186,7 +186,7 @@ def test_plan_refuses_to_edit_all_text_away(world: World) -> None:
         versions.plan(session, "note", add=[Replacement("Gone.", " ")])
 
 
-def test_install_refuses_a_plan_that_another_put_outran(world: World) -> None:
+def test_install_refuses_a_plan_after_another_put_changed_the_document(world: World) -> None:
     world.put("returns", RETURNS)
     with world.database.read() as session:
         slow = versions.plan(session, "returns", base=Content("returns", "Slow."))
@@ -218,7 +218,9 @@ def test_install_refuses_a_plan_when_a_correction_edited_the_document_meanwhile(
         documents.install(session, slow, fingerprint=world.embedder.fingerprint, actor="bob")
 
 
-def test_put_plans_again_when_another_was_faster(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_put_plans_again_when_another_put_changed_the_document_first(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.put("returns", RETURNS)
     embed = world.embedder.passages
     others = iter(["Fast.", "Faster."])

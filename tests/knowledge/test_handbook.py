@@ -30,8 +30,8 @@ def test_handbook_has_the_same_pages_in_both_languages() -> None:
 
 @pytest.mark.parametrize("page", sorted(HANDBOOK.glob("*/*.md")), ids=lambda page: f"{page.parent.name}/{page.stem}")
 def test_handbook_names_only_settings_that_exist(page: Path) -> None:
-    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
-    assert set(re.findall(rf"{PREFIX}[A-Z_]*[A-Z]", page.read_text(encoding="utf-8"))) - known == set()
+    settings = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    assert set(re.findall(rf"{PREFIX}[A-Z_]*[A-Z]", page.read_text(encoding="utf-8"))) - settings == set()
 
 
 @pytest.mark.parametrize("page", sorted(HANDBOOK.glob("*/*.md")), ids=lambda page: f"{page.parent.name}/{page.stem}")
@@ -47,13 +47,13 @@ def test_handbook_answers_are_found_by_the_real_embedding_model(tmp_path: Path) 
     models = Path(os.environ.get("ERRATA_MODELS") or default_models_folder())
     parts = Parts(Settings(data=tmp_path, models=models, models_hub=False))
     ingest(parts.database, parts.embedder, [HANDBOOK], actor="test")
-    found = {"en": 0, "zh": 0}
-    for one in QUESTIONS:
-        hits = parts.searcher.search(one["question"], 3, scope=EVERYTHING).hits
-        expected = f"handbook/{one['language']}/{one['file']}"
-        found[one["language"]] += any(
-            hit.passage.document_id == expected and one["must_contain"] in hit.passage.text for hit in hits
+    correct = {"en": 0, "zh": 0}
+    for entry in QUESTIONS:
+        hits = parts.searcher.search(entry["question"], 3, scope=EVERYTHING).hits
+        expected = f"handbook/{entry['language']}/{entry['file']}"
+        correct[entry["language"]] += any(
+            hit.passage.document_id == expected and entry["must_contain"] in hit.passage.text for hit in hits
         )
     parts.close()
-    asked = {language: sum(one["language"] == language for one in QUESTIONS) for language in found}
-    assert {language: found[language] / asked[language] >= 0.9 for language in found} == {"en": True, "zh": True}
+    asked = {language: sum(entry["language"] == language for entry in QUESTIONS) for language in correct}
+    assert {language: correct[language] / asked[language] >= 0.9 for language in correct} == {"en": True, "zh": True}

@@ -1,4 +1,4 @@
-"""Files into documents: incremental, one bad file stops nothing, nothing is retired unasked."""
+"""Files into documents: incremental, one bad file stops nothing, nothing is retired without a request."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def run(world: World, *paths: Path, prune: bool = False, source: str | None = No
 
 
 def states(report: IngestReport) -> dict[str, str]:
-    return {one.name: one.state for one in report.files}
+    return {result.name: result.state for result in report.files}
 
 
 def found(world: World) -> set[str]:
@@ -57,7 +57,7 @@ def test_ingest_each_file_ends_indexed_or_rejected_with_its_reason(world: World,
         "returns.md": "indexed",
         "zh/退货.txt": "indexed",
     }
-    assert next(one.reason for one in report.files if one.state == "rejected")
+    assert next(result.reason for result in report.files if result.state == "rejected")
     assert found(world) == ALL
 
 
@@ -72,27 +72,27 @@ def test_ingest_a_changed_file_is_a_new_version(world: World, manual: Path) -> N
     run(world, manual)
     (manual / "returns.md").write_text("# Returns\n\nWithin 30 days.\n", encoding="utf-8")
     report = run(world, manual)
-    changed = next(one for one in report.files if one.name == "returns.md")
+    changed = next(result for result in report.files if result.name == "returns.md")
     assert (changed.state, changed.document_id, changed.version) == ("indexed", "manual/returns.md", 2)
     (hit, *_) = world.searcher.search("Within how many days?", 1, scope=EVERYTHING).hits
     assert hit.passage.text == "Within 30 days."
 
 
-def test_ingest_what_is_gone_stays_until_it_is_pruned(world: World, manual: Path) -> None:
+def test_ingest_keeps_a_document_whose_file_is_gone_until_it_is_pruned(world: World, manual: Path) -> None:
     run(world, manual)
     (manual / "returns.md").unlink()
     (manual / "faq.jsonl").write_text('{"id": "a", "question": "Where?", "answer": "Harbour Street."}\n')
     run(world, manual)
     assert found(world) == ALL
     report = run(world, manual, prune=True)
-    assert {one.document_id for one in report.files if one.state == "retired"} == {
+    assert {result.document_id for result in report.files if result.state == "retired"} == {
         "manual/returns.md",
         "manual/faq.jsonl#b",
     }
     assert found(world) == ALL - {"manual/returns.md", "manual/faq.jsonl#b"}
 
 
-def test_ingest_pruning_keeps_what_cannot_be_read_today(world: World, manual: Path) -> None:
+def test_ingest_pruning_keeps_documents_whose_file_cannot_be_read(world: World, manual: Path) -> None:
     run(world, manual)
     (manual / "faq.jsonl").write_text("{not json", encoding="utf-8")
     report = run(world, manual, prune=True)
@@ -140,23 +140,21 @@ def test_ingest_a_document_that_a_curator_retired_stays_retired(world: World, ma
         if text is not None:
             (manual / "returns.md").write_text(text, encoding="utf-8")
         report = run(world, manual, prune=True)
-        (kept,) = [one for one in report.files if one.name == "returns.md"]
+        (kept,) = [result for result in report.files if result.name == "returns.md"]
         assert (kept.state, kept.documents, kept.document_id) == ("kept_out", 0, "manual/returns.md")
         assert kept.reason is not None
         assert kept.reason.startswith("ann retired it: kept out.")
         assert found(world) == ALL - {"manual/returns.md"}
 
 
-def test_ingest_rows_that_a_curator_retired_stay_retired_and_the_others_are_taken_in(
-    world: World, manual: Path
-) -> None:
+def test_ingest_rows_that_a_curator_retired_stay_retired_and_the_others_are_indexed(world: World, manual: Path) -> None:
     run(world, manual)
     world.remove("manual/faq.jsonl#a")
     (manual / "faq.jsonl").write_text(
         '{"id": "a", "question": "Where?", "answer": "Mill Lane."}\n'
         '{"id": "b", "question": "When?", "answer": "At ten."}\n'
     )
-    (changed,) = [one for one in run(world, manual).files if one.name == "faq.jsonl"]
+    (changed,) = [result for result in run(world, manual).files if result.name == "faq.jsonl"]
     assert (changed.state, changed.documents) == ("indexed", 1)
     assert changed.reason == "1 of its 2 documents were retired by a curator: kept out."
     assert world.live()["manual/faq.jsonl#b"] == ["At ten."]

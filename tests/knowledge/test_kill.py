@@ -37,7 +37,8 @@ class Killer:
         assert self._answer() == "ready"
 
     def kill(self, operation: str, step: int) -> bool:
-        """Whether the child died; False when it was done before that step. Then the world is as after a restart."""
+        """Whether the child died; False when it had finished before that step. Then the world is as after a
+        restart."""
         self.world.close()
         assert self._server.stdin is not None
         self._server.stdin.write(f"{operation} {step}\n")
@@ -90,12 +91,12 @@ def test_a_change_that_is_killed_at_any_step_happened_or_did_not(killer: Killer,
     happened: list[bool] = []
     world.restart(killer.beginning)
     while killer.kill(operation, len(happened) + 1):
-        found = stored(world)
-        assert found in (before, after)
+        present = stored(world)
+        assert present in (before, after)
         assert world.searcher.check().ok
         assert world.database.integrity() == "ok"
-        happened.append(found == after)
-        if found == before and len(happened) % 5 == 0:
+        happened.append(present == after)
+        if present == before and len(happened) % 5 == 0:
             world.curation.fail_interrupted()
             OPERATIONS[operation](world)
             assert (stored(world), world.seen()) == (after, seen_after)
@@ -106,7 +107,7 @@ def test_a_change_that_is_killed_at_any_step_happened_or_did_not(killer: Killer,
     assert before == after or set(happened) == {False, True}
 
 
-def test_kills_in_a_row_lose_and_double_nothing(killer: Killer) -> None:
+def test_several_kills_lose_nothing_and_store_nothing_twice(killer: Killer) -> None:
     _, after, seen_after = do(killer, "approve")
     killer.world.restart(killer.beginning)
     for step in (5, 20, 30, 40, 50):

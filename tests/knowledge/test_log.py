@@ -38,13 +38,15 @@ def test_the_index_follows_every_change(world: World) -> None:
     assert_index_follows(world)
 
 
-def test_changes_tell_what_came_and_went(world: World) -> None:
+def test_changes_list_the_passages_that_came_and_went(world: World) -> None:
     world.put("returns", RETURNS)
     world.put("returns", RETURNS.replace("14", "15"))
     world.remove("returns")
-    told = [(one.seq, [row.id for row in one.added], sorted(one.hidden)) for one in world.source.changes(0)]
-    assert told == [(1, [1, 2], []), (2, [3, 4], [1, 2]), (3, [], [3, 4])]
-    assert [one.seq for one in world.source.changes(2)] == [3]
+    changes = [
+        (change.seq, [row.id for row in change.added], sorted(change.hidden)) for change in world.source.changes(0)
+    ]
+    assert changes == [(1, [1, 2], []), (2, [3, 4], [1, 2]), (3, [], [3, 4])]
+    assert [change.seq for change in world.source.changes(2)] == [3]
     row = world.source.changes(0)[0].added[0]
     assert row.text == "returns › Returns\nGoods may be returned within 14 days."
     assert row.vector.tolist() == world.embedder.passages([row.text])[0].tolist()
@@ -78,14 +80,14 @@ def test_another_index_of_the_same_log_finds_the_same(world: World) -> None:
 def test_passages_are_given_live_or_not(world: World) -> None:
     world.put("returns", RETURNS, url="https://example.org/returns")
     world.remove("returns")
-    found = world.source.passages([2, 1, 99])
-    assert {id_: (one.text, one.headings, one.url, one.title) for id_, one in found.items()} == {
+    passages = world.source.passages([2, 1, 99])
+    assert {id_: (one.text, one.headings, one.url, one.title) for id_, one in passages.items()} == {
         1: ("Goods may be returned within 14 days.", ("Returns",), "https://example.org/returns", "returns"),
         2: ("Money comes back within 5 days.", ("Refunds",), "https://example.org/returns", "returns"),
     }
 
 
-def test_select_restricts_by_what_documents_are(world: World) -> None:
+def test_select_finds_passages_by_properties_of_their_documents(world: World) -> None:
     world.put("en", "Goods may be returned.", details={"country": "NL"})
     world.put("zh", "商品可以退货。", details={"country": "CN"})
     world.publish("How long?", "30 days.")
@@ -157,7 +159,7 @@ def test_building_the_index_reads_all_rows_in_one_statement(world: World) -> Non
     assert len(seen) == 2  # the newest step, the rows
 
 
-def test_what_one_call_puts_in_is_one_step_of_the_log(world: World) -> None:
+def test_all_documents_of_one_put_are_one_step_of_the_log(world: World) -> None:
     many(world, 5, at_once=5)
     assert world.source.head() == 1
     (change,) = world.source.changes(0)

@@ -69,7 +69,7 @@ def test_single_files_of_one_name_in_folders_of_one_name_are_both_live(world: Wo
     assert run(world, west.parent).count("unchanged") == 1  # the folder of a file is its origin
 
 
-def test_a_folder_is_the_same_however_it_is_reached(
+def test_a_folder_is_the_same_whichever_path_leads_to_it(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder(tmp_path / "a" / "docs", one="One.")
@@ -86,7 +86,7 @@ def test_a_folder_is_the_same_however_it_is_reached(
     assert set(world.live()) == {"docs/one.md", "b/docs/one.md"}
 
 
-def test_a_name_is_never_one_under_which_other_documents_could_be(world: World, tmp_path: Path) -> None:
+def test_a_folder_gets_no_name_that_other_documents_could_use(world: World, tmp_path: Path) -> None:
     run(world, folder(tmp_path / "x" / "docs" / "in", a="A."), source="docs")
     world.put("y/docs/a.md", "Put by a program.")
     report = run(world, folder(tmp_path / "y" / "docs", a="Not put by a program."))
@@ -100,7 +100,7 @@ def test_a_file_never_takes_the_place_of_a_document_from_elsewhere(world: World,
     run(world, notes)
     world.put("notes/b.md", "Put by a program.")
     (notes / "b.md").write_text("From a file.", encoding="utf-8")
-    (refused,) = [one for one in run(world, notes).files if one.name == "b.md"]
+    (refused,) = [result for result in run(world, notes).files if result.name == "b.md"]
     assert (refused.state, refused.code) == ("rejected", "document_of_another_source")
     assert world.live()["notes/b.md"] == ["Put by a program."]
 
@@ -224,7 +224,7 @@ def test_a_folder_is_taken_into_a_second_collection_under_a_second_name(world: W
     assert set(world.live()) == {"house rules/parking.md", "rules/smoking.md"}  # each name is pruned by itself
 
 
-def test_a_folder_whose_documents_are_in_two_collections_needs_to_be_told_which(world: World, tmp_path: Path) -> None:
+def test_a_folder_with_documents_in_two_collections_needs_the_name_of_one(world: World, tmp_path: Path) -> None:
     shop = folder(tmp_path / "shop", opening="It opens at nine.")
     run(world, shop)
     prices = NewDocument("shop/prices.md", Content("Prices", "Tea costs 2 euros."), source="shop", collection="prices")

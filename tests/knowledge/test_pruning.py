@@ -41,7 +41,7 @@ def lose(share: Path, count: int) -> None:
 
 
 def codes(report: IngestReport) -> list[str]:
-    return [one.code for one in report.refusals]
+    return [refusal.code for refusal in report.refusals]
 
 
 def left(world: World) -> int:
@@ -118,7 +118,7 @@ def test_pruning_a_folder_that_cannot_be_listed_retires_nothing(
     assert os.strerror(problem) in str(report.refusals[0])
 
 
-def test_pruning_keeps_what_is_below_a_folder_that_cannot_be_entered(world: World, tmp_path: Path) -> None:
+def test_pruning_keeps_documents_below_a_folder_that_cannot_be_entered(world: World, tmp_path: Path) -> None:
     """As a link to a share that is not mounted: here the link leads nowhere."""
     docs, inside = tmp_path / "docs", tmp_path / "docs" / "inside"
     inside.mkdir(parents=True)
@@ -132,7 +132,7 @@ def test_pruning_keeps_what_is_below_a_folder_that_cannot_be_entered(world: Worl
     assert set(world.live()) == {"docs/a.md", "docs/inside/b.md"}
 
 
-def test_pruning_retires_only_what_an_ingest_brings_back(world: World, share: Path) -> None:
+def test_pruning_retires_only_documents_that_an_ingest_brings_back(world: World, share: Path) -> None:
     text = (share / "page-00.md").read_text(encoding="utf-8")
     lose(share, 1)
     assert run(world, share, prune=True).count("retired") == 1

@@ -1,4 +1,4 @@
-"""What is outside a scope is never found, served, replayed, listed or counted.
+"""Documents and corrections outside a scope are never found, served, replayed, listed or counted.
 
 Two departments have a document each about the same things, and readers complain about both.
 """
@@ -54,9 +54,9 @@ def complain(
     scope: Scope = EVERYTHING,
     correction_id: int | None = None,
 ) -> int:
-    said = complaint(question, snapshot=answered(*sources, cites=cites))
+    new = complaint(question, snapshot=answered(*sources, cites=cites))
     with world.database.write() as session:
-        return complaints.report(session, said, scope, correction_id=correction_id).id
+        return complaints.report(session, new, scope, correction_id=correction_id).id
 
 
 def publish(world: World, question: str, answer: str, *sources: str, **draft: Any) -> int:
@@ -103,7 +103,7 @@ def test_documents_are_found_in_their_collection_only(shop: World) -> None:
         (("gone",), (1,), SHOES, "shoes"),
     ],
 )
-def test_a_correction_belongs_to_the_collection_of_what_the_answer_cited(
+def test_a_correction_belongs_to_the_collection_of_the_documents_that_the_answer_cited(
     shop: World, sources: tuple[str, ...], cites: tuple[int, ...], scope: Scope, expected: str
 ) -> None:
     assert collection_of(shop, complain(shop, QUESTION, *sources, cites=cites, scope=scope)) == expected
@@ -132,7 +132,7 @@ def test_the_database_forbids_two_open_items_about_one_question_in_one_collectio
         )
 
 
-def test_an_erratum_is_found_and_served_in_the_collection_of_what_it_corrects(shop: World) -> None:
+def test_an_erratum_is_found_and_served_in_the_collection_of_the_corrected_documents(shop: World) -> None:
     number = publish(shop, QUESTION, "Shoes: 30 days.", "shoes")
     assert (served(shop, SHOES), served(shop, BOTH), served(shop, LOANS), served(shop, NONE)) == (
         "Shoes: 30 days.",
@@ -161,8 +161,9 @@ def test_a_proof_replays_the_collection_of_the_correction_only(shop: World) -> N
     shop.curation.draft(number, {"answer": "Shoes: 30 days."}, actor="ann")
     proof = shop.curation.prove(number)["proof"]
     assert proof["verdict"] == "fixed"
-    assert [one["question"] for one in proof["items"]] == [QUESTION]  # not the golden question of the other one
-    seen = {source["document_id"] for one in proof["items"] for source in one["after"]["sources"]}
+    # The golden question of the other correction is not replayed.
+    assert [replayed["question"] for replayed in proof["items"]] == [QUESTION]
+    seen = {source["document_id"] for replayed in proof["items"] for source in replayed["after"]["sources"]}
     assert seen == {"shoes", f"erratum-{number}"}
 
 
@@ -192,7 +193,7 @@ def test_the_queue_of_a_scope_lists_and_counts_no_others(shop: World) -> None:
     complain(shop, "And bags?", "books")
     with shop.database.read() as session:
         lists = {scope: items.listing(session, scope) for scope in (SHOES, LOANS, BOTH, NONE)}
-    seen = {scope: ([one["id"] for one in lists[scope]["items"]], lists[scope]["total"]) for scope in lists}
+    seen = {scope: ([line["id"] for line in lists[scope]["items"]], lists[scope]["total"]) for scope in lists}
     assert seen[SHOES] == ([shoes], 1)
     assert (sorted(seen[LOANS][0]), seen[LOANS][1]) == ([books, 3], 2)
     assert (seen[BOTH][1], seen[NONE]) == (3, ([], 0))
@@ -226,20 +227,20 @@ def test_a_desk_knows_nothing_of_corrections_outside_its_scope(shop: World) -> N
 def test_an_item_shows_no_source_outside_the_scope(shop: World) -> None:
     number = complain(shop, QUESTION, "shoes", "books", cites=(1, 2))
     narrow, wide = (shop.desk(scope).item(number, prompts=True) for scope in (SHOES, BOTH))
-    assert [one["document_id"] for one in narrow["snapshot"]["sources"]] == ["shoes"]
+    assert [source["document_id"] for source in narrow["snapshot"]["sources"]] == ["shoes"]
     assert (narrow["snapshot"]["prompt"], narrow["complaints"][0]["snapshot"]) == ([], narrow["snapshot"])
-    assert [one["document_id"] for one in wide["snapshot"]["sources"]] == ["shoes", "books"]
+    assert [source["document_id"] for source in wide["snapshot"]["sources"]] == ["shoes", "books"]
     assert wide["snapshot"]["prompt"] == [{"role": "user", "content": "all passages"}]
 
 
 def test_a_proof_shows_no_source_outside_the_scope(shop: World) -> None:
-    """The frozen answer stood on both; the proof shows it beside the new one."""
+    """The frozen answer was made from both; the proof shows it beside the new one."""
     number = complain(shop, QUESTION, "shoes", "books", cites=(1, 2))
     shop.curation.draft(number, {"answer": "Shoes: 30 days."}, actor="ann")
     shop.curation.prove(number)
     shown = {scope: shop.desk(scope).item(number)["proof"]["items"][0] for scope in (SHOES, BOTH)}
-    assert [one["document_id"] for one in shown[SHOES]["before"]["sources"]] == ["shoes"]
-    assert [one["document_id"] for one in shown[BOTH]["before"]["sources"]] == ["shoes", "books"]
+    assert [source["document_id"] for source in shown[SHOES]["before"]["sources"]] == ["shoes"]
+    assert [source["document_id"] for source in shown[BOTH]["before"]["sources"]] == ["shoes", "books"]
     assert shown[SHOES]["after"] == shown[BOTH]["after"]
 
 
@@ -270,9 +271,12 @@ def test_the_catalogue_of_a_scope_lists_and_counts_no_others(shop: World) -> Non
     number = publish(shop, QUESTION, "Books: 40 days.", "books")
     with shop.database.read() as session:
         shoes, loans = catalogue.listing(session, SHOES), catalogue.listing(session, LOANS)
-        assert ([one["id"] for one in shoes["documents"]], shoes["total"]) == (["shoes"], 1)
-        assert ([one["id"] for one in loans["documents"]], loans["total"]) == (["books", f"erratum-{number}"], 2)
-        assert {one["collection"] for one in loans["documents"]} == {"loans"}
+        assert ([document["id"] for document in shoes["documents"]], shoes["total"]) == (["shoes"], 1)
+        assert ([document["id"] for document in loans["documents"]], loans["total"]) == (
+            ["books", f"erratum-{number}"],
+            2,
+        )
+        assert {document["collection"] for document in loans["documents"]} == {"loans"}
         assert catalogue.document(session, "books", LOANS)["collection"] == "loans"
         with pytest.raises(NotFound):
             catalogue.document(session, "books", SHOES)
@@ -337,7 +341,11 @@ def test_complaints_that_are_split_off_stay_in_the_collection(shop: World) -> No
     first, second = complain(shop, "How long?", "books"), complain(shop, "How many days?", "books")
     elsewhere = complain(shop, "How many days?", "shoes")
     shop.curation.merge([first, second], actor="ann")
-    moving = [one["id"] for one in shop.curation.item(first)["complaints"] if one["question"] == "How many days?"]
+    moving = [
+        reported["id"]
+        for reported in shop.curation.item(first)["complaints"]
+        if reported["question"] == "How many days?"
+    ]
     with pytest.raises(NotFound), shop.database.write() as session:
         merging.split(session, first, moving, SHOES, actor="eve")
     with shop.database.write() as session:

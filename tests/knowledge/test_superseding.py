@@ -1,4 +1,4 @@
-"""Passages that corrections hide are known by what says what they are about, not by their text alone."""
+"""Passages that corrections hide are recognised by their headings and the text before them, not by their text alone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_a_short_passage_has_the_end_of_the_one_before_it_in_its_section() -> No
     ]
 
 
-def test_what_a_row_hides_is_read_back() -> None:
+def test_a_stored_supersession_is_read_back() -> None:
     twice = {SHOES, Site(("Shop", "Boots"), "Before.", SHOES.text)}
     assert from_row(SHOES.text, to_json(twice)) == Superseded(sites=frozenset(twice))
     assert from_row(SHOES.text, None) == Superseded()
@@ -31,6 +31,6 @@ def test_what_a_row_hides_is_read_back() -> None:
 
 def test_the_same_text_below_another_heading_is_not_hidden() -> None:
     hidden = Superseded(sites=frozenset({SHOES}))
-    found = [passage("Shoes"), passage("Islands"), passage("Shoes", title="Other"), passage("Shoes", text="Soon.")]
-    assert [hidden.could_hide(one) for one in found] == [True, False, False, False]
+    passages = [passage("Shoes"), passage("Islands"), passage("Shoes", title="Other"), passage("Shoes", text="Soon.")]
+    assert [hidden.could_hide(candidate) for candidate in passages] == [True, False, False, False]
     assert (Superseded(whole=True) | hidden).could_hide(passage("Islands"))

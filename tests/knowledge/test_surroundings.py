@@ -95,7 +95,7 @@ def test_the_same_text_under_another_title_is_not_the_statement() -> None:
 
 
 @pytest.mark.parametrize("copies", [2, 5])
-def test_a_statement_that_a_text_has_several_times_is_told_apart_by_what_is_before_it(copies: int) -> None:
+def test_a_statement_that_a_text_has_several_times_is_distinguished_by_the_text_before_it(copies: int) -> None:
     """Sections with the same heading and the same first paragraphs, in which only one has a paragraph of its own."""
     same = "# Shoes\n\nReturn them.\n\nWithin 14 days."
     text = "\n\n".join(["# Coats\n\nKeep them.", *[same] * copies])

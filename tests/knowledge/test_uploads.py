@@ -1,4 +1,4 @@
-"""The job of an upload: nothing is replaced unasked, and a server that ends costs no file and no try."""
+"""The job of an upload: nothing is replaced without a request, and the end of a server costs no file and no try."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Job:
 
 
 def states(progress: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(one["name"], one["state"]) for one in progress["files"]]
+    return [(file["name"], file["state"]) for file in progress["files"]]
 
 
 def test_upload_reports_each_file_and_keeps_them_until_discarded(world: World, tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_upload_reports_each_file_and_keeps_them_until_discarded(world: World, t
     uploads.discard_upload(sent)
 
 
-def test_upload_does_not_replace_another_document_unasked(world: World, tmp_path: Path) -> None:
+def test_upload_does_not_replace_another_document_without_a_request(world: World, tmp_path: Path) -> None:
     Job(world).run(payload(tmp_path / "1", ("plan.md", "# Roof\n\nThe roof is repaired in May.")))
     other = ("plan.md", "# Cellar\n\nThe cellar is dry.")
     (refused,) = Job(world).run(payload(tmp_path / "2", other))["files"]
@@ -144,7 +144,7 @@ def test_upload_goes_on_after_the_last_finished_file(world: World, tmp_path: Pat
     assert job.read == ["a.md", "b.md", "c.md", "d.md"]
 
 
-def test_a_file_in_whose_reading_the_server_ends_again_and_again_is_left_out(world: World, tmp_path: Path) -> None:
+def test_a_file_that_ends_the_server_again_and_again_is_left_out(world: World, tmp_path: Path) -> None:
     sent = payload(tmp_path / "1", *((f"{name}.md", f"{name} is a letter.") for name in "abc"))
     job = Job(world)
     for _ in range(uploads.MOST_ENDS):

@@ -1,6 +1,6 @@
 """A whole knowledge base in a file, with its desk and its search: real parts, a hashing embedder.
 
-What tests say often stands here as a short call; what they look at, as a plain value.
+Actions that tests need often are short calls here; results that they compare are plain values.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ CLOCK = frozenset({"created_at", "updated_at", "at", "started_at", "finished_at"
 
 
 class FirstHits:
-    """An answer is made from the first hits, as many as the world says."""
+    """An answer is made from the first hits; ``World.passages`` is their number."""
 
     depth = 8
 
@@ -68,7 +68,7 @@ class World:
         sa.event.listen(self.database.engine, "connect", _without_waiting_for_the_disk)
         self.path = path
         self.embedder = HashingEmbedder()
-        self.passages = 4  # that an answer stands on
+        self.passages = 4  # from which an answer is made
         self._assemble()
 
     def _assemble(self) -> None:
@@ -83,8 +83,8 @@ class World:
         return Curation(self.database, self.embedder, self._tools, scope)
 
     def restart(self, copy_of: Path | None = None) -> None:
-        """As a server does when it stops and starts: nothing is known but what the file says. ``copy_of``: and the
-        file is another's copy."""
+        """Stops and starts as a server does: only the file keeps anything. ``copy_of``: the file is replaced by a copy
+        of this one."""
         self.close()
         if copy_of is not None:
             for suffix in ("", "-wal", "-shm"):
@@ -113,10 +113,10 @@ class World:
     def remove(self, document_id: str) -> int | None:
         return put.remove(self.database, document_id, EVERYTHING, actor="ann")
 
-    def complain(self, question: str, *, correction_id: int | None = None, **said: Any) -> int:
+    def complain(self, question: str, *, correction_id: int | None = None, **fields: Any) -> int:
         """Somebody rates an answer to this question down. Returns the correction's id."""
         with self.database.write() as session:
-            return complaints.report(session, complaint(question, **said), EVERYTHING, correction_id=correction_id).id
+            return complaints.report(session, complaint(question, **fields), EVERYTHING, correction_id=correction_id).id
 
     def draft(self, asked: str, answer: str, **parts: Any) -> int:
         """A complaint with a draft that is ready to be approved."""
@@ -136,7 +136,7 @@ class World:
         return item["state"], item["live"]
 
     def edit(self, document_id: str, find: str, replace: str) -> dict[str, Any]:
-        """An edit of the version that stands now."""
+        """An edit of the present version."""
         with self.database.read() as session:
             version = session.scalar(
                 sa.text("select current_version from documents where id = :id"), {"id": document_id}
@@ -144,15 +144,15 @@ class World:
         return {"document_id": document_id, "version": version, "find": find, "replace": replace}
 
     def live(self) -> dict[str, list[str]]:
-        """What readers can find: the texts of each document's live passages."""
-        found: dict[str, list[str]] = {}
+        """The texts that readers can find: those of each document's live passages."""
+        texts: dict[str, list[str]] = {}
         with self.database.read() as session:
             for row in session.scalars(sa.select(PassageRow).where(PassageRow.live).order_by(PassageRow.id)):
-                found.setdefault(row.document_id, []).append(row.text)
-        return found
+                texts.setdefault(row.document_id, []).append(row.text)
+        return texts
 
     def results(self, queries: Sequence[str]) -> list[list[tuple[int, float, dict[str, float]]]]:
-        """For each question the ids, scores and stages of the hits, in order: what a rollback must bring back."""
+        """For each question the ids, scores and stages of the hits, in order. A rollback must bring these back."""
         return [
             [
                 (hit.passage.id, round(hit.score, 6), dict(hit.stages))
@@ -184,11 +184,11 @@ class World:
 
 
 def _without_waiting_for_the_disk(connection: Any, _record: object) -> None:
-    """Tests lose no power: what a process wrote is there for the next, fsync or not."""
+    """No power failure happens in tests: the next process sees what a process wrote, with or without fsync."""
     connection.execute("PRAGMA synchronous=OFF")
 
 
-def complaint(question: str, **said: Any) -> NewComplaint:
+def complaint(question: str, **fields: Any) -> NewComplaint:
     """A rating down of an answer to this question."""
     values: dict[str, Any] = {
         "question": question,
@@ -197,11 +197,11 @@ def complaint(question: str, **said: Any) -> NewComplaint:
         "who": "visitor",
         "rating": "down",
     }
-    return NewComplaint(**(values | said))
+    return NewComplaint(**(values | fields))
 
 
 def assert_index_follows(world: World) -> None:
-    """The index that followed the log equals one built from the database, and both hold the live passages."""
+    """The index that followed the log equals one built from the database, and both contain the live passages."""
     followed = world.searcher.refresh()
     built = world.built()
     assert followed.ids().tolist() == built.ids().tolist() == world.source.ids()
@@ -211,7 +211,7 @@ def assert_index_follows(world: World) -> None:
 
 
 def bring_to(world: World, state: State) -> int:
-    """A correction in this state, by the way that people take."""
+    """A correction in this state, brought there by the actions of people."""
     if state is State.QUEUED:
         return world.complain("Returns?")
     if state is State.DRAFTED:

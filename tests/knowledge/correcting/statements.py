@@ -32,7 +32,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a text says statements. ``named``: how the days are written together with the goods."""
+    """How a text writes statements. ``named``: how the days are written together with the goods."""
 
     head: str
     between: str
@@ -40,7 +40,9 @@ class Layout:
     named: str
 
     def text(self, statements: Iterable[Statement]) -> str:
-        lines = [self.line.format(goods=one.goods, days=one.days, box=one.box) for one in statements]
+        lines = [
+            self.line.format(goods=statement.goods, days=statement.days, box=statement.box) for statement in statements
+        ]
         return self.head + self.between.join(lines)
 
     def words(self, statement: Statement, field: str, text: str) -> str | None:
@@ -76,5 +78,5 @@ def read(text: str) -> list[Statement]:
 
 
 def read_passages(passages: Sequence[tuple[Sequence[str], str]]) -> list[Statement]:
-    """What passages (headings, text) say."""
-    return [one for headings, text in passages for one in read("\n".join((*headings, text)))]
+    """The statements of passages (headings, text)."""
+    return [statement for headings, text in passages for statement in read("\n".join((*headings, text)))]

@@ -1,4 +1,4 @@
-"""A source that changes sends the corrections that it touches back to the queue; they stay published."""
+"""A source that changes sends the corrections that this affects back to the queue; they stay published."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ def test_a_source_that_changes_a_superseded_passage_sends_the_correction_back(wo
     assert world.curation.item(correction_id)["history"] == before  # it lost its passage once only
 
 
-def test_a_source_that_changes_at_all_sends_back_what_supersedes_it_whole(world: World) -> None:
+def test_any_change_of_a_source_sends_back_corrections_that_supersede_it_whole(world: World) -> None:
     correction_id = world.publish("How long?", "30 days.", supersedes=[{"document_id": "returns"}])
     world.put("returns", RETURNS.replace("5 days", "7 days"))
     assert world.state(correction_id) == ("reopened", True)
     assert "returns" not in world.live()
 
 
-def test_a_removed_source_sends_back_what_edited_it(world: World) -> None:
+def test_a_removed_source_sends_back_corrections_that_edited_it(world: World) -> None:
     correction_id = world.publish("How long?", "30 days.", edits=[world.edit("returns", "14 days", "30 days")])
     hiding = world.publish("How fast?", "2 days.", supersedes=[{"document_id": "returns"}])
     world.remove("returns")
@@ -66,7 +66,7 @@ def test_a_removed_source_sends_back_what_edited_it(world: World) -> None:
     assert world.state(hiding) == ("approved", True)
 
 
-def test_a_source_that_changes_again_leaves_a_line_in_the_history_of_what_is_open(world: World) -> None:
+def test_a_source_that_changes_again_leaves_a_line_in_the_history_of_open_corrections(world: World) -> None:
     passage = "Money comes back within 5 days."
     correction_id = world.publish(
         "How long?",

@@ -87,13 +87,13 @@ def test_a_reopened_correction_that_is_live_can_be_rolled_back_and_not_dropped(w
             advance(world, correction_id, action)
 
 
-def test_a_refusal_says_what_is_possible(world: World) -> None:
+def test_a_refusal_names_the_possible_actions(world: World) -> None:
     correction_id = bring_to(world, State.APPROVED)
     with pytest.raises(NotAllowed, match=r"is approved: it cannot reject\. Possible now: recheck, reopen, rollback\."):
         world.curation.reject(correction_id, actor="ann", reason="no")
 
 
-def test_what_was_never_published_cannot_be_rolled_back(world: World) -> None:
+def test_a_correction_that_was_never_published_cannot_be_rolled_back(world: World) -> None:
     correction_id = bring_to(world, State.REOPENED)
     with pytest.raises(NotAllowed, match="Nothing of correction 1 is published"):
         advance(world, correction_id, "rollback")
@@ -112,7 +112,7 @@ def test_a_revision_that_is_not_the_newest_is_refused_and_says_who_was_first(wor
 
 
 @pytest.mark.parametrize("action", ["claim", "reject", "approve", "rollback", "reopen"])
-def test_every_action_of_the_desk_heeds_the_revision(world: World, action: str) -> None:
+def test_every_action_of_the_desk_checks_the_revision(world: World, action: str) -> None:
     state = {"rollback": State.APPROVED, "reopen": State.APPROVED}.get(action, State.DRAFTED)
     correction_id = bring_to(world, state)
     before = world.rows()
@@ -150,7 +150,7 @@ def test_a_claim_says_who_works_on_it_and_keeps_nobody_out(world: World) -> None
 
 
 @pytest.mark.parametrize("correction_id", [1, 0, -5, 10**30])
-def test_an_unknown_correction_says_so(world: World, correction_id: int) -> None:
+def test_an_unknown_correction_is_not_found(world: World, correction_id: int) -> None:
     with pytest.raises(NotFound, match=f"no correction {correction_id}"):
         world.curation.item(correction_id)
 

@@ -49,7 +49,7 @@ def test_an_answer_is_enough_for_a_draft() -> None:
     assert revise(None, {"answer": " 30 days. \r\n"}, question="How long?") == Draft("30 days.", "How long?")
 
 
-def test_what_changes_leave_out_stays() -> None:
+def test_fields_that_changes_leave_out_stay() -> None:
     assert revised() == WHOLE
     assert revised(answer="31 days.").to_json() == WHOLE.to_json() | {"answer": "31 days."}
     assert revised(answer=None, question=None, paraphrases=None, edits=None, supersedes=None) == WHOLE
@@ -124,7 +124,7 @@ EDIT = {"document_id": "returns", "version": 1, "find": "a", "replace": "b"}
         ({"supersedes": [{"passage": "x"}]}, "document_id must"),
     ],
 )
-def test_what_cannot_be_used_is_refused(changes: dict[str, Any], says: str) -> None:
+def test_unusable_input_is_refused(changes: dict[str, Any], says: str) -> None:
     with pytest.raises(Invalid, match=says):
         revised(**changes)
 
@@ -141,7 +141,7 @@ anything = st.recursive(
 
 @settings(deadline=None, max_examples=60)
 @given(st.dictionaries(st.sampled_from([*WHOLE.to_json(), "other"]), anything, max_size=4))
-def test_anything_is_taken_or_refused_and_what_is_taken_comes_back(changes: dict[str, Any]) -> None:
+def test_any_input_is_refused_or_accepted_and_accepted_input_comes_back(changes: dict[str, Any]) -> None:
     try:
         draft = revised(**changes)
     except Invalid:

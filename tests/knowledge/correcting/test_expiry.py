@@ -1,4 +1,4 @@
-"""A publication that was made for a time ends with it, as one step of the log, and what stood before is there again."""
+"""A publication with an end is taken back at that time, as one step of the log, and the texts before it are back."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def pass_time(world: World, correction_id: int) -> int:
 
 def served(world: World, question: str = QUESTION) -> str | None:
     with world.database.read() as session:
-        found = matching.match(session, question, EVERYTHING, now=datetime.now(UTC))
-    return found.answer if found else None
+        match = matching.match(session, question, EVERYTHING, now=datetime.now(UTC))
+    return match.answer if match else None
 
 
 def waiting(world: World) -> list[tuple[dict[str, Any], datetime]]:
@@ -67,7 +67,7 @@ def test_a_publication_with_an_end_has_a_job_that_waits_for_it(world: World) -> 
         assert jobs.claim(session, [EXPIRE], now=UNTIL) is not None
 
 
-def test_what_expired_is_gone_and_what_it_replaced_is_back(world: World) -> None:
+def test_an_expired_publication_is_gone_and_the_texts_before_it_are_back(world: World) -> None:
     before = world.seen()
     edits = [world.edit("returns", "5 days", "7 days")]
     hidden = [{"document_id": "shipping"}]
@@ -98,7 +98,7 @@ def test_expiring_twice_is_expiring_once(world: World) -> None:
 
 
 @pytest.mark.parametrize("ended", ["rolled back", "published anew"])
-def test_the_end_of_what_ended_before_changes_nothing(world: World, ended: str) -> None:
+def test_the_expiry_of_an_ended_publication_changes_nothing(world: World, ended: str) -> None:
     correction_id = publish(world)
     if ended == "rolled back":
         world.curation.rollback(correction_id, actor="ann")
@@ -143,7 +143,7 @@ def test_a_temporary_answer_gives_way_to_the_one_that_it_replaced(world: World) 
     assert world.state(correction_id) == ("reopened", True)
 
 
-def test_what_expired_meanwhile_does_not_come_back(world: World) -> None:
+def test_a_publication_that_expired_meanwhile_does_not_come_back(world: World) -> None:
     before = world.seen()
     correction_id = publish(world)
     pass_time(world, correction_id)  # and nobody came to end it
@@ -162,7 +162,7 @@ def test_a_temporary_answer_that_comes_back_still_ends(world: World) -> None:
     assert world.seen() == before
 
 
-def test_a_correction_that_was_built_upon_it_goes_back_to_the_queue(world: World) -> None:
+def test_a_correction_that_edited_the_expired_words_goes_back_to_the_queue(world: World) -> None:
     first = publish(world, edits=[world.edit("returns", "14 days", "30 days")])
     second = world.publish("How many days?", "A month.", edits=[world.edit("returns", "30 days", "a month")])
     world.curation.expire(pass_time(world, first))
@@ -176,7 +176,9 @@ def test_a_correction_that_was_built_upon_it_goes_back_to_the_queue(world: World
     assert_index_follows(world)
 
 
-def test_expiring_that_a_put_outran_is_prepared_anew(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_expiry_is_prepared_anew_when_a_put_changed_the_document_first(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     correction_id = publish(world, edits=[world.edit("returns", "14 days", "30 days")])
     entry_id = pass_time(world, correction_id)
     embed, outrun = world.embedder.passages, []
@@ -197,7 +199,7 @@ def test_expiring_that_a_put_outran_is_prepared_anew(world: World, monkeypatch: 
 
 
 @pytest.mark.parametrize("state", ["failed", "done", "queued", "running"])
-def test_a_start_takes_up_the_ends_that_nobody_waits_for(world: World, state: str) -> None:
+def test_a_start_queues_the_expiry_of_publications_that_have_no_job(world: World, state: str) -> None:
     publish(world)
     publish(world, "How fast?")
     world.curation.rollback(2, actor="ann")

@@ -40,7 +40,7 @@ WHOLE = "all of it"
 
 @dataclass(frozen=True, eq=False)
 class Change:
-    """What a correction makes of a value. ``upon``: the change whose value it replaced; None: the source's."""
+    """A correction's change of a value. ``upon``: the change whose value it replaced; None: the source's value."""
 
     document: str
     goods: str
@@ -165,19 +165,19 @@ class History:
         self.world.put(document, self.layout.text(self.sources[document]), title="goods")
 
     def restate(self, document: str, goods: str, field: str, value: str) -> None:
-        """The source says another value."""
+        """The source has another value."""
         self.put(
             document, [one.with_value(field, value) if one.goods == goods else one for one in self.sources[document]]
         )
 
     def rename(self, document: str, goods: str, other: str) -> None:
-        """The source says of other goods what it said of these."""
+        """The source has its statement about other goods now."""
         if other not in {one.goods for one in self.sources[document]}:
             self.put(document, [one.with_value("goods", other) if one.goods == goods else one
                                 for one in self.sources[document]])  # fmt: skip
 
     def insert(self, document: str, statement: Statement, at: int) -> None:
-        """The source says something more, perhaps in the very words of another statement."""
+        """The source has one more statement, perhaps in exactly the words of another one."""
         rest = [one for one in self.sources[document] if one.goods != statement.goods]
         self.put(document, [*rest[:at], statement, *rest[at:]])
 
@@ -299,7 +299,7 @@ class History:
             self.end(number)
 
     def expire(self, index: int) -> None:
-        """As a rollback; corrections that were built upon its words lose theirs."""
+        """Like a rollback, but corrections that edited its words lose their edits."""
         number = self.number(index)
         if number is None:
             return
@@ -341,15 +341,15 @@ steps = st.one_of(
 def replay(empty_database: Path, layout: str, history: list[tuple[Any, ...]]) -> History:
     with tempfile.TemporaryDirectory() as folder:
         world = World(Path(folder) / "errata.db", template=empty_database)
-        told = History(world, layout)
+        replayed = History(world, layout)
         try:
             for name, *how in [("put", "a", FIRST), ("put", "b", FIRST[::-1]), *history]:
-                step: Callable[..., None] = getattr(told, name)
+                step: Callable[..., None] = getattr(replayed, name)
                 step(*how)
-                told.compare()
+                replayed.compare()
         finally:
             world.close()
-    return told
+    return replayed
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -376,18 +376,18 @@ ISLANDS = ("insert", "a", Statement("Islands", "14", "original"), 2)
     ],
     ids=["new-statement-in-old-words", "other-goods", "both-at-once"],
 )
-def test_words_that_come_to_be_about_something_else_keep_their_value(
+def test_words_that_later_are_about_something_else_keep_their_value(
     empty_database: Path, layout: str, history: list[tuple[Any, ...]]
 ) -> None:
-    told = replay(empty_database, layout, history)
-    assert told.visible("a") == list(told.sources["a"])  # which is what readers found: ``compare``
-    assert [one.applies for one in told.published.values()] == [False]
+    replayed = replay(empty_database, layout, history)
+    assert replayed.visible("a") == list(replayed.sources["a"])  # which is what readers found: ``compare``
+    assert [one.applies for one in replayed.published.values()] == [False]
 
 
 @pytest.mark.parametrize("layout", sorted(LAYOUTS.keys() - {"lines"}))  # its lines are one paragraph
 def test_a_correction_stays_where_only_later_statements_change(empty_database: Path, layout: str) -> None:
-    told = replay(empty_database, layout, [SHOES, ISLANDS, ("drop", "a", "Coats")])
-    assert told.visible("a") == [Statement("Shoes", "30", "original"), Statement("Islands", "14", "original")]
+    replayed = replay(empty_database, layout, [SHOES, ISLANDS, ("drop", "a", "Coats")])
+    assert replayed.visible("a") == [Statement("Shoes", "30", "original"), Statement("Islands", "14", "original")]
 
 
 PUT = ("put", "a", FIRST)
@@ -459,13 +459,13 @@ def test_two_corrections_of_one_passage_do_not_need_each_other(empty_database: P
     """One changes the days, one the box; the source changes once, elsewhere."""
     step = {"A": SHOES, "B": BOX, "put": ("restate", "a", "Coats", "days", "45")}
     history: list[tuple[Any, ...]] = []
-    standing: list[str] = []
+    published: list[str] = []
     for name in order:
         if name in step:
             history.append(step[name])
-            standing += [name] if name != "put" else []
+            published += [name] if name != "put" else []
         else:
-            history.append(("rollback", standing.index(name[1:])))
-            standing.remove(name[1:])
-    told = replay(empty_database, "sections", history)
-    assert (told.published, told.visible("a")) == ({}, [FIRST[0], Statement("Coats", "45", "closed")])
+            history.append(("rollback", published.index(name[1:])))
+            published.remove(name[1:])
+    replayed = replay(empty_database, "sections", history)
+    assert (replayed.published, replayed.visible("a")) == ({}, [FIRST[0], Statement("Coats", "45", "closed")])

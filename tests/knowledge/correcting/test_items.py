@@ -1,4 +1,4 @@
-"""What curators see: the queue in its order, and one item with all that is known of it."""
+"""The views of curators: the queue in its order, and one item with everything about it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_line_of_the_queue(queue: World) -> None:
 
 
 def test_the_queue_reads_no_more_than_its_lines_show(queue: World) -> None:
-    """A snapshot holds passages and prompt, a draft whole answers: of hundreds of items that is very much."""
+    """A snapshot contains passages and the prompt, a draft whole answers: for hundreds of items this is too much."""
     long = "It was so. " * 100
     queue.draft("Long?", "x" * 50_000)
     queue.complain("Long?", answer_id="b1", snapshot={"answer": long, "prompt": ["x" * 50_000]})
@@ -73,13 +73,16 @@ def test_the_queue_reads_no_more_than_its_lines_show(queue: World) -> None:
     assert [lines[one]["answer_excerpt"] for one in ("Long?", "Longer?", "Nothing?")] == ["It was so.", long[:200], ""]
     assert lines["Long?"]["complaints"] == 2
     whole = ("complaints.snapshot", "corrections.draft", "corrections.recheck")
-    parts = [re.sub(r"JSON_EXTRACT\((complaints\.snapshot|corrections\.recheck), \?\)", "", one) for one in statements]
+    parts = [
+        re.sub(r"JSON_EXTRACT\((complaints\.snapshot|corrections\.recheck), \?\)", "", statement)
+        for statement in statements
+    ]
     assert [one for one in parts for column in whole if column in one] == []
     assert len(statements) <= 7  # BEGIN among them, however many items there are
 
 
 @pytest.mark.parametrize(
-    ("how", "found"),
+    ("how", "lines_shown"),
     [
         ({"state": "approved"}, ["Published?"]),
         ({"state": "approved, queued", "priority": "urgent"}, ["Urgent?"]),
@@ -98,8 +101,8 @@ def test_the_queue_reads_no_more_than_its_lines_show(queue: World) -> None:
         ({"q": "x" * 100_000}, []),
     ],
 )
-def test_the_queue_can_be_narrowed(queue: World, how: dict[str, Any], found: list[str]) -> None:
-    assert questions(queue, **how) == found
+def test_the_queue_can_be_narrowed(queue: World, how: dict[str, Any], lines_shown: list[str]) -> None:
+    assert questions(queue, **how) == lines_shown
 
 
 @pytest.mark.parametrize(("how", "says"), [({"state": "open"}, "not 'open'"), ({"priority": "high"}, "not 'high'")])
@@ -119,7 +122,7 @@ def test_an_item_is_plain_json(world: World) -> None:
     }  # fmt: skip
 
 
-def test_an_item_suggests_the_cited_passages_that_still_stand(world: World) -> None:
+def test_an_item_suggests_the_cited_passages_that_readers_still_see(world: World) -> None:
     world.put("returns", RETURNS)
     sources = [
         {"n": 1, "document_id": "returns", "passage": "Goods may be returned within 14 days."},

@@ -1,4 +1,4 @@
-"""Which questions are the corrected question: the same words in whatever dress, and nothing else."""
+"""Which questions are the corrected question: the same words, however they are written, and nothing else."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 def served(world: World, question: str, *, now: datetime = NOW, excluded: frozenset[int] = frozenset()) -> str | None:
     with world.database.read() as session:
-        found = matching.match(session, question, EVERYTHING, now=now, excluded=excluded)
-    return found.answer if found else None
+        result = matching.match(session, question, EVERYTHING, now=now, excluded=excluded)
+    return result.answer if result else None
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def served(world: World, question: str, *, now: datetime = NOW, excluded: frozen
         ("How\u200b long?", "How long?"),
     ],
 )
-def test_key_is_equal_for_the_same_question_in_another_dress(one: str, other: str) -> None:
+def test_key_is_equal_for_the_same_question_written_differently(one: str, other: str) -> None:
     assert normal_form(one) == normal_form(other)
 
 
@@ -108,8 +108,8 @@ def test_match_serves_the_question_and_its_paraphrases_and_nothing_else(world: W
     assert served(world, "How long returns?") is None  # what was complained with, and the curator reworded
     assert served(world, "How long can I return sale goods?") is None
     with world.database.read() as session:
-        found = matching.match(session, "how long can I return goods", EVERYTHING, now=NOW)
-    assert found == Match(
+        result = matching.match(session, "how long can I return goods", EVERYTHING, now=NOW)
+    assert result == Match(
         entry_id=1,
         correction_id=correction_id,
         question="How long can I return goods?",

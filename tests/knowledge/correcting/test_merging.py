@@ -1,4 +1,4 @@
-"""Several complaints in one correction: only what the curator confirmed is answered with it, and they can be split."""
+"""Several complaints in one correction: it answers only questions that the curator confirmed, and can be split."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ SHOES, BOOTS, PARCELS = "How long may shoes be returned?", "How long may boots b
 
 def served(world: World, question: str) -> str | None:
     with world.database.read() as session:
-        found = matching.match(session, question, EVERYTHING, now=utc_now())
-    return found.answer if found else None
+        result = matching.match(session, question, EVERYTHING, now=utc_now())
+    return result.answer if result else None
 
 
 def merged(world: World, *questions: str) -> int:
@@ -33,14 +33,14 @@ def merged(world: World, *questions: str) -> int:
 def split(world: World, correction_id: int, *questions: str, **how: Any) -> int:
     """Splits the complaints with these questions off. Returns the correction that they are in."""
     complaints = world.curation.item(correction_id)["complaints"]
-    ids = [one["id"] for one in complaints if one["question"] in questions]
+    ids = [row["id"] for row in complaints if row["question"] in questions]
     with world.database.write() as session:
         _, apart = merging.split(session, correction_id, ids, EVERYTHING, actor="bob", **how)
         return apart.id
 
 
 def asked(world: World, correction_id: int) -> list[str]:
-    return [one["question"] for one in world.curation.item(correction_id)["complaints"]]
+    return [reported["question"] for reported in world.curation.item(correction_id)["complaints"]]
 
 
 def test_only_questions_that_the_curator_confirmed_get_the_approved_text(world: World) -> None:
@@ -48,12 +48,12 @@ def test_only_questions_that_the_curator_confirmed_get_the_approved_text(world: 
     correction_id = merged(world, SHOES, BOOTS, PARCELS)
     world.curation.draft(correction_id, {"answer": "Within 30 days.", "paraphrases": [BOOTS]}, actor="ann")
     item = world.curation.item(correction_id)
-    assert [(one["question"], one["confirmed"]) for one in item["complaints"]] == [
+    assert [(reported["question"], reported["confirmed"]) for reported in item["complaints"]] == [
         (SHOES, True), (BOOTS, True), (PARCELS, False)
     ]  # fmt: skip
     assert item["suggestions"]["paraphrases"] == [PARCELS]
     proof = world.curation.prove(correction_id)["proof"]
-    outcomes = {one["question"]: one["outcome"] for one in proof["items"]}
+    outcomes = {replayed["question"]: replayed["outcome"] for replayed in proof["items"]}
     assert (outcomes[PARCELS], proof["verdict"]) == ("not_fixed", "not_fixed")
 
 
@@ -68,7 +68,7 @@ def test_the_same_question_with_other_marks_needs_no_confirmation(world: World) 
     correction_id = world.complain(SHOES)
     world.complain("how long may SHOES be returned")
     item = world.curation.item(correction_id)
-    assert [one["confirmed"] for one in item["complaints"]] == [True, True]
+    assert [reported["confirmed"] for reported in item["complaints"]] == [True, True]
     assert item["suggestions"]["paraphrases"] == []
 
 
@@ -76,7 +76,7 @@ def test_a_question_that_was_reworded_is_offered_as_a_paraphrase(world: World) -
     correction_id = world.draft("shoes??", "Within 30 days.", question=SHOES)
     item = world.curation.item(correction_id)
     assert item["suggestions"]["paraphrases"] == ["shoes??"]
-    assert [one["confirmed"] for one in item["complaints"]] == [False]
+    assert [reported["confirmed"] for reported in item["complaints"]] == [False]
 
 
 def test_splitting_takes_a_merge_back(world: World) -> None:
@@ -121,7 +121,7 @@ def test_splitting_lowers_and_raises_the_priority(world: World) -> None:
     correction_id = merged(world, SHOES, BOOTS, PARCELS)
     assert world.curation.item(correction_id)["priority"] == "urgent"
     apart = split(world, correction_id, BOOTS)
-    assert [world.curation.item(one)["priority"] for one in (correction_id, apart)] == ["important", "important"]
+    assert [world.curation.item(number)["priority"] for number in (correction_id, apart)] == ["important", "important"]
 
 
 def test_splitting_off_a_question_that_is_served_reopens_the_published_item(world: World) -> None:

@@ -1,4 +1,4 @@
-"""Proofs: fixed, not fixed, regressed; what they block, how they end, and that they leave no trace."""
+"""Proofs: fixed, not fixed, regressed; which actions they block, how they end, and that they leave no trace."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def documents(world: World) -> None:
 
 
 def outcomes(item: dict[str, Any]) -> list[tuple[str, str, str]]:
-    return [(one["role"], one["question"], one["outcome"]) for one in item["proof"]["items"]]
+    return [(replayed["role"], replayed["question"], replayed["outcome"]) for replayed in item["proof"]["items"]]
 
 
 def running(world: World, correction_id: int, *, since: timedelta = timedelta(0)) -> None:
-    """A proof that another process began, or began and did not live to end."""
+    """A proof that another process began, and that is running or was interrupted."""
     revision = world.curation.item(correction_id)["revision"]
     row = {"correction_id": correction_id, "revision": revision, "state": "running", "report": {}}
     with world.database.write() as session:
@@ -79,19 +79,19 @@ def test_a_draft_that_takes_a_golden_question_away_has_regressed(world: World) -
     item = world.curation.prove(correction_id)
     assert item["proof"]["verdict"] == "regressed"
     assert outcomes(item)[2:] == [("golden", "when does money come back", "regressed")]
-    found = item["proof"]["items"][-1]
-    assert [(found[side]["status"], found[side]["answer"]) for side in ("before", "after")] == [
+    taken = item["proof"]["items"][-1]
+    assert [(taken[side]["status"], taken[side]["answer"]) for side in ("before", "after")] == [
         ("curated", "Within 5 days."),
         ("curated", "30 days."),
     ]
-    assert found["reason"] == "correction 1 answers this question; supersede erratum-1 to take its place"
+    assert taken["reason"] == "correction 1 answers this question; supersede erratum-1 to take its place"
 
 
 @pytest.mark.parametrize("taken", [{"question": "refunds when"}, {"paraphrases": ["“Refunds – when?”"]}, {}])
 def test_a_draft_that_takes_any_question_of_another_correction_has_regressed(
     world: World, taken: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also when that question is no golden one, is far from the draft's, or was asked by one who complained."""
+    """Also when that question is no golden one, is far from the draft's, or is the question of a complaint."""
     monkeypatch.setattr("knowledge.correcting.proof.NEIGHBOURS", 0)
     world.publish("When does money come back?", "Within 5 days.", paraphrases=["Refunds: when?"])
     correction_id = world.draft("How long may goods be returned?" if taken else "Refunds, when?", "30 days.", **taken)
@@ -136,7 +136,7 @@ def test_a_draft_that_hides_the_document_of_a_golden_question_has_regressed(worl
     assert outcomes(world.curation.prove(correction_id))[-1] == ("golden", "When does money come back?", "regressed")
 
 
-def test_a_draft_is_judged_by_what_readers_get_of_the_hits(world: World) -> None:
+def test_a_draft_is_judged_by_the_hits_that_readers_get(world: World) -> None:
     world.put("hours", "The shop opens at nine.")
     first = world.publish("When does money come back?", "Within 5 days.")
     correction_id = world.draft(
@@ -161,7 +161,7 @@ def test_a_golden_question_whose_passages_change_warns_only(world: World) -> Non
 
 
 @pytest.mark.parametrize("ended", ["rolled back", "expired"])
-def test_a_golden_question_that_no_longer_holds_is_not_asked(world: World, ended: str) -> None:
+def test_a_golden_question_that_is_no_longer_valid_is_not_replayed(world: World, ended: str) -> None:
     first = world.publish("When does money come back?", "Within 5 days.")
     if ended == "rolled back":
         world.curation.rollback(first, actor="ann")
@@ -181,7 +181,7 @@ def test_a_correction_is_not_measured_by_its_own_golden_question(world: World) -
     assert outcomes(world.curation.prove(correction_id)) == [("complaint", "When does money come back?", "fixed")]
 
 
-def test_only_the_nearest_golden_questions_are_asked(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_nearest_golden_questions_are_replayed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("knowledge.correcting.proof.NEIGHBOURS", 1)
     world.publish("When does money come back?", "Within 5 days.")
     world.publish("Who wrote the handbook?", "We did.")
@@ -216,7 +216,7 @@ def test_approving_proves_by_itself(world: World) -> None:
     assert (item["state"], item["proof"]["verdict"], proofs(world)) == ("approved", "fixed", [(2, "done")])
 
 
-def test_approving_takes_the_proof_of_this_very_draft(world: World) -> None:
+def test_approving_uses_the_proof_of_exactly_this_draft(world: World) -> None:
     correction_id = world.draft("How long?", "30 days.")
     world.curation.prove(correction_id)
     world.curation.approve(correction_id, actor="ann")
@@ -240,7 +240,7 @@ def test_approving_on_a_newer_state_of_the_knowledge_proves_again(world: World) 
     assert world.state(correction_id) == ("drafted", False)
 
 
-def test_a_regression_blocks_until_somebody_answers_for_it(world: World) -> None:
+def test_a_regression_blocks_the_approval_until_it_is_overridden(world: World) -> None:
     world.publish("When does money come back?", "Within 5 days.")
     correction_id = world.draft("Refunds?", "At once.", paraphrases=["When does money come back?"])
     before = world.live()
@@ -287,7 +287,9 @@ def test_an_interrupted_proof_is_freed_after_a_while(world: World) -> None:
     assert proofs(world) == [(2, "failed"), (2, "done")]
 
 
-def test_a_proof_that_fails_says_so_and_can_be_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_proof_is_marked_as_failed_and_can_be_tried_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     correction_id = world.draft("How long?", "30 days.")
 
     def broken(_text: str) -> object:
@@ -302,11 +304,11 @@ def test_a_proof_that_fails_says_so_and_can_be_tried_again(world: World, monkeyp
     assert world.curation.approve(correction_id, actor="ann")["state"] == "approved"
 
 
-def test_the_candidate_of_a_proof_is_prepared_from_what_stands(world: World) -> None:
+def test_the_candidate_of_a_proof_is_prepared_from_the_present_knowledge(world: World) -> None:
     correction_id = world.draft("How long?", "30 days.", supersedes=[{"document_id": "returns"}])
     with world.database.read() as session:
         prepared = publication.prepare(session, corrections.get(session, correction_id, EVERYTHING), world.embedder)
     assert prepared.hidden == frozenset(world.source.ids())
-    assert [(one.id, one.document_id, one.text, one.erratum) for one in prepared.shown] == [
+    assert [(passage.id, passage.document_id, passage.text, passage.erratum) for passage in prepared.shown] == [
         (-1, f"erratum-{correction_id}", "30 days.", True)
     ]

@@ -124,7 +124,7 @@ def test_superseding_hides_a_document_whole(world: World) -> None:
     assert_index_follows(world)
 
 
-def test_what_two_corrections_supersede_stays_hidden_until_both_are_rolled_back(world: World) -> None:
+def test_a_text_that_two_corrections_supersede_stays_hidden_until_both_are_rolled_back(world: World) -> None:
     first = world.publish("How long?", "30 days.", supersedes=[{"document_id": "shipping"}])
     second = world.publish("How fast?", "2 days.", supersedes=[{"document_id": "shipping"}])
     world.curation.rollback(first, actor="ann")
@@ -221,7 +221,7 @@ def test_approving_refuses_a_removed_document(world: World) -> None:
 
 
 @pytest.mark.parametrize("parts", [{"edits": True}, {"supersedes": [{"document_id": "returns"}]}], ids=["edit", "hide"])
-def test_an_approval_that_a_put_outran_changes_nothing(world: World, parts: dict[str, Any]) -> None:
+def test_an_approval_changes_nothing_when_a_put_changed_the_document_first(world: World, parts: dict[str, Any]) -> None:
     if parts.get("edits"):
         parts = {"edits": [world.edit("returns", "14 days", "30 days")]}
     prepared = prepare(world, world.draft("How long?", "30 days.", **parts))
@@ -232,7 +232,7 @@ def test_an_approval_that_a_put_outran_changes_nothing(world: World, parts: dict
     assert world.rows() == before
 
 
-def test_an_approval_that_another_draft_outran_changes_nothing(world: World) -> None:
+def test_an_approval_changes_nothing_when_another_draft_was_written_first(world: World) -> None:
     correction_id = world.draft("How long?", "30 days.")
     prepared = prepare(world, correction_id)
     world.curation.draft(correction_id, {"answer": "31 days."}, actor="bob")
@@ -261,8 +261,8 @@ def test_an_approval_that_fails_late_leaves_nothing_behind(world: World, monkeyp
 
 def served(world: World, question: str) -> str | None:
     with world.database.read() as session:
-        found = matching.match(session, question, EVERYTHING, now=datetime.now(UTC))
-    return found.answer if found else None
+        result = matching.match(session, question, EVERYTHING, now=datetime.now(UTC))
+    return result.answer if result else None
 
 
 def test_a_correction_that_loses_a_question_to_another_goes_back_to_the_queue(world: World) -> None:
@@ -291,7 +291,7 @@ def test_an_erratum_that_another_correction_supersedes_is_not_served_verbatim_ei
 
 
 def test_a_new_question_alone_is_a_step_of_the_log(world: World) -> None:
-    """So that what was proved before it is proved again."""
+    """Then a proof that was made before it is made again."""
     first = world.publish("How long?", "30 days.")
     second = world.draft("Sending back?", "31 days.", paraphrases=["Until when?"])
     assert world.curation.prove(second)["proof"]["verdict"] == "fixed"
@@ -358,7 +358,7 @@ def test_publishing_anew_after_a_rollback_brings_the_erratum_back(world: World) 
     assert world.seen() == before
 
 
-def test_publishing_anew_refuses_when_another_correction_was_built_upon_the_old_words(world: World) -> None:
+def test_publishing_anew_refuses_when_another_correction_edited_the_old_words(world: World) -> None:
     first = world.publish("How long?", "30 days.", edits=[world.edit("returns", "14 days", "30 days")])
     second = world.publish("How long now?", "A month.", edits=[world.edit("returns", "30 days", "a month")])
     world.curation.reopen(first, actor="ann")
@@ -393,7 +393,7 @@ def result(world: World, query: str, candidate: Any = None) -> list[tuple[str, s
 
 
 @pytest.mark.parametrize("anew", [False, True])
-def test_what_a_candidate_finds_is_what_is_found_after_the_approval(world: World, anew: bool) -> None:
+def test_a_candidate_finds_the_same_as_a_search_after_the_approval(world: World, anew: bool) -> None:
     world.publish(
         "Which money?", "Euros.", edits=[world.edit("shipping", "Parcels", "Letters")],
         supersedes=[{"document_id": "returns", "passage": "Money comes back within 5 days."}],
@@ -416,7 +416,7 @@ def test_what_a_candidate_finds_is_what_is_found_after_the_approval(world: World
     assert_index_follows(world)
 
 
-def test_the_time_until_which_an_answer_holds_is_kept(world: World) -> None:
+def test_the_time_until_which_an_answer_is_valid_is_kept(world: World) -> None:
     until = datetime.now(UTC).replace(microsecond=0) + timedelta(days=3)
     world.publish("Closed?", "Yes.", valid_until=until.isoformat())
     assert rows(world, Entry, Entry.valid_until) == [(until,)]

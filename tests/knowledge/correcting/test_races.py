@@ -1,4 +1,4 @@
-"""Several at once, in threads and in processes: one wins, the others are told, nothing is doubled."""
+"""Several at once, in threads and in processes: one succeeds, the others get an error, nothing is stored twice."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REFUSALS = {NotAllowed.__name__, Stale.__name__, ProofRunning.__name__}
 
 
 def together(*command: object) -> list[str]:
-    """What processes said of what they did at the same moment."""
+    """The results that processes printed for what they did at the same moment."""
     ran = subprocess.run(
         [sys.executable, "-m", "tests.knowledge.racing", *map(str, command)],
         cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
@@ -32,10 +32,10 @@ def together(*command: object) -> list[str]:
 
 def assert_published_once(world: World, correction_id: int) -> None:
     item = world.curation.item(correction_id)
-    assert [one["action"] for one in item["history"]] == ["report", "draft", "approve"]
+    assert [event["action"] for event in item["history"]] == ["report", "draft", "approve"]
     assert (item["state"], item["revision"], item["live"]) == ("approved", 3, True)
     rows = world.rows("entries", "golden", "jobs", "log", "edits")
-    assert {name: len(found) for name, found in rows.items()} == {
+    assert {name: len(stored) for name, stored in rows.items()} == {
         "entries": 1, "golden": 1, "jobs": 1, "log": 2, "edits": 1
     }  # fmt: skip
     assert world.live()["returns"][0] == "Goods may be returned within 30 days."
@@ -48,9 +48,9 @@ def test_twenty_approvals_in_threads_give_one_success(world: World, proved: bool
     correction_id = world.draft("How long?", "30 days.", edits=[world.edit("returns", "14 days", "30 days")])
     if proved:
         world.curation.prove(correction_id)
-    told = Counter(approve(world, correction_id, [f"curator-{number}" for number in range(20)]))
-    assert told.pop("approved") == 1
-    assert (told.total(), told.keys() <= REFUSALS) == (19, True)
+    results = Counter(approve(world, correction_id, [f"curator-{number}" for number in range(20)]))
+    assert results.pop("approved") == 1
+    assert (results.total(), results.keys() <= REFUSALS) == (19, True)
     assert_published_once(world, correction_id)
 
 
@@ -58,9 +58,9 @@ def test_twenty_approvals_in_four_processes_give_one_success(world: World) -> No
     world.put("returns", RETURNS)
     correction_id = world.draft("How long?", "30 days.", edits=[world.edit("returns", "14 days", "30 days")])
     world.curation.prove(correction_id)
-    told = Counter(together("approve", world.path, correction_id, 5))
-    assert told.pop("approved") == 1
-    assert (told.total(), told.keys() <= REFUSALS) == (19, True)
+    results = Counter(together("approve", world.path, correction_id, 5))
+    assert results.pop("approved") == 1
+    assert (results.total(), results.keys() <= REFUSALS) == (19, True)
     assert_published_once(world, correction_id)
 
 
@@ -69,13 +69,15 @@ def test_approvals_of_different_corrections_at_once_all_succeed(world: World) ->
     ids = [world.draft(f"How long {number}?", f"{number} days.") for number in range(6)]
     for correction_id in ids:
         world.curation.prove(correction_id)
-    told: list[str] = []
-    threads = [threading.Thread(target=lambda one=one: told.extend(approve(world, one, ["ann"]))) for one in ids]
+    results: list[str] = []
+    threads = [
+        threading.Thread(target=lambda number=number: results.extend(approve(world, number, ["ann"]))) for number in ids
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert told == ["approved"] * 6
+    assert results == ["approved"] * 6
     assert_index_follows(world)
 
 
@@ -83,22 +85,22 @@ def test_an_approval_and_a_rollback_at_once_leave_one_of_two_states(world: World
     world.put("returns", RETURNS)
     first = world.publish("How long?", "30 days.", edits=[world.edit("returns", "14 days", "30 days")])
     second = world.draft("When money?", "7 days.", edits=[world.edit("returns", "5 days", "7 days")])
-    told: dict[str, str] = {}
+    results: dict[str, str] = {}
 
     def work(name: str, correction_id: int) -> None:
         try:
             getattr(world.curation, name)(correction_id, actor="ann")
-            told[name] = "done"
+            results[name] = "done"
         except Stale:
-            told[name] = "stale"
+            results[name] = "stale"
 
     threads = [threading.Thread(target=work, args=one) for one in (("rollback", first), ("approve", second))]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert "done" in told.values()
-    expected = ["14" if told["rollback"] == "done" else "30", "7" if told["approve"] == "done" else "5"]
+    assert "done" in results.values()
+    expected = ["14" if results["rollback"] == "done" else "30", "7" if results["approve"] == "done" else "5"]
     assert world.live()["returns"] == [
         f"Goods may be returned within {expected[0]} days.",
         f"Money comes back within {expected[1]} days.",
@@ -137,9 +139,9 @@ def test_readers_meet_no_half_written_state(world: World) -> None:
 def test_processes_that_migrate_at_once_all_find_a_whole_schema(tmp_path: Path, empty_database: Path) -> None:
     path = tmp_path / "new" / "errata.db"
     assert together("migrate", path) == ["ok"] * PROCESSES
-    made, template = Database(f"sqlite:///{path}"), Database(f"sqlite:///{empty_database}")
+    migrated, template = Database(f"sqlite:///{path}"), Database(f"sqlite:///{empty_database}")
     schema = "select type, name, sql from sqlite_master order by type, name"
-    with made.engine.connect() as one, template.engine.connect() as other:
+    with migrated.engine.connect() as one, template.engine.connect() as other:
         assert one.exec_driver_sql(schema).all() == other.exec_driver_sql(schema).all()
-    made.close()
+    migrated.close()
     template.close()

@@ -1,4 +1,4 @@
-"""What a proof replays of the answers that people got, what it leaves out, and how it follows what others write."""
+"""Which of people's answers a proof replays, which it leaves out, and how it follows the changes of others."""
 
 from __future__ import annotations
 
@@ -171,8 +171,8 @@ def test_a_proof_replays_nothing_of_another_collection(world: World) -> None:
         session.execute(sa.update(AnsweredQuestion).values(collection="secret"))
     item = world.curation.prove(deleting_the_fee(world))
     assert (item["proof"]["replayed"], item["proof"]["left_out"]) == ({"complaint": 1}, [])
-    found = world.answers.nearest(world.embedder.query(ASKED), Scope.of("secret"), without=(), most=5)
-    assert [one.question for one in found.questions] == [ASKED]  # it could have been found
+    nearest = world.answers.nearest(world.embedder.query(ASKED), Scope.of("secret"), without=(), most=5)
+    assert [answer.question for answer in nearest.questions] == [ASKED]  # it could have been found
 
 
 def test_a_report_of_an_earlier_version_is_shown_and_is_no_basis_for_an_approval(world: World) -> None:
@@ -203,7 +203,7 @@ def test_an_approval_does_not_wait_for_documents_that_keep_coming(world: World) 
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        states = [world.curation.approve(one, actor="ann")["state"] for one in correction_ids]
+        states = [world.curation.approve(correction_id, actor="ann")["state"] for correction_id in correction_ids]
     finally:
         stop.set()
         writer.join()
@@ -214,7 +214,7 @@ def test_an_approval_does_not_wait_for_documents_that_keep_coming(world: World) 
 def test_a_document_that_comes_between_proof_and_approval_and_changes_what_is_read_is_judged(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is published is what was proved: the later document takes the erratum's place among the passages."""
+    """Exactly what was proved is published: the later document takes the erratum's place among the passages."""
     world.passages = 1
     asked = "How long is a loan?"
     correction_id = world.draft("Loans: how long?", "30 days.", paraphrases=[asked])
@@ -223,11 +223,11 @@ def test_a_document_that_comes_between_proof_and_approval_and_changes_what_is_re
     real = proof.prove
 
     def proved_and_then(*how: Any) -> proof.Proved:
-        made = real(*how)
-        assert made.report["verdict"] == "fixed"
+        proved = real(*how)
+        assert proved.report["verdict"] == "fixed"
         for number in range(3):
             world.put(f"late-{number}", f"{asked} {asked}", title=asked)
-        return made
+        return proved
 
     monkeypatch.setattr(proof, "prove", proved_and_then)
     with pytest.raises(Exception, match="not fix 1 question"):

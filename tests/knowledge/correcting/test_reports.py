@@ -1,4 +1,4 @@
-"""Complaints: they gather in one item a question, raise its priority, are withdrawn, and merge."""
+"""Complaints: those about one question are one item; they raise its priority, can be withdrawn, and are merged."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 # Reports
 
 
-def test_a_report_is_frozen_with_all_that_was_said(world: World) -> None:
-    said = {
+def test_a_report_is_frozen_with_all_that_the_person_wrote(world: World) -> None:
+    fields = {
         "comment": "nonsense",
         "suggested_answer": "30 days",
         "quote": "14 days",
         "stars": 1,
         "reasons": ("wrong", "outdated"),
     }
-    correction_id = world.complain("  退货要多久？ ", answer_id="a1", **said)
+    correction_id = world.complain("  退货要多久？ ", answer_id="a1", **fields)
     item = world.curation.item(correction_id)
     (kept,) = item["complaints"]
-    assert {name: kept[name] for name in said} == said | {"reasons": ["wrong", "outdated"]}
+    assert {name: kept[name] for name in fields} == fields | {"reasons": ["wrong", "outdated"]}
     assert (item["question"], item["language"], item["origin"], item["state"], item["revision"]) == (
         "退货要多久？", "zh", "rated_down", "queued", 1
     )  # fmt: skip
@@ -44,7 +44,7 @@ def test_complaints_about_one_question_are_one_item(world: World) -> None:
     first = world.complain("How long can I return goods?", answer_id="a1")
     assert world.complain("how long can I return goods", answer_id="a2") == first
     assert world.complain("How long can I return goods to you?", answer_id="a3") != first
-    assert [one["question"] for one in world.curation.item(first)["complaints"]] == [
+    assert [reported["question"] for reported in world.curation.item(first)["complaints"]] == [
         "How long can I return goods?",
         "how long can I return goods",
     ]
@@ -53,11 +53,11 @@ def test_complaints_about_one_question_are_one_item(world: World) -> None:
 def test_the_same_answer_reported_again_replaces_its_complaint(world: World) -> None:
     correction_id = world.complain("Returns?", answer_id="a1", comment="bad")
     assert world.complain("Returns?", answer_id="a1", comment="very bad") == correction_id
-    assert [one["comment"] for one in world.curation.item(correction_id)["complaints"]] == ["very bad"]
+    assert [reported["comment"] for reported in world.curation.item(correction_id)["complaints"]] == ["very bad"]
 
 
 def unanswered(world: World, answer_id: str) -> int:
-    """A refusal that reported itself."""
+    """The system reports a refusal by itself."""
     return world.complain(
         "Returns?", answer_id=answer_id, rating=None, origin="unanswered", who="system", snapshot={"status": "refused"}
     )
@@ -67,12 +67,12 @@ def test_a_refusal_that_its_asker_rates_down_is_one_complaint(world: World) -> N
     correction_id = unanswered(world, "a1")
     assert world.complain("Returns?", answer_id="a1", comment="of course you do", reporter="ann") == correction_id
     item = world.curation.item(correction_id)
-    assert [(one["id"], one["rating"], one["who"], one["comment"]) for one in item["complaints"]] == [
-        (1, "down", "visitor", "of course you do")
-    ]
+    assert [
+        (reported["id"], reported["rating"], reported["who"], reported["comment"]) for reported in item["complaints"]
+    ] == [(1, "down", "visitor", "of course you do")]
     assert (item["origin"], item["priority"], item["snapshot"]) == ("unanswered", "important", {"status": "refused"})
-    unanswered(world, "a1")  # told once more, it does not unsay what the person said
-    assert [one["rating"] for one in world.curation.item(correction_id)["complaints"]] == ["down"]
+    unanswered(world, "a1")  # a second report of the system does not replace what the person wrote
+    assert [reported["rating"] for reported in world.curation.item(correction_id)["complaints"]] == ["down"]
 
 
 def test_priority_rises_with_the_complaints(world: World) -> None:
@@ -136,7 +136,7 @@ def test_a_complaint_about_a_merged_question_joins_what_it_was_merged_into(world
     world.curation.merge([first, second], actor="ann")
     world.curation.merge([third, first], actor="ann")
     assert world.complain("two?", answer_id="a2", comment="again") == third
-    assert [one["comment"] for one in world.curation.item(third)["complaints"]] == [None, "again", None]
+    assert [reported["comment"] for reported in world.curation.item(third)["complaints"]] == [None, "again", None]
     world.curation.reject(third, actor="ann", reason="no")
     assert world.complain("Two?") not in (first, second, third)
 
@@ -152,19 +152,19 @@ def test_the_database_refuses_a_second_open_correction_about_a_question(world: W
 
 def test_simultaneous_reports_of_one_question_are_one_item(world: World) -> None:
     ready = threading.Barrier(6)
-    found: list[int] = []
+    ids: list[int] = []
 
     def work(number: int) -> None:
         ready.wait()
-        found.append(world.complain("Returns?", answer_id=f"a{number}"))
+        ids.append(world.complain("Returns?", answer_id=f"a{number}"))
 
     people = [threading.Thread(target=work, args=(number,)) for number in range(6)]
     for one in people:
         one.start()
     for one in people:
         one.join()
-    assert found == [found[0]] * 6
-    assert len(world.curation.item(found[0])["complaints"]) == 6
+    assert ids == [ids[0]] * 6
+    assert len(world.curation.item(ids[0])["complaints"]) == 6
 
 
 # Withdrawing
@@ -175,7 +175,7 @@ def withdraw(world: World, answer_id: str) -> None:
         complaints.withdraw(session, answer_id, who="visitor")
 
 
-def test_the_last_complaint_withdrawn_takes_the_item_off_the_queue(world: World) -> None:
+def test_withdrawing_the_last_complaint_takes_the_item_off_the_queue(world: World) -> None:
     correction_id = world.complain("Returns?", answer_id="a1")
     world.complain("Returns?", answer_id="a2")
     withdraw(world, "a1")
@@ -185,7 +185,7 @@ def test_the_last_complaint_withdrawn_takes_the_item_off_the_queue(world: World)
     assert history(world, correction_id)[-1] == (
         "reject", "queued", "rejected", "visitor", "withdrawn by the person who complained"
     )  # fmt: skip
-    assert [one["rating"] for one in world.curation.item(correction_id)["complaints"]] == ["up", "up"]
+    assert [reported["rating"] for reported in world.curation.item(correction_id)["complaints"]] == ["up", "up"]
 
 
 def test_a_withdrawn_complaint_that_comes_back_reopens_its_item(world: World) -> None:
@@ -193,9 +193,9 @@ def test_a_withdrawn_complaint_that_comes_back_reopens_its_item(world: World) ->
     withdraw(world, "a1")
     assert world.complain("Returns?", answer_id="a1", comment="no, it is wrong") == correction_id
     assert world.state(correction_id) == ("reopened", False)
-    assert [(one["rating"], one["comment"]) for one in world.curation.item(correction_id)["complaints"]] == [
-        ("down", "no, it is wrong")
-    ]
+    assert [
+        (reported["rating"], reported["comment"]) for reported in world.curation.item(correction_id)["complaints"]
+    ] == [("down", "no, it is wrong")]
 
 
 def test_withdrawing_lowers_the_priority_of_what_stays(world: World) -> None:
@@ -221,7 +221,7 @@ def test_an_unanswered_question_stays_when_the_person_withdraws(world: World) ->
     world.complain("Returns?", answer_id="a1")
     withdraw(world, "a1")
     item = world.curation.item(correction_id)
-    assert (item["state"], item["priority"], [one["rating"] for one in item["complaints"]]) == (
+    assert (item["state"], item["priority"], [reported["rating"] for reported in item["complaints"]]) == (
         "queued", "normal", [None]
     )  # fmt: skip
 
@@ -232,7 +232,7 @@ def test_an_unanswered_question_stays_when_the_person_withdraws(world: World) ->
 def test_merging_moves_the_complaints_into_the_first(world: World) -> None:
     first, second = world.complain("One?", answer_id="a1"), world.complain("Two?", answer_id="a2")
     item = world.curation.merge([first, second, second], actor="ann")
-    assert (item["id"], item["state"], [one["question"] for one in item["complaints"]]) == (
+    assert (item["id"], item["state"], [reported["question"] for reported in item["complaints"]]) == (
         first, "queued", ["One?", "Two?"]
     )  # fmt: skip
     assert item["suggestions"]["paraphrases"] == ["Two?"]

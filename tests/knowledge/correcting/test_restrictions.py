@@ -42,7 +42,7 @@ def served(world: World, **filters: str) -> bool:
         return matching.match(session, QUESTION, EVERYTHING, now=datetime.now(UTC), filters=filters) is not None
 
 
-def found(world: World, **filters: str) -> set[str]:
+def documents_found(world: World, **filters: str) -> set[str]:
     hits = world.searcher.search(QUESTION, 50, scope=EVERYTHING, filters=filters).hits
     return {hit.passage.document_id for hit in hits}
 
@@ -75,11 +75,11 @@ def test_a_correction_is_served_and_found_inside_the_restriction_only(
     firm: World, filters: dict[str, str], inside: bool
 ) -> None:
     erratum = publish(firm, "hr-leave")
-    assert (served(firm, **filters), erratum in found(firm, **filters)) == (inside, inside)
+    assert (served(firm, **filters), erratum in documents_found(firm, **filters)) == (inside, inside)
 
 
 @pytest.mark.parametrize("how", ["cites", "edits", "supersedes"])
-def test_it_is_about_what_it_cites_edits_or_hides(firm: World, how: str) -> None:
+def test_a_correction_is_about_the_documents_that_it_cites_edits_or_hides(firm: World, how: str) -> None:
     draft: dict[str, Any] = {}
     if how == "edits":
         draft["edits"] = [firm.edit("hr-leave", "20 days", "30 days")]
@@ -90,7 +90,7 @@ def test_it_is_about_what_it_cites_edits_or_hides(firm: World, how: str) -> None
     assert_index_follows(firm)
 
 
-def test_of_several_documents_it_takes_over_what_is_equal_in_all(firm: World) -> None:
+def test_a_correction_of_several_documents_takes_the_properties_that_are_equal_in_all(firm: World) -> None:
     erratum = publish(firm, "hr-leave", supersedes=[{"document_id": "hr-sick"}])
     assert [served(firm, **one) for one in (HR, {"year": "2026"}, {"city": "Bern"}, {"city": "Genf"})] == [
         True,
@@ -98,11 +98,11 @@ def test_of_several_documents_it_takes_over_what_is_equal_in_all(firm: World) ->
         False,
         False,
     ]
-    assert found(firm, **HR) == {"hr-leave", erratum}
+    assert documents_found(firm, **HR) == {"hr-leave", erratum}
     assert (served(firm, document_id="hr-leave"), served(firm, source="api")) == (False, True)
 
 
-def test_of_two_departments_it_is_neither_s(firm: World) -> None:
+def test_a_correction_of_two_departments_belongs_to_neither(firm: World) -> None:
     erratum = publish(firm, "hr-leave", "it-leave")
     assert (served(firm), served(firm, **HR), served(firm, **IT), served(firm, year="2026")) == (
         True,
@@ -110,16 +110,16 @@ def test_of_two_departments_it_is_neither_s(firm: World) -> None:
         False,
         True,
     )
-    assert erratum not in found(firm, **HR) | found(firm, **IT)
+    assert erratum not in documents_found(firm, **HR) | documents_found(firm, **IT)
 
 
-def test_one_that_is_about_no_document_is_inside_no_restriction_by_metadata(firm: World) -> None:
+def test_a_correction_without_documents_matches_no_restriction_by_metadata(firm: World) -> None:
     publish(firm)
     assert (served(firm), served(firm, **HR), served(firm, kind="erratum")) == (True, False, True)
 
 
 def test_a_proof_reads_what_a_restricted_question_would_read(firm: World) -> None:
-    """The erratum that is only being tried out obeys filters like a published one."""
+    """Filters apply to the erratum on a candidate as to a published one."""
     from knowledge.correcting import complaints
     from knowledge.correcting import publication as publishing
 
@@ -145,10 +145,10 @@ def test_a_proof_reads_what_a_restricted_question_would_read(firm: World) -> Non
         for one in (HR, IT, {"document_id": "hr-leave"}, {"kind": "erratum"})
     ]
     firm.curation.approve(number, actor="ann")
-    assert tried == [found(firm, **one) for one in (HR, IT, {"document_id": "hr-leave"}, {"kind": "erratum"})]
+    assert tried == [documents_found(firm, **one) for one in (HR, IT, {"document_id": "hr-leave"}, {"kind": "erratum"})]
 
 
-def test_published_anew_it_takes_over_what_holds_then(firm: World) -> None:
+def test_a_second_publication_takes_the_properties_of_that_time(firm: World) -> None:
     erratum = publish(firm, "hr-leave")
     firm.put("hr-leave", "There are 20 days of leave.", details={"department": "people"})
     assert (served(firm, **HR), served(firm, department="people")) == (True, False)
@@ -194,8 +194,8 @@ def test_a_passage_is_in_the_stated_language_unless_its_words_show_another(
     assert [passage.language for passage in world.source.passages(world.source.ids()).values()] == [expected]
 
 
-def test_an_erratum_is_in_the_language_of_what_it_corrects(world: World) -> None:
+def test_an_erratum_is_in_the_language_of_the_corrected_documents(world: World) -> None:
     world.put("retour", "Les articles peuvent être rendus sous 14 jours.", language="fr")
     erratum = publish(world, "retour", answer="Trente jours.")
     assert (served(world, language="fr"), served(world, language="en")) == (True, False)
-    assert erratum in found(world, language="fr")
+    assert erratum in documents_found(world, language="fr")

@@ -1,4 +1,4 @@
-"""Taking a publication back: readers see the very same as before it, whatever happened in between."""
+"""Taking a publication back: readers see exactly the same as before it, whatever happened in between."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def documents(world: World) -> None:
 )
 def test_rollback_restores_what_readers_saw(world: World, parts: dict[str, Any]) -> None:
     if "edits" in parts:
-        parts = parts | {"edits": [world.edit(*one) for one in parts["edits"]]}
+        parts = parts | {"edits": [world.edit(*words) for words in parts["edits"]]}
     before = world.seen()
     correction_id = world.publish("How long may goods be returned?", "30 days.", **parts)
     assert world.seen() != before
@@ -67,7 +67,7 @@ def test_rollback_of_stacked_edits_in_either_order(world: World) -> None:
     assert_index_follows(world)
 
 
-def test_rollback_refuses_when_another_correction_was_built_upon_it(world: World) -> None:
+def test_rollback_refuses_when_another_correction_edited_its_words(world: World) -> None:
     first = world.publish("How long?", "30 days.", edits=[world.edit("returns", "14 days", "30 days")])
     second = world.publish("How long now?", "A month.", edits=[world.edit("returns", "30 days", "a month")])
     before = world.rows()
@@ -86,7 +86,7 @@ def test_rollback_refuses_a_revision_that_is_not_the_newest(world: World) -> Non
     assert world.state(correction_id) == ("approved", True)
 
 
-def test_rollback_that_a_put_outran_changes_nothing(world: World) -> None:
+def test_rollback_changes_nothing_when_a_put_changed_the_document_first(world: World) -> None:
     correction_id = world.publish("How long?", "30 days.", edits=[world.edit("returns", "14 days", "30 days")])
     with world.database.read() as session:
         plans = publish.prepare_rollback(session, corrections.get(session, correction_id, EVERYTHING), world.embedder)
@@ -125,7 +125,7 @@ def test_a_document_that_returns_after_a_rollback_has_no_edits(world: World) -> 
     assert world.seen() == before
 
 
-def test_a_document_that_returns_while_a_correction_stands_has_its_edits(world: World) -> None:
+def test_a_document_that_returns_while_a_correction_is_published_has_its_edits(world: World) -> None:
     world.publish("How long?", "30 days.", edits=[world.edit("returns", "14 days", "30 days")])
     before = world.seen()
     world.remove("returns")
@@ -157,24 +157,26 @@ def publish_anew(world: World, correction_id: int, answer: str, **parts: Any) ->
     if world.state(correction_id)[0] != "reopened":
         world.curation.reopen(correction_id, actor="ann")
     if "edits" in parts:
-        parts = parts | {"edits": [world.edit(*one) for one in parts["edits"]]}
+        parts = parts | {"edits": [world.edit(*words) for words in parts["edits"]]}
     world.curation.draft(
         correction_id, {"answer": answer, "edits": [], "supersedes": [], "paraphrases": [], **parts}, actor="ann"
     )
     world.curation.approve(correction_id, actor="ann")
 
 
-def standing(world: World) -> dict[str, Any]:
-    """What stands: the live entry, what is active of it and of the documents."""
+def present_state(world: World) -> dict[str, Any]:
+    """The present state: the live entry, its active parts and the documents."""
     rows = world.rows("entries", "edits", "supersessions", "golden", "documents")
-    active = {name: [row for row in found if row.get("active", row.get("live", True))] for name, found in rows.items()}
+    active = {
+        name: [row for row in stored if row.get("active", row.get("live", True))] for name, stored in rows.items()
+    }
     return active | {"served": served(world, "How long?"), "other": served(world, "Until when?")}
 
 
 def served(world: World, question: str) -> str | None:
     with world.database.read() as session:
-        found = matching.match(session, question, EVERYTHING, now=datetime.now(UTC))
-    return found.answer if found else None
+        result = matching.match(session, question, EVERYTHING, now=datetime.now(UTC))
+    return result.answer if result else None
 
 
 @pytest.mark.parametrize("second", SECOND.values(), ids=SECOND)
@@ -182,17 +184,17 @@ def served(world: World, question: str) -> str | None:
 def test_rollback_of_a_second_publication_brings_back_the_first(
     world: World, first: dict[str, Any], second: dict[str, Any]
 ) -> None:
-    parts = first | {"edits": [world.edit(*one) for one in first.get("edits", ())]}
+    parts = first | {"edits": [world.edit(*words) for words in first.get("edits", ())]}
     correction_id = world.publish("How long?", "30 days.", paraphrases=["Until when?"], **parts)
     world.curation.reopen(correction_id, actor="ann")
-    before = world.seen(), standing(world)
+    before = world.seen(), present_state(world)
     publish_anew(world, correction_id, "31 days.", **second)
     assert served(world, "How long?") == "31 days."
     item = world.curation.rollback(correction_id, actor="ann", reason="was right")
-    assert (world.seen(), standing(world)) == before
+    assert (world.seen(), present_state(world)) == before
     assert_index_follows(world)
     assert (item["state"], item["live"], item["published"]["answer"]) == ("reopened", True, "30 days.")
-    assert [(one["action"], one["to"], one["reason"]) for one in item["history"][-2:]] == [
+    assert [(event["action"], event["to"], event["reason"]) for event in item["history"][-2:]] == [
         ("rollback", "rolled_back", "was right"),
         ("reopen", "reopened", "what was published before it is published again"),
     ]
@@ -201,7 +203,7 @@ def test_rollback_of_a_second_publication_brings_back_the_first(
 def test_rollback_after_rollback_goes_back_one_publication_at_a_time(world: World) -> None:
     edits = [("returns", "14 days", "30 days")]
     states = [world.seen()]
-    correction_id = world.publish("How long?", "30 days.", edits=[world.edit(*one) for one in edits])
+    correction_id = world.publish("How long?", "30 days.", edits=[world.edit(*words) for words in edits])
     states.append(world.seen())
     publish_anew(world, correction_id, "31 days.", edits=[("returns", "14 days", "31 days")])
     states.append(world.seen())
@@ -216,7 +218,7 @@ def test_rollback_of_the_same_published_twice_goes_back_to_before_both(world: Wo
     edits = [("returns", "14 days", "30 days")]
     states = [world.seen()]
     parts: dict[str, Any] = {"supersedes": [{"document_id": "shipping"}]}
-    correction_id = world.publish("How long?", "30 days.", edits=[world.edit(*one) for one in edits], **parts)
+    correction_id = world.publish("How long?", "30 days.", edits=[world.edit(*words) for words in edits], **parts)
     states.append(world.seen())
     publish_anew(world, correction_id, "31 days.")
     publish_anew(world, correction_id, "31 days.")
@@ -235,7 +237,7 @@ def test_rollback_brings_back_nothing_that_was_rolled_back_itself(world: World) 
     assert world.seen() == before
 
 
-def test_rollback_brings_back_what_still_fits_a_source_that_changed(world: World) -> None:
+def test_rollback_brings_back_edits_that_still_fit_a_source_that_changed(world: World) -> None:
     edits = [world.edit("returns", "14 days", "30 days"), world.edit("returns", "back within 5", "back within 7")]
     correction_id = world.publish("How long?", "30 days.", edits=edits)
     publish_anew(world, correction_id, "31 days.")
@@ -270,7 +272,7 @@ def test_rollback_refuses_to_bring_back_words_that_would_undo_another_correction
     assert world.live()["returns"][0] == "Goods may be returned within 30 days."
 
 
-def test_rollback_that_a_returning_document_outran_changes_nothing(world: World) -> None:
+def test_rollback_changes_nothing_when_a_document_returned_first(world: World) -> None:
     correction_id = world.publish("How long?", "30 days.", edits=[world.edit("returns", "14 days", "30 days")])
     publish_anew(world, correction_id, "31 days.")
     world.remove("returns")
@@ -286,8 +288,8 @@ def test_rollback_that_a_returning_document_outran_changes_nothing(world: World)
     assert world.rows() == before
 
 
-def test_rollback_reopens_whose_place_the_earlier_publication_takes_again(world: World) -> None:
-    """What was free when another correction was approved is taken again: its curator must hear of it."""
+def test_rollback_reopens_corrections_whose_place_the_earlier_publication_takes_again(world: World) -> None:
+    """The question was free when another correction was approved, and is taken again: its curator must learn of it."""
     other = world.publish("How fast?", "2 days.")
     taking: dict[str, Any] = {"paraphrases": ["How fast?"], "supersedes": [{"document_id": f"erratum-{other}"}]}
     correction_id = world.publish("How long may goods be returned?", "20 days.", **taking)

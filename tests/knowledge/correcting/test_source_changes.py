@@ -1,4 +1,4 @@
-"""A source changes under published corrections: what they say of one statement never comes to another one."""
+"""A source with published corrections changes: their edits of one statement never get into another one."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def surroundings(world: World) -> dict[str, list[Any]]:
 
 
 def migrate(world: World, *, before: Mapping[str, Any] | None = None) -> None:
-    """As a database of an earlier version is upgraded: without surroundings, and edits applied as they were then."""
+    """Upgrades a database of an earlier version, which has no surroundings and applied edits by the rules of then."""
     fill = importlib.import_module("knowledge.migrations.versions.0004_surroundings").fill
     with world.database.write() as session:
         session.execute(sa.text("update edits set anchor = null"))
@@ -173,7 +173,7 @@ def migrate(world: World, *, before: Mapping[str, Any] | None = None) -> None:
         fill(session.connection())
 
 
-def test_what_was_published_before_surroundings_were_kept_gets_them_from_the_versions(world: World) -> None:
+def test_edits_published_before_surroundings_were_stored_get_them_from_the_versions(world: World) -> None:
     world.put("rules", f"{SHOES}\n\n{PASSAGE}")
     world.put("headed", HEADED)
     first = world.publish("Shoes?", "30.", edits=[world.edit("rules", "14 days.\n", "30 days.\n")])
