@@ -44,7 +44,9 @@ class Rating:
     stars: int | None = None
 
 
-def rate(session: Session, answer: Answer, rating: Rating, scope: Scope, *, who: str) -> Feedback:
+def rate(
+    session: Session, answer: Answer, rating: Rating, scope: Scope, *, who: str, network: str | None = None
+) -> Feedback:
     """Stores the rating (a second one replaces the first) and, for a *down*, reports it to the queue. Raises
     Invalid."""
     _check(rating)
@@ -66,6 +68,7 @@ def rate(session: Session, answer: Answer, rating: Rating, scope: Scope, *, who:
                 origin="unanswered" if answer.status == "refused" else "rated_down",
                 who=who,
                 reporter=session.get_one(Conversation, answer.conversation_id).owner,
+                network=network,
                 answer_id=answer.id,
                 rating=rating.rating,
                 reasons=rating.reasons,

@@ -81,6 +81,13 @@ class Parts:
         return database
 
     @cached_property
+    def network_key(self) -> bytes:
+        """For hashes of network addresses."""
+        from bot import networks
+
+        return networks.key_of(self.settings.data)
+
+    @cached_property
     def store(self) -> ModelStore:
         from bot import folders
         from bot.models.fetch import Origins

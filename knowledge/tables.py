@@ -215,6 +215,7 @@ class Complaint(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     reporter: Mapped[str | None]  # distinguishes people where ``who`` does not (null: nobody knows who it was)
     merged_from: Mapped[int | None]  # the correction that it belonged to before that one was merged into this
+    network: Mapped[str | None] = mapped_column(sa.String(32))  # a keyed hash (null: an account, a key, or older)
 
 
 class Entry(Base):

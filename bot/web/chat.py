@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from bot import conversations, feedback, forgetting, transcripts
+from bot import conversations, feedback, forgetting, networks, transcripts
 from bot.accounts import Identity
 from bot.answering.values import Outcome, Silent, SourcesFound, Token, Waiting
 from bot.events import metrics
@@ -173,11 +173,14 @@ def stop(answer_id: str, identity: Visitor, parts: PartsDep) -> None:
 
 
 @router.post("/answers/{answer_id}/feedback", status_code=201, response_model=responses.Rated)
-def rate(answer_id: str, body: FeedbackBody, identity: Visitor, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
+def rate(
+    answer_id: str, body: FeedbackBody, request: Request, identity: Visitor, scope: ScopeDep, parts: PartsDep
+) -> dict[str, Any]:
     """Rates an answer; a second rating replaces the first."""
+    network = networks.hashed(address(request), parts.network_key) if identity.role == "visitor" else None
     with parts.database.write() as session:
         answer = conversations.get_answer(session, answer_id, identity.owner)
-        row = feedback.rate(session, answer, _rating(body), scope, who=_who(identity))
+        row = feedback.rate(session, answer, _rating(body), scope, who=_who(identity), network=network)
         metrics.ratings.labels(body.rating).inc()
         return {"feedback_id": row.id, "correction_id": row.correction_id}
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 MAX_QUESTION = 4_000  # characters
 URGENT = 3  # people who rated answers to one question down
+MOST_OF_ONE = 3  # complaints of one person that a correction keeps, the newest
+MOST_OF_A_NETWORK = 20  # the same for all people without an account from one network
 MOST_UNANSWERED = 20  # reports of one unanswered question that are kept: anyone can ask it any number of times
 
 
@@ -42,6 +44,7 @@ class NewComplaint:
     origin: str  # rated_down | unanswered | api | curator
     who: str
     reporter: str | None = None  # distinguishes people where ``who`` does not; None: nobody knows who it was
+    network: str | None = None  # a keyed hash of the network of a person without an account
     answer_id: str | None = None
     rating: str | None = None
     reasons: Sequence[str] = field(default_factory=tuple)
@@ -100,6 +103,7 @@ def report(session: Session, complaint: NewComplaint, scope: Scope, *, correctio
     if complaint.rating is None and (row is not None or _count_unanswered(session, correction.id) >= MOST_UNANSWERED):
         return correction  # a report of the system itself never replaces what a person wrote
     if row is None:
+        _make_room(session, correction.id, complaint)
         row = Complaint(
             correction_id=correction.id,
             answer_id=complaint.answer_id,
@@ -109,7 +113,7 @@ def report(session: Session, complaint: NewComplaint, scope: Scope, *, correctio
         session.add(row)
     row.rating, row.reasons, row.comment = complaint.rating, list(complaint.reasons), complaint.comment
     row.suggested_answer, row.quote, row.stars = complaint.suggested_answer, complaint.quote, complaint.stars
-    row.who, row.reporter = complaint.who, complaint.reporter
+    row.who, row.reporter, row.network = complaint.who, complaint.reporter, complaint.network
     session.flush()
     correction.priority = priority_of(session, correction.id)
     correction.updated_at = utc_now()
@@ -255,9 +259,29 @@ def _left_out(session: Session, correction: Correction, complaint: NewComplaint)
 def priority_of(session: Session, correction_id: int) -> str:
     """urgent: three people or more complained; important: somebody rated it down; normal: only unanswered."""
     downs = session.execute(
-        sa.select(Complaint.id, Complaint.reporter).where(
+        sa.select(Complaint.id, Complaint.reporter, Complaint.network).where(
             Complaint.correction_id == correction_id, Complaint.rating == "down"
         )
+    ).all()
+    # Anybody can be many visitors, so that those of one network count as one person. An unknown reporter counts as
+    # another person each time.
+    visitors = {(row.reporter or row.id, row.network) for row in downs if row.network is not None}
+    others = {row.reporter or row.id for row in downs if row.network is None}
+    people = len(others) + min(len({reporter for reporter, _ in visitors} - others), len({net for _, net in visitors}))
+    return "urgent" if people >= URGENT else "important" if downs else "normal"
+
+
+def _make_room(session: Session, correction_id: int, complaint: NewComplaint) -> None:
+    """Removes the oldest complaints of a person, and of a network, who complained too often about one correction."""
+    bounds = (
+        (Complaint.reporter, complaint.reporter, MOST_OF_ONE),
+        (Complaint.network, complaint.network, MOST_OF_A_NETWORK),
     )
-    people = {row.reporter or row.id for row in downs}  # an unknown reporter counts as another person each time
-    return "urgent" if len(people) >= URGENT else "important" if people else "normal"
+    for column, value, most in bounds:
+        if value is None:
+            continue
+        same = sa.select(Complaint.id).where(
+            Complaint.correction_id == correction_id, Complaint.rating.is_not(None), column == value
+        )
+        surplus = session.scalars(same.order_by(Complaint.id.desc()).offset(most - 1)).all()
+        session.execute(sa.delete(Complaint).where(Complaint.id.in_(surplus)))

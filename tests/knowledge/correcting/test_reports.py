@@ -90,7 +90,7 @@ def test_priority_counts_people_and_not_how_often_they_complain(world: World) ->
     for number in (2, 3):
         correction_id = world.complain("Returns?", answer_id=f"b{number}", reporter=f"visitor:{number}")
     item = world.curation.item(correction_id)
-    assert (item["priority"], len(item["complaints"])) == ("urgent", 6)
+    assert (item["priority"], len(item["complaints"])) == ("urgent", 5)  # three of one person are kept
 
 
 def test_a_complaint_about_a_published_correction_reopens_it(world: World) -> None:
@@ -272,3 +272,48 @@ def test_merging_needs_two_open_ones_and_nothing_published(world: World) -> None
     world.curation.reject(first, actor="ann", reason="no")
     with pytest.raises(NotAllowed, match="Reopen it first"):
         world.curation.merge([first, world.complain("Three?")], actor="ann")
+
+
+def test_fresh_visitors_of_one_network_count_as_one_person(world: World) -> None:
+    for number in range(5):
+        correction_id = world.complain(
+            "Returns?", answer_id=f"a{number}", reporter=f"visitor:{number}", network="office"
+        )
+    assert world.curation.item(correction_id)["priority"] == "important"
+    world.complain("Returns?", answer_id="b", reporter="visitor:b", network="home")
+    assert world.curation.item(correction_id)["priority"] == "important"
+    world.complain("Returns?", answer_id="c", reporter="visitor:c", network="train")
+    assert world.curation.item(correction_id)["priority"] == "urgent"
+
+
+def test_one_visitor_in_many_networks_and_accounts_in_one_office_are_counted_as_they_are(world: World) -> None:
+    for number in range(3):
+        correction_id = world.complain("Returns?", answer_id=f"a{number}", reporter="visitor:1", network=f"n{number}")
+    assert world.curation.item(correction_id)["priority"] == "important"
+    for number in range(3):
+        other = world.complain("Opening hours?", answer_id=f"b{number}", reporter=f"user:{number}")
+    assert world.curation.item(other)["priority"] == "urgent"
+
+
+def test_a_correction_keeps_the_newest_few_complaints_of_a_person(world: World) -> None:
+    world.complain("Returns?", answer_id="x", comment="mine", reporter="visitor:2", network="home")
+    for number in range(300):
+        correction_id = world.complain(
+            "Returns?", answer_id=f"a{number}", comment=f"{number}", reporter="visitor:1", network="office"
+        )
+    comments = [one["comment"] for one in world.curation.item(correction_id)["complaints"]]
+    assert comments == ["mine", "297", "298", "299"]
+    world.complain("Returns?", answer_id="a299", comment="again", reporter="visitor:1", network="office")
+    comments = [one["comment"] for one in world.curation.item(correction_id)["complaints"]]
+    assert comments == ["mine", "297", "298", "again"]
+
+
+def test_a_correction_keeps_a_bounded_number_of_complaints_of_a_network(world: World) -> None:
+    world.complain("Returns?", answer_id="x", comment="mine", reporter="visitor:x", network="home")
+    for number in range(60):
+        correction_id = world.complain(
+            "Returns?", answer_id=f"a{number}", comment=f"{number}", reporter=f"visitor:{number}", network="office"
+        )
+    item = world.curation.item(correction_id)
+    assert [one["comment"] for one in item["complaints"]] == ["mine", *(str(number) for number in range(40, 60))]
+    assert item["priority"] == "important"

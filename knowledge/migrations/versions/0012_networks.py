@@ -1,0 +1,13 @@
+"""Complaints of people without an account: from which network, as a keyed hash. Earlier ones do not say."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0012"
+down_revision = "0011"
+
+
+def upgrade() -> None:
+    op.add_column("complaints", sa.Column("network", sa.String(32), nullable=True))

@@ -1,0 +1,58 @@
+"""Complaints tell networks apart, and nothing stored names one."""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from starlette.testclient import TestClient
+
+from bot import networks
+from tests.fakes import ScriptedChat
+from tests.loop.world import ADDRESS, ask, put, world
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_the_key_is_made_once_and_for_nobody_else_to_read(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        keys = set(pool.map(networks.key_of, [tmp_path] * 32))
+    assert [len(key) for key in keys] == [32]
+    assert networks.key_of(tmp_path) in keys
+    (file,) = tmp_path.iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600
+    file.write_bytes(b"cut off")
+    assert len(networks.key_of(tmp_path)) == 32
+
+
+def test_hashes_tell_networks_apart_and_depend_on_the_key() -> None:
+    one, other = b"a" * 32, b"b" * 32
+    assert networks.hashed("10.0.0.1", one) == networks.hashed("10.0.0.1", one)
+    assert len({networks.hashed(network, key) for network in ("10.0.0.1", "10.0.0.2") for key in (one, other)}) == 4
+
+
+def test_three_fresh_cookies_from_one_address_do_not_make_an_item_urgent(tmp_path: Path) -> None:
+    with world(tmp_path, ScriptedChat(script=lambda _: "At nine [1].")) as shop:
+        put(shop.client("carla"), "hours", "Hours", "The shop opens at nine.")
+
+        def complain(address: str) -> int:
+            visitor = TestClient(shop.app, base_url=ADDRESS, client=(address, 1))
+            answer_id = ask(visitor, "When does the shop open?")["answer_id"]
+            return int(
+                visitor.post(f"/api/answers/{answer_id}/feedback", json={"rating": "down"}).json()["correction_id"]
+            )
+
+        def priority(correction_id: int) -> str:
+            return str(shop.client("carla").get(f"/api/corrections/{correction_id}").json()["priority"])
+
+        numbers = {complain("198.51.100.7") for _ in range(3)}
+        (number,) = numbers
+        assert priority(number) == "important"
+        complain("198.51.100.8")
+        complain("198.51.100.9")
+        assert priority(number) == "urgent"
+        stored = (tmp_path / "var" / "errata.db").read_bytes() + (tmp_path / "var" / "errata.db-wal").read_bytes()
+        assert b"198.51.100" not in stored
+        assert hashlib.sha256(b"198.51.100.7").hexdigest()[:32].encode() not in stored
