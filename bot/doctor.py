@@ -281,6 +281,21 @@ def clock(_parts: Parts) -> Finding:
     return Finding("time and text", "ok", f"{now:%Y-%m-%d %H:%M} UTC, {encoding}")
 
 
+def stored_hashes(parts: Parts) -> Finding:
+    """Every text of documents and passages against the hash that was stored with it."""
+    from knowledge.hashes import changed_passages, changed_versions
+
+    with parts.database.read() as session:
+        versions, changed = changed_versions(session)
+        passages, changed_ids = changed_passages(session)
+    if not changed and not changed_ids:
+        what = f"{versions} versions of documents and {passages} passages are as they were written"
+        return Finding("stored hashes", "ok", what)
+    named = [*changed[:3], *(f"passage {passage_id}" for passage_id in changed_ids[:3])]
+    what = f"{len(changed)} versions and {len(changed_ids)} passages were changed in the file: {', '.join(named)}"
+    return Finding("stored hashes", "fail", what, "Stop the server and restore a backup: errata restore FILE --force")
+
+
 def model_files(parts: Parts) -> Finding:
     """Checks every byte of the models that are kept in the store."""
     from bot.models.spec import CatalogueModel, HubModel, parse
@@ -320,7 +335,11 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("port", port),
     ("time and text", clock),
 )
-DEEP: tuple[tuple[str, Check], ...] = (("model files", model_files), ("chat engine", chat_engine))
+DEEP: tuple[tuple[str, Check], ...] = (
+    ("stored hashes", stored_hashes),
+    ("model files", model_files),
+    ("chat engine", chat_engine),
+)
 
 
 def _answers_as_errata(host: str, number: int) -> bool:

@@ -17,7 +17,11 @@ MARKS = {"ok": "ok  ", "warn": "WARN", "fail": "FAIL"}
 
 def doctor(
     deep: Annotated[
-        bool, typer.Option("--deep", help="Also read every byte of the models and let the chat model write a word.")
+        bool,
+        typer.Option(
+            "--deep",
+            help="Also check stored texts by their hashes and all bytes of the models, and try the chat model.",
+        ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

@@ -162,3 +162,22 @@ def test_doctor_deep_is_content_with_the_real_models(parts: Parts) -> None:
         assert {name: found[name] for name in wanted} == dict.fromkeys(wanted, "ok")
     finally:
         real.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "named"),
+    [
+        ("update document_versions set text = replace(text, 'nine', 'five')", "hours version 1"),
+        ('update document_versions set details = json(\'{"a": "b"}\')', "hours version 1"),
+        ("update passages set text = replace(text, 'nine', 'five')", "passage 1"),
+        ("update passages set headings = json('[\"Night\"]')", "passage 1"),
+    ],
+)
+def test_doctor_deep_names_words_that_were_changed_in_the_database(parts: Parts, statement: str, named: str) -> None:
+    document(parts)
+    assert doctor.stored_hashes(parts).what == "1 versions of documents and 1 passages are as they were written"
+    with parts.database.write() as session:
+        session.execute(sa.text(statement))
+    finding = doctor.stored_hashes(parts)
+    assert (finding.state, named in finding.what) == ("fail", True)
+    assert doctor.database(parts).state == "ok"  # SQLite itself does not notice it
