@@ -9,12 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from retrieval import invisible
+from retrieval import invisible, orders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from knowledge.versions import Content
+
+
+MAX_WORDS = 200  # characters of a sentence that a remark quotes
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +42,27 @@ class Remark:
 def of(contents: Iterable[Content]) -> list[Remark]:
     """The remarks on the texts, titles, addresses and metadata of documents."""
     texts = [text for content in contents for text in _texts(content)]
-    hidden = invisible.names(texts)
-    if not hidden:
-        return []
-    return [
-        Remark.of(
-            "It has characters that nobody sees: {characters}. They are stored and shown as marks; search and the "
-            "chat model do not get them.",
-            code="text_hides",
-            characters=", ".join(hidden),
+    made = []
+    if hidden := invisible.names(texts):
+        made.append(
+            Remark.of(
+                "It has characters that nobody sees: {characters}. They are stored and shown as marks; search and the "
+                "chat model do not get them.",
+                code="text_hides",
+                characters=", ".join(hidden),
+            )
         )
-    ]
+    if ordering := [order for text in texts for order in orders.find(text)]:
+        made.append(
+            Remark.of(
+                "It tells a model what to do ({count}): “{words}”. An answer that is made of such a sentence is not "
+                "given. Look at it, and delete the document if you do not trust it.",
+                code="text_orders",
+                count=str(len(ordering)),
+                words=ordering[0][:MAX_WORDS],
+            )
+        )
+    return made
 
 
 def _texts(content: Content) -> Iterable[str]:

@@ -5,6 +5,7 @@ Read the modules in this order. Each uses only modules above it.
     passage    the values passed around: Passage, Row, Change, Hit
     errors     the errors of retrieval
     invisible  characters that nobody sees: names, shows and removes them
+    orders     sentences that tell a model what to do
     text       one normal form of a text, its language, its search tokens
     chunk      cuts a document's text into chunks with their heading paths
     embed      turns text into unit vectors, with a SentenceTransformer

@@ -14,6 +14,8 @@ import re
 from typing import TYPE_CHECKING
 
 from bot.answering.markers import bare
+from retrieval.orders import find as find_orders
+from retrieval.orders import without as without_orders
 from retrieval.text import normalise, tokens
 
 if TYPE_CHECKING:
@@ -49,6 +51,17 @@ def has_invented_facts(answer: str, question: str, passages: Sequence[str]) -> b
     names = bool(_LATIN.search(source_text))
     new = {fact for fact in _facts(plain, names=names, strict=True) if fact not in in_question}
     return bool(new) and new.isdisjoint(_facts(source_text) | set(tokens(source_text)))
+
+
+def is_ordered(answer: str, question: str, passages: Sequence[str]) -> bool:
+    """Whether at least a third of what an answer adds to the question is only in sentences of the passages that tell a
+    model what to do: such a sentence states nothing, so it supports no answer."""
+    orders = [order for passage in passages for order in find_orders(passage)]
+    if not orders:
+        return False
+    own = set(tokens(bare(answer))) - set(tokens(question))
+    ordered = (own & set(tokens("\n".join(orders)))) - set(tokens("\n".join(map(without_orders, passages))))
+    return bool(ordered) and 3 * len(ordered) >= len(own)
 
 
 def facts(text: str) -> frozenset[str]:

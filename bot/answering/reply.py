@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.answering import citations, doubt, prompt
-from bot.answering.grounding import has_invented_facts
+from bot.answering.grounding import has_invented_facts, is_ordered
 from bot.answering.markers import bare
 from bot.answering.prompt import FORM, NO_ANSWER, Form
 from bot.answering.values import Reason, Reply
@@ -120,13 +120,16 @@ def _may_be_asked_again(prepared: PreparedPrompt) -> bool:
 
 def _verify(text: str, written: Written, prepared: PreparedPrompt) -> tuple[str, tuple[int, ...], Reason | None]:
     """The answer and its citations, or the reason why there is none: the text is a refusal, has invented facts, or no
-    passage supports it, so that nobody could check it. Of a stopped answer the text so far is kept."""
+    passage supports it, so that nobody could check it. What a passage orders supports nothing. Of a stopped answer the
+    text so far is kept."""
     if is_refusal(text) or (written.stopped and _may_refuse(text)):
         return "", (), Reason.SAID_SO
     passages = [source.passage for source in prepared.sources]
     readable = [f"{source.title}\n{source.passage}" for source in prepared.sources]
     if not written.stopped and has_invented_facts(text, prepared.question, readable):
         return "", (), Reason.INVENTED
+    if not written.stopped and is_ordered(text, prepared.question, passages):
+        return "", (), Reason.NOT_CITED
     answer, cited = citations.verify(text.replace(NO_ANSWER, ""), passages)
     if not cited and not written.stopped:
         return "", (), Reason.NOT_CITED
