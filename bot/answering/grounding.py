@@ -59,7 +59,7 @@ def is_ordered(answer: str, question: str, passages: Sequence[str]) -> bool:
     orders = [order for passage in passages for order in find_orders(passage)]
     if not orders:
         return False
-    own = set(tokens(bare(answer))) - set(tokens(question))
+    own = set(tokens(bare(answer))) - set(tokens(question)) - _GRAMMAR
     ordered = (own & set(tokens("\n".join(orders)))) - set(tokens("\n".join(map(without_orders, passages))))
     return bool(ordered) and 3 * len(ordered) >= len(own)
 
