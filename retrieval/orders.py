@@ -15,7 +15,8 @@ _SENTENCE = re.compile(r"[^\n.!?。！？]*(?:[.!?](?!\s|$)[^\n.!?。！？]*)*[
 _WRITE = r"(?:reply|respond|answer|print|say|output)"
 _ORDERS = re.compile(
     r"\b(?:ignore|disregard|forget)\b.{0,40}\b(?:previous|prior|above|preceding|following|earlier)\b"
-    rf"|\b(?:just|only)\s+{_WRITE}\b(?!\s+to\b)|\b{_WRITE}\s+(?:only|just|exactly)\b|\b{_WRITE}\b.{{0,80}}\band nothing else\b"
+    rf"|\b(?:just|only)\s+{_WRITE}\b(?!\s+to\b)|\b{_WRITE}\s+(?:only|just|exactly)\b"
+    rf"|\b{_WRITE}\b.{{0,80}}\band nothing else\b"
     r"|<\|(?:im_start|im_end|system|user|assistant)\|>|\bsystem prompt\b"
     r"|\bassistant\s*:.{0,20}\b(?:ignore|reply|respond|say)\b|\bfrom now on,? you\b|\byou are now\b"
     r"|(?:忽略|无视|忘记|忘掉).{0,12}(?:规则|指令|指示|提示|要求)|只(?:回复|回答|输出)|不要输出其他|系统提示|提示词|开发者模式"
