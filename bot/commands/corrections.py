@@ -228,16 +228,37 @@ def recheck(correction_id: Id, as_json: AsJson = False) -> None:
 
 @app.command()
 def reject(
-    correction_id: Id,
+    ids: Annotated[list[int], typer.Argument(help="Numbers of the corrections.", metavar="ID…")],
     reason: Annotated[str, typer.Option(help="Why nothing is to be corrected.")],
     as_json: AsJson = False,
 ) -> None:
-    """Decide that nothing is to be corrected."""
-    _act(
-        lambda desk: desk.reject(correction_id, actor=actor(), reason=reason),
-        as_json,
-        f"Correction {correction_id} is rejected.",
-    )
+    """Decide that nothing is to be corrected. Several are decided one by one; exit code 1 when one could not be."""
+    if len(ids) == 1:
+        _act(
+            lambda desk: desk.reject(ids[0], actor=actor(), reason=reason),
+            as_json,
+            f"Correction {ids[0]} is rejected.",
+        )
+        return
+    from knowledge.errors import Conflict, NotFound
+    from retrieval.scope import EVERYTHING
+
+    results: list[dict[str, Any]] = []
+    with open_parts() as parts:
+        desk = parts.curation(EVERYTHING)
+        for correction_id in dict.fromkeys(ids):
+            try:
+                state = desk.reject(correction_id, actor=actor(), reason=reason)["state"]
+                results.append({"id": correction_id, "state": state, "error": None})
+            except (Conflict, NotFound) as error:
+                results.append({"id": correction_id, "state": None, "error": str(error)})
+    if as_json:
+        say_json({"results": results})
+    else:
+        for one in results:
+            say(one["error"] or f"Correction {one['id']} is rejected.", error=one["error"] is not None)
+    if any(one["error"] for one in results):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -20,7 +20,7 @@ from bot.web.security import Curator, PartsDep, ScopeDep, writable
 from bot.wiring import Parts
 from knowledge.correcting import corrections, items
 from knowledge.correcting.curation import Curation
-from knowledge.errors import Invalid
+from knowledge.errors import Conflict, Invalid, NotFound
 
 router = APIRouter(prefix="/api/corrections", tags=["corrections"])
 PROVING = ("prove", "approve")  # take seconds
@@ -67,6 +67,11 @@ class ActionBody(BaseModel):
 
 class MergeBody(BaseModel):
     ids: list[int] = Field(min_length=2, max_length=200)
+
+
+class RejectBody(BaseModel):
+    ids: list[int] = Field(min_length=1, max_length=500)
+    reason: str = Field(min_length=1, max_length=4_000)
 
 
 class NewBody(BaseModel):
@@ -118,6 +123,20 @@ def start(body: NewBody, identity: Curator, scope: ScopeDep, parts: PartsDep, re
 def merge(body: MergeBody, identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """Merges several items; the first one gets the complaints of all."""
     return shown(parts.curation(scope).merge(body.ids, actor=identity.name))
+
+
+@router.post("/reject", response_model=forms.Rejections)
+def reject(body: RejectBody, identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
+    """Rejects several items, each by itself: what cannot be rejected has an ``error``, and the others are rejected."""
+    results = []
+    desk = parts.curation(scope)
+    for correction_id in dict.fromkeys(body.ids):
+        try:
+            item = desk.reject(correction_id, actor=identity.name, reason=body.reason)
+            results.append({"id": correction_id, "state": item["state"], "error": None})
+        except (Conflict, NotFound) as error:
+            results.append({"id": correction_id, "state": None, "error": problems.summary(error)})
+    return {"results": results}
 
 
 @router.post("/{correction_id}/split", response_model=forms.Split)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from bot.web.responses import Form
+from bot.web.responses import Form, Problem
 
 
 class CorrectionLine(Form):
@@ -190,3 +190,15 @@ class SameQuestions(Form):
     """Corrections in the queue that ask the same, the nearest first."""
 
     items: list[SameQuestion]
+
+
+class Rejection(Form):
+    """What became of one item: its new ``state``, or the ``error`` that says why it was not rejected."""
+
+    id: int
+    state: str | None
+    error: Problem | None
+
+
+class Rejections(Form):
+    results: list[Rejection]

@@ -209,6 +209,8 @@ def test_corrections_refuse_with_the_reason(errata: CommandLine, shop: Path) -> 
     assert errata("corrections", "approve", number).code == 1
     assert errata("corrections", "reject", number).code == 2
     assert errata("corrections", "reject", number, "--reason", "The answer is right.").code == 0
+    several = errata("corrections", "reject", number, "999", "--reason", "spam")
+    assert (several.code, several.out, len(several.err.splitlines())) == (1, "", 2)
     said = errata("corrections", "reject", number, "--reason", "again")
     assert said.code == 1
     assert said.err.startswith("errata: ")

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from starlette.testclient import TestClient
 
 from knowledge.tables import Correction
 from tests.fakes import ScriptedChat
-from tests.loop.world import World, act, ask, put, world
+from tests.loop.world import ADDRESS, World, act, ask, put, world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from starlette.testclient import TestClient
 
 TEXT = "Shoes can be returned within 14 days of delivery."
 EDIT = {"document_id": "returns", "version": 1, "find": "14 days", "replace": "30 days"}
@@ -33,9 +34,12 @@ def curator(shop: World) -> TestClient:
     return shop.client("carla")
 
 
+HOMES = itertools.cycle(range(1, 255))
+
+
 def complain(shop: World, question: str = "Within how many days can shoes be returned?", **said: Any) -> int:
-    """A visitor rates the answer down. Returns the correction."""
-    visitor = shop.client()
+    """A visitor in a network of their own rates the answer down. Returns the correction."""
+    visitor = TestClient(shop.app, base_url=ADDRESS, client=(f"10.0.0.{next(HOMES)}", 1))
     answer = ask(visitor, question)
     path = f"/api/answers/{answer['answer_id']}/feedback"
     rated = visitor.post(path, json={"rating": "down", **said})
@@ -243,6 +247,22 @@ def test_actions_need_no_body(shop: World, curator: TestClient) -> None:
     correction_id = complain(shop)
     claimed = curator.post(f"/api/corrections/{correction_id}/claim")
     assert (claimed.status_code, claimed.json()["claimed_by"]) == (200, "carla")
+
+
+def test_many_are_rejected_at_once_each_with_its_own_result(shop: World, curator: TestClient) -> None:
+    numbers = [complain(shop, question) for question in ("Is this spam one?", "Is this spam two?")]
+    answer = curator.post("/api/corrections/reject", json={"ids": [numbers[0], 999, *numbers], "reason": "spam"})
+    assert answer.status_code == 200, answer.text
+    first, missing, second = answer.json()["results"]
+    assert first == {"id": numbers[0], "state": "rejected", "error": None}
+    assert (missing["id"], missing["state"], missing["error"]["code"]) == (999, None, "correction_not_found")
+    assert second == {"id": numbers[1], "state": "rejected", "error": None}
+    history = curator.get(f"/api/corrections/{numbers[1]}").json()["history"]
+    assert (history[-1]["action"], history[-1]["actor"], history[-1]["reason"]) == ("reject", "carla", "spam")
+    again = curator.post("/api/corrections/reject", json={"ids": numbers, "reason": "spam"}).json()["results"]
+    assert [one["error"]["status"] for one in again] == [409, 409]
+    for body in ({"ids": [], "reason": "x"}, {"ids": numbers}, {"ids": numbers, "reason": " "}):
+        assert curator.post("/api/corrections/reject", json=body).status_code == 422
 
 
 def test_reject_needs_a_reason_and_reopen_brings_it_back(shop: World, curator: TestClient) -> None:

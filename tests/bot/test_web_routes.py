@@ -67,6 +67,7 @@ ROWS = (
     Row("GET", "/api/corrections/{correction_id}/same", "curators"),
     Row("GET", "/api/unanswered", "curators"),
     Row("POST", "/api/unanswered/{group_id}/correct", "curators", 404, values={"group_id": "99"}),
+    Row("POST", "/api/corrections/reject", "curators", body={"ids": [99], "reason": "spam"}),
     Row("POST", "/api/corrections/merge", "curators", 422, {"ids": [1, 1]}),
     Row("POST", "/api/corrections/{correction_id}/split", "curators", 422, {"complaints": [99]}),
     Row("GET", "/api/corrections/{correction_id}", "curators"),
