@@ -305,7 +305,8 @@ def _number_commit(connection: sa.Connection) -> None:
     """Counts the commits that changed rows in ``user_version``, which is on page 1: so every commit in a -wal shows to
     which state of the database it belongs (knowledge.wal)."""
     before = connection.info.pop(CHANGES, None)
-    if before is None or connection.connection.driver_connection.total_changes == before:  # type: ignore[union-attr]
+    driver: Any = connection.connection.driver_connection
+    if before is None or driver.total_changes == before:
         return
-    number = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-    connection.exec_driver_sql(f"PRAGMA user_version = {(number + 1) % (1 << 31)}")
+    (number,) = driver.execute("PRAGMA user_version").fetchone()
+    driver.execute(f"PRAGMA user_version = {(number + 1) % (1 << 31)}")
