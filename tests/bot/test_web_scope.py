@@ -168,7 +168,7 @@ def test_an_upload_meets_nothing_of_another_collection_that_has_its_name(town: W
     refused = upload(desk, "b1", "a1")
     assert (refused["state"], refused.get("code"), refused.get("replaces")) == (
         "rejected",
-        "document_in_other_collection",
+        "upload_in_other_collection",
         None,
     )
     assert upload(desk, "a1")["state"] == "indexed"
