@@ -1,16 +1,20 @@
 """The reading process: ``python -m knowledge.load.child DESCRIPTOR``, started only by ``runner``.
 
 First restricts its own rights, then takes requests from a socket until it closes. Each answer is documents or a
-LoadError. Knows which module reads which suffix, but nothing about formats.
+LoadError. Standard input is a pipe that only the parent can write to: when it closes, the parent is dead, and the child
+ends in the middle of whatever it does. Knows which module reads which suffix, but nothing about formats.
 """
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import math
 import os
+import signal
 import socket
 import sys
+import threading
 import warnings
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -32,6 +36,7 @@ RETIRE_SHARE = 0.5  # of the memory limit: a child that has used this much is re
 
 def main() -> None:
     channel = socket.socket(fileno=int(sys.argv[1]))
+    end_with(sys.stdin.fileno())
     confine()
     channel.sendall(wire.encode({"ready": True}))
     silence()
@@ -43,6 +48,25 @@ def main() -> None:
             answer(channel, file, name, limits)
         finally:
             os.close(file)
+
+
+def end_with(pipe: int) -> None:
+    """Makes this process end as soon as the pipe's other end closes, which also happens when its owner is killed.
+
+    On Linux the kernel does it, with a signal that no parser can delay. A thread does it on other systems, when the
+    parser lets it run. Not PR_SET_PDEATHSIG: it kills the child when the parent's *thread* ends that started it.
+    """
+    if sys.platform == "linux":
+        signal.signal(signal.SIGIO, signal.SIG_DFL)  # which ends the process
+        fcntl.fcntl(pipe, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(pipe, fcntl.F_SETFL, fcntl.fcntl(pipe, fcntl.F_GETFL) | os.O_ASYNC)
+    threading.Thread(target=_await_end, args=(pipe,), daemon=True).start()
+
+
+def _await_end(pipe: int) -> None:
+    while os.read(pipe, 1):
+        pass
+    os._exit(1)
 
 
 def receive(channel: socket.socket) -> tuple[bytes, int] | None:

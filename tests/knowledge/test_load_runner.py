@@ -213,13 +213,54 @@ def test_child_ends_when_its_parent_is_killed(good: Path) -> None:
         assert parent.stdout is not None
         reader = int(parent.stdout.readline())
         parent.kill()
-    deadline = time.monotonic() + 5
-    while Path(f"/proc/{reader}").exists() and time.monotonic() < deadline:
-        if Path(f"/proc/{reader}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z":
-            break  # it has ended, but its parent has not read its status yet
+    assert ends(reader, seconds=5)
+
+
+def test_child_ends_in_the_middle_of_a_file_when_its_parent_is_killed(tmp_path: Path, good: Path) -> None:
+    slow = write(tmp_path / "slow.pdf", pdf([prose(["word"] * 2_000, pitch=0.1)] * 200))
+    code = (
+        "import sys; from pathlib import Path; from knowledge.load import Loader; loader = Loader();"
+        "loader.load(Path(sys.argv[1])); print(loader._child._process.pid, flush=True); loader.load(Path(sys.argv[2]))"
+    )
+    environment = {"PYTHONPATH": str(Path(child.__file__).parents[2])}
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(good), str(slow)], stdout=subprocess.PIPE, env=environment, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        reader = int(parent.stdout.readline())
+        before = processor_ticks(reader)
+        while processor_ticks(reader) < before + os.sysconf("SC_CLK_TCK"):  # until it has worked on it for a second
+            time.sleep(0.05)
+        parent.kill()
+    assert ends(reader, seconds=5)
+
+
+def test_child_lives_on_when_the_thread_that_started_it_ends(good: Path) -> None:
+    with Loader() as loader:
+        starter = threading.Thread(target=loader.load, args=(good,))
+        starter.start()
+        starter.join()
+        assert loader.load(good) == GOOD
+
+
+def processor_ticks(process: int) -> int:
+    fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def ends(process: int, *, seconds: float) -> bool:
+    """Whether a process ends in this time. One whose parent has not read its status yet has ended, too."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            state = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except OSError:
+            return True
+        if state == "Z":
+            return True
         time.sleep(0.01)
-    else:
-        assert not Path(f"/proc/{reader}").exists()
+    os.kill(process, signal.SIGKILL)
+    return False
 
 
 def test_loader_may_be_shared_by_threads(loader: Loader, good: Path) -> None:
