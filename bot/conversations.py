@@ -81,11 +81,11 @@ def history(session: Session, conversation_id: str, *, before: str) -> tuple[Ear
     )
     query = sa.select(Answer.condensed_question, Answer.answer).where(
         Answer.conversation_id == conversation_id,
-        Answer.created_at < limit.created_at,
+        Answer.number < limit.number,
         ~same_question,
         sa.or_(Answer.reason.is_(None), Answer.reason != Reason.NO_QUESTION),
     )
-    newest = session.execute(query.order_by(Answer.created_at.desc()).limit(MAX_TURNS)).all()
+    newest = session.execute(query.order_by(Answer.number.desc()).limit(MAX_TURNS)).all()
     return tuple(EarlierTurn(question, answer) for question, answer in reversed(newest))
 
 
@@ -259,9 +259,9 @@ def _language_before(session: Session, answer: Answer) -> str | None:
     if any(character.isalnum() for character in answer.question):
         return None
     query = sa.select(Answer.language).where(
-        Answer.conversation_id == answer.conversation_id, Answer.created_at < answer.created_at, Answer.language != ""
+        Answer.conversation_id == answer.conversation_id, Answer.number < answer.number, Answer.language != ""
     )
-    return session.scalar(query.order_by(Answer.created_at.desc()).limit(1))
+    return session.scalar(query.order_by(Answer.number.desc()).limit(1))
 
 
 def _condensed(session: Session, answer: Answer) -> Condensed:

@@ -60,6 +60,10 @@ class Conversation(Base):
     updated_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
+_answers = sa.table("answers", sa.column("number", sa.Integer))
+_next_number = sa.select(sa.func.coalesce(sa.func.max(_answers.c.number), 0) + 1).scalar_subquery()
+
+
 class Answer(Base):
     """A question and its answer, with everything that is needed to explain the answer later."""
 
@@ -87,6 +91,8 @@ class Answer(Base):
     profile: Mapped[str | None]  # the reading profile that was used (bot.answering.profile)
     condensed_how: Mapped[str | None] = mapped_column(sa.String(16))  # bot.answering.condense.How; None: older answers
     reason: Mapped[str | None] = mapped_column(sa.String(16))  # of a refusal (bot.answering.values.Reason)
+    # The order of the questions: times do not have it when the clock was set back.
+    number: Mapped[int] = mapped_column(default=_next_number, server_default=sa.text("0"), index=True)
 
 
 class AnsweredQuestion(Base):

@@ -14,8 +14,6 @@ from knowledge.correcting.outcomes import CorrectionOutcome, outcomes
 from knowledge.scoping import outside
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from sqlalchemy.orm import Session
 
     from retrieval.scope import Scope
@@ -23,11 +21,15 @@ if TYPE_CHECKING:
 
 def listing(session: Session, owner: str, scope: Scope, limit: int = 200) -> list[dict[str, Any]]:
     """The owner's conversations, newest first, with whether an answer in them was corrected since."""
+    last = sa.select(sa.func.max(Answer.number)).where(Answer.conversation_id == Conversation.id).scalar_subquery()
     conversations = session.scalars(
-        sa.select(Conversation).where(Conversation.owner == owner).order_by(Conversation.updated_at.desc()).limit(limit)
+        sa.select(Conversation)
+        .where(Conversation.owner == owner)
+        .order_by(sa.func.coalesce(last, 0).desc(), Conversation.updated_at.desc())
+        .limit(limit)
     ).all()
     complained = session.execute(
-        sa.select(Answer.conversation_id, Answer.correction_id, Answer.created_at).where(
+        sa.select(Answer.conversation_id, Answer.correction_id, Answer.knowledge_version).where(
             Answer.conversation_id.in_([conversation.id for conversation in conversations]),
             Answer.correction_id.is_not(None),
         )
@@ -37,8 +39,8 @@ def listing(session: Session, owner: str, scope: Scope, limit: int = 200) -> lis
     )
     corrected = {
         conversation_id
-        for conversation_id, correction_id, asked_at in complained
-        if (outcome := corrections.get(correction_id or 0)) and _is_newer(outcome, asked_at)
+        for conversation_id, correction_id, version in complained
+        if (outcome := corrections.get(correction_id or 0)) and _is_newer(outcome, version)
     }
     return [
         {
@@ -56,7 +58,7 @@ def transcript(session: Session, conversation: Conversation, scope: Scope) -> di
     """The conversation as its owner sees it, with the corrections of its answers. Only sources and corrections that are
     inside the scope now are shown."""
     answers = session.scalars(
-        sa.select(Answer).where(Answer.conversation_id == conversation.id).order_by(Answer.created_at)
+        sa.select(Answer).where(Answer.conversation_id == conversation.id).order_by(Answer.number)
     ).all()
     feedback = {
         row.answer_id: row
@@ -97,7 +99,7 @@ def _turn(
         "created_at": answer.created_at,
         "knowledge_version": answer.knowledge_version,
         "feedback": _feedback_json(feedback) if feedback else None,
-        "correction": _correction(outcome, answer.created_at) if outcome else None,
+        "correction": _correction(outcome, answer.knowledge_version) if outcome else None,
     }
 
 
@@ -112,9 +114,9 @@ def _feedback_json(feedback: Feedback) -> dict[str, Any]:
     }
 
 
-def _correction(outcome: CorrectionOutcome, asked_at: datetime) -> dict[str, Any]:
+def _correction(outcome: CorrectionOutcome, version: int) -> dict[str, Any]:
     """The information for the person who complained: whether the answer was corrected, and the new answer."""
-    newer = _is_newer(outcome, asked_at)
+    newer = _is_newer(outcome, version)
     return {
         "state": outcome.state,
         "corrected": newer,
@@ -123,6 +125,7 @@ def _correction(outcome: CorrectionOutcome, asked_at: datetime) -> dict[str, Any
     }
 
 
-def _is_newer(outcome: CorrectionOutcome, asked_at: datetime) -> bool:
-    """Whether the correction was approved after the question was asked."""
-    return outcome.approved_at is not None and outcome.approved_at > asked_at
+def _is_newer(outcome: CorrectionOutcome, version: int) -> bool:
+    """Whether the answer was made before the correction was published. ``version``: the newest step of the log that the
+    answer knew. Times do not show it when the clock was set back."""
+    return outcome.seq is not None and outcome.seq > version

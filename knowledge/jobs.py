@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 HEARTBEAT_SECONDS = 60  # a running job without a heartbeat for this long has lost its worker
 MAX_FAILURES = 3
 FREE_ENDS = 5  # so often may workers end before the pauses begin: some restarts in a day
+HEARTBEAT = timedelta(seconds=HEARTBEAT_SECONDS)
 AT_ONCE = 100  # jobs examined for a claim: more than ever pause at the same time
 LONGEST_PAUSE = timedelta(hours=1)
+FIRST_RETRY, RETRY_FACTOR = 5, 4  # seconds; each failure makes the pause this many times as long
+LONGEST_RETRY = timedelta(seconds=FIRST_RETRY * RETRY_FACTOR**MAX_FAILURES)
 
 
 def enqueue(
@@ -51,8 +54,7 @@ def claim(session: Session, kinds: Collection[str], *, now: datetime | None = No
     """Claims the oldest waiting (or abandoned) job of these kinds; None without one. That another worker is first is a
     normal outcome."""
     now = now or utc_now()
-    abandoned = sa.and_(Job.state == "running", Job.heartbeat_at < now - timedelta(seconds=HEARTBEAT_SECONDS))
-    free = sa.or_(sa.and_(Job.state == "queued", Job.run_after <= now), abandoned)
+    free = _free(now)
     for job in session.scalars(sa.select(Job).where(free, Job.kind.in_(kinds)).order_by(Job.id).limit(AT_ONCE)):
         if _pauses(job, now):
             continue
@@ -96,7 +98,7 @@ def fail(session: Session, job: Job, error: str) -> bool:
             "state": "queued" if again else "failed",
             "error": error[:2000],
             "failures": failures,
-            "run_after": utc_now() + timedelta(seconds=5 * 4**failures),
+            "run_after": utc_now() + timedelta(seconds=FIRST_RETRY * RETRY_FACTOR**failures),
             "finished_at": None if again else utc_now(),
         },
     )
@@ -118,13 +120,25 @@ def cancel(session: Session, kind: str, key: str, value: Any) -> int:
     return count
 
 
+def _free(now: datetime) -> sa.ColumnElement[bool]:
+    """The jobs that no worker has and that need not wait. Times that only a later clock can have written, because the
+    clock was set back since, are not waited for."""
+    abandoned = sa.or_(Job.heartbeat_at < now - HEARTBEAT, Job.heartbeat_at > now + HEARTBEAT)
+    due = sa.or_(
+        Job.run_after <= now,
+        sa.and_(Job.failures == 0, Job.run_after <= Job.created_at),  # it was never meant to wait
+        sa.and_(Job.failures > 0, Job.run_after > now + LONGEST_RETRY),
+    )
+    return sa.or_(sa.and_(Job.state == "queued", due), sa.and_(Job.state == "running", abandoned))
+
+
 def _pauses(job: Job, now: datetime) -> bool:
     """Whether an abandoned job waits longer than its heartbeat, because its workers keep ending."""
     ends = job.attempts - job.failures  # the claims until now whose work did not fail
     if job.state != "running" or job.heartbeat_at is None or ends <= FREE_ENDS:
         return False
-    pause = min(LONGEST_PAUSE, timedelta(seconds=HEARTBEAT_SECONDS) * 2 ** min(ends - FREE_ENDS, 10))
-    return bool(now - job.heartbeat_at < pause)
+    pause = min(LONGEST_PAUSE, HEARTBEAT * 2 ** min(ends - FREE_ENDS, 10))
+    return bool(now - job.heartbeat_at < pause and job.heartbeat_at <= now + HEARTBEAT)
 
 
 def _write(session: Session, job: Job, values: dict[str, Any]) -> bool:

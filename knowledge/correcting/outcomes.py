@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class CorrectionOutcome:
     """The state of a correction, or of the one that it was merged into in the end; and, while one is published, the
-    answer that readers get from it, with the time of its approval."""
+    answer that readers get from it, with the time of its approval and its step of the log."""
 
     state: str
     answer: str | None
     approved_at: datetime | None
+    seq: int | None
 
 
 def outcomes(session: Session, correction_ids: Collection[int], scope: Scope) -> dict[int, CorrectionOutcome]:
@@ -45,8 +46,10 @@ def outcomes(session: Session, correction_ids: Collection[int], scope: Scope) ->
         .where(chain.c.state == State.MERGED)
     )
     ends = (
-        sa.select(chain.c.start, chain.c.state, Entry.answer, Entry.created_at)
+        sa.select(chain.c.start, chain.c.state, Entry.answer, Entry.created_at, Entry.seq)
         .outerjoin(Entry, sa.and_(Entry.correction_id == chain.c.id, Entry.live))
         .where(chain.c.state != State.MERGED, within(scope, chain.c.collection))
     )
-    return {row.start: CorrectionOutcome(row.state, row.answer, row.created_at) for row in session.execute(ends)}
+    return {
+        row.start: CorrectionOutcome(row.state, row.answer, row.created_at, row.seq) for row in session.execute(ends)
+    }

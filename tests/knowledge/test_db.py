@@ -264,7 +264,7 @@ def test_answers_of_an_older_version_are_found_by_proofs(tmp_path: Path) -> None
         config.attributes["connection"] = session.connection()
         command.upgrade(config, "0001")
         session.execute(sa.text("insert into conversations values ('c', 'visitor:a', 't', '2026', '2026')"))
-        for name, status in (("a", "answered"), ("b", "refused")):
+        for name, status in (("z", "answered"), ("b", "refused")):
             session.execute(
                 sa.text(
                     f"insert into answers ({columns}, {rest}) values ('{name}', 'c', 'How long?',"
@@ -277,6 +277,8 @@ def test_answers_of_an_older_version_are_found_by_proofs(tmp_path: Path) -> None
     with database.read() as session:
         asked = session.execute(sa.text("select answer_id, question, collection from answered_questions")).all()
         read = session.execute(sa.text("select answer_id, passage_id, cited from answer_sources order by 2")).all()
-    assert asked == [("a", "How long is a loan?", "main")]
-    assert read == [("a", 7, False), ("a", 9, True)]
+        numbers = session.execute(sa.text("select id, number from answers order by number")).all()
+    assert numbers == [("z", 1), ("b", 2)]  # in the order in which they were written
+    assert asked == [("z", "How long is a loan?", "main")]
+    assert read == [("z", 7, False), ("z", 9, True)]
     database.close()
