@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from knowledge.load import tables
+from knowledge.load import markup, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,8 @@ _BREAK = "\x01"  # marks a <br> until white space has been folded; no document c
 def tree(html: str) -> Element:
     """The parsed document. Nothing is loaded from anywhere.
 
-    Raises ValueError if lxml cannot make a tree of the text, RecursionError if it is nested too deeply.
+    Raises TooLarge for too many tags or attributes, ValueError if lxml cannot make a tree of the text, RecursionError
+    if it is nested too deeply.
     """
     import lxml.html
 
@@ -47,7 +48,9 @@ def tree(html: str) -> Element:
         encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True, huge_tree=True, recover=True
     )
     # A NUL ends the text for libxml2; the mark for <br> must not come from the document.
-    data = re.sub("[\x00\x01]", "", html).encode("utf-8", "replace")
+    html = re.sub("[\x00\x01]", "", html)
+    markup.check(html)
+    data = html.encode("utf-8", "replace")
     try:
         root = lxml.html.document_fromstring(data, parser=parser)
     except lxml.etree.LxmlError as error:

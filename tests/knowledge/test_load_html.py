@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import contextlib
+import time
+
 import pytest
 
-from knowledge.load import Damaged, Empty, Limits, LoadedDocument
+from knowledge.load import Damaged, Empty, Limits, LoadedDocument, LoadError, TooLarge, markup
 from knowledge.load.child import documents
 
 
@@ -119,3 +122,48 @@ def test_html_without_text_is_empty() -> None:
 def test_html_does_not_open_entities() -> None:
     page = '<!DOCTYPE html [<!ENTITY x SYSTEM "file:///etc/passwd">]><html><body><p>a &x; b</p></body></html>'
     assert "root:" not in load(page).text
+
+
+MANY = " ".join(f"a{number}=1" for number in range(200_000))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"<p {MANY}>text</p>",
+        f"<p>text</p {MANY}>",
+        f'<p title="a > b" {MANY}',
+        f"<!--><p {MANY}> -->",
+        f"<script>x</script><p/{MANY.replace(' ', '/').replace('=1', '')}>",
+        f'<p a=x"><b {MANY}>"',
+        "<p " + "a='1'" * 200_000 + ">",
+    ],
+)
+def test_html_with_very_many_attributes_is_refused_at_once(body: str) -> None:
+    started = time.process_time()
+    with pytest.raises(TooLarge) as caught:
+        text(body)
+    assert caught.value.code == "html_attributes"
+    assert time.process_time() - started < 2
+
+
+def test_html_with_very_many_tags_is_refused_at_once() -> None:
+    started = time.process_time()
+    with pytest.raises(TooLarge) as caught:
+        text("<i>x" * 2_100_000)
+    assert caught.value.code == "html_tags"
+    assert time.process_time() - started < 10
+
+
+@pytest.mark.parametrize("opening", ["<script>", "<style>", "<!--", '<p a="', "<p a='", "<p a=", "<", "</p ", "<p/"])
+def test_html_that_is_never_closed_is_scanned_in_time_proportional_to_its_length(opening: str) -> None:
+    started = time.process_time()
+    with contextlib.suppress(LoadError):
+        markup.check(opening * 200_000)
+    assert time.process_time() - started < 2
+
+
+def test_html_words_in_scripts_comments_and_values_are_no_attributes() -> None:
+    words = "if(a<b) " + "word " * 1_000
+    page = f'<script>{words}</script><style>{words}</style><!-- <p {words}> --><p title="{words}" id=x>text</p>'
+    assert text(page) == "text"
