@@ -240,6 +240,7 @@ def accounts(parts: Parts) -> Finding:
 
 def jobs(parts: Parts) -> Finding:
     from knowledge.tables import Job
+    from knowledge.uploads import error_of, kept_files
 
     now = datetime.now(UTC)
     waits = sa.or_(
@@ -253,7 +254,10 @@ def jobs(parts: Parts) -> Finding:
         return Finding("jobs", "warn", f"{stuck} have waited for more than ten minutes", "Start: errata serve")
     if failed:
         first = failed[0]
-        return Finding("jobs", "warn", f"{first.kind} {first.id} failed: {first.error}", "Do it again.")
+        what = f"{first.kind} {first.id} failed: {error_of(first)}"
+        if more := [sentence for job in failed[1:] if (sentence := kept_files(job))]:
+            what = f"{what} Of {len(more)} more failed uploads: {' '.join(more)}"
+        return Finding("jobs", "warn", what, "Do it again.")
     return Finding("jobs", "ok", "none is stuck")
 
 

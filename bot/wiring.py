@@ -269,7 +269,10 @@ class Parts:
         def note_unchecked(payload: dict[str, Any]) -> None:
             give_up(self.database, payload)
 
-        after = {INGEST: discard_upload, RECHECK: note_unchecked}
+        def end_upload(payload: dict[str, Any]) -> None:
+            discard_upload(self.database, payload)
+
+        after = {INGEST: end_upload, RECHECK: note_unchecked}
         return Worker(self.database, self._handlers(), after=after, spare=self._embed_questions)
 
     def _embed_questions(self) -> bool:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from knowledge import jobs
-from knowledge.errors import DiskFull
+from knowledge.db import lacks_space
+from knowledge.errors import DatabaseBusy, DiskFull
 
 if TYPE_CHECKING:
     from knowledge.db import Database
@@ -96,9 +97,14 @@ class Worker:
             return False
         try:
             result = self._handlers[job.kind](dict(job.payload), Reporter(self._database, job))
-        except DiskFull:  # no fault of the job, and nothing can be noted now: it is taken up again later
+        except (
+            DiskFull,
+            DatabaseBusy,
+        ):  # no fault of the job, and nothing can be noted now: it is taken up again later
             raise
-        except Exception as error:  # noqa: BLE001 - after any error the job is marked and the worker goes on
+        except Exception as error:  # after any error the job is marked and the worker goes on
+            if lacks_space(error):
+                raise
             log.warning("job_failed", job=job.id, kind=job.kind, error=type(error).__name__, detail=str(error)[:500])
             with self._database.write() as session:
                 ended = jobs.fail(session, job, f"{type(error).__name__}: {error}") and jobs.is_last_try(job)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from knowledge import origins, pruning, put, remarks
-from knowledge.errors import Invalid, KnowledgeError
+from knowledge.errors import DatabaseBusy, DiskFull, Invalid, KnowledgeError
 from knowledge.load import CannotStart, FoundFile, LoadedDocument, Loader, find_files
 from knowledge.origins import Place, Source, place_of
 from knowledge.put import NewDocument
@@ -234,7 +234,7 @@ def _ingest_file(
     folder: _Folder,
     actor: str,
 ) -> FileResult:
-    """Ingests one file of a folder. Raises CannotStart."""
+    """Ingests one file of a folder. Raises CannotStart, DatabaseBusy, DiskFull."""
     name = file.relative or folder.place.names[0]
     source = folder.source
     if file.skipped or source is None:
@@ -256,8 +256,8 @@ def _ingest_file(
             )
         new = [replace(document, collection=collections.get(document.id, folder.collection)) for document in new]
         return store(database, embedder, name, new, actor=actor, revive=False)
-    except CannotStart:
-        raise  # the installation is broken: every other file would fail too
+    except (CannotStart, DatabaseBusy, DiskFull):
+        raise  # no fault of the file: every other one would fail too
     except KnowledgeError as error:
         folder.present.update(_documents_of(f"{source}/{folder.inside}{file.relative}", folder.before))
         return rejected(name, error)

@@ -2,8 +2,9 @@
 finished file.
 
 Nothing is replaced without a request: a file whose name belongs to a document with another text is rejected with that
-reason, unless the upload has ``replace``. The progress names the file that is being read. If the server ended
-``MOST_ENDS`` times while it read a file, the file is rejected, and the job continues with the others.
+reason, unless the upload has ``replace``. A busy database or a full disk rejects no file: the job is tried again. The
+files of a job that failed for good are kept for ``KEPT``. The progress names the file that is being read. If the
+server ended ``MOST_ENDS`` times while it read a file, the file is rejected, and the job continues with the others.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ from __future__ import annotations
 import shutil
 from contextlib import suppress
 from dataclasses import asdict
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from knowledge import ingest, origins, put
-from knowledge.errors import Conflict, Invalid, KnowledgeError, NotFound
+from knowledge.db import utc_now
+from knowledge.errors import Conflict, DatabaseBusy, DiskFull, Invalid, KnowledgeError, NotFound
 from knowledge.ingest import FileResult, rejected
 from knowledge.load import SUFFIXES, CannotStart, Loader
 from knowledge.scoping import collections_of
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from retrieval.embed import Embedder
 
 INGEST = "ingest"  # the kind of the job
+KEPT = timedelta(days=7)  # how long the files of a job that failed for good stay
 MOST_ENDS = 5  # more restarts than usually happen during the reading of one file
 
 
@@ -76,17 +80,52 @@ def ingest_uploads(
     return progress()
 
 
-def discard_upload(payload: dict[str, Any]) -> None:
-    """Removes the files of an upload whose job has ended."""
-    shutil.rmtree(payload["folder"], ignore_errors=True)
+def discard_upload(database: Database, payload: dict[str, Any], *, now: datetime | None = None) -> None:
+    """Called when the job of an upload has ended: removes its files if the job is done, and those of jobs that failed
+    for good more than ``KEPT`` ago."""
+    folder = Path(payload["folder"])
+    with database.read() as session:
+        failed = session.scalars(sa.select(Job).where(Job.kind == INGEST, Job.state == "failed")).all()
+    unneeded = {Path(job.payload["folder"]) for job in failed if not _is_kept(job, now or utc_now())}
+    if folder not in {Path(job.payload["folder"]) for job in failed}:
+        unneeded.add(folder)
+    for path in unneeded:
+        shutil.rmtree(path, ignore_errors=True)
 
 
-def discard_forgotten(database: Database, uploads: Path) -> int:
+def kept_files(job: Job) -> str | None:
+    """A sentence about the files of an upload that failed for good; None when they are not there, and for other
+    jobs."""
+    if (
+        job.kind != INGEST
+        or job.state != "failed"
+        or job.finished_at is None
+        or not Path(job.payload["folder"]).is_dir()
+    ):
+        return None
+    name, until = Path(job.payload["folder"]).name, job.finished_at + KEPT
+    return f"Its files are kept until {until:%Y-%m-%d %H:%M} UTC in the data folder, in uploads/{name}."
+
+
+def error_of(job: Job) -> str | None:
+    """The error of a job of any kind, with where the files of an upload are."""
+    error, kept = job.error, kept_files(job)
+    if not error or not kept:
+        return error or kept
+    return f"{error if error.endswith(('.', '!', '?')) else f'{error}.'} {kept}"
+
+
+def _is_kept(job: Job, now: datetime) -> bool:
+    return job.finished_at is not None and job.finished_at + KEPT > now
+
+
+def discard_forgotten(database: Database, uploads: Path, *, now: datetime | None = None) -> int:
     """On start: removes folders of uploads that no job needs any more; an earlier server ended before it could remove
     them. Returns how many."""
+    now = now or utc_now()
     with database.read() as session:
-        waiting = sa.select(Job.payload).where(Job.kind == INGEST, Job.state.in_(("queued", "running")))
-        needed = {Path(payload["folder"]).name for payload in session.scalars(waiting)}
+        left = session.scalars(sa.select(Job).where(Job.kind == INGEST, Job.state != "done")).all()
+    needed = {Path(job.payload["folder"]).name for job in left if job.state != "failed" or _is_kept(job, now)}
     folders = [path for path in uploads.iterdir() if path.is_dir()] if uploads.is_dir() else []
     forgotten = [folder for folder in folders if folder.name not in needed]
     for folder in forgotten:
@@ -103,7 +142,8 @@ def _ingest_file(
     earlier: Collection[str],
     payload: dict[str, Any],
 ) -> FileResult:
-    """Ingests one uploaded file. ``earlier``: the names of the files before it. Raises CannotStart."""
+    """Ingests one uploaded file. ``earlier``: the names of the files before it. Raises CannotStart, DatabaseBusy,
+    DiskFull."""
     if name in earlier:
         template = "Another file of this upload is named {name}, and that one was read. Rename one of them."
         return rejected(name, Invalid(template, code="upload_name_twice", name=name))
@@ -118,8 +158,8 @@ def _ingest_file(
         if not replace and (result := _would_replace(database, name, new)) is not None:
             return result
         result = ingest.store(database, embedder, name, new, actor=actor, revive=True)
-    except CannotStart:
-        raise  # the installation is broken: every other file would fail too
+    except (CannotStart, DatabaseBusy, DiskFull):
+        raise  # no fault of the file: every other one would fail too
     except KnowledgeError as error:
         return rejected(name, error)
     if replace:

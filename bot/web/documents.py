@@ -26,7 +26,7 @@ from knowledge import catalogue, jobs, put, remarks, versions
 from knowledge.errors import Invalid, NotFound
 from knowledge.put import NewDocument
 from knowledge.scoping import checked_name
-from knowledge.uploads import INGEST
+from knowledge.uploads import INGEST, error_of
 from knowledge.versions import Content
 from retrieval.scope import MAIN
 
@@ -164,7 +164,7 @@ def get_job(job_id: int, _identity: Curator, scope: ScopeDep, parts: PartsDep) -
             "id": job.id,
             "kind": job.kind,
             "state": job.state,
-            "error": job.error,
+            "error": error_of(job),
             "total": job.progress.get("total", 0),
             "done": job.progress.get("done", 0),
             "files": [

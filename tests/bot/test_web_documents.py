@@ -9,6 +9,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from bot import doctor
 from knowledge import jobs
 from knowledge.load import CannotStart
 from knowledge.versions import MAX_TEXT
@@ -335,7 +336,7 @@ def test_damaged_uploads_are_refused(curator: TestClient, kind: str, body: bytes
     assert refused.headers["content-type"] == "application/problem+json"
 
 
-def test_upload_whose_job_is_given_up_leaves_no_files(
+def test_upload_whose_job_is_given_up_keeps_its_files_and_reports_where(
     shop: World, curator: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_args: object) -> None:
@@ -348,8 +349,21 @@ def test_upload_whose_job_is_given_up_leaves_no_files(
         assert shop.work() == 1
         with shop.parts.database.write() as session:
             session.execute(sa.text("update jobs set run_after = '2020-01-01 00:00:00.000000'"))
-    assert curator.get(f"/api/jobs/{job_id}").json()["state"] == "failed"
-    assert list(shop.parts.settings.uploads.iterdir()) == []
+    job = curator.get(f"/api/jobs/{job_id}").json()
+    (kept,) = shop.parts.settings.uploads.iterdir()
+    assert (job["state"], [path.read_bytes() for path in kept.iterdir()]) == ("failed", [b"Lost."])
+    assert job["error"].startswith("CannotStart: there is no memory. Its files are kept until 20")
+    assert f"uploads/{kept.name}" in job["error"]
+    assert f"uploads/{kept.name}" in doctor.jobs(shop.parts).what
+    assert shop.parts.recover()["uploads"] == 0
+    assert kept.exists()
+    with shop.parts.database.write() as session:
+        session.execute(
+            sa.text("update jobs set finished_at = datetime('now', '-8 days') where id = :id"), {"id": job_id}
+        )
+    assert shop.parts.recover()["uploads"] == 1
+    assert not kept.exists()
+    assert curator.get(f"/api/jobs/{job_id}").json()["error"] == "CannotStart: there is no memory"
 
 
 def test_start_removes_the_files_of_uploads_that_nobody_reads_any_more(shop: World, curator: TestClient) -> None:

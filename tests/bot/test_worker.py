@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import threading
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 from bot.worker import Worker
 from knowledge import jobs
 from knowledge.db import Database
+from knowledge.errors import DatabaseBusy, DiskFull
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,6 +129,27 @@ def test_nothing_follows_a_job_that_another_worker_has_taken_up(database: Databa
     enqueue(database, "count")
     assert Worker(database, {"count": handler}, after={"count": followed.append}).step()
     assert followed == []
+
+
+@pytest.mark.parametrize(
+    "trouble", [DatabaseBusy("busy"), DiskFull("full"), OSError(errno.ENOSPC, "no space")], ids=["busy", "full", "file"]
+)
+def test_a_busy_database_and_a_full_disk_are_no_failures_of_a_job(database: Database, trouble: Exception) -> None:
+    troubles = [trouble] * (jobs.MAX_FAILURES + 1)
+
+    def handler(_payload: dict[str, Any], _report: Any) -> None:
+        if troubles:
+            raise troubles.pop()
+
+    job_id = enqueue(database, "count")
+    worker = Worker(database, {"count": handler})
+    while troubles:
+        with pytest.raises(type(trouble)):
+            worker.step()
+        with database.write() as session:
+            session.execute(sa.text("update jobs set heartbeat_at = datetime('now', '-2 minutes')"))
+    assert worker.step()
+    assert told(database, job_id)[0] == "done"
 
 
 def test_a_job_of_an_unknown_kind_waits_and_others_go_on(database: Database) -> None:

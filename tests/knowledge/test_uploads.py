@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
 
-from knowledge import uploads
+from knowledge import jobs, uploads
+from knowledge.db import utc_now
+from knowledge.errors import DatabaseBusy, DiskFull
+from knowledge.load import Loader
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.knowledge.world import World
@@ -21,7 +28,7 @@ class ServerEnds(BaseException):
 
 def payload(folder: Path, *files: tuple[str, str], replace: bool = False) -> dict[str, Any]:
     """An upload of (name, text)."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     names = []
     for number, (name, text) in enumerate(files):
         stored = f"{number}.{name.rpartition('.')[2]}"
@@ -64,9 +71,9 @@ def test_upload_reports_each_file_and_keeps_them_until_discarded(world: World, t
     assert states(Job(world).run(sent)) == [("hours.md", "indexed"), ("scan.pdf", "rejected")]
     assert world.live() == {"upload/hours.md": ["Open at nine."]}
     assert states(Job(world).run(sent)) == [("hours.md", "unchanged"), ("scan.pdf", "rejected")]
-    uploads.discard_upload(sent)
+    uploads.discard_upload(world.database, sent)
     assert not (tmp_path / "sent").exists()
-    uploads.discard_upload(sent)
+    uploads.discard_upload(world.database, sent)
 
 
 def test_upload_does_not_replace_another_document_without_a_request(world: World, tmp_path: Path) -> None:
@@ -170,3 +177,83 @@ def test_a_failure_of_the_job_is_not_the_fault_of_the_file(
             with pytest.raises(OSError, match="full"):
                 job.run(sent)
     assert states(job.run(sent)) == [("a.md", "indexed")]
+
+
+def test_the_files_of_an_upload_that_failed_for_good_are_kept_for_a_week(world: World, tmp_path: Path) -> None:
+    sent, other = (payload(tmp_path / "uploads" / name, ("a.md", "A.")) for name in ("sent", "other"))
+    with world.database.write() as session:
+        job = jobs.enqueue(session, uploads.INGEST, sent, actor="carla")
+        job.state, job.failures = "running", jobs.MAX_FAILURES - 1
+        session.flush()
+        assert jobs.fail(session, job, "the engine is gone")
+        job_id = job.id
+    uploads.discard_upload(world.database, sent)
+    with world.database.read() as session:
+        sentence = uploads.kept_files(jobs.get(session, job_id))
+    assert sentence is not None
+    assert "uploads/sent" in sentence
+    assert f"{utc_now() + timedelta(days=7):%Y-%m-%d}" in sentence
+    soon, late = utc_now() + timedelta(days=6, hours=23), utc_now() + timedelta(days=7, hours=1)
+    assert uploads.discard_forgotten(world.database, tmp_path / "uploads", now=soon) == 1
+    assert [path.name for path in (tmp_path / "uploads").iterdir()] == ["sent"]
+    uploads.discard_upload(world.database, other, now=late)  # another upload ended
+    assert list((tmp_path / "uploads").iterdir()) == []
+    with world.database.read() as session:
+        assert uploads.kept_files(jobs.get(session, job_id)) is None
+
+
+def test_a_start_removes_the_files_of_a_failed_upload_after_a_week(world: World, tmp_path: Path) -> None:
+    sent = payload(tmp_path / "uploads" / "sent", ("a.md", "A."))
+    with world.database.write() as session:
+        job = jobs.enqueue(session, uploads.INGEST, sent, actor="carla")
+        job.state, job.finished_at = "failed", utc_now() - timedelta(days=8)
+    assert uploads.discard_forgotten(world.database, tmp_path / "uploads") == 1
+
+
+@contextmanager
+def busy(world: World) -> Iterator[None]:
+    """Another thread writes all the time."""
+    writing, enough = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with world.database.write():
+            writing.set()
+            enough.wait(20)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    writing.wait(20)
+    world.database._writing_seconds = 0.1
+    try:
+        yield
+    finally:
+        enough.set()
+        thread.join()
+
+
+@contextmanager
+def full(world: World) -> Iterator[None]:
+    """SQLite's own limit of pages does what a full disk does."""
+
+    def limit(connection: object, *_: object) -> None:
+        connection.execute("pragma max_page_count=1")  # type: ignore[attr-defined]
+
+    sa.event.listen(world.database.engine, "checkout", limit)
+    try:
+        yield
+    finally:
+        sa.event.remove(world.database.engine, "checkout", limit)
+        world.database.engine.dispose()
+
+
+@pytest.mark.parametrize(("trouble", "error"), [(busy, DatabaseBusy), (full, DiskFull)])
+def test_a_busy_database_or_a_full_disk_rejects_no_file(
+    world: World, tmp_path: Path, trouble: Any, error: type[Exception]
+) -> None:
+    text = "A is a letter. " * 5_000
+    sent = payload(tmp_path / "1", ("a.md", text))
+    with Loader() as loader, pytest.raises(error), trouble(world):
+        uploads._ingest_file(
+            world.database, world.embedder, loader, tmp_path / "1" / "0.md", "a.md", (), {**sent, "collection": "main"}
+        )
+    assert states(Job(world).run(sent)) == [("a.md", "indexed")]
