@@ -13,7 +13,7 @@ import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from knowledge.load import archive, tables
+from knowledge.load import archive, cells, tables
 from knowledge.load.errors import Damaged, Protected, TooLarge
 from knowledge.load.records import Records, is_record
 from knowledge.load.text import decode
@@ -46,6 +46,7 @@ def parse_workbook(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDoc
     import python_calamine as calamine
 
     archive.check(data, limits, kind="XLSX")
+    cells.check(data)
     try:
         workbook = calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
     except calamine.PasswordError:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from knowledge.load import Damaged, Limits, LoadedDocument, Protected, TooLarge, Unsupported
 from knowledge.load.child import documents
-from tests.knowledge.load_files import xlsx, zipped
+from tests.knowledge.load_files import re_zipped, xlsx, zipped
 
 
 def load(data: str | bytes, name: str = "faq.csv", limits: Limits | None = None) -> list[LoadedDocument]:
@@ -116,3 +118,55 @@ def test_xlsx_bombs_are_refused_before_they_are_unpacked() -> None:
         load(zipped(sheet), "a.xlsx", Limits(unpacked_bytes=10_000_000))
     with pytest.raises(TooLarge, match="has 30 parts; the limit is 20"):
         load(zipped({f"{number}.xml": "<a/>" for number in range(30)}), "a.xlsx", Limits(members=20))
+
+
+SHEET = "xl/worksheets/sheet1.xml"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'row r="1"', b'row r="99999999999999999999"'),
+        (b'row r="1"', b'row r="1048577"'),
+        (b'r="B1"', b'r="B99999999999999999999"'),
+        (b'r="B1"', b"s='1' r = 'B1048577'"),
+        (b'r="B1"', b'r="XFE1"'),
+        (b'r="B1"', b'r="ZZZZZZZZZZZZZZZZZ1"'),
+    ],
+)
+def test_xlsx_that_names_a_place_outside_of_any_sheet_is_refused_at_once(old: bytes, new: bytes) -> None:
+    data = re_zipped(xlsx({"A": [["x", "y"]]}), SHEET, old, new)
+    started = time.process_time()
+    with pytest.raises(Damaged) as caught:
+        load(data, "a.xlsx")
+    assert caught.value.code == "sheet_place"
+    assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize("new", [b'r="XFD1048576"', b'r="CV1000000"', b'r="XFD300"'])
+def test_xlsx_whose_few_cells_are_far_from_each_other_is_refused_at_once(new: bytes) -> None:
+    data = re_zipped(xlsx({"A": [["x", "y"]]}), SHEET, b'r="B1"', new)
+    started = time.process_time()
+    with pytest.raises(TooLarge) as caught:
+        load(data, "a.xlsx")
+    assert caught.value.code == "sheet_area"
+    assert time.process_time() - started < 1
+
+
+def test_xlsx_rows_without_the_places_of_their_cells_are_counted() -> None:
+    data = re_zipped(xlsx({"A": [["x", "y"]] * 2}), SHEET, b'r="B1"', b'r="XFD1"')
+    data = re_zipped(re_zipped(data, SHEET, b'r="A2"', b""), SHEET, b'r="B2"', b"")
+    data = re_zipped(data, SHEET, b'row r="2"', b'row r="9000"')
+    with pytest.raises(TooLarge, match="only 4 cells, but they span 9,000 rows and 16,384 columns"):
+        load(data, "a.xlsx")
+
+
+@pytest.mark.parametrize("place", [b'r="B100000"', b'r="XFD1"'])
+def test_xlsx_with_one_cell_far_down_or_far_to_the_right_is_read(place: bytes) -> None:
+    assert load(re_zipped(xlsx({"A": [["x", "y"]]}), SHEET, b'r="B1"', place), "a.xlsx")
+
+
+def test_xlsx_with_formatted_rows_far_below_its_cells_is_read() -> None:
+    wide = [list(range(20))] * 2
+    data = re_zipped(xlsx({"A": wide}), SHEET, b"</sheetData>", b'<row r="1048576" ht="12"/></sheetData>')
+    assert load(data, "a.xlsx")
