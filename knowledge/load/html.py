@@ -69,8 +69,7 @@ def main_part(tree: Element) -> Element:
 
 def _weight(element: Element) -> int:
     """Counts the characters of text outside links. Menus and lists of other pages have few of these."""
-    linked = sum(len(render.text_of(link)) for link in element.iter("a"))
-    return max(0, len(render.text_of(element)) - linked)
+    return len(render.text_of(element, silent=render.SILENT | {"a"}))
 
 
 def _found_part(body: Element) -> Element | None:

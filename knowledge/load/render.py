@@ -75,12 +75,12 @@ def first_heading(root: Element) -> str:
     return ""
 
 
-def text_of(element: Element) -> str:
-    """The text as a reader sees it, on one line."""
-    return " ".join(" ".join(piece for piece in _texts(element)).split())
+def text_of(element: Element, *, silent: frozenset[str] = SILENT) -> str:
+    """The text as a reader sees it, on one line, without the elements of the names in ``silent``."""
+    return " ".join(" ".join(piece for piece in _texts(element, silent)).split())
 
 
-def _texts(element: Element) -> Iterator[str]:
+def _texts(element: Element, silent: frozenset[str]) -> Iterator[str]:
     stack = [iter([element])]
     while stack:
         item = next(stack[-1], None)
@@ -88,7 +88,7 @@ def _texts(element: Element) -> Iterator[str]:
             stack.pop()
         elif isinstance(item, str):
             yield item
-        elif isinstance(item.tag, str) and item.tag not in SILENT:
+        elif isinstance(item.tag, str) and item.tag not in silent:
             stack.append(_content(item))
 
 

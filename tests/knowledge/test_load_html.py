@@ -167,3 +167,9 @@ def test_html_words_in_scripts_comments_and_values_are_no_attributes() -> None:
     words = "if(a<b) " + "word " * 1_000
     page = f'<script>{words}</script><style>{words}</style><!-- <p {words}> --><p title="{words}" id=x>text</p>'
     assert text(page) == "text"
+
+
+def test_html_with_many_links_inside_each_other_takes_time_proportional_to_its_length() -> None:
+    started = time.process_time()
+    assert text("<p>some text of the page</p>" * 200 + "<span><a href=x>a" * 900 + "<i>x</i>" * 30_000)
+    assert time.process_time() - started < 5
