@@ -138,7 +138,7 @@ def add_key(body: KeyBody, identity: Admin, parts: PartsDep) -> dict[str, Any]:
         return {"id": key.id, "name": key.name, "role": key.role, "collection": key.collection, "key": token}
 
 
-@router.delete("/keys/{key_id}", status_code=204)
+@router.delete("/keys/{key_id:int}", status_code=204)
 def revoke_key(key_id: Id, _identity: Admin, parts: PartsDep) -> None:
     """Revokes a key; its conversations and changes stay."""
     with parts.database.write() as session:

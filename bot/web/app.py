@@ -145,7 +145,7 @@ class Observe:
             await self._app(scope, receive, send_with_id)
         finally:
             route = "/static" if scope["path"].startswith("/static/") else "unmatched"
-            route = getattr(scope.get("route"), "path", route)
+            route = getattr(scope.get("route"), "path_format", route)
             metrics.count_request(scope["method"], route, status)
             milliseconds = round((time.perf_counter() - started) * 1000, 1)
             log.info("request", method=scope["method"], route=route, status=status, ms=milliseconds)

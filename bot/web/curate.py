@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, get_args
 
 from anyio import CapacityLimiter, to_thread
 from anyio.lowlevel import RunVar
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
+from starlette.convertors import StringConvertor, register_url_convertor
 
 from bot import feedback, unanswered
 from bot.accounts import Identity
@@ -20,8 +21,18 @@ from bot.web.security import Curator, PartsDep, ScopeDep, writable
 from bot.wiring import Parts
 from knowledge.correcting import corrections, items
 from knowledge.correcting.curation import Curation
-from knowledge.errors import Conflict, Invalid, NotFound
+from knowledge.errors import Conflict, NotFound
 
+Action = Literal["claim", "prove", "approve", "recheck", "reject", "reopen", "rollback"]
+
+
+class _ActionConvertor(StringConvertor):
+    """So that another word is no address at all, and ``/same`` of an item takes GET only."""
+
+    regex = "|".join(get_args(Action))
+
+
+register_url_convertor("action", _ActionConvertor())
 router = APIRouter(prefix="/api/corrections", tags=["corrections"])
 PROVING = ("prove", "approve")  # take seconds
 PROOFS_AT_ONCE = 2
@@ -139,8 +150,8 @@ def reject(body: RejectBody, identity: Curator, scope: ScopeDep, parts: PartsDep
     return {"results": results}
 
 
-@router.post("/{correction_id}/split", response_model=forms.Split)
-def split(correction_id: int, body: SplitBody, identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
+@router.post("/{correction_id:int}/split", response_model=forms.Split)
+def split(correction_id: Id, body: SplitBody, identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """Moves complaints into a new correction. ``kept``: the old correction; ``split``: the new one."""
     with parts.database.write() as session:
         kept, new = feedback.split(
@@ -152,32 +163,37 @@ def split(correction_id: int, body: SplitBody, identity: Curator, scope: ScopeDe
         }
 
 
-@router.get("/{correction_id}/same", response_model=forms.SameQuestions)
+@router.get("/{correction_id:int}/same", response_model=forms.SameQuestions)
 def same(correction_id: Id, _identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """The corrections in the queue that ask the same as this one and may be merged with it."""
     with parts.database.read() as session:
         return {"items": parts.same_questions.of(session, correction_id, scope)}
 
 
-@router.get("/{correction_id}", response_model=forms.Correction)
+@router.get("/{correction_id:int}", response_model=forms.Correction)
 def one(
-    correction_id: int, _identity: Curator, scope: ScopeDep, parts: PartsDep, prompts: bool = False
+    correction_id: Id, _identity: Curator, scope: ScopeDep, parts: PartsDep, prompts: bool = False
 ) -> dict[str, Any]:
     """Everything about one item. ``prompts``: also the prompt of the model in each snapshot; leave it out to poll."""
     return shown(parts.curation(scope).item(correction_id, prompts=prompts))
 
 
-@router.put("/{correction_id}/draft", response_model=forms.Correction)
-def draft(correction_id: int, body: DraftBody, identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
+@router.put("/{correction_id:int}/draft", response_model=forms.Correction)
+def draft(correction_id: Id, body: DraftBody, identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """Writes the draft; fields that are left out do not change. ``valid_until``: ISO 8601 with a zone; a date alone is
     the end of that day in UTC."""
     changes = body.model_dump(exclude_unset=True, exclude={"revision"})
     return shown(parts.curation(scope).draft(correction_id, changes, actor=identity.name, revision=body.revision))
 
 
-@router.post("/{correction_id}/{action}", response_model=forms.Correction)
+@router.post("/{correction_id:int}/{action:action}", response_model=forms.Correction)
 async def act(
-    correction_id: int, action: str, identity: Curator, scope: ScopeDep, parts: PartsDep, body: ActionBody | None = None
+    correction_id: Id,
+    action: Action,
+    identity: Curator,
+    scope: ScopeDep,
+    parts: PartsDep,
+    body: ActionBody | None = None,
 ) -> dict[str, Any]:
     """Does claim, prove, approve, recheck, reject, reopen or rollback. ``revision``: the one that the caller saw."""
 
@@ -199,7 +215,7 @@ def _proofs() -> CapacityLimiter:
 
 
 def _act(
-    curation: Curation, parts: Parts, identity: Identity, correction_id: int, action: str, body: ActionBody
+    curation: Curation, parts: Parts, identity: Identity, correction_id: int, action: Action, body: ActionBody
 ) -> dict[str, Any]:
     request: dict[str, Any] = {"actor": identity.name, "reason": body.reason, "revision": body.revision}
     if action == "approve":
@@ -210,23 +226,18 @@ def _act(
         )
         parts.worker.wake()
         return result
-    steps: dict[str, Callable[..., dict[str, Any]]] = {
-        "claim": curation.claim,
-        "reject": curation.reject,
-        "reopen": curation.reopen,
-        "rollback": curation.rollback,
-    }
     if action == "recheck":
         result = curation.recheck(correction_id, **request)
         parts.worker.wake()
         return result
     if action == "prove":
         return curation.prove(correction_id, revision=body.revision)
-    if action not in steps:
-        names = ", ".join(("approve", "prove", "recheck", *steps))
-        raise Invalid(
-            "An action is one of {names}; not {action}.", code="unknown_action", names=names, action=action[:40]
-        )
+    steps: dict[str, Callable[..., dict[str, Any]]] = {
+        "claim": curation.claim,
+        "reject": curation.reject,
+        "reopen": curation.reopen,
+        "rollback": curation.rollback,
+    }
     return steps[action](correction_id, **request)
 
 

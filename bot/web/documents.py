@@ -19,7 +19,7 @@ from starlette.datastructures import UploadFile
 from bot.events import metrics
 from bot.web import responses
 from bot.web.problems import Refused, message, plain
-from bot.web.queries import MOST, Limit, Name, Offset, Words
+from bot.web.queries import MOST, Id, Limit, Name, Offset, Words
 from bot.web.security import Curator, PartsDep, Program, ScopeDep, writable
 from bot.wiring import Parts
 from knowledge import catalogue, jobs, put, remarks, versions
@@ -152,8 +152,8 @@ def restore_document(document_id: str, identity: Curator, scope: ScopeDep, parts
     return {"id": stored.id, "version": stored.version}
 
 
-@router.get("/jobs/{job_id}", response_model=responses.Job)
-def get_job(job_id: int, _identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
+@router.get("/jobs/{job_id:int}", response_model=responses.Job)
+def get_job(job_id: Id, _identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """How far an upload is, file by file."""
     with parts.database.read() as session:
         job = jobs.get(session, job_id)

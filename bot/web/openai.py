@@ -14,25 +14,20 @@ the first word comes together with the last; comments keep the connection open m
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine
 from typing import Any, Literal
 
 import structlog
 from fastapi import APIRouter, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
 from bot.answering.condense import MAX_TURNS, EarlierTurn
 from bot.answering.markers import markers
 from bot.answering.smalltalk import kind_of
 from bot.answering.values import Outcome, Source
 from bot.turn_events import Begun, Failed, Finished, Listen, StartedTurn, TurnEvent
-from bot.web import cited, openai_responses, problems, sse
+from bot.web import cited, openai_errors, openai_responses, problems, sse
 from bot.web.chat import ask, until_the_end
 from bot.web.security import PartsDep, Program, ScopeDep
 from knowledge.errors import Invalid, NotFound
@@ -41,36 +36,9 @@ log = structlog.get_logger()
 
 MODEL = "errata"
 PREFIX = "chatcmpl-"  # of ids; the answer's id follows
-_TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
-class OpenAIRoute(APIRoute):
-    """A route whose errors have OpenAI's form, because OpenAI's clients read this form."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-
-        async def handle_errors(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except RequestValidationError as error:
-                refused = problems.from_validation(error)
-                return _refusal(refused.status, str(refused))
-            except HTTPException as error:
-                refused = problems.from_http(error)
-                return _refusal(refused.status, str(refused))
-            except ClientDisconnect:
-                raise
-            except Exception as error:
-                status = problems.status_of(error)
-                if not problems.is_ours(error):
-                    log.error("request_failed", error=type(error).__name__, exc_info=error)
-                return _refusal(status, problems.detail_of(error), wait=problems.retry_after(error))
-
-        return handle_errors
-
-
-router = APIRouter(prefix="/v1", tags=["OpenAI-compatible"], route_class=OpenAIRoute)
+router = APIRouter(prefix="/v1", tags=["OpenAI-compatible"])
 
 
 class PartBody(BaseModel):
@@ -271,7 +239,7 @@ def _listener(feed: sse.Feed, address: str, *, usage: bool) -> Listen:
                 feed.send(None, completion.usage(outcome))
             feed.send(None, "[DONE]")
         elif isinstance(event, Failed):
-            feed.send(None, _error(problems.status_of(event.error), problems.detail_of(event.error)))
+            feed.send(None, openai_errors.body_of(problems.status_of(event.error), problems.detail_of(event.error)))
 
     return until_the_end(feed, pass_on)
 
@@ -283,16 +251,3 @@ def _usage(outcome: Outcome) -> dict[str, int]:
         "completion_tokens": outcome.completion_tokens,
         "total_tokens": total,
     }
-
-
-def _error(status: int, message: str) -> dict[str, Any]:
-    return {"error": {"message": message, "type": _TYPES.get(status, "server_error"), "param": None, "code": None}}
-
-
-def _refusal(status: int, message: str, *, wait: int | None = None) -> JSONResponse:
-    status = 400 if status == 422 else status  # OpenAI has no 422
-    headers = {"Retry-After": str(wait)} if wait else {}
-    if status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
-    message = message.encode("utf-8", "replace").decode("utf-8")
-    return JSONResponse(_error(status, message), status_code=status, headers=headers)

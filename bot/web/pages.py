@@ -25,6 +25,7 @@ from knowledge.tables import Correction
 log = structlog.get_logger()
 router = APIRouter(include_in_schema=False)
 PAGES = Path(__file__).parent / "pages"
+READY = "/readyz"
 STATIC = Path(__file__).parent / "static"
 LATER = {"Retry-After": "5"}
 FRESH = {"Cache-Control": "no-cache"}  # so that pages and scripts are of the same release
@@ -74,7 +75,7 @@ async def alive() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz", response_model=responses.Ready, responses={503: {"model": responses.Problem}})
+@router.get(READY, response_model=responses.Ready, responses={503: {"model": responses.Problem}})
 def ready(parts: PartsDep) -> Any:
     """Whether questions can be answered and stored; 503 has the reason why not."""
     try:
@@ -85,7 +86,8 @@ def ready(parts: PartsDep) -> Any:
         parts.database.check_space()
     except Exception as error:
         log.warning("not_ready", error=type(error).__name__, exc_info=None if is_ours(error) else error)
-        return from_error(NotReady("Not ready: {reason}", code="not_ready", reason=detail_of(error)), headers=LATER)
+        not_ready = NotReady("Not ready: {reason}", code="not_ready", reason=detail_of(error))
+        return from_error(not_ready, path=READY, headers=LATER)
     if index.seq < newest:
         behind = NotReady(
             "Not ready: the index is at step {index} of the log, the knowledge at {newest}.",
@@ -93,7 +95,7 @@ def ready(parts: PartsDep) -> Any:
             index=index.seq,
             newest=newest,
         )
-        return from_error(behind, headers=LATER)
+        return from_error(behind, path=READY, headers=LATER)
     return {"status": "ready", "knowledge_version": newest, "passages": len(index), "model": model}
 
 

@@ -1,5 +1,5 @@
-"""Errors as ``application/problem+json``. This is the only place that decides HTTP statuses, and it writes messages in
-the reader's language (bot.texts has the words)."""
+"""Errors as ``application/problem+json``, and under ``/v1`` in OpenAI's form. This is the only place that decides HTTP
+statuses, and it writes messages in the reader's language (bot.texts has the words); those of ``/v1`` are English."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bot import texts
 from bot.errors import BotError, Busy, Forbidden, NotSignedIn, SettingsError, TooMany
 from bot.llm.errors import EngineError, ModelSilent
+from bot.web import openai_errors
+from bot.web.methods import allowed
 from knowledge.db import disk_full, lacks_space
 from knowledge.errors import Conflict, DatabaseBusy, DiskFull, Invalid, KnowledgeError, NotFound, Stale
 from knowledge.load.errors import LoadError, TooLarge
@@ -116,18 +118,21 @@ def retry_after(error: Exception) -> int | None:
     return max(1, round(seconds)) if seconds is not None else None
 
 
-def from_error(error: Exception, headers: dict[str, str] | None = None) -> JSONResponse:
-    """The response for an error. Errors that are not ours show no details."""
+def from_error(error: Exception, *, path: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """The response for an error at an address. Errors that are not ours show no details."""
+    headers = dict(headers or {})
+    if (wait := retry_after(error)) is not None:
+        headers["Retry-After"] = str(wait)
+    if status_of(error) == HTTPStatus.UNAUTHORIZED:
+        headers.setdefault("WWW-Authenticate", "Bearer")
+    if path.startswith(openai_errors.PREFIX):
+        status = openai_errors.status_of(status_of(error))
+        return JSONResponse(openai_errors.body_of(status, detail_of(error)), status_code=status, headers=headers)
     body = summary(error)
     if isinstance(error, Stale):
         body |= {"revision": error.revision, "state": error.state}
     if isinstance(error, _DoesNotFit):
         body["errors"] = error.errors
-    headers = dict(headers or {})
-    if (wait := retry_after(error)) is not None:
-        headers["Retry-After"] = str(wait)
-    if body["status"] == HTTPStatus.UNAUTHORIZED:
-        headers.setdefault("WWW-Authenticate", "Bearer")
     return JSONResponse(body, status_code=body["status"], headers=headers, media_type="application/problem+json")
 
 
@@ -198,16 +203,19 @@ def from_http(error: HTTPException) -> Refused:
 def install(app: FastAPI) -> None:
     """Turns every error of the application into a problem response. ``Unexpected`` handles all other errors."""
 
-    async def ours(_request: Request, error: Exception) -> JSONResponse:
-        return from_error(error)
+    async def ours(request: Request, error: Exception) -> JSONResponse:
+        return from_error(error, path=request.url.path)
 
-    async def validation(_request: Request, error: Exception) -> JSONResponse:
+    async def validation(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        return from_error(from_validation(error))
+        return from_error(from_validation(error), path=request.url.path)
 
-    async def http(_request: Request, error: Exception) -> JSONResponse:
+    async def http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        return from_error(from_http(error), headers=dict(error.headers or {}))
+        path, headers = request.url.path, dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = allowed(app, path)
+        return from_error(from_http(error), path=path, headers=headers)
 
     kinds: list[type[Exception]] = [Refused, *(kind for kind, _status in STATUSES)]
     for kind in kinds:
@@ -239,7 +247,7 @@ class Unexpected:
             if started:
                 raise
             known = disk_full() if lacks_space(error) else error
-            await from_error(known)(scope, receive, send)
+            await from_error(known, path=scope["path"])(scope, receive, send)
 
 
 def _field(error: Any) -> str:

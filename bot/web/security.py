@@ -273,45 +273,39 @@ class Guard:
             await send(message)
 
         limit = self._limit(scope["path"], headers)
-        refusal = self._refusal(scope["method"], headers, scope["scheme"], host)
+        refusal = self._refusal(scope, headers, host)
         length = headers.get("content-length", "")
         if refusal is None and length.isdecimal() and (len(length) > 18 or int(length) > limit):
-            too_large = Refused(
+            refusal = Refused(
                 "The request is larger than {limit:,} bytes.", status=413, code="body_too_large", limit=limit
             )
-            refusal = from_error(too_large)
         if refusal is not None:
-            await refusal(scope, receive, send_with_headers)
+            await from_error(refusal, path=scope["path"])(scope, receive, send_with_headers)
             return
         await self._app(scope, _Limited(receive, limit), send_with_headers)
 
-    def _refusal(self, method: str, headers: Headers, scheme: str, host: str) -> Response | None:
-        here = origin_of_host(scheme, host)
+    def _refusal(self, scope: AsgiScope, headers: Headers, host: str) -> Refused | None:
+        here = origin_of_host(scope["scheme"], host)
         if not self._hosts.serve(host):
-            return from_error(
-                Refused(
-                    "Nothing is served here under the name {host!r}. If this is your server, set ERRATA_PUBLIC_URL to "
-                    "the address that people use, or add the name to ERRATA_HOSTS.",
-                    status=421,
-                    code="wrong_host",
-                    host=host[:100],
-                )
+            return Refused(
+                "Nothing is served here under the name {host!r}. If this is your server, set ERRATA_PUBLIC_URL to "
+                "the address that people use, or add the name to ERRATA_HOSTS.",
+                status=421,
+                code="wrong_host",
+                host=host[:100],
             )
         origin = headers.get("origin")
         # A proxy may receive https and send http to us. An http origin of an https address is foreign.
         own = (here, origin_of_host("https", host), self._public)
         if origin is not None and (origin_of_url(origin) is None or origin_of_url(origin) not in own):
-            return from_error(
-                Refused(
-                    "Requests from other sites are refused. "
-                    "If this is your site, set ERRATA_PUBLIC_URL to its address.",
-                    status=403,
-                    code="foreign_origin",
-                )
+            return Refused(
+                "Requests from other sites are refused. If this is your site, set ERRATA_PUBLIC_URL to its address.",
+                status=403,
+                code="foreign_origin",
             )
         site = headers.get("sec-fetch-site")
-        if method not in SAFE_METHODS and site not in (None, "same-origin", "none"):
-            return from_error(Refused("Requests from other sites are refused.", status=403, code="foreign_site"))
+        if scope["method"] not in SAFE_METHODS and site not in (None, "same-origin", "none"):
+            return Refused("Requests from other sites are refused.", status=403, code="foreign_site")
         return None
 
     def _limit(self, path: str, headers: Headers) -> int:

@@ -25,7 +25,7 @@ def waiting(
         return unanswered.listing(session, scope, q=q, limit=limit, offset=offset)
 
 
-@router.post("/{group_id}/correct", status_code=201, response_model=forms.Correction)
+@router.post("/{group_id:int}/correct", status_code=201, response_model=forms.Correction)
 def correct(group_id: Id, identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """Starts a correction of a group's question; all people who asked it are informed of the correction."""
     with parts.database.write() as session:

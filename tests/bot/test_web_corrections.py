@@ -235,12 +235,10 @@ def test_regression_blocks_approval_until_an_administrator_overrides_it(shop: Wo
 
 
 @pytest.mark.parametrize("action", ["delete", "verify", "source_changed", "draft", "APPROVE", "x" * 500])
-def test_unknown_action_is_refused(shop: World, curator: TestClient, action: str) -> None:
+def test_unknown_action_is_no_address(shop: World, curator: TestClient, action: str) -> None:
     correction_id = complain(shop)
-    status, said = refusal(curator.post(f"/api/corrections/{correction_id}/{action}", json={}))
-    assert status in (405, 422)
-    if status == 422:
-        assert said.startswith("An action is one of approve, prove, recheck, claim, reject, reopen, rollback; not ")
+    status, _ = refusal(curator.post(f"/api/corrections/{correction_id}/{action}", json={}))
+    assert status == (405 if action == "draft" else 404)
 
 
 def test_actions_need_no_body(shop: World, curator: TestClient) -> None:

@@ -349,3 +349,34 @@ def test_a_link_ends_with_the_key(shop: World, address: str) -> None:
     assert shop.client().get(path).status_code == 200
     admin.delete(f"/api/keys/{made['id']}")
     assert shop.client().get(path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status", "kind"),
+    [
+        ("GET", "/v1/none", {}, 404, "invalid_request_error"),
+        ("GET", "/v1/chat/completions", {}, 405, "invalid_request_error"),
+        ("POST", "/v1/chat/completions", {"Content-Type": "application/json"}, 400, "invalid_request_error"),
+        ("POST", "/v1/chat/completions", {"Content-Length": "2000000"}, 413, "invalid_request_error"),
+        ("POST", "/v1/chat/completions", {"Origin": "https://elsewhere.example"}, 403, "permission_error"),
+        ("GET", "/v1/models", {"Authorization": "Bearer errata_x"}, 401, "authentication_error"),
+    ],
+)
+def test_every_error_has_the_form_of_openai(
+    shop: World, method: str, path: str, headers: dict[str, str], status: int, kind: str
+) -> None:
+    refused = shop.program().request(method, path, headers=headers)
+    error = refused.json()["error"]
+    assert (refused.status_code, error["type"], error["param"], error["code"]) == (status, kind, None, None)
+    assert error["message"]
+    assert refused.headers["content-type"] == "application/json"
+
+
+def test_an_error_that_is_not_ours_has_the_form_of_openai_without_details(shop: World) -> None:
+    @shop.app.get("/v1/broken", include_in_schema=False)
+    def broken() -> None:
+        raise ZeroDivisionError("secret")
+
+    refused = shop.program().get("/v1/broken")
+    assert (refused.status_code, refused.json()["error"]["type"]) == (500, "server_error")
+    assert "secret" not in refused.text
