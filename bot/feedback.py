@@ -125,8 +125,8 @@ def rate_elsewhere(
     return row
 
 
-def report_unanswered(session: Session, answer_id: str, scope: Scope) -> None:
-    """Notes a refused question as *unanswered* (bot.unanswered)."""
+def report_unanswered(session: Session, answer_id: str, scope: Scope, *, network: str | None = None) -> None:
+    """Notes a refused question as *unanswered* (bot.unanswered). ``network``: as in ``unanswered.note``."""
     answer = session.get_one(Answer, answer_id)
     unanswered.note(
         session,
@@ -134,6 +134,7 @@ def report_unanswered(session: Session, answer_id: str, scope: Scope) -> None:
         scope,
         asker=session.get_one(Conversation, answer.conversation_id).owner,
         without=conversations.rejected_entries(session, answer.conversation_id),
+        network=network,
     )
 
 

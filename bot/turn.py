@@ -50,6 +50,7 @@ class _Turn:
     answer_id: str
     ask: Ask
     ticket: Ticket | None  # the place in the line; None where the line was full and no model is needed
+    network: str | None  # of a person without an account, as a keyed hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ class Turns:
         regenerate: str | None = None,
         history: Sequence[EarlierTurn] | None = None,
         asker: str | None = None,
+        network: str | None = None,
         listen: Listen = lambda _event: None,
     ) -> StartedTurn:
         """Stores the question and has it answered in its own thread; returns at once. A question that cannot be taken
@@ -91,8 +93,8 @@ class Turns:
 
         ``scope``: the knowledge from which it may be answered. ``regenerate``: an answer of the owner that is to be
         worded differently. ``history``: the earlier turns, where another program keeps the conversation. ``asker``: the
-        person or program that waits in the line; None: the owner. ``listen`` gets the events, in that thread: Begun
-        first, Finished or Failed last.
+        person or program that waits in the line; None: the owner. ``network``: of a person without an account, as a
+        keyed hash. ``listen`` gets the events, in that thread: Begun first, Finished or Failed last.
         """
         if self.running >= MOST:
             raise Busy(RETRY_SECONDS)
@@ -114,7 +116,7 @@ class Turns:
                 ask = conversations.make_ask(session, answer, scope, language=language, filters=filters, again=earlier)
                 if history is not None:
                     ask = replace(ask, history=tuple(history))
-                turn = _Turn(answer.conversation_id, answer.id, ask, ticket)
+                turn = _Turn(answer.conversation_id, answer.id, ask, ticket, network)
             undo.pop_all()
         with self._idle:
             stop = threading.Event()
@@ -280,7 +282,7 @@ def _report(session: Session, turn: _Turn) -> None:
     valid."""
     try:
         with session.begin_nested():
-            report_unanswered(session, turn.answer_id, turn.ask.scope)
+            report_unanswered(session, turn.answer_id, turn.ask.scope, network=turn.network)
     except Exception as error:
         if lacks_space(error):  # then the answer cannot be stored either; with any other error it is finished
             raise

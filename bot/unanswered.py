@@ -45,17 +45,26 @@ if TYPE_CHECKING:
     from retrieval.embed import Embedder
 
 GROUP = "group_unanswered"  # the kind of the job that compares meanings
-ENOUGH = 2  # different people who asked, before a question is worth a curator's time
+ENOUGH = 2  # different people who asked (_people), before a question is worth a curator's time
 MOST = 10_000  # waiting questions that are kept, because anybody can ask any number
 MOST_COMPARED = 5_000  # groups that a question is compared with, the newest: 8 MB of vectors
 SHOWN = 20  # wordings of a group in the list
 _IN_QUEUE = (State.QUEUED, State.DRAFTED, State.REOPENED)
 
 
-def note(session: Session, answer: Answer, scope: Scope, *, asker: str, without: frozenset[int]) -> None:
+def note(
+    session: Session,
+    answer: Answer,
+    scope: Scope,
+    *,
+    asker: str,
+    without: frozenset[int],
+    network: str | None = None,
+) -> None:
     """Notes a refused question. A question that one person asks again counts once. ``asker`` identifies the person and
-    is stored as a hash; ``without``: entries that the asker marked as "not my question". The question belongs to the
-    default collection of the asker's scope, because it is about no document."""
+    is stored as a hash; ``network``: a keyed hash, of a person without an account; ``without``: entries that the asker
+    marked as "not my question". The question belongs to the default collection of the asker's scope, because it is
+    about no document."""
     collection = scope.default
     question = answer.condensed_question or answer.question
     form, who = normal_form(question), _hash(asker)
@@ -74,6 +83,7 @@ def note(session: Session, answer: Answer, scope: Scope, *, asker: str, without:
         answer_id=answer.id,
         without=sorted(without),
         group_id=session.scalar(group_ids.order_by(Unanswered.id).limit(1)),
+        network=network,
     )
     session.add(row)
     session.flush()
@@ -145,7 +155,7 @@ def listing(
     waiting = _waiting(scope).where(Unanswered.group_id.is_not(None))
     if q:
         waiting = waiting.where(contains(q, Unanswered.question))
-    people, newest = sa.func.count(sa.distinct(Unanswered.asker)), sa.func.max(Unanswered.created_at)
+    people, newest = _people(), sa.func.max(Unanswered.created_at)
     groups: Any = waiting.with_only_columns(
         Unanswered.group_id, people, sa.func.min(Unanswered.created_at), newest
     ).group_by(Unanswered.group_id)
@@ -178,6 +188,16 @@ def _waiting(scope: Scope) -> sa.Select[Unanswered]:
     """Questions that belong to no correction, the oldest first."""
     query = sa.select(Unanswered).where(Unanswered.correction_id.is_(None)).order_by(Unanswered.id)
     return query if scope.collections is None else query.where(Unanswered.collection.in_(scope.collections))
+
+
+def _people() -> sa.ColumnElement[int]:
+    """How many people asked, of a group of rows. Anybody can be many visitors, so that those of one network count as
+    one person, and one visitor in several networks, too."""
+    account = Unanswered.network.is_(None)
+    accounts = sa.func.count(sa.distinct(sa.case((account, Unanswered.asker))))
+    visitors = sa.func.count(sa.distinct(sa.case((~account, Unanswered.asker))))
+    networks = sa.func.count(sa.distinct(Unanswered.network))
+    return accounts + sa.case((visitors < networks, visitors), else_=networks)
 
 
 def _group_later(session: Session) -> None:
@@ -230,7 +250,8 @@ def _queue_if_due(session: Session, group_id: int) -> None:
     """Puts the waiting questions of a group into the queue, if it is there already or enough people asked."""
     rows = session.scalars(_waiting(EVERYTHING).where(Unanswered.group_id == group_id)).all()
     correction = _in_queue(session, group_id, rows)
-    if correction is None and len({row.asker for row in rows}) >= ENOUGH:
+    people = _waiting(EVERYTHING).with_only_columns(_people()).where(Unanswered.group_id == group_id).order_by(None)
+    if correction is None and (session.scalar(people) or 0) >= ENOUGH:
         correction = _report(session, rows[0], None)
     if correction is not None:
         _join(session, rows, correction)

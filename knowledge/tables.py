@@ -305,6 +305,7 @@ class Unanswered(Base):
     vector: Mapped[bytes | None]  # unit vector (float32, little endian); the first question of a group has it
     correction_id: Mapped[int | None] = mapped_column(sa.ForeignKey("corrections.id"))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    network: Mapped[str | None] = mapped_column(sa.String(32))  # a keyed hash (null: an account, a key, or older)
 
 
 class Edit(Base):

@@ -108,7 +108,7 @@ def ask(request: Request, identity: Identity, parts: Parts, **question: Any) -> 
     if identity.role != "program":
         flood: Flood = request.app.state.flood
         flood.take(identity.owner if identity.role != "visitor" else address(request))
-    return parts.turns.ask(owner=identity.owner, **question)
+    return parts.turns.ask(owner=identity.owner, network=_network(request, identity, parts), **question)
 
 
 def until_the_end(feed: sse.Feed, pass_on: Listen) -> Listen:
@@ -177,7 +177,7 @@ def rate(
     answer_id: str, body: FeedbackBody, request: Request, identity: Visitor, scope: ScopeDep, parts: PartsDep
 ) -> dict[str, Any]:
     """Rates an answer; a second rating replaces the first."""
-    network = networks.hashed(address(request), parts.network_key) if identity.role == "visitor" else None
+    network = _network(request, identity, parts)
     with parts.database.write() as session:
         answer = conversations.get_answer(session, answer_id, identity.owner)
         row = feedback.rate(session, answer, _rating(body), scope, who=_who(identity), network=network)
@@ -292,6 +292,11 @@ def _done(begun: Begun | StartedTurn, outcome: Outcome) -> dict[str, Any]:
         "prompt_tokens": outcome.prompt_tokens,
         "completion_tokens": outcome.completion_tokens,
     }
+
+
+def _network(request: Request, identity: Identity, parts: Parts) -> str | None:
+    """The network of a visitor, as a keyed hash; None for people with an account and programs."""
+    return networks.hashed(address(request), parts.network_key) if identity.role == "visitor" else None
 
 
 def _rating(body: FeedbackBody) -> Rating:

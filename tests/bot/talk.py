@@ -85,9 +85,9 @@ class Talk:
             answer = conversations.get_answer(session, answer_id, self._owner(answer_id))
             return feedback.rate(session, answer, Rating(rating, **details), EVERYTHING, who=who).correction_id
 
-    def unanswered(self, answer_id: str) -> None:
+    def unanswered(self, answer_id: str, *, network: str | None = None) -> None:
         with self.database.write() as session:
-            feedback.report_unanswered(session, answer_id, EVERYTHING)
+            feedback.report_unanswered(session, answer_id, EVERYTHING, network=network)
 
     def correct(self, correction_id: int, answer: str, *, paraphrases: Sequence[str] = ()) -> None:
         self.curation.draft(correction_id, {"answer": answer, "paraphrases": list(paraphrases)}, actor="ann")

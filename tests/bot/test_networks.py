@@ -1,4 +1,4 @@
-"""Complaints tell networks apart, and nothing stored names one."""
+"""Complaints and unanswered questions tell networks apart, and nothing stored names one."""
 
 from __future__ import annotations
 
@@ -56,3 +56,22 @@ def test_three_fresh_cookies_from_one_address_do_not_make_an_item_urgent(tmp_pat
         stored = (tmp_path / "var" / "errata.db").read_bytes() + (tmp_path / "var" / "errata.db-wal").read_bytes()
         assert b"198.51.100" not in stored
         assert hashlib.sha256(b"198.51.100.7").hexdigest()[:32].encode() not in stored
+
+
+def test_two_fresh_cookies_from_one_address_bring_no_unanswered_question_into_the_queue(tmp_path: Path) -> None:
+    with world(tmp_path, ScriptedChat(script=lambda _: "NO_ANSWER")) as shop:
+        put(shop.client("carla"), "hours", "Hours", "The shop opens at nine.")
+        desk = shop.client("carla")
+
+        def people(address: str) -> tuple[list[int], int]:
+            """Of the waiting questions, and how many corrections there are, after one more visitor asked."""
+            visitor = shop.client(address=address)
+            assert ask(visitor, "Does the shop open on Sundays?")["status"] == "refused"
+            shop.work()
+            waiting = desk.get("/api/unanswered").json()["items"]
+            return [group["people"] for group in waiting], desk.get("/api/corrections").json()["total"]
+
+        assert [people("198.51.100.7") for _ in range(2)] == [([1], 0)] * 2
+        assert people("198.51.100.8") == ([], 1)
+        stored = (tmp_path / "var" / "errata.db").read_bytes() + (tmp_path / "var" / "errata.db-wal").read_bytes()
+        assert b"198.51.100" not in stored

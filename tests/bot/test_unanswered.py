@@ -52,10 +52,10 @@ class Meanings:
         return np.stack([self.query(text) for text in texts])
 
 
-def refuse(talk: Talk, question: str, owner: str = "visitor:a", **how: Any) -> str:
+def refuse(talk: Talk, question: str, owner: str = "visitor:a", *, network: str | None = None, **how: Any) -> str:
     """Somebody asks what cannot be answered. Returns the answer's id."""
     _, answer_id = talk.ask(question, owner=owner, status="refused", answer="I do not know.", **how)
-    talk.unanswered(answer_id)
+    talk.unanswered(answer_id, network=network)
     return answer_id
 
 
@@ -107,6 +107,35 @@ def test_a_second_person_with_other_words_brings_it_into_the_queue(talk: Talk) -
     assert [one["confirmed"] for one in item["complaints"]] == [True, False]  # likeness confirms nothing
     refuse(talk, PETS, "visitor:d")
     assert queue(talk) == [("queued", DOGS, [DOGS, PETS, PETS])]
+
+
+@pytest.mark.parametrize(
+    ("people", "count"),
+    [
+        ([("visitor:a", "home"), ("visitor:b", "home")], 1),  # one person may clear the cookies
+        ([("visitor:a", "home"), ("visitor:b", "work")], 2),
+        ([("visitor:a", "home"), ("user:ann", None)], 2),
+        ([("user:ann", None), ("user:bob", None)], 2),
+    ],
+)
+def test_visitors_of_one_network_count_as_one_person(
+    talk: Talk, people: list[tuple[str, str | None]], count: int
+) -> None:
+    talk.unanswered(talk.ask(CATS, status="refused", answer="?")[1])
+    for question in (DOGS, PETS):  # one wording each, and then the same wording
+        for owner, network in people:
+            refuse(talk, question, owner, network=network)
+        compare(talk)
+        assert len(queue(talk)) == count - 1
+    if count == 1:
+        assert sorted(waiting(talk)) == [([CATS], 1), ([DOGS, PETS], 1)]
+
+
+def test_one_visitor_in_two_networks_counts_as_one_person(talk: Talk) -> None:
+    refuse(talk, DOGS, network="home")
+    refuse(talk, PETS, network="work")
+    compare(talk)
+    assert (waiting(talk), queue(talk)) == ([([DOGS, PETS], 1)], [])
 
 
 @pytest.mark.parametrize(

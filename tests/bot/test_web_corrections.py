@@ -433,6 +433,6 @@ def test_unanswered_questions_wait_outside_the_queue_until_two_people_asked(shop
         strange = "Which bus goes to the harbour?"
         ask(first, strange)
         other.work()
-        ask(other.client(), strange)
+        ask(other.client(address="10.0.1.1"), strange)
         assert desk.get("/api/corrections", params={"q": "harbour"}).json()["total"] == 1
         assert desk.get("/api/unanswered").json() == {"items": [], "total": 0}

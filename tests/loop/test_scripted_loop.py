@@ -170,8 +170,8 @@ def test_loop_complainer_sees_the_correction_in_the_conversation(shop: World) ->
 
 
 def test_loop_unanswered_question_enters_the_queue_and_gets_its_answer(shop: World) -> None:
-    for _ in range(2):  # two people
-        assert ask(shop.client(), "Do you sell gift cards?")["status"] == "refused"
+    for address in ("10.0.0.1", "10.0.0.2"):  # two people
+        assert ask(shop.client(address=address), "Do you sell gift cards?")["status"] == "refused"
     assert shop.work() == 1
     curator = shop.client("carla")
     (line,) = curator.get("/api/corrections").json()["items"]

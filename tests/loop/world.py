@@ -46,9 +46,9 @@ class World:
         self.app = create_app(parts)
         self.key = key
 
-    def client(self, username: str | None = None) -> TestClient:
+    def client(self, username: str | None = None, *, address: str = "testclient") -> TestClient:
         """A browser of its own; signed in when a name is given."""
-        client = TestClient(self.app, base_url=ADDRESS)
+        client = TestClient(self.app, base_url=ADDRESS, client=(address, 50000))
         if username is not None:
             with self.parts.database.write() as session:
                 client.cookies.set("errata_session", accounts.sign_in(session, session.get_one(User, username)))
