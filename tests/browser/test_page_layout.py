@@ -155,3 +155,16 @@ def bottom(page: Page, selector: str) -> float:
     box = page.locator(selector).bounding_box()
     assert box
     return box["y"] + box["height"]
+
+
+def test_layout_shows_one_passing_message_at_a_time_beside_those_that_offer_an_action(stage: Stage) -> None:
+    from playwright.sync_api import expect
+
+    page = stage.visitor()
+    page.evaluate("""async () => {
+      const { toast } = await import("/static/ui.js");
+      toast("Deleted.", { action: "Undo", seconds: 60 });
+      toast("Copied.", { seconds: 60 });
+      toast("Saved.", { seconds: 60 });
+    }""")
+    expect(page.locator(".toast > span")).to_have_text(["Deleted.", "Saved."])

@@ -105,7 +105,7 @@ const toasts = signal([]);
 let lastToast = 0;
 
 /**
- * Shows a passing message.
+ * Shows a passing message in place of the one before. One that offers an action stays beside it until its time is over.
  * @param {string} text
  * @param {{action?: string, onAction?: () => void, onGone?: () => void, seconds?: number}} [options]
  *   `onGone` runs when the time is over and the action was not taken
@@ -123,7 +123,7 @@ export function toast(text, { action, onAction, onGone, seconds = 5 } = {}) {
     onGone?.();
   }, seconds * 1000);
   const item = { id, text, action, onAction: () => { remove(); onAction?.(); } };
-  toasts.value = [...toasts.value, item];
+  toasts.value = [...toasts.value.filter((shown) => shown.action), item];
   return remove;
 }
 
