@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bot import conversations
+from bot.answering.condense import Condensed, How
 from bot.answering.values import Ask, Event, Outcome, SourcesFound, Token, Waiting
 from bot.errors import BotError, Busy, TooManyWaiting
 from bot.events import metrics
@@ -83,6 +84,7 @@ class Turns:
         filters: dict[str, str] | None = None,
         regenerate: str | None = None,
         history: Sequence[EarlierTurn] | None = None,
+        introduced: bool = False,
         asker: str | None = None,
         network: str | None = None,
         listen: Listen = lambda _event: None,
@@ -92,13 +94,14 @@ class Turns:
         Invalid, NotFound.
 
         ``scope``: the knowledge from which it may be answered. ``regenerate``: an answer of the owner that is to be
-        worded differently. ``history``: the earlier turns, where another program keeps the conversation. ``asker``: the
-        person or program that waits in the line; None: the owner. ``network``: of a person without an account, as a
-        keyed hash. ``listen`` gets the events, in that thread: Begun first, Finished or Failed last.
+        worded differently. ``history``: the earlier turns, where another program keeps the conversation;
+        ``introduced``: it also sent a text that may say what the question is about. ``asker``: the person or program
+        that waits in the line; None: the owner. ``network``: of a person without an account, as a keyed hash.
+        ``listen`` gets the events, in that thread: Begun first, Finished or Failed last.
         """
         if self.running >= MOST:
             raise Busy(RETRY_SECONDS)
-        alone = not (conversation_id or regenerate or history)
+        alone = not (conversation_id or regenerate or history or introduced)
         new = regenerate is None
         ticket = self._join(asker or owner, question, scope, filters, alone=alone, new=new)
         with ExitStack() as undo:
@@ -116,6 +119,8 @@ class Turns:
                 ask = conversations.make_ask(session, answer, scope, language=language, filters=filters, again=earlier)
                 if history is not None:
                     ask = replace(ask, history=tuple(history))
+                if introduced and not ask.history:
+                    ask = replace(ask, condensed=Condensed(question, How.UNCHANGED))
                 turn = _Turn(answer.conversation_id, answer.id, ask, ticket, network)
             undo.pop_all()
         with self._idle:

@@ -87,12 +87,14 @@ class Answerer:
         return alone and self._matcher.match(question, Ask(question, scope, filters=filters or {})) is not None
 
     def _answer_without_model(self, ask: Ask, emit: Emit, started: float) -> Outcome | None:
-        """The outcome where no model is needed: a corrected question as it was asked, or else small talk."""
+        """The outcome where no model is needed: a corrected question as it was asked, or else small talk. A greeting
+        means the same in every conversation; a reaction ("ok", "?") does not."""
         kind = smalltalk.kind_of(ask.question)
         if ask.history and kind is None:
             return None  # it has to be condensed first
         condensed = ask.condensed or Condensed(ask.question, How.ALONE)
-        if condensed.certain:
+        is_reaction = bool(ask.history) and kind in smalltalk.REACTIONS
+        if condensed.certain and not is_reaction:
             curated = self._serve_curated(ask, condensed, _language(ask), emit, started, started)
             if curated is not None:
                 return curated

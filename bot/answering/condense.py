@@ -4,8 +4,10 @@ The model rewrites the question. The rewriting is checked, because a bad one lea
 is dropped if it is empty, far longer than its parts, about something else, or a statement instead of a question. Then a
 question of some length is used as it is, and a short one is joined with the question before it.
 
-The result says how its text was made (``How``). A question that may ask about something that only the conversation
-names is never compared with corrected questions (see standalone).
+The result says how its text was made (``How``). The words of a follow-up alone are never compared with corrected
+questions, however complete they look: a curated answer is given word for word, and to give one to another question is
+the worst fault. Only a text that was made with words of the conversation is compared. Every other one is answered
+through search, which finds the correction like any document.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from bot.answering.prompt import Message
-from bot.answering.standalone import WHOLE, adds_nothing, complete, drops_nothing, names_something
+from bot.answering.standalone import adds_nothing, drops_nothing, names_something
 from retrieval import invisible
 from retrieval.text import language_of, normalise, tokens
 
@@ -48,12 +50,12 @@ _ASKING = re.compile(r"[?？]\s*$|[吗呢几谁哪怎]|什么|多少|如何|为�
 class Condensing:
     """What is tuned for one chat model. ``kept``: share of the last question's words that its rewriting must have;
     ``bare``: a question with at least so many words is searched as it is where its rewriting added nothing from the
-    conversation; ``whole``: words that it needs where the rewriting failed the checks, and to be complete (standalone).
+    conversation; ``whole``: words that it needs for this where the rewriting failed the checks.
     """
 
     kept: float = 1 / 3
     bare: int = 5
-    whole: int = WHOLE
+    whole: int = 7  # of 24 questions that point back to the conversation, 23 have fewer words (2026-11-22)
 
 
 CONDENSING = Condensing()
@@ -71,8 +73,7 @@ class How(StrEnum):
     """How the text of a condensed question was made."""
 
     ALONE = "alone"  # there was no conversation before
-    COMPLETE = "complete"  # as it was asked, and it names everything that it asks about
-    UNCHANGED = "unchanged"  # as it was asked, but it may point back to the conversation
+    UNCHANGED = "unchanged"  # as it was asked; it may refer to what was said before
     JOINED = "joined"  # the question before it, then this one
     REWRITTEN = "rewritten"  # by the model, with all words of the question and some of the turn before it
     GUESSED = "guessed"  # by the model, with words from elsewhere, or without some words of the question
@@ -136,7 +137,7 @@ def condense(question: str, history: Sequence[EarlierTurn], write: Write, tuned:
     if not history:
         return Condensed(question, How.ALONE)
     if len(question.encode("utf-8", "replace")) > LONGEST or "\n" in question.strip():
-        return _as_asked(question, tuned)
+        return Condensed(question, How.UNCHANGED)
     rewritten = _clean(write(build(question, history, language_of(question)), max_tokens=MAX_TOKENS))
     fits = _fits(rewritten, question, history, tuned)
     if fits and _takes_up(rewritten, question, history):
@@ -146,22 +147,21 @@ def condense(question: str, history: Sequence[EarlierTurn], write: Write, tuned:
     repeated = fits and _is_same(rewritten, question)
     if len(tokens(question)) < (tuned.bare if fits else tuned.whole):
         # When a model repeats a question that names a subject, it is mostly right that the subject is new.
-        return _as_asked(question, tuned) if repeated and names_something(question) else _joined(question, history)
-    if not fits:
-        return Condensed(question, How.UNCHANGED)
-    return _as_asked(question, tuned) if repeated else Condensed(rewritten, How.GUESSED)
-
-
-def _as_asked(question: str, tuned: Condensing) -> Condensed:
-    return Condensed(question, How.COMPLETE if complete(question, tuned.whole) else How.UNCHANGED)
+        if not (repeated and names_something(question)):
+            return _joined(question, history)
+    elif fits and not repeated:
+        return Condensed(rewritten, How.GUESSED)
+    return Condensed(question, How.UNCHANGED)
 
 
 def _joined(question: str, history: Sequence[EarlierTurn]) -> Condensed:
-    """The last question before, then this one. Some turns have no question (a greeting of another program)."""
-    earlier = next((turn.question for turn in reversed(history) if turn.question.strip()), "")
-    if not earlier:
+    """The last question before, then this one. Some turns have no question (a greeting of another program), or none
+    with a word."""
+    questions = (turn.question[-MAX_QUESTION:] for turn in reversed(history))
+    earlier = next((text for text in questions if any(character.isalnum() for character in text)), None)
+    if earlier is None:
         return Condensed(question, How.UNCHANGED)
-    return Condensed.joined(f"{earlier[-MAX_QUESTION:]} {question}", question)
+    return Condensed.joined(f"{earlier} {question}", question)
 
 
 def _is_same(rewritten: str, question: str) -> bool:

@@ -7,7 +7,8 @@ sources, and the reason ``no_question``. Lists, figures and the history of a con
 The whole text must consist of known phrases; case, marks, emoji and repeated letters do not matter. With any other word
 it is a question: to answer "hi, how long is the warranty?" with a greeting would be worse than to search for "hi".
 These are questions too: phrases in title case ("Good Morning" may be the name of something), long texts, and "yes" or
-"可以" with a question mark. Corrected questions come first (answer). Knows nothing of models.
+"可以" with a question mark. Corrected questions come first, but not before a reaction to what was said before (answer).
+Knows nothing of models.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Kind(StrEnum):
     UNCLEAR = "unclear"  # marks without a word
 
 
+REACTIONS = frozenset({Kind.AGREED, Kind.UNCLEAR})  # within a conversation, they are about what was said before
 LONGEST = 60  # characters
 MOST_PHRASES = 4
 

@@ -1,11 +1,8 @@
-"""Decides whether a question within a conversation can be understood by its words alone. Only then it may be compared
-with corrected questions: a curated answer is given word for word, and to give one to another question is the worst
-fault.
+"""Compares the words of a follow-up with its rewriting and with the conversation: what the question names itself, what
+the rewriting dropped, and what it added.
 
-Words alone prove little: of 24 follow-ups that point back to the conversation, 23 have fewer than WHOLE words, but so
-have 10 of 65 that do not point back (2026-11-22). So a question is complete only when it has at least WHOLE words and
-none that points back or leaves something out. A shorter one, however clear it looks ("Who manages?"), may ask about
-the subject of the conversation. It is answered through search, which finds the correction like any document.
+These checks decide what is searched for, and which rewritings are compared with corrected questions (condense). A
+short question, however clear it looks ("Who manages?"), may ask about the subject of the conversation.
 """
 
 from __future__ import annotations
@@ -14,7 +11,6 @@ import re
 
 from retrieval.text import normalise, tokens
 
-WHOLE = 7  # search tokens; a follow-up with at least so many is assumed to name everything that it asks about
 _POINTING = frozenset(
     "it its itself they them their theirs this that these those he him his she her hers here there then such same "
     "other others another else one ones so too also instead both either neither former latter again above below next "
@@ -22,7 +18,7 @@ _POINTING = frozenset(
 )
 _BEGINNING = ("and", "or", "but", "about")
 _ABOUT = re.compile(r"(?:what|how) (?:about|if)\b")
-# 那 and 这 also inside longer words (那么, 这种): it does no harm when a complete question counts as pointing back.
+# 那 and 这 also inside longer words (那么, 这种): it does no harm when a question wrongly counts as pointing back.
 _CHINESE = re.compile(
     r"[这那它他她此其呢]|该(?!如何|怎)|上述|上面|下面|刚才|刚刚|前者|后者|同样|也|另外|别的|又|第[一二三]个"
 )
@@ -50,12 +46,6 @@ _GRAMMAR = (
     "a an the is are was were be been do does did can will has have had of in on at for i you we my your our "
     "的 了 是 吗 在 有 可以 能 会 请问 我 你 我们 你们"
 )
-
-
-def complete(question: str, whole: int = WHOLE) -> bool:
-    """Whether the question names everything that it asks about, as far as its words show: it has at least ``whole``
-    words, and none that points back."""
-    return len(tokens(question)) >= whole and not _points_back(question)
 
 
 def names_something(question: str) -> bool:

@@ -1,7 +1,9 @@
 """The OpenAI-compatible interface: other programs ask as if Errata were a model, by the same path as the page.
 
-The last message of the user is the question, and the turns before it are its history. Instructions are ignored, because
-the answer comes from the knowledge. Citations are ``url_citation`` annotations with the source's own address, or else
+The last message of the user is the question, and the turns before it are its history. Other messages (instructions,
+results of tools) are not read, because the answer comes from the knowledge. But they may say what the question is about
+("The customer asks about parcels"), so the words of a question that comes with them are never compared with corrected
+questions. Citations are ``url_citation`` annotations with the source's own address, or else
 the address of our page of the passage (cited). The question is stored as a conversation of the key's owner. ``id``
 contains the answer's id, so that ``POST /api/answers/{id}/feedback`` can rate it.
 
@@ -35,6 +37,7 @@ from knowledge.errors import Invalid, NotFound
 log = structlog.get_logger()
 
 MODEL = "errata"
+_CONVERSATION = ("user", "assistant")
 PREFIX = "chatcmpl-"  # of ids; the answer's id follows
 
 
@@ -49,6 +52,9 @@ class PartBody(BaseModel):
 class MessageBody(BaseModel):
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str | list[PartBody] | None = None
+
+    def is_blank(self) -> bool:
+        return not (self.content.strip() if isinstance(self.content, str) else self.content)
 
     def text(self) -> str:
         """The text of the message. Raises Invalid for pictures and sounds."""
@@ -104,6 +110,7 @@ async def complete(
     if body.n not in (None, 1):
         raise Invalid("n: there is one answer to a question.", code="one_answer_only")
     question, history = read(body.messages)
+    introduced = any(message.role not in _CONVERSATION and not message.is_blank() for message in body.messages)
     asker = f"{identity.owner}:{body.user}" if body.user else None
     address = str(parts.settings.public_url or request.base_url).rstrip("/")
     usage = body.stream_options is not None and body.stream_options.include_usage
@@ -116,6 +123,7 @@ async def complete(
         scope=scope,
         question=question,
         history=history,
+        introduced=introduced,
         asker=asker,
         **({"listen": _listener(feed, address, usage=usage)} if body.stream else {}),
     )
@@ -133,7 +141,7 @@ def read(messages: list[MessageBody]) -> tuple[str, tuple[EarlierTurn, ...]]:
     are turns too, because the question may refer to them. The same question asked before explains nothing about itself,
     and greetings and thanks explain nothing, so they are left out. Raises Invalid when the last message is not the
     user's."""
-    conversation = [(message.role, message.text()) for message in messages if message.role in ("user", "assistant")]
+    conversation = [(message.role, message.text()) for message in messages if message.role in _CONVERSATION]
     if not conversation or conversation[-1][0] != "user":
         raise Invalid("messages: the last message must be the user's.", code="last_message_not_user")
     *earlier, (_, question) = conversation

@@ -97,6 +97,15 @@ def test_a_curator_s_words_come_first(made: World) -> None:
     assert again["reason"] != "no_question"  # it is searched for: to a curator it was a question
 
 
+def test_a_reaction_within_a_conversation_is_about_what_was_said_before(made: World) -> None:
+    correct(made, "OK", "OK is our label for tested goods.")
+    visitor = made.client()
+    first = ask(visitor, "ok")
+    assert (first["status"], first["answer"]) == ("curated", "OK is our label for tested goods.")
+    talk = {"conversation_id": ask(visitor, "When does the shop open?")["conversation_id"]}
+    assert [ask(visitor, words, **talk)["reason"] for words in ("ok", "OK!")] == ["no_question"] * 2
+
+
 def test_it_needs_no_place_in_the_line(tmp_path: Path) -> None:
     gate = threading.Semaphore(0)
     with shop(tmp_path, ScriptedChat(script=lambda _: ANSWER, gate=gate), queue=0) as made, serving(made.app) as at:

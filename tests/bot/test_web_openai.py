@@ -10,7 +10,7 @@ import pytest
 
 from bot.answering.condense import EarlierTurn
 from bot.web.openai import MessageBody, read
-from tests.bot.shop import until
+from tests.bot.shop import correct, until
 from tests.fakes import ScriptedChat
 from tests.loop.world import World, ask, put, serving, world
 
@@ -31,6 +31,8 @@ def script(prompt: str) -> str:
         return "Its number is 4711 [1]."  # no document says so
     if "code" in prompt.rpartition("Question:")[2]:
         return "🏬 At nine 【1】 [7].\n\nOr read `hours[1]`; on Sundays [2, 9] at ten."
+    if "take" in prompt.rpartition("Question:")[2]:
+        return "30 days [1]."
     return "NO_ANSWER" if "gift" in prompt.rpartition("Question:")[2] else ANSWER
 
 
@@ -285,6 +287,32 @@ def test_curated_answer_is_served_to_programs_too(client: openai.OpenAI, shop: W
     assert (cited.url_citation.start_index, cited.url_citation.end_index) == (0, len("Yes, behind the shop."))
     streamed = list(complete(client, {"role": "user", "content": question}, stream=True))
     assert "".join(chunk.choices[0].delta.content or "" for chunk in streamed) == "Yes, behind the shop."
+
+
+PARCELS = "The customer asks about parcels to islands."
+
+
+@pytest.mark.parametrize(
+    ("earlier", "status"),
+    [
+        ([], "curated"),
+        ([{"role": "system", "content": " "}], "curated"),
+        ([{"role": "system", "content": PARCELS}], "answered"),
+        ([{"role": "developer", "content": [{"type": "text", "text": PARCELS}]}], "answered"),
+        ([{"role": "tool", "content": PARCELS, "tool_call_id": "1"}], "answered"),
+    ],
+)
+def test_a_question_that_comes_with_other_messages_gets_no_curated_answer(
+    client: openai.OpenAI, shop: World, earlier: list[Any], status: str
+) -> None:
+    """They may say what "How long does it take?" is about. Until now the answer of another question was served."""
+    correct(shop, "How long does it take?", "Shoes: 30 days.")
+    messages = [*earlier, {"role": "user", "content": "How long does it take?"}]
+    whole, *_, last = complete(client, *messages), *complete(client, *messages, stream=True)
+    assert (whole.errata["status"], last.errata["status"]) == (status, status)
+    conversation = shop.program().get(f"/api/conversations/{whole.errata['conversation_id']}").json()
+    (turn,) = conversation["turns"]
+    assert turn["condensed_question"] == "How long does it take?"
 
 
 @pytest.mark.parametrize(

@@ -282,3 +282,30 @@ def test_answers_of_an_older_version_are_found_by_proofs(tmp_path: Path) -> None
     assert asked == [("z", "How long is a loan?", "main")]
     assert read == [("z", 7, False), ("z", 9, True)]
     database.close()
+
+
+def test_a_follow_up_that_an_older_version_called_complete_is_not_compared_with_corrected_questions(
+    tmp_path: Path,
+) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'errata.db'}")
+    config = Config()
+    config.set_main_option("script_location", str(Path(knowledge.tables.__file__).parent / "migrations"))
+    columns = "id, conversation_id, question, condensed_question, condensed_how, language, status, answer, sources"
+    rest = "citations, prompt, model, knowledge_version, timings_ms, prompt_tokens, completion_tokens, created_at"
+    stored = {"a": "alone", "b": "complete", "c": "rewritten"}
+    with database.write() as session:
+        config.attributes["connection"] = session.connection()
+        command.upgrade(config, "0013")
+        session.execute(sa.text("insert into conversations values ('t', 'visitor:a', 't', '2026', '2026')"))
+        for name, how in stored.items():
+            session.execute(
+                sa.text(
+                    f"insert into answers ({columns}, {rest}) values ('{name}', 't', 'Q?', 'Q?', '{how}', 'en',"
+                    " 'answered', '', '[]', '[]', '[]', 'm', 3, '{}', 0, 0, '2026')"
+                )
+            )
+    database.migrate()
+    with database.read() as session:
+        kept = session.execute(sa.text("select id, condensed_how from answers order by id")).all()
+    assert kept == [("a", "alone"), ("b", "unchanged"), ("c", "rewritten")]
+    database.close()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bot.answering.condense import Condensed, Condensing, EarlierTurn, How, build, condense
+from knowledge.correcting.matching import normal_form
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,20 +131,40 @@ POINTS_BACK = "And how many days do I have for sending them back to you?"
         ("And sale items?", "", How.JOINED, True),
         ("Who manages?", "Who manages?", How.UNCHANGED, False),  # about something new, or about the shoes
         ("How long?", "How long?", How.JOINED, True),
-        (WHOLE, WHOLE, How.COMPLETE, True),
-        (WHOLE, WHOLE.upper(), How.COMPLETE, True),
+        # as it was asked: nothing proves that it is about a subject of its own
+        (WHOLE, WHOLE, How.UNCHANGED, False),
+        (WHOLE, WHOLE.upper(), How.UNCHANGED, False),
         (WHOLE, "", How.UNCHANGED, False),  # the model did not agree
         (POINTS_BACK, POINTS_BACK, How.UNCHANGED, False),
         (POINTS_BACK, "", How.UNCHANGED, False),
-        (WHOLE_ZH, WHOLE_ZH, How.COMPLETE, True),
+        (WHOLE_ZH, WHOLE_ZH, How.UNCHANGED, False),
         ("那么我应该在多少天之内把商品寄回给商店？", "", How.UNCHANGED, False),
         ("My log says:\nERROR 1234 connection lost\nWhat does it mean?", "", How.UNCHANGED, False),
-        ("word " * 40 + "?", "", How.COMPLETE, True),
+        ("word " * 40 + "?", "", How.UNCHANGED, False),
     ],
 )
 def test_the_result_says_how_its_text_was_made(question: str, written: str, expected: How, certain: bool) -> None:
     made = how(question, written)
     assert (made.how, made.certain) == (expected, certain)
+
+
+QUESTIONS = ["How long?", "Who manages?", POINTS_BACK, WHOLE, WHOLE_ZH, "word " * 40 + "?", "For how long\nis that?"]
+BEFORE = [SHOES, LOANS, PARCELS, EarlierTurn("", "Welcome to the island post office."), EarlierTurn("\u200b?!", "")]
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_follow_up_in_its_own_words_is_never_compared_with_corrected_questions(question: str) -> None:
+    for turn in BEFORE:
+        for written in (
+            "",
+            question,
+            question.upper(),
+            f"Question: {question}",
+            question.rstrip("?？"),
+            f"«{question}»!",
+        ):
+            made = how(question, written, turn)
+            assert not made.certain or normal_form(made.text) != normal_form(question), (turn, written)
 
 
 @pytest.mark.parametrize(
