@@ -21,7 +21,7 @@ from bot.web.security import Curator, PartsDep, ScopeDep, writable
 from bot.wiring import Parts
 from knowledge.correcting import corrections, items
 from knowledge.correcting.curation import Curation
-from knowledge.errors import Conflict, NotFound
+from knowledge.errors import Conflict, DatabaseBusy, DiskFull, NotFound
 
 Action = Literal["claim", "prove", "approve", "recheck", "reject", "reopen", "rollback"]
 
@@ -36,6 +36,7 @@ register_url_convertor("action", _ActionConvertor())
 router = APIRouter(prefix="/api/corrections", tags=["corrections"])
 PROVING = ("prove", "approve")  # take seconds
 PROOFS_AT_ONCE = 2
+MOST_AT_ONCE = 500  # items of one decision
 _limiter: RunVar[CapacityLimiter] = RunVar("proofs")  # of the running event loop
 
 
@@ -80,9 +81,19 @@ class MergeBody(BaseModel):
     ids: list[int] = Field(min_length=2, max_length=200)
 
 
-class RejectBody(BaseModel):
-    ids: list[int] = Field(min_length=1, max_length=500)
+class SeveralBody(BaseModel):
+    """Items for one decision. ``revisions``: by id, those that the caller saw; an item that changed since is left."""
+
+    ids: list[int] = Field(min_length=1, max_length=MOST_AT_ONCE)
+    revisions: dict[int, int] = Field(default_factory=dict, max_length=MOST_AT_ONCE)
+
+
+class RejectBody(SeveralBody):
     reason: str = Field(min_length=1, max_length=4_000)
+
+
+class ReopenBody(SeveralBody):
+    reason: str | None = Field(None, max_length=4_000)
 
 
 class NewBody(BaseModel):
@@ -136,17 +147,29 @@ def merge(body: MergeBody, identity: Curator, scope: ScopeDep, parts: PartsDep) 
     return shown(parts.curation(scope).merge(body.ids, actor=identity.name))
 
 
-@router.post("/reject", response_model=forms.Rejections)
+@router.post("/reject", response_model=forms.Decisions)
 def reject(body: RejectBody, identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """Rejects several items, each by itself: what cannot be rejected has an ``error``, and the others are rejected."""
-    results = []
-    desk = parts.curation(scope)
+    return _decide(parts.curation(scope).reject, body, actor=identity.name, reason=body.reason)
+
+
+@router.post("/reopen", response_model=forms.Decisions)
+def reopen(body: ReopenBody, identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
+    """Reopens several items, each by itself, as ``/reject`` rejects them: this takes a rejection back."""
+    return _decide(parts.curation(scope).reopen, body, actor=identity.name, reason=body.reason)
+
+
+def _decide(step: Callable[..., dict[str, Any]], body: SeveralBody, **request: Any) -> dict[str, Any]:
+    """Carries out a step on each item. Raises Invalid."""
+    results: list[dict[str, Any]] = []
     for correction_id in dict.fromkeys(body.ids):
+        result: dict[str, Any] = {"id": correction_id, "state": None, "revision": None, "error": None}
         try:
-            item = desk.reject(correction_id, actor=identity.name, reason=body.reason)
-            results.append({"id": correction_id, "state": item["state"], "error": None})
-        except (Conflict, NotFound) as error:
-            results.append({"id": correction_id, "state": None, "error": problems.summary(error)})
+            item = step(correction_id, revision=body.revisions.get(correction_id), **request)
+            result |= {"state": item["state"], "revision": item["revision"]}
+        except (Conflict, NotFound, DatabaseBusy, DiskFull) as error:
+            result["error"] = problems.summary(error)
+        results.append(result)
     return {"results": results}
 
 

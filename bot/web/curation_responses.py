@@ -192,13 +192,15 @@ class SameQuestions(Form):
     items: list[SameQuestion]
 
 
-class Rejection(Form):
-    """What became of one item: its new ``state``, or the ``error`` that says why it was not rejected."""
+class Decision(Form):
+    """What became of one item: its new ``state`` and ``revision``, or the ``error`` that says why nothing was
+    decided."""
 
     id: int
     state: str | None
+    revision: int | None
     error: Problem | None
 
 
-class Rejections(Form):
-    results: list[Rejection]
+class Decisions(Form):
+    results: list[Decision]

@@ -252,15 +252,39 @@ def test_many_are_rejected_at_once_each_with_its_own_result(shop: World, curator
     answer = curator.post("/api/corrections/reject", json={"ids": [numbers[0], 999, *numbers], "reason": "spam"})
     assert answer.status_code == 200, answer.text
     first, missing, second = answer.json()["results"]
-    assert first == {"id": numbers[0], "state": "rejected", "error": None}
+    assert first == {"id": numbers[0], "state": "rejected", "revision": 2, "error": None}
     assert (missing["id"], missing["state"], missing["error"]["code"]) == (999, None, "correction_not_found")
-    assert second == {"id": numbers[1], "state": "rejected", "error": None}
+    assert second == {"id": numbers[1], "state": "rejected", "revision": 2, "error": None}
     history = curator.get(f"/api/corrections/{numbers[1]}").json()["history"]
     assert (history[-1]["action"], history[-1]["actor"], history[-1]["reason"]) == ("reject", "carla", "spam")
     again = curator.post("/api/corrections/reject", json={"ids": numbers, "reason": "spam"}).json()["results"]
     assert [one["error"]["status"] for one in again] == [409, 409]
     for body in ({"ids": [], "reason": "x"}, {"ids": numbers}, {"ids": numbers, "reason": " "}):
         assert curator.post("/api/corrections/reject", json=body).status_code == 422
+
+
+def test_an_item_that_changed_since_it_was_seen_is_not_rejected_with_the_others(
+    shop: World, curator: TestClient
+) -> None:
+    numbers = [complain(shop, question) for question in ("Is this spam one?", "Is this spam two?")]
+    lines = {line["id"]: line["revision"] for line in curator.get("/api/corrections").json()["items"]}
+    draft(shop.client("ada"), numbers[1], answer="This is no spam.")
+    body = {"ids": numbers, "revisions": lines, "reason": "spam"}
+    first, second = curator.post("/api/corrections/reject", json=body).json()["results"]
+    assert (first["state"], second["state"], second["error"]["code"]) == ("rejected", None, "correction_changed_by")
+    assert curator.get(f"/api/corrections/{numbers[1]}").json()["state"] == "drafted"
+
+
+def test_a_rejection_of_many_is_taken_back_at_once(shop: World, curator: TestClient) -> None:
+    numbers = [complain(shop, question) for question in ("Is this spam one?", "Is this spam two?", "And three?")]
+    rejected = curator.post("/api/corrections/reject", json={"ids": numbers, "reason": "spam"}).json()["results"]
+    act(shop.client("ada"), numbers[1], "reopen")
+    body = {"ids": numbers, "revisions": {one["id"]: one["revision"] for one in rejected}}
+    results = curator.post("/api/corrections/reopen", json=body).json()["results"]
+    assert [one["state"] for one in results] == ["reopened", None, "reopened"]
+    assert results[1]["error"]["code"] == "correction_changed_by"
+    assert curator.post("/api/corrections/reopen", json={"ids": []}).status_code == 422
+    assert curator.post("/api/corrections/reopen", json={"ids": list(range(1, 502))}).status_code == 422
 
 
 def test_reject_needs_a_reason_and_reopen_brings_it_back(shop: World, curator: TestClient) -> None:

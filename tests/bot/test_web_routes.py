@@ -68,6 +68,7 @@ ROWS = (
     Row("GET", "/api/unanswered", "curators"),
     Row("POST", "/api/unanswered/{group_id:int}/correct", "curators", 404, values={"group_id:int": "99"}),
     Row("POST", "/api/corrections/reject", "curators", body={"ids": [99], "reason": "spam"}),
+    Row("POST", "/api/corrections/reopen", "curators", body={"ids": [99]}),
     Row("POST", "/api/corrections/merge", "curators", 422, {"ids": [1, 1]}),
     Row("POST", "/api/corrections/{correction_id:int}/split", "curators", 422, {"complaints": [99]}),
     Row("GET", "/api/corrections/{correction_id:int}", "curators"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.stage import CASES, Audience, Stage, Words, press, stand_still, stored
+from tests.browser.stage import CASES, LANGUAGES, Audience, Stage, Words, press, stand_still, stored
 from tests.loop.world import PASSWORD, act
 
 if TYPE_CHECKING:
@@ -75,6 +75,48 @@ def test_curate_page_merges_two_items(stage: Stage) -> None:
     expect(page.locator(".suggested-lines button")).to_have_count(1)
     page.locator(".suggested-lines button").click()
     expect(page.locator(".lines li")).to_have_count(1)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_curate_page_rejects_the_chosen_items_tells_what_failed_and_takes_it_back(stage: Stage, language: str) -> None:
+    from playwright.sync_api import expect
+
+    say = Words(language)
+    numbers = [stage.report(question, "Buy now!") for question in SIZES[:4]]
+    desk = stage.world.client("ada")
+    page = stage.curator(path=f"/curate#/queue/{numbers[3]}", language=language)
+    page.locator("#answer").wait_for()
+    page.keyboard.press("x")  # the newest
+    page.keyboard.press("j")
+    expect(page.locator(".item-head h1")).to_have_text(SIZES[2])
+    page.keyboard.press("x")
+    expect(page.locator(".chosen-bar > span")).to_have_text(say("queue.chosen.other", n=2))
+    page.get_by_label(say("queue.choose", question=SIZES[1])).check()
+    assert desk.put(f"/api/corrections/{numbers[1]}/draft", json={"answer": "No."}).status_code == 200
+    page.locator(".item-head h1").click()
+    page.keyboard.press("R")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("heading")).to_have_text(say("several.title.other", n=3))
+    expect(dialog.get_by_role("listitem")).to_have_text([SIZES[3], SIZES[2], SIZES[1]])
+    button = dialog.get_by_role("button", name=say("several.button.other", n=3))
+    expect(button).to_be_disabled()
+    dialog.get_by_label(say("dialog.reason")).fill("advertising")
+    button.click()
+    expect(dialog.get_by_role("heading")).to_have_text(say("several.failed.one", n=1))
+    expect(dialog.get_by_role("listitem")).to_contain_text([SIZES[1]])
+    expect(dialog.get_by_role("listitem")).to_contain_text(["ada"])
+    page.keyboard.press("Escape")
+    expect(page.locator(".entry-question")).to_have_text([SIZES[1], SIZES[0]])
+    states = [desk.get(f"/api/corrections/{number}").json()["state"] for number in numbers]
+    assert states == ["queued", "drafted", "rejected", "rejected"]
+    page.locator(".toast", has_text=say("several.rejected.other", n=2)).get_by_role(
+        "button", name=say("ui.undo")
+    ).click()
+    expect(page.locator(".entry")).to_have_count(4)
+    states = [desk.get(f"/api/corrections/{number}").json()["state"] for number in numbers]
+    assert states == ["queued", "drafted", "reopened", "reopened"]
+    page.keyboard.press("X")
+    expect(page.locator(".chosen-bar > span")).to_have_text(say("queue.chosen.other", n=4))
 
 
 def test_curate_page_shows_the_second_of_two_curators_the_changes_and_keeps_their_text(

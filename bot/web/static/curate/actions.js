@@ -7,6 +7,7 @@ import { discard } from "./form.js";
 import { act, isProving, save } from "./item.js";
 import { mergeChosen } from "./queue.js";
 import { busy, chosen, conflict, dialog, dirty, editable, form, item, keeps, queue, restored, revision, takingOut, user } from "./store.js";
+import { RejectChosenDialog, UndecidedDialog } from "./reject_chosen.js";
 import { TakeOutDialog } from "./take_out.js";
 
 /** Which actions are offered in a state; the server decides. @param {any} current */
@@ -61,6 +62,8 @@ export function ActionDialog() {
   if (takingOut.value) return html`<${TakeOutDialog} />`;
   if (!name) return null;
   if (name === "merge") return html`<${MergeDialog} />`;
+  if (name === "reject_chosen") return html`<${RejectChosenDialog} />`;
+  if (name === "undecided") return html`<${UndecidedDialog} />`;
   if (name === "approve") return html`<${ApproveDialog} />`;
   return html`<${ReasonDialog} key=${name} name=${name} />`;
 }

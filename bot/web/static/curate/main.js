@@ -13,11 +13,11 @@ import { ItemView } from "./item_view.js";
 import { loadDocument, loadDocuments } from "./knowledge.js";
 import { documentId } from "./knowledge_store.js";
 import { DocumentList, DocumentView } from "./knowledge_view.js";
-import { loadQueue, move, toggleChosen } from "./queue.js";
+import { chooseAll, loadQueue, move, toggleChosen } from "./queue.js";
 import { QueueView } from "./queue_view.js";
 import { follow, go } from "./route.js";
 import { requireUser, ROLES, signOut } from "./session.js";
-import { announcement, conflict, dialog, dirty, form, helpOpen, item, itemId, panel, signedOut, tab, takingOut, user } from "./store.js";
+import { announcement, chosen, conflict, dialog, dirty, form, helpOpen, item, itemId, panel, signedOut, tab, takingOut, user } from "./store.js";
 
 const REFRESH_MS = 60_000;
 
@@ -68,7 +68,7 @@ function NoAccess() {
 function Help() {
   /** @type {[string, string][]} */
   const rows = [
-    ["j k", t("help.move")], ["x", t("help.choose")], ["/", t("help.search")], ["e", t("help.edit")], ["Ctrl S", t("help.save")],
+    ["j k", t("help.move")], ["x", t("help.choose")], ["X", t("help.choose_all")], ["R", t("help.reject_chosen")], ["/", t("help.search")], ["e", t("help.edit")], ["Ctrl S", t("help.save")],
     ["p", t("help.prove")], ["a", t("help.approve")], ["r", t("help.reject")], ["u", t("help.back")], ["?", t("help.open")],
   ];
   return html`<${Dialog} title=${t("help.title")} onClose=${() => { helpOpen.value = false; }}><${ShortcutTable} rows=${rows} /></${Dialog}>`;
@@ -108,7 +108,8 @@ function shortcuts() {
   /** @type {Record<string, () => void>} */
   const keys = { "?": () => { helpOpen.value = true; }, "/": focus(tab.value === "queue" ? "#queue-search" : "#document-search") };
   if (tab.value !== "queue") return { ...keys, u: () => go("knowledge") };
-  Object.assign(keys, { j: () => move(1), k: () => move(-1), u: () => go("queue") });
+  Object.assign(keys, { j: () => move(1), k: () => move(-1), u: () => go("queue"), X: chooseAll });
+  if (chosen.value.size > 0) keys.R = () => { dialog.value = "reject_chosen"; };
   const current = item.value;
   if (!current) return keys;
   const can = steps(current);

@@ -1,4 +1,4 @@
-/** The queue: fetching it, moving in it, merging what belongs together. */
+/** The queue: fetching it, moving in it, choosing several items, merging what belongs together. */
 import { withQuery } from "../api.js";
 import { t } from "../i18n.js";
 import { toast } from "../ui.js";
@@ -66,6 +66,12 @@ export function toggleChosen(id) {
   const next = new Set(chosen.value);
   if (!next.delete(id)) next.add(id);
   chosen.value = next;
+}
+
+/** Chooses all items that are shown; none when all are chosen. */
+export function chooseAll() {
+  const shown = queue.value.items.map((entry) => entry.id);
+  chosen.value = new Set(shown.every((id) => chosen.value.has(id)) ? [] : shown);
 }
 
 export async function mergeChosen() {

@@ -1,9 +1,9 @@
-/** The queue as a list: filters with counts, search, entries, choosing several for a merge. */
+/** The queue as a list: filters with counts, search, entries, choosing several to merge or reject. */
 import { html, useLayoutEffect, useRef } from "../html.js";
 import { formatAgo, label, languageOf, t } from "../i18n.js";
 import { Icon } from "../ui.js";
 import { NewCorrection } from "./new_correction.js";
-import { loadMore, loadQueue, narrow, toggleChosen } from "./queue.js";
+import { chooseAll, loadMore, loadQueue, narrow, toggleChosen } from "./queue.js";
 import { go } from "./route.js";
 import { UnansweredButton } from "./unanswered.js";
 import { chosen, dialog, filter, itemId, PRIORITIES, queue, STATES, TO_DO } from "./store.js";
@@ -19,6 +19,8 @@ export function QueueView() {
     ${chosen.value.size > 0 && html`<div class="chosen-bar">
       <span>${t("queue.chosen", { n: chosen.value.size })}</span>
       <button type="button" class="button button-small" disabled=${chosen.value.size < 2} onClick=${() => { dialog.value = "merge"; }}>${t("queue.merge")}</button>
+      <button type="button" class="button button-small" onClick=${() => { dialog.value = "reject_chosen"; }}>${t("several.reject")}</button>
+      ${chosen.value.size < items.length && html`<button type="button" class="link-button" onClick=${chooseAll}>${t("several.all", { n: items.length })}</button>`}
       <button type="button" class="link-button" onClick=${() => { chosen.value = new Set(); }}>${t("ui.cancel")}</button>
     </div>`}
     <div class="list-scroll">

@@ -31,6 +31,7 @@ import { batch, computed, signal } from "../html.js";
  * @property {string} [priority]
  * @property {string} [origin]
  * @property {string} question
+ * @property {number} [revision]
  * @property {string} [answer_excerpt]
  * @property {number} [complaints]
  * @property {string | null} [claimed_by]
@@ -60,7 +61,7 @@ export const KINDS = ["wrong", "missing", "outdated", "retrieval", "synthesis", 
 export const filter = signal({ state: TO_DO, priority: "", q: "" });
 /** @type {Signal<{items: QueueEntry[], total: number, counts: Record<string, number>, status: "loading" | "ready" | "failed"}>} */
 export const queue = signal({ items: [], total: 0, counts: {}, status: "loading" });
-/** Ids chosen for merging. */
+/** Ids chosen for merging or rejecting. */
 export const chosen = signal(/** @type {ReadonlySet<string>} */ (new Set()));
 
 /** @type {Signal<string | null>} */
@@ -85,7 +86,13 @@ export const conflict = signal(null);
 export const setAside = signal(null);
 /** Whether this browser keeps unsaved text; some forbid it. */
 export const keeps = signal(true);
-/** The dialog that asks for a reason or a confirmation. @type {Signal<"approve" | "reject" | "rollback" | "reopen" | "merge" | null>} */
+/** @typedef {{id: string, question: string, revision: number}} Seen an item as the curator saw it */
+/** @typedef {{id: string, question: string, text: string}} Undecided an item on which nothing was decided, and why */
+/** Whether a decision on all chosen items is being carried out. */
+export const deciding = signal(false);
+/** The items on which the last such decision could not be carried out. @type {Signal<Undecided[]>} */
+export const undecided = signal([]);
+/** The dialog that asks for a reason or a confirmation. @type {Signal<"approve" | "reject" | "rollback" | "reopen" | "merge" | "reject_chosen" | "undecided" | null>} */
 export const dialog = signal(null);
 /** @typedef {{key: number, mode: "edit" | "supersede", document_id?: string, version?: number, find?: string, replace?: string}} Picker */
 /** What is being chosen for the draft, if anything: a document, or words in it. @type {Signal<Picker | null>} */
