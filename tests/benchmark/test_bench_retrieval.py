@@ -75,7 +75,6 @@ def test_every_set_condition_system_and_metric_has_a_figure(folder: Path, capsys
             ("towns[mixed]", "en>zh"),
             ("towns[town]", "en"),
             ("copies", "en"),
-            ("copies[town]", "en"),
             ("pooled", "en"),
         ]
         for system in ("product", "bm25", "dense", "rrf")

@@ -22,7 +22,7 @@ def test_a_perfect_ranking_has_the_best_value_of_every_metric() -> None:
 
 def test_metrics_of_ranks_two_and_six_of_three_relevant_documents() -> None:
     values = ranking_metrics(["x", "a", "y", "z", "u", "b", "v"], {"a", "b", "c"})
-    # DCG: 1/log2(3) + 1/log2(7); ideal: 1/log2(2) + 1/log2(3) + 1/log2(4)
+    # The gains of ranks 2 and 6, then those of ranks 1, 2 and 3.
     assert values["ndcg@10"] == pytest.approx((0.63093 + 0.35621) / (1 + 0.63093 + 0.5), abs=1e-5)
     assert values == {
         "ndcg@10": values["ndcg@10"],

@@ -44,9 +44,7 @@ def test_questions_and_other_models_have_vectors_of_their_own(tmp_path: Path) ->
 
 def test_progress_counts_all_texts(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
-    embedder = RememberingEmbedder(
-        HashingEmbedder(), tmp_path / "v.db", progress=lambda done, of: seen.append((done, of))
-    )
+    embedder = RememberingEmbedder(HashingEmbedder(), tmp_path / "v.db", progress=lambda *at: seen.append(at))
     embedder.passages([f"text {number}" for number in range(100)])
     assert seen == [(64, 100), (100, 100)]
     assert embedder.passages([]).shape == (0, 64)
