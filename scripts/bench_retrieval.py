@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import sqlalchemy as sa
+
 from benchmark import data, results
 from benchmark.errors import BenchError
 from benchmark.journal import Journal
@@ -35,7 +36,6 @@ from benchmark.knowledge import DEFAULT_VECTORS, collection_of, fill, installati
 from benchmark.metrics import METRICS, ranking_metrics
 from benchmark.remembering import RememberingEmbedder
 from benchmark.results import Progress, Result
-
 from knowledge.tables import PassageRow
 from retrieval.fuse import fuse
 from retrieval.scope import EVERYTHING, Scope
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from benchmark.data import Question, Set
-
     from bot.settings import Settings
     from bot.wiring import Parts
     from retrieval.search import Candidate

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import bench_retrieval
 import pytest
 
+import bench_retrieval
 from bot.wiring import Parts
 from tests.benchmark.test_data import write
 from tests.fakes import HashingEmbedder

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from benchmark import data
 from benchmark.errors import BenchError
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+
 from benchmark.intervals import Estimate, difference, mean
 from benchmark.metrics import ranking_metrics
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from benchmark.remembering import RememberingEmbedder
 
+from benchmark.remembering import RememberingEmbedder
 from tests.fakes import HashingEmbedder
 
 if TYPE_CHECKING:
