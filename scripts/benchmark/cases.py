@@ -69,8 +69,8 @@ def of_set(whole: Set, *, limit: int | None, seed: int) -> Plan:
 
 
 def of_intents(intents: Intents, *, limit: int | None, seed: int) -> Plan:
-    """One document for each intent, with its known sentences and its name. Other sentences of people, inside and outside
-    of the intents, are asked: at most ``limit`` of each."""
+    """One document for each intent, with its known sentences and its name. Other sentences of people, inside and
+    outside of the intents, are asked: at most ``limit`` of each."""
     collection = collection_of(intents.name)
     documents = tuple(
         Document(intent, examples[0], "\n".join((*examples, f"Subject: {intent.replace('_', ' ')}.")), intents.lang)
