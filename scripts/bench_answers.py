@@ -1,8 +1,8 @@
 """Measures answers and refusals over the whole path of a question.
 
-    .venv/bin/python scripts/bench_answers.py --data DIR [--sets a,b] [--engine real|extractive] [--limit N]
+    .venv/bin/python -m scripts.bench_answers --data DIR [--sets a,b] [--engine real|extractive] [--limit N]
         [--documents N] [--seed S] [--timed N] [--vectors FILE] [--out results.json]
-    .venv/bin/python scripts/bench_answers.py --handbook [--engine real|extractive] [--limit N] [--out results.json]
+    .venv/bin/python -m scripts.bench_answers --handbook [--engine real|extractive] [--limit N] [--out results.json]
 
 DIR has a folder for each set, as for bench_retrieval, and may have intents/*.jsonl. scripts/benchmark/cases.py says
 which conditions a set gets: five snippets with more and more noise ("set@0" to "set@1"), the answering documents
@@ -30,23 +30,23 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark import cases, data, handbook, results
-from benchmark.answers import contains
-from benchmark.errors import BenchError
-from benchmark.journal import Journal
-from benchmark.knowledge import DEFAULT_VECTORS, fill, installation
-from benchmark.results import Progress, Result
 from bot.answering.condense import EarlierTurn
 from bot.answering.values import Ask, Token
 from retrieval.scope import MAIN, Scope
+from scripts.benchmark import cases, data, handbook, results
+from scripts.benchmark.answers import contains
+from scripts.benchmark.errors import BenchError
+from scripts.benchmark.journal import Journal
+from scripts.benchmark.knowledge import DEFAULT_VECTORS, fill, installation
+from scripts.benchmark.results import Progress, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from benchmark.cases import Case, Plan
     from bot.answering.values import Outcome
     from bot.settings import Settings
     from bot.wiring import Parts
+    from scripts.benchmark.cases import Case, Plan
 
 _MARKER = re.compile(r"\[\d+\]")
 

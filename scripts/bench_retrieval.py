@@ -1,6 +1,6 @@
 """Measures how well the search finds the right documents, against BM25 alone and the embedding model alone.
 
-    .venv/bin/python scripts/bench_retrieval.py --data DIR [--sets a,b] [--limit N] [--documents N] [--seed S]
+    .venv/bin/python -m scripts.bench_retrieval --data DIR [--sets a,b] [--limit N] [--documents N] [--seed S]
         [--vectors FILE] [--out results.json]
 
 DIR has a folder for each set, with corpus.jsonl and questions.jsonl (scripts/benchmark/data.py has the fields). All
@@ -29,25 +29,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 import sqlalchemy as sa
 
-from benchmark import data, results
-from benchmark.errors import BenchError
-from benchmark.journal import Journal
-from benchmark.knowledge import DEFAULT_VECTORS, collection_of, fill, installation, stored_id
-from benchmark.metrics import METRICS, ranking_metrics
-from benchmark.remembering import RememberingEmbedder
-from benchmark.results import Progress, Result
 from knowledge.tables import PassageRow
 from retrieval.fuse import fuse
 from retrieval.scope import EVERYTHING, Scope
 from retrieval.text import tokens
+from scripts.benchmark import data, results
+from scripts.benchmark.errors import BenchError
+from scripts.benchmark.journal import Journal
+from scripts.benchmark.knowledge import DEFAULT_VECTORS, collection_of, fill, installation, stored_id
+from scripts.benchmark.metrics import METRICS, ranking_metrics
+from scripts.benchmark.remembering import RememberingEmbedder
+from scripts.benchmark.results import Progress, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from benchmark.data import Question, Set
     from bot.settings import Settings
     from bot.wiring import Parts
     from retrieval.search import Candidate
+    from scripts.benchmark.data import Question, Set
 
 DEPTH = 25  # passages of a search: enough for ten documents, and as deep as the server's own searches go
 TIMED = 30  # questions whose embedding is timed

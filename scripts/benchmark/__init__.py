@@ -1,6 +1,6 @@
-"""What the benchmarks share: reading data, an embedder that remembers, metrics, intervals, a journal, results.
+"""What the benchmarks share. The product does not import it.
 
-Scripts beside this folder (``bench_*.py``) import it; the product does not. Nothing here depends on the name, the ids
-or the sentences of a data set. Layers: errors; data, answers, metrics, intervals, journal, results, remembering;
-knowledge (a temporary installation); the scripts.
+Of bench_retrieval and bench_answers: data, answers, metrics, intervals, journal, results and remembering; knowledge (a
+temporary installation with documents); cases and handbook (what is asked). Nothing in them depends on the name, the ids
+or the sentences of a data set.
 """

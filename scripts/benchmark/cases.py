@@ -12,14 +12,14 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmark.answers import contains
-from benchmark.data import Document, sample
-from benchmark.knowledge import collection_of, stored_id
+from scripts.benchmark.answers import contains
+from scripts.benchmark.data import Document, sample
+from scripts.benchmark.knowledge import collection_of, stored_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from benchmark.data import Intents, Question, Set
+    from scripts.benchmark.data import Intents, Question, Set
 
 SNIPPETS = 5
 NOISE = {"0": 0.0, ".4": 0.4, ".8": 0.8, "1": 1.0}

@@ -11,8 +11,8 @@ import random
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from benchmark.errors import BenchError
 from retrieval.text import primary
+from scripts.benchmark.errors import BenchError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.cases import Case, Plan
-from benchmark.data import Document, sample
 from retrieval.scope import MAIN
+from scripts.benchmark.cases import Case, Plan
+from scripts.benchmark.data import Document, sample
 
 if TYPE_CHECKING:
     from bot.wiring import Parts

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.errors import BenchError
+from scripts.benchmark.errors import BenchError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,14 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.remembering import RememberingEmbedder
+from scripts.benchmark.remembering import RememberingEmbedder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from benchmark.data import Document
     from bot.settings import Settings
     from bot.wiring import Parts
+    from scripts.benchmark.data import Document
 
 DEFAULT_VECTORS = Path(tempfile.gettempdir()) / "errata-bench" / "vectors.db"
 _BATCH = 200  # documents of one step of the log

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.intervals import Estimate, mean
+from scripts.benchmark.intervals import Estimate, mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

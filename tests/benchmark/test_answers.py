@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmark.answers import comparable, contains
+from scripts.benchmark.answers import comparable, contains
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import bench_answers
-from benchmark import cases, data
 from bot.wiring import Parts
+from scripts import bench_answers
+from scripts.benchmark import cases, data
 from tests.benchmark.test_data import write
 from tests.fakes import HashingEmbedder
 

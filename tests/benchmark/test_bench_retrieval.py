@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import bench_retrieval
 from bot.wiring import Parts
+from scripts import bench_retrieval
 from tests.benchmark.test_data import write
 from tests.fakes import HashingEmbedder
 

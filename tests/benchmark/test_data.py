@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benchmark import data
-from benchmark.errors import BenchError
+from scripts.benchmark import data
+from scripts.benchmark.errors import BenchError
 
 if TYPE_CHECKING:
     from pathlib import Path

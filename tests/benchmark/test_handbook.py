@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmark import handbook
-from benchmark.answers import contains
-from benchmark.knowledge import fill
 from bot.answering.condense import EarlierTurn
 from bot.answering.values import Ask
 from bot.settings import Settings, default_models_folder
 from bot.wiring import Parts
 from retrieval.scope import Scope
+from scripts.benchmark import handbook
+from scripts.benchmark.answers import contains
+from scripts.benchmark.knowledge import fill
 
 if TYPE_CHECKING:
-    from benchmark.handbook import HandbookQuestion
+    from scripts.benchmark.handbook import HandbookQuestion
 
 QUESTIONS = handbook.questions()
 LEAST = 0.5  # share of the answerable questions, in each language

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmark.errors import BenchError
-from benchmark.journal import Journal
+from scripts.benchmark.errors import BenchError
+from scripts.benchmark.journal import Journal
 
 if TYPE_CHECKING:
     from pathlib import Path

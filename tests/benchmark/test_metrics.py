@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from benchmark.intervals import Estimate, difference, mean
-from benchmark.metrics import ranking_metrics
+from scripts.benchmark.intervals import Estimate, difference, mean
+from scripts.benchmark.metrics import ranking_metrics
 
 
 def test_a_perfect_ranking_has_the_best_value_of_every_metric() -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmark.remembering import RememberingEmbedder
+from scripts.benchmark.remembering import RememberingEmbedder
 from tests.fakes import HashingEmbedder
 
 if TYPE_CHECKING:

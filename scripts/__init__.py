@@ -1,0 +1,1 @@
+"""Run the benchmarks from the repository's root: ``.venv/bin/python -m scripts.bench_load``."""
