@@ -239,6 +239,7 @@ def accounts(parts: Parts) -> Finding:
 
 
 def jobs(parts: Parts) -> Finding:
+    from knowledge.jobs import CANCELLED
     from knowledge.tables import Job
     from knowledge.uploads import error_of, kept_files
 
@@ -249,14 +250,16 @@ def jobs(parts: Parts) -> Finding:
     )
     with parts.database.read() as session:
         stuck = session.scalar(sa.select(sa.func.count()).select_from(Job).where(waits)) or 0
-        failed = session.scalars(sa.select(Job).where(Job.state == "failed", Job.error != "cancelled").limit(5)).all()
+        failed = session.scalars(
+            sa.select(Job).where(Job.state == "failed", Job.error != CANCELLED.text).limit(5)
+        ).all()
     if stuck:
         return Finding("jobs", "warn", f"{stuck} have waited for more than ten minutes", "Start: errata serve")
     if failed:
         first = failed[0]
-        what = f"{first.kind} {first.id} failed: {error_of(first)}"
+        what = f"{first.kind} {first.id} failed: {error_of(first, str)}"
         if more := [sentence for job in failed[1:] if (sentence := kept_files(job))]:
-            what = f"{what} Of {len(more)} more failed uploads: {' '.join(more)}"
+            what = f"{what} Of {len(more)} more failed uploads: {' '.join(map(str, more))}"
         return Finding("jobs", "warn", what, "Do it again.")
     return Finding("jobs", "ok", "none is stuck")
 

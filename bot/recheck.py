@@ -116,8 +116,11 @@ def give_up(database: Database, payload: Mapping[str, Any]) -> None:
         if dict(correction.recheck or {}) != PENDING or correction.id in _waiting(session):
             return
         failed = session.scalars(sa.select(Job).where(Job.kind == RECHECK, Job.state == "failed").order_by(Job.id))
-        errors = [job.error or "" for job in failed if job.payload.get("entry_id") == entry.id]
-        why = Reason.of("It could not be checked: {problem}", code="not_checked", problem=(errors or [""])[-1][:500])
+        errors = [jobs.error_of(job) for job in failed if job.payload.get("entry_id") == entry.id]
+        if errors and errors[-1] is not None:
+            why = Reason.of("It could not be checked: {problem}", code="not_checked", problem=errors[-1])
+        else:
+            why = Reason.of("It could not be checked.", code="not_checked_at_all")
         problem = Problem(entry.question, "", why)
         result = {"state": "failed", "at": utc_now().isoformat(), **problem.to_json()}
         corrections.advance(

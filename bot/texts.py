@@ -18,6 +18,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from retrieval.phrases import Phrase
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -55,18 +57,30 @@ def error_text(error: ErrataError, language: str) -> str:
 
 
 def message(code: str | None, values: Mapping[str, object], english: str, language: str) -> str:
-    """A message in a language, by its code and values; ``english`` where no template is known. A value that has a name
-    (``{state}``: ``state.queued``) is named."""
+    """A message in a language, by its code and values; ``english`` where no template is known. A value that is itself a
+    phrase, or has a name (``{state}``: ``state.queued``), is written in that language, too."""
     if not language.startswith("zh"):
         return english
     template = error_templates().get(code or "")
     if template is None:
         return english
-    names = catalogue(LOCALES["zh"])
     try:
-        return template.format(**{name: names.get(f"{name}.{value}", value) for name, value in values.items()})
-    except (LookupError, ValueError):  # stored by an earlier version, which had other values
+        return template.format(**{name: _value(name, value, language) for name, value in values.items()})
+    except (LookupError, ValueError, TypeError):  # stored by an earlier version, which had other values
         return english
+
+
+def _value(name: str, value: object, language: str) -> object:
+    """A value as it is written into a message: a phrase, also as it is stored, in the language; or its name."""
+    phrase = value.to_json() if isinstance(value, Phrase) else value
+    if isinstance(phrase, dict):
+        return message(phrase["code"], phrase["values"], phrase["text"], language)
+    return catalogue(LOCALES["zh"]).get(f"{name}.{phrase}", phrase)
+
+
+def is_translated(error: ErrataError) -> bool:
+    """Whether the error has a message in every language."""
+    return error.code in error_templates()
 
 
 @cache

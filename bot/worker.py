@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from bot import texts
 from knowledge import jobs
 from knowledge.db import lacks_space
 from knowledge.errors import DatabaseBusy, DiskFull
+from retrieval.errors import ErrataError
 
 if TYPE_CHECKING:
     from knowledge.db import Database
@@ -107,7 +109,9 @@ class Worker:
                 raise
             log.warning("job_failed", job=job.id, kind=job.kind, error=type(error).__name__, detail=str(error)[:500])
             with self._database.write() as session:
-                ended = jobs.fail(session, job, f"{type(error).__name__}: {error}") and jobs.is_last_try(job)
+                phrase = error.phrase() if isinstance(error, ErrataError) and texts.is_translated(error) else None
+                failed = jobs.fail(session, job, f"{type(error).__name__}: {error}", phrase=phrase)
+                ended = failed and jobs.is_last_try(job)
         else:
             with self._database.write() as session:
                 ended = jobs.finish(session, job, result)

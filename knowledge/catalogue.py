@@ -71,7 +71,9 @@ def document(session: Session, document_id: str, scope: Scope, *, version: int |
         "text": shown.text,
         "url": shown.url,
         "metadata": shown.details,
-        "remarks": [one.to_json() for one in remarks.of([Content(shown.title, shown.text, shown.url, shown.details)])],
+        "remarks": [
+            remark.to_json() for remark in remarks.of([Content(shown.title, shown.text, shown.url, shown.details)])
+        ],
         "versions": [
             {
                 "version": entry.version,

@@ -37,7 +37,7 @@ BATCH_DOCUMENTS = 64
 class FileResult:
     """The result of a file. ``reason`` is in English; ``code`` and ``values`` give it in other languages.
     ``replaces``: the document that the file would have replaced if that had been requested. ``remarks``: what a curator
-    should know about its text (remarks.Remark.to_json)."""
+    should know about its text (Phrase.to_json)."""
 
     name: str
     state: str  # indexed | unchanged | kept_out | rejected | skipped | retired

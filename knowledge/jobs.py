@@ -16,12 +16,14 @@ import sqlalchemy as sa
 from knowledge.db import utc_now
 from knowledge.errors import NotFound
 from knowledge.tables import Job
+from retrieval.phrases import Phrase, stored
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from sqlalchemy.orm import Session
 
+CANCELLED = Phrase.of("cancelled", code="job_cancelled")
 HEARTBEAT_SECONDS = 60  # a running job without a heartbeat for this long has lost its worker
 MAX_FAILURES = 3
 FREE_ENDS = 5  # so often may workers end before the pauses begin: some restarts in a day
@@ -80,15 +82,15 @@ def beat(session: Session, job: Job, progress: dict[str, Any] | None = None) -> 
 
 def finish(session: Session, job: Job, progress: dict[str, Any] | None = None) -> bool:
     """Records that the job is done. False when it is no longer this worker's: cancelled, or claimed by another."""
-    values: dict[str, Any] = {"state": "done", "finished_at": utc_now(), "error": None}
+    values: dict[str, Any] = {"state": "done", "finished_at": utc_now(), "error": None, "error_code": None}
     if progress is not None:
         values["progress"] = progress
     return _write(session, job, values)
 
 
-def fail(session: Session, job: Job, error: str) -> bool:
+def fail(session: Session, job: Job, error: str, *, phrase: Phrase | None = None) -> bool:
     """Records that the work failed: the job is tried again later (with growing pauses), or fails for good after
-    ``MAX_FAILURES``. False as in ``finish``."""
+    ``MAX_FAILURES``. ``phrase``: the error in words that other languages have, too. False as in ``finish``."""
     again = not is_last_try(job)
     failures = job.failures + 1
     return _write(
@@ -97,11 +99,24 @@ def fail(session: Session, job: Job, error: str) -> bool:
         {
             "state": "queued" if again else "failed",
             "error": error[:2000],
+            "error_code": phrase.code if phrase else None,
+            "error_values": stored(phrase.values) if phrase else None,
             "failures": failures,
             "run_after": utc_now() + timedelta(seconds=FIRST_RETRY * RETRY_FACTOR**failures),
             "finished_at": None if again else utc_now(),
         },
     )
+
+
+def error_of(job: Job) -> Phrase | None:
+    """The error of a job; None where there is none. Its text is the English one that is stored; what is not written for
+    people, such as the text of another program's error, has only a general message in other languages."""
+    if not job.error:
+        return None
+    if job.error_code:
+        return Phrase(job.error, job.error_code, job.error_values or {})
+    general = Phrase.of("It failed. The server's log says why, under job {number}.", code="job_failed", number=job.id)
+    return Phrase(job.error, general.code, general.values)
 
 
 def is_last_try(job: Job) -> bool:
@@ -114,7 +129,8 @@ def cancel(session: Session, kind: str, key: str, value: Any) -> int:
     count = 0
     for job in session.scalars(sa.select(Job).where(Job.kind == kind, Job.state.in_(("queued", "running")))):
         if job.payload.get(key) == value:
-            job.state, job.error, job.finished_at = "failed", "cancelled", utc_now()
+            job.state, job.error, job.finished_at = "failed", CANCELLED.text, utc_now()
+            job.error_code, job.error_values = CANCELLED.code, {}
             count += 1
     session.flush()
     return count

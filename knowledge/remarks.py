@@ -6,13 +6,13 @@ a better rule also speaks of older documents. Knows nothing of the database.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from retrieval import invisible, orders
+from retrieval.phrases import Phrase
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from knowledge.versions import Content
 
@@ -20,32 +20,13 @@ if TYPE_CHECKING:
 MAX_WORDS = 200  # characters of a sentence that a remark quotes
 
 
-@dataclass(frozen=True, slots=True)
-class Remark:
-    """An English template, its stable code, and the values of its placeholders. ``str()`` is the English text."""
-
-    template: str
-    code: str
-    values: Mapping[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, template: str, *, code: str, **values: str) -> Remark:
-        return cls(template, code, values)
-
-    def to_json(self) -> dict[str, Any]:
-        return {"text": str(self), "code": self.code, "values": dict(self.values)}
-
-    def __str__(self) -> str:
-        return self.template.format(**self.values)
-
-
-def of(contents: Iterable[Content]) -> list[Remark]:
+def of(contents: Iterable[Content]) -> list[Phrase]:
     """The remarks on the texts, titles, addresses and metadata of documents."""
     texts = [text for content in contents for text in _texts(content)]
     made = []
     if hidden := invisible.names(texts):
         made.append(
-            Remark.of(
+            Phrase.of(
                 "It has characters that nobody sees: {characters}. They are stored and shown as marks; search and the "
                 "chat model do not get them.",
                 code="text_hides",
@@ -54,7 +35,7 @@ def of(contents: Iterable[Content]) -> list[Remark]:
         )
     if ordering := [order for text in texts for order in orders.find(text)]:
         made.append(
-            Remark.of(
+            Phrase.of(
                 "It tells a model what to do ({count}): “{words}”. An answer that is made of such a sentence is not "
                 "given. Look at it, and delete the document if you do not trust it.",
                 code="text_orders",

@@ -409,3 +409,5 @@ class Job(Base):
     heartbeat_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     failures: Mapped[int] = mapped_column(default=0, server_default=sa.text("0"))  # how often the work itself failed
+    error_code: Mapped[str | None] = mapped_column(sa.String(64))  # of an error that other languages have, too
+    error_values: Mapped[dict[str, Any] | None]

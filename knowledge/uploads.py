@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from knowledge import ingest, origins, put
+from knowledge import ingest, jobs, origins, put
 from knowledge.db import utc_now
 from knowledge.errors import Conflict, DatabaseBusy, DiskFull, Invalid, KnowledgeError, NotFound
 from knowledge.ingest import FileResult, rejected
 from knowledge.load import SUFFIXES, CannotStart, Loader
 from knowledge.scoping import collections_of
 from knowledge.tables import Document, Job
+from retrieval.phrases import Phrase
 from retrieval.scope import EVERYTHING, Scope
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def discard_upload(database: Database, payload: dict[str, Any], *, now: datetime
         shutil.rmtree(path, ignore_errors=True)
 
 
-def kept_files(job: Job) -> str | None:
+def kept_files(job: Job) -> Phrase | None:
     """A sentence about the files of an upload that failed for good; None when they are not there, and for other
     jobs."""
     if (
@@ -104,15 +105,24 @@ def kept_files(job: Job) -> str | None:
     ):
         return None
     name, until = Path(job.payload["folder"]).name, job.finished_at + KEPT
-    return f"Its files are kept until {until:%Y-%m-%d %H:%M} UTC in the data folder, in uploads/{name}."
+    return Phrase.of(
+        "Its files are kept until {date} UTC in the data folder, in uploads/{name}.",
+        code="upload_kept",
+        date=f"{until:%Y-%m-%d %H:%M}",
+        name=name,
+    )
 
 
-def error_of(job: Job) -> str | None:
-    """The error of a job of any kind, with where the files of an upload are."""
-    error, kept = job.error, kept_files(job)
-    if not error or not kept:
-        return error or kept
-    return f"{error if error.endswith(('.', '!', '?')) else f'{error}.'} {kept}"
+def error_of(job: Job, write: Callable[[Phrase], str]) -> str | None:
+    """The error of a job of any kind, with where the files of an upload are, as ``write`` writes both."""
+    error, kept = jobs.error_of(job), kept_files(job)
+    if error is None or kept is None:
+        only = error or kept
+        return write(only) if only else None
+    text = write(error)
+    if text.endswith("。"):
+        return text + write(kept)
+    return f"{text if text.endswith(('.', '!', '?')) else f'{text}.'} {write(kept)}"
 
 
 def _is_kept(job: Job, now: datetime) -> bool:

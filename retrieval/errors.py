@@ -13,13 +13,18 @@ Each message says what happened and what to do about it.
 
 from __future__ import annotations
 
+from typing import Any
+
+from retrieval.phrases import Phrase, stored
+
 
 class ErrataError(Exception):
     """Root of the errors of all packages: an English template, the values of its placeholders, a stable code.
 
     ``Invalid("Document {document_id!r} has no text.", code="document_empty", document_id=id_)`` is the English
-    text; other languages have a template under the same code with the same placeholders (bot.texts). Without
-    ``code`` the message is a fixed text, in English only, and the class gives the code.
+    text; other languages have a template under the same code with the same placeholders (bot.texts). A value that
+    consists of words is a Phrase. Without ``code`` the message is a fixed text, in English only, and the class gives
+    the code.
     """
 
     code = "error"
@@ -30,9 +35,13 @@ class ErrataError(Exception):
             self.code = code
         super().__init__(template.format(**values) if code is not None else template)
 
-    def stored_values(self) -> dict[str, str | int | float]:
-        """The values as JSON has them: numbers stay numbers, because templates format them; all others become text."""
-        return {name: value if isinstance(value, int | float) else str(value) for name, value in self.values.items()}
+    def stored_values(self) -> dict[str, Any]:
+        """The values as JSON has them (retrieval.phrases)."""
+        return stored(self.values)
+
+    def phrase(self) -> Phrase:
+        """The message, as a value of another message."""
+        return Phrase(str(self), self.code, self.values)
 
 
 class RetrievalError(ErrataError):

@@ -6,6 +6,8 @@ import json
 import re
 import secrets
 import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import PurePath
 from typing import Annotated, Any
 
@@ -14,11 +16,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
 
 from bot.events import metrics
 from bot.web import responses
-from bot.web.problems import Refused, message, plain
+from bot.web.problems import Refused, message, phrase, plain
 from bot.web.queries import MOST, Id, Limit, Name, Offset, Words
 from bot.web.security import Curator, PartsDep, Program, ScopeDep, writable
 from bot.wiring import Parts
@@ -86,7 +89,7 @@ async def add_documents(request: Request, identity: Curator, scope: ScopeDep, pa
     unless ``replace`` is true."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        async with request.form(max_files=MOST_FILES, max_fields=10) as form:
+        async with _form(request) as form:
             files = [file for file in form.getlist("files") if isinstance(file, UploadFile)]
             replace = _is_true(form.get("replace"))
             named = form.get("collection")
@@ -164,7 +167,9 @@ def get_job(job_id: Id, _identity: Curator, scope: ScopeDep, parts: PartsDep) ->
             "id": job.id,
             "kind": job.kind,
             "state": job.state,
-            "error": error_of(job),
+            "error": error_of(job, phrase),
+            "error_code": job.error_code,
+            "error_values": job.error_values,
             "total": job.progress.get("total", 0),
             "done": job.progress.get("done", 0),
             "files": [
@@ -218,13 +223,13 @@ def _put(parts: Parts, body: DocumentBody, actor: str, collection: str | None) -
     return {
         "id": stored.id,
         "version": stored.version,
-        "remarks": _remarks([one.to_json() for one in remarks.of([content])]),
+        "remarks": _remarks([remark.to_json() for remark in remarks.of([content])]),
     }
 
 
 def _remarks(made: list[dict[str, Any]]) -> list[str]:
     """What a curator should know about a text, in the reader's language."""
-    return [message(one["code"], one["values"], one["text"]) for one in made]
+    return [message(remark["code"], remark["values"], remark["text"]) for remark in made]
 
 
 def _reason(file: dict[str, Any]) -> str:
@@ -234,6 +239,25 @@ def _reason(file: dict[str, Any]) -> str:
 
 def _is_true(value: object) -> bool:
     return isinstance(value, str) and value.strip().lower() in ("true", "1", "on", "yes")
+
+
+@asynccontextmanager
+async def _form(request: Request) -> AsyncIterator[FormData]:
+    """The parts of an upload. Raises Refused when it cannot be read as one."""
+    try:
+        form = await request.form(max_files=MOST_FILES, max_fields=10)
+    except HTTPException as error:
+        raise Refused(
+            "The upload cannot be read: {problem} (At most {limit:,} files.)",
+            status=error.status_code,
+            code="upload_unreadable",
+            problem=error.detail,
+            limit=MOST_FILES,
+        ) from None
+    try:
+        yield form
+    finally:
+        await form.close()
 
 
 def _keep(parts: Parts, files: list[UploadFile], actor: str, *, replace: bool, collection: str | None) -> int:

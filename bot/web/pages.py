@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from bot import texts
 from bot.events import metrics
 from bot.web import responses
-from bot.web.problems import NotReady, detail_of, from_error, is_ours
+from bot.web.problems import NotReady, from_error, is_ours, shown
 from bot.web.security import PartsDep
 from bot.wiring import Parts
 from knowledge.correcting.corrections import State
@@ -86,7 +86,7 @@ def ready(parts: PartsDep) -> Any:
         parts.database.check_space()
     except Exception as error:
         log.warning("not_ready", error=type(error).__name__, exc_info=None if is_ours(error) else error)
-        not_ready = NotReady("Not ready: {reason}", code="not_ready", reason=detail_of(error))
+        not_ready = NotReady("Not ready: {reason}", code="not_ready", reason=shown(error).phrase())
         return from_error(not_ready, path=READY, headers=LATER)
     if index.seq < newest:
         behind = NotReady(

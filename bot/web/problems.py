@@ -26,6 +26,7 @@ from knowledge.db import disk_full, lacks_space
 from knowledge.errors import Conflict, DatabaseBusy, DiskFull, Invalid, KnowledgeError, NotFound, Stale
 from knowledge.load.errors import LoadError, TooLarge
 from retrieval.errors import ErrataError, RetrievalError
+from retrieval.phrases import Phrase
 
 log = structlog.get_logger()
 
@@ -87,6 +88,11 @@ def message(code: str | None, values: Mapping[str, Any] | None, english: str) ->
     return texts.message(code, values or {}, english, _reader.get())
 
 
+def phrase(phrase: Phrase) -> str:
+    """A phrase in the reader's language."""
+    return message(phrase.code, phrase.values, phrase.text)
+
+
 def words(key: str, **values: object) -> str:
     """A text of the catalogues in the reader's language."""
     return texts.text(key, _reader.get(), **values)
@@ -99,12 +105,12 @@ def plain(value: Any) -> Any:
 
 def summary(error: Exception) -> dict[str, Any]:
     """The body of a problem, also used as an event of a stream."""
-    shown = _shown(error)
-    detail = texts.error_text(shown, _reader.get())[:MAX_DETAIL]
+    error_shown = shown(error)
+    detail = texts.error_text(error_shown, _reader.get())[:MAX_DETAIL]
     status = status_of(error)
     return {
-        "type": TYPE.format(code=shown.code),
-        "code": shown.code,
+        "type": TYPE.format(code=error_shown.code),
+        "code": error_shown.code,
         "title": texts.text(f"server.title.{status}", _reader.get()),
         "status": status,
         # values may come from the client, and JSON can spell half a character
@@ -143,10 +149,10 @@ def is_ours(error: Exception) -> bool:
 
 def detail_of(error: Exception) -> str:
     """The detail in English, as ``/v1`` gives it."""
-    return str(_shown(error))
+    return str(shown(error))
 
 
-def _shown(error: Exception) -> ErrataError:
+def shown(error: Exception) -> ErrataError:
     """The error that anybody may read. Our own errors are written for people. Errors for the operator (addresses,
     paths, texts of another server) stay in the log, like all errors that are not ours."""
     if isinstance(error, ModelSilent):  # reveals nothing of the server behind it

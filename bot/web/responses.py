@@ -277,7 +277,9 @@ class Job(Form):
     id: int
     kind: str
     state: Literal["queued", "running", "done", "failed"]
-    error: str | None
+    error: str | None = Field(description="In the language of Accept-Language")
+    error_code: str | None
+    error_values: dict[str, Any] | None
     total: int
     done: int
     files: list[dict[str, Any]]

@@ -23,6 +23,7 @@ from knowledge.correcting.reasons import Reason, text_of
 from knowledge.db import utc_now
 from knowledge.errors import NotAllowed, NotFound, Stale
 from knowledge.tables import Correction, CorrectionEvent, Entry
+from retrieval.phrases import Phrase, stored
 from retrieval.text import language_of
 
 if TYPE_CHECKING:
@@ -223,7 +224,7 @@ def _record(
             actor=actor,
             reason=text_of(reason),
             reason_code=coded.code if coded else None,
-            reason_values=dict(coded.values) if coded else None,
+            reason_values=stored(coded.values) if coded else None,
         )
     )
     session.flush()
@@ -246,14 +247,20 @@ def _stale(session: Session, correction: Correction) -> Stale:
             state=correction.state,
         )
     return Stale(
-        "Correction {number} was changed by {actor} ({action}) meanwhile; it is {state} now. Look at it again.",
+        "Correction {number} was changed by {who} ({action}) meanwhile; it is {state} now. Look at it again.",
         code="correction_changed_by",
         number=correction.id,
-        actor=last.actor,
+        who=_who(last.actor),
         action=last.action,
         revision=correction.revision,
         state=correction.state,
     )
+
+
+def _who(actor: str) -> str | Phrase:
+    """Who did a step, as a value of a message: a user, a part of Errata, or the key of a program."""
+    name = actor.removeprefix("key ")
+    return actor if name == actor else Phrase.of("key {name}", code="who_key", name=name)
 
 
 def _refuse_if_question_is_open(session: Session, correction: Correction) -> None:

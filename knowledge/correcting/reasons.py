@@ -5,34 +5,20 @@ What a person wrote as a reason is plain text, and stays as it was written.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from retrieval.phrases import Phrase
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """An English template, its stable code, and the values of its placeholders. ``str()`` is the English text.
+class Reason(Phrase):
+    """The history stores the text, the code and the values."""
 
-    Other languages have a template under the same code (bot.texts). Stored are the text, the code and the values.
-    """
-
-    template: str
-    code: str
-    values: Mapping[str, str | int] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, template: str, *, code: str, **values: str | int) -> Reason:
-        return cls(template, code, values)
+    __slots__ = ()
 
     def to_json(self) -> dict[str, Any]:
         """``{reason, code, values}``: how a report keeps it."""
-        return {"reason": str(self), "code": self.code, "values": dict(self.values)}
-
-    def __str__(self) -> str:
-        return self.template.format(**self.values)
+        kept = Phrase.to_json(self)
+        return {"reason": kept.pop("text"), **kept}
 
 
 def text_of(reason: str | Reason | None) -> str | None:

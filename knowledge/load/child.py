@@ -170,9 +170,7 @@ def parser(suffix: str) -> Parse:
         case ".jsonl" | ".ndjson" | ".json":
             from knowledge.load.jsonl import parse
         case _:
-            raise Unsupported(
-                "Files of type {suffix} cannot be read.", code="file_type_unread", suffix=suffix or "(no suffix)"
-            )
+            raise Unsupported("Files of type {suffix} cannot be read.", code="file_type_unread", suffix=suffix)
     return parse
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from knowledge.load.errors import Damaged
 from knowledge.load.records import Records, role
 from knowledge.load.text import decode
+from retrieval.phrases import Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,15 +37,15 @@ def parse(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
         yield document
 
 
-def _lines(text: str) -> Iterator[tuple[str, int, Any]]:
+def _lines(text: str) -> Iterator[tuple[Phrase, int, Any]]:
     for number, row in enumerate(text.split("\n"), start=1):  # no splitlines(): U+2028 may occur inside a string
         if row.strip():
-            place = f"line {number:,}"
+            place = _line(number)
             yield place, number, _value(row, place)
 
 
-def _objects(text: str) -> Iterator[tuple[str, int, Any]]:
-    content = _value(text, "the first line")
+def _objects(text: str) -> Iterator[tuple[Phrase, int, Any]]:
+    content = _value(text, _line(1))
     if isinstance(content, dict):
         content = next((content[key] for key in _WRAPPERS if isinstance(content.get(key), list)), [content])
     if not isinstance(content, list):
@@ -54,16 +55,16 @@ def _objects(text: str) -> Iterator[tuple[str, int, Any]]:
             example=EXAMPLE,
         )
     for number, value in enumerate(content, start=1):
-        yield f"object {number:,}", number, value
+        yield Phrase.of("item {number:,}", code="place_item", number=number), number, value
 
 
-def _value(text: str, place: str) -> Any:
+def _value(text: str, place: Phrase) -> Any:
     try:
         return json.loads(text)
     except RecursionError:
         raise Damaged("The JSON on {place} is nested too deeply.", code="json_nesting", place=place) from None
     except json.JSONDecodeError as error:
-        where = place if error.lineno == 1 else f"line {error.lineno:,}"
+        where = place if error.lineno == 1 else _line(error.lineno)
         raise Damaged(
             "There is no valid JSON on {place}, at character {column:,}: {problem}.",
             code="json_invalid_at",
@@ -77,14 +78,14 @@ def _value(text: str, place: str) -> Any:
         ) from None
 
 
-def _fields(value: Any, place: str) -> Mapping[str, str]:
+def _fields(value: Any, place: Phrase) -> Mapping[str, str]:
     """The object's fields as strings. ``metadata`` is flattened into them; nulls are left out."""
     if not isinstance(value, dict):
         raise Damaged(
             "There is no JSON object on {place}, but {kind}. Expected {example}",
             code="json_no_object",
             place=place,
-            kind=type(value).__name__,
+            kind=_kind(value),
             example=EXAMPLE,
         )
     metadata = value.get("metadata")
@@ -94,6 +95,25 @@ def _fields(value: Any, place: str) -> Mapping[str, str]:
         for name, field in flat.items()
         if field is not None and not (name == "metadata" and isinstance(field, dict))
     }
+
+
+def _line(number: int) -> Phrase:
+    return Phrase.of("line {number:,}", code="place_line", number=number)
+
+
+def _kind(value: Any) -> Phrase:
+    """The kind of a JSON value that is no object."""
+    match value:
+        case list():
+            return Phrase.of("an array", code="json_array")
+        case str():
+            return Phrase.of("a string", code="json_string")
+        case bool():
+            return Phrase.of("a truth value", code="json_truth_value")
+        case None:
+            return Phrase.of("null", code="json_null")
+        case _:
+            return Phrase.of("a number", code="json_number")
 
 
 def _string(value: Any, between: str) -> str:

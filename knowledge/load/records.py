@@ -18,6 +18,8 @@ from knowledge.load.values import LoadedDocument
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from retrieval.phrases import Phrase
+
 _NAMES: Mapping[str, tuple[str, ...]] = {
     "id": ("id", "key", "doc_id", "document_id", "编号", "編號", "序号"),
     "title": ("title", "subject", "heading", "标题", "標題", "主题"),
@@ -46,10 +48,10 @@ class Records:
     """Makes the documents of one file and gives each a different key."""
 
     def __init__(self) -> None:
-        self._places: dict[str, str] = {}  # key → the place where it was used
+        self._places: dict[str, Phrase] = {}  # key → the place where it was used
         self._copies: Counter[str] = Counter()
 
-    def document(self, fields: Mapping[str, str], place: str, fallback: str) -> LoadedDocument | None:
+    def document(self, fields: Mapping[str, str], place: Phrase, fallback: str) -> LoadedDocument | None:
         """The document of these fields, or None if it would have no text.
 
         ``place`` ("line 3") is for messages, ``fallback`` ("row-3") is the key of a document without a better one.
@@ -73,7 +75,7 @@ class Records:
             metadata=metadata,
         )
 
-    def _key(self, by_role: Mapping[str, str], place: str, fallback: str) -> str:
+    def _key(self, by_role: Mapping[str, str], place: Phrase, fallback: str) -> str:
         if stated_id := by_role.get("id"):
             key = line(stated_id)
             if not key or len(key) > KEY_CHARACTERS:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from knowledge.load import wire
 from knowledge.load.errors import CannotStart, Damaged, Empty, LoadError, TimedOut, TooLarge, Unsupported
 from knowledge.load.values import SUFFIXES, Limits, LoadedDocument
+from retrieval.phrases import Phrase
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -72,10 +73,16 @@ class Loader:
         name = _base_name(name if name is not None else path.name)
         if (suffix := Path(name).suffix.lower()) not in SUFFIXES:
             supported = ", ".join(sorted(SUFFIXES))
+            if not suffix:
+                raise Unsupported(
+                    "A file without a suffix cannot be read. Files with these suffixes can: {known}.",
+                    code="file_without_suffix",
+                    known=supported,
+                )
             raise Unsupported(
                 "Files of type {suffix} cannot be read. These can: {known}.",
                 code="file_type",
-                suffix=suffix or "(no suffix)",
+                suffix=suffix,
                 known=supported,
             )
         file = _open(path, self.limits)
@@ -226,7 +233,10 @@ class _Child:
         status = self._process.returncode
         if status == -signal.SIGXCPU:
             return _timed_out(limits.seconds)
-        cause = f"by signal {signal.Signals(-status).name}" if status and status < 0 else f"with status {status}"
+        if status and status < 0:
+            cause = Phrase.of("by signal {name}", code="ended_by_signal", name=signal.Signals(-status).name)
+        else:
+            cause = Phrase.of("with status {status}", code="ended_with_status", status=str(status))
         return Damaged(
             "The file made its reader stop ({cause}). It is damaged, or needs more than the {limit:,} MB of "
             "memory that reading may take. Save it again from the program that made it, or split it.",

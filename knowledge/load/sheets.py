@@ -18,6 +18,7 @@ from knowledge.load.errors import Damaged, Protected, TooLarge
 from knowledge.load.records import Records, is_record
 from knowledge.load.text import decode
 from knowledge.load.values import Limits, LoadedDocument
+from retrieval.phrases import Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -102,7 +103,10 @@ def _row_documents(
 ) -> Iterator[LoadedDocument]:
     for number, row in rows:
         names = tables.columns(header, max(len(header), len(row)))
-        place = f"row {number:,}" + (f" of sheet {sheet!r}" if sheet else "")
+        if sheet:
+            place = Phrase.of("row {number:,} of sheet {sheet!r}", code="place_sheet_row", number=number, sheet=sheet)
+        else:
+            place = Phrase.of("row {number:,}", code="place_row", number=number)
         fields = dict(zip(names, row, strict=False))
         if document := records.document(fields, place, f"{sheet}-row-{number}" if sheet else f"row-{number}"):
             yield document

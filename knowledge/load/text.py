@@ -11,6 +11,7 @@ import codecs
 import re
 
 from knowledge.load.errors import Unsupported
+from retrieval.phrases import Phrase
 
 SAMPLE_BYTES = 200_000
 CHINESE_SHARE = 0.85  # of all two-byte characters: text has above 0.97 in its own encoding, below 0.75 in the other
@@ -24,18 +25,25 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_PDF = Phrase.of("a PDF", code="kind_pdf")
+_ZIP = Phrase.of("a DOCX, XLSX or ZIP file", code="kind_zip")
+_OLD_OFFICE = Phrase.of("an old Office file (DOC, XLS)", code="kind_old_office")
+_PICTURE = Phrase.of("a picture", code="kind_picture")
+_COMPRESSED = Phrase.of("a compressed file", code="kind_compressed")
+_PROGRAM = Phrase.of("a program", code="kind_program")
+_DATABASE = Phrase.of("a database", code="kind_database")
 _OTHER_FILES = (
-    (b"%PDF", "a PDF"),
-    (b"PK\x03\x04", "a DOCX, XLSX or ZIP file"),
-    (b"\xd0\xcf\x11\xe0", "an old Office file (DOC, XLS)"),
-    (b"\x89PNG", "a picture"),
-    (b"\xff\xd8\xff", "a picture"),
-    (b"GIF8", "a picture"),
-    (b"\x1f\x8b", "a compressed file"),
-    (b"7z\xbc\xaf", "a compressed file"),
-    (b"Rar!", "a compressed file"),
-    (b"\x7fELF", "a program"),
-    (b"SQLite format 3", "a database"),
+    (b"%PDF", _PDF),
+    (b"PK\x03\x04", _ZIP),
+    (b"\xd0\xcf\x11\xe0", _OLD_OFFICE),
+    (b"\x89PNG", _PICTURE),
+    (b"\xff\xd8\xff", _PICTURE),
+    (b"GIF8", _PICTURE),
+    (b"\x1f\x8b", _COMPRESSED),
+    (b"7z\xbc\xaf", _COMPRESSED),
+    (b"Rar!", _COMPRESSED),
+    (b"\x7fELF", _PROGRAM),
+    (b"SQLite format 3", _DATABASE),
 )
 # The other encodings to try. charset-normalizer knows 90 more, and wrongly finds them in short files.
 _GUESSES = ["cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1255", "cp1256", "shift_jis", "euc_jp",
@@ -52,10 +60,10 @@ def decode(data: bytes, *, declared: str | None = None) -> str:
 
     Raises Unsupported when the bytes are not text, or in an unknown encoding.
     """
-    for start, what in _OTHER_FILES:
+    for start, kind in _OTHER_FILES:
         if data.startswith(start):
             raise Unsupported(
-                "The file is not text but {kind}. Give it the right suffix.", code="file_other_kind", kind=what
+                "The file is not text but {kind}. Give it the right suffix.", code="file_other_kind", kind=kind
             )
     text = _marked(data) or _unmarked(data, declared)
     if len(_CONTROL.findall(text)) > CONTROLS * len(text):

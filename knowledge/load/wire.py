@@ -17,6 +17,7 @@ from typing import Any
 
 from knowledge.load.errors import BY_KIND, Damaged, LoadError
 from knowledge.load.values import Limits, LoadedDocument
+from retrieval.phrases import Phrase
 
 MESSAGE_CHARACTERS = 1_000
 MOST_VALUES = 16  # values of an error; ours have up to three
@@ -78,15 +79,31 @@ def read_answer(line: bytes) -> LoadedDocument | LoadError | bool:
 def _error(message: dict[str, Any]) -> LoadError:
     """The error that the child reported. Its message is never read as a template here."""
     error = BY_KIND.get(message["error"], Damaged)(_text(message["message"])[:MESSAGE_CHARACTERS])
-    code, values = _text(message["code"]), dict(message["values"])
-    if not _NAME.fullmatch(code) or len(values) > MOST_VALUES or not all(map(_NAME.fullmatch, values)):
-        raise ValueError(code)
-    error.code, error.values = code, {name: _value(value) for name, value in values.items()}
+    values = dict(message["values"])
+    error.code = _checked_code(message["code"], values)
+    error.values = {name: _value(value) for name, value in values.items()}
     return error
 
 
-def _value(value: Any) -> str | int | float:
+def _checked_code(code: Any, values: dict[str, Any]) -> str:
+    """The code, if it and the names of its values may be ours. Raises TypeError or ValueError otherwise."""
+    if not _NAME.fullmatch(_text(code)) or len(values) > MOST_VALUES or not all(map(_NAME.fullmatch, values)):
+        raise ValueError(code)
+    return _text(code)
+
+
+def _value(value: Any) -> str | int | float | Phrase:
+    if isinstance(value, dict):
+        return _phrase(value)
     return value if isinstance(value, int | float) else _text(value)[:MESSAGE_CHARACTERS]
+
+
+def _phrase(phrase: dict[str, Any]) -> Phrase:
+    """A value that consists of words; its own values do not."""
+    values = {name: value for name, value in dict(phrase["values"]).items() if not isinstance(value, dict)}
+    code = _checked_code(phrase["code"], values)
+    text = _text(phrase["text"])[:MESSAGE_CHARACTERS]
+    return Phrase(text, code, {name: _value(value) for name, value in values.items()})
 
 
 def _document(fields: dict[str, Any]) -> LoadedDocument:

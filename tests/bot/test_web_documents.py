@@ -306,11 +306,14 @@ def test_of_two_files_of_one_name_the_first_is_taken_in(shop: World, curator: Te
     assert curator.get(at("upload/same.md")).json()["text"] == "One."
 
 
+TOO_MANY = "The upload cannot be read: Too many files. Maximum number of files is 1000. (At most 1,000 files.)"
+
+
 def test_upload_limits(shop: World, curator: TestClient) -> None:
     large = upload(curator, ("large.txt", b"x" * 1_000_001))
     assert (large.status_code, large.json()["detail"]) == (413, "The request is larger than 1,000,000 bytes.")
     many = upload(curator, *((f"{number}.md", b"x") for number in range(1_001)))
-    assert (many.status_code, many.json()["detail"]) == (400, "Too many files. Maximum number of files is 1000.")
+    assert (many.status_code, many.json()["detail"]) == (400, TOO_MANY)
     none = curator.post("/api/documents", files={"other": ("a.md", b"x")})
     assert (none.status_code, none.json()["detail"]) == (422, "The upload has no part named files.")
     text = curator.post("/api/documents", data={"files": "text"}, files={"x": ("a", b"")})
@@ -336,11 +339,30 @@ def test_damaged_uploads_are_refused(curator: TestClient, kind: str, body: bytes
     assert refused.headers["content-type"] == "application/problem+json"
 
 
+CANNOT_START = "CannotStart: The process that reads files could not be started: there is no memory."
+
+
+def test_an_error_that_nobody_wrote_for_people_is_general_in_chinese(shop: World, curator: TestClient) -> None:
+    with shop.parts.database.write() as session:
+        job = jobs.enqueue(session, "other", {}, actor="carla")
+        job.state, job_id = "running", job.id
+        session.flush()
+        assert jobs.fail(session, job, "ZeroDivisionError: division by zero")
+    texts = [
+        curator.get(f"/api/jobs/{job_id}", headers={"Accept-Language": language}).json()["error"]
+        for language in ("en", "zh-CN")
+    ]
+    with shop.parts.database.write() as session:
+        jobs.get(session, job_id).state = "done"
+    assert texts == ["ZeroDivisionError: division by zero", f"未能完成。原因见服务器日志（任务 {job_id}）。"]
+
+
 def test_upload_whose_job_is_given_up_keeps_its_files_and_reports_where(
     shop: World, curator: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_args: object) -> None:
-        raise CannotStart("there is no memory")
+        raise CannotStart("The process that reads files could not be started: {problem}.", code="reader_not_started",
+                          problem="there is no memory")  # fmt: skip
 
     monkeypatch.setattr("knowledge.uploads._ingest_file", broken)
     job_id = upload(curator, ("lost.md", b"Lost.")).json()["job"]["id"]
@@ -352,8 +374,13 @@ def test_upload_whose_job_is_given_up_keeps_its_files_and_reports_where(
     job = curator.get(f"/api/jobs/{job_id}").json()
     (kept,) = shop.parts.settings.uploads.iterdir()
     assert (job["state"], [path.read_bytes() for path in kept.iterdir()]) == ("failed", [b"Lost."])
-    assert job["error"].startswith("CannotStart: there is no memory. Its files are kept until 20")
+    assert job["error"].startswith(f"{CANNOT_START} Its files are kept until 20")
     assert f"uploads/{kept.name}" in job["error"]
+    assert (job["error_code"], job["error_values"]) == ("reader_not_started", {"problem": "there is no memory"})
+    chinese = curator.get(f"/api/jobs/{job_id}", headers={"Accept-Language": "zh-CN"}).json()["error"]
+    start = "无法启动读取文件的进程。原因见服务器日志。文件保留到 20"
+    end = f"（UTC），位于数据文件夹的 uploads/{kept.name}。"
+    assert (chinese[: len(start)], chinese[-len(end) :]) == (start, end)
     assert f"uploads/{kept.name}" in doctor.jobs(shop.parts).what
     assert shop.parts.recover()["uploads"] == 0
     assert kept.exists()
@@ -363,7 +390,7 @@ def test_upload_whose_job_is_given_up_keeps_its_files_and_reports_where(
         )
     assert shop.parts.recover()["uploads"] == 1
     assert not kept.exists()
-    assert curator.get(f"/api/jobs/{job_id}").json()["error"] == "CannotStart: there is no memory"
+    assert curator.get(f"/api/jobs/{job_id}").json()["error"] == CANNOT_START
 
 
 def test_start_removes_the_files_of_uploads_that_nobody_reads_any_more(shop: World, curator: TestClient) -> None:

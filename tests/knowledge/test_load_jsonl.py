@@ -74,7 +74,7 @@ def test_jsonl_gives_equal_questions_different_keys_and_numbers_bare_texts() -> 
     ("text", "expected"),
     [
         ('{"text":"a"}\n{"text": oops}', "There is no valid JSON on line 2, at character 10: Expecting value."),
-        ('{"text":"a"}\n\n[1]', "There is no JSON object on line 3, but list."),
+        ('{"text":"a"}\n\n[1]', "There is no JSON object on line 3, but an array."),
         ('{"text":"a"}\n{"title":"b"}', "There is no text on line 2:"),
         ('{"id":"x","text":"a"}\n{"id":"x","text":"b"}', "The id 'x' on line 2 was used on line 1 already."),
         ('{"text":' + "[" * 100_000, "The JSON on line 1 is nested too deeply."),
@@ -96,7 +96,7 @@ def test_json_accepts_an_array_or_an_object_of_documents() -> None:
     assert load(json.dumps({"documents": rows}, indent=2), "faq.json") == expected
     assert load(json.dumps(rows[0]), "faq.json") == expected[:1]
     assert message('{"documents": [\n{"text": 1,}]}', "faq.json").startswith("There is no valid JSON on line 2, at")
-    assert message("[1]", "faq.json").startswith("There is no JSON object on object 1, but int.")
+    assert message("[1]", "faq.json").startswith("There is no JSON object on item 1, but a number.")
     assert message('"text"', "faq.json").startswith("The file must contain an array of documents")
 
 

@@ -191,8 +191,8 @@ def test_the_files_of_an_upload_that_failed_for_good_are_kept_for_a_week(world: 
     with world.database.read() as session:
         sentence = uploads.kept_files(jobs.get(session, job_id))
     assert sentence is not None
-    assert "uploads/sent" in sentence
-    assert f"{utc_now() + timedelta(days=7):%Y-%m-%d}" in sentence
+    assert "uploads/sent" in str(sentence)
+    assert f"{utc_now() + timedelta(days=7):%Y-%m-%d}" in str(sentence)
     soon, late = utc_now() + timedelta(days=6, hours=23), utc_now() + timedelta(days=7, hours=1)
     assert uploads.discard_forgotten(world.database, tmp_path / "uploads", now=soon) == 1
     assert [path.name for path in (tmp_path / "uploads").iterdir()] == ["sent"]
