@@ -97,7 +97,7 @@ def test_a_correction_that_is_served_and_found_is_verified(talk: Talk) -> None:
     [
         ("NO_ANSWER", "erratum_refused", "the chat model finds no answer in the correction"),
         ("Within 14 days [2].", "erratum_not_cited", "the answer does not cite the correction"),
-        ("Within a month or so [1].", "facts_missing", "the answer lacks: 30."),
+        ("Within a month or so [1].", "facts_missing", "the answer lacks: 30 days."),
         ("Within 14 days [1], within 30 days [2].", None, ""),
     ],
 )
