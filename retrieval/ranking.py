@@ -5,14 +5,18 @@ Knows hits and fusion; knows nothing about indexes, embedders or where passages 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from retrieval.fuse import RANK_CONSTANT, fuse
 from retrieval.passage import Hit
+from retrieval.text import normalise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_WORDS = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +68,12 @@ def errata_first(hits: Sequence[Hit], margin: float) -> list[Hit]:
         else:
             rest.append(hit)
     return first + rest
+
+
+def distinct(hits: Sequence[Hit]) -> list[Hit]:
+    """Without each hit that has the same words as one before it: title, headings and text, whatever their case, spaces
+    and marks. Copies of a document would otherwise take the place of other passages."""
+    first: dict[tuple[str, ...], Hit] = {}
+    for hit in hits:
+        first.setdefault(tuple(_WORDS.findall(normalise(hit.passage.indexed_text))), hit)
+    return list(first.values())

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from retrieval.follow import Follower, PassageLog
 from retrieval.index import digest
 from retrieval.passage import LANGUAGE, Change, Hit, Row
-from retrieval.ranking import RANKING, Ranking, errata_first
+from retrieval.ranking import RANKING, Ranking, distinct, errata_first
 from retrieval.text import primary, tokens
 
 if TYPE_CHECKING:
@@ -120,6 +120,7 @@ class Searcher:
         candidate: Candidate | None = None,
     ) -> SearchResult:
         """The k best passages for a question inside the scope, at the newest state of the log or on a candidate.
+        Passages with the same words are one hit: the best of them.
 
         Passages outside the scope have no influence at all. ``language`` (also as the filter of this name) and
         ``filters`` restrict what can be found, including a candidate's own passages. A question without a letter or
@@ -221,12 +222,25 @@ class Searcher:
         for name, ranking in (("dense", dense), ("keyword", keyword)):
             for rank, (id_, score) in enumerate(ranking, start=1):
                 stages[id_] |= {name: score, f"{name}_rank": float(rank)}
-        # An erratum further down may be moved to the front, so every hit near the best one is kept.
-        near = {id_ for id_, score in dense if score >= dense[0][1] - self._ranking.erratum_margin}
-        chosen = [(id_, score) for rank, (id_, score) in enumerate(fused) if rank < k or id_ in near]
-        passages = self._passages([id_ for id_, _ in chosen], candidate)
-        hits = [Hit(passages[id_], score, {**stages[id_], "fused": score}) for id_, score in chosen if id_ in passages]
-        return tuple(errata_first(hits, self._ranking.erratum_margin)[:k])
+        # An erratum further down may be moved to the front, so every passage near the best one is read.
+        near = [id_ for id_, score in dense if score >= dense[0][1] - self._ranking.erratum_margin]
+        passages: dict[int, Passage | None] = {}
+        chosen: list[Hit] = []
+        for most in range(k, len(fused) + k, k):  # once, unless some passages have the same words
+            first = [id_ for id_, _ in fused[:most]]
+            unread = [id_ for id_ in dict.fromkeys((*first, *near)) if id_ not in passages]
+            found = self._passages(unread, candidate)
+            passages |= {id_: found.get(id_) for id_ in unread}
+            hits = [
+                Hit(passage, score, {**stages[id_], "fused": score})
+                for id_, score in fused
+                if (passage := passages.get(id_)) is not None
+            ]
+            ordered = errata_first(hits, self._ranking.erratum_margin)
+            chosen = distinct([hit for hit in ordered if hit.passage.id in first or "erratum" in hit.stages])
+            if len(chosen) >= k:
+                break
+        return tuple(chosen[:k])
 
     def _passages(self, ids: list[int], candidate: Candidate | None) -> Mapping[int, Passage]:
         own = candidate.passages if candidate else {}

@@ -187,12 +187,13 @@ def test_errata_first_without_errata_changes_nothing() -> None:
 
 def test_search_puts_an_erratum_before_the_passage_that_it_corrects() -> None:
     source, searcher = knowledge()
-    text = "the opening hours of the shop are nine to five"
-    source.add(*(passage(10 + number, text) for number in range(8)))
-    assert ids(searcher, text, k=3) == [2, 10, 11]
-    source.add(passage(30, text, erratum=True))
+    text = " ".join(["the opening hours of the shop are nine to five"] * 4)
+    source.add(*(passage(10 + number, f"{text} {number}") for number in range(8)))
+    without = ids(searcher, text, k=3)
+    source.add(passage(30, f"{text} or so, today", erratum=True))
     result = searcher.search(text, 3, scope=EVERYTHING)
-    assert [hit.passage.id for hit in result.hits] == [30, 2, 10]
+    assert [hit.passage.id for hit in result.hits] == [30, *without[:2]]
+    assert result.hits[0].stages["dense_rank"] > 3
     assert ["erratum" in hit.stages for hit in result.hits] == [True, False, False]
 
 
@@ -334,3 +335,32 @@ def test_the_ranking_of_a_profile_decides_the_order() -> None:
     by_meaning = meaning.search("alpha", 2, scope=EVERYTHING).hits
     assert [hit.stages["keyword_rank"] for hit in by_words] == [1.0, 2.0]
     assert [hit.stages["dense_rank"] for hit in by_meaning] == [1.0, 2.0]
+
+
+def test_passages_with_the_same_words_are_one_hit() -> None:
+    source = MemoryLog()
+    copies = [
+        passage(number, "Parcels are logged by the porter when they arrive.", title="Parcels")
+        for number in range(1, 13)
+    ]
+    source.add(
+        *copies,
+        passage(20, "parcels are  logged by the porter, when they arrive", title="PARCELS"),
+        passage(21, "Parcels are logged by the porter when they arrive.", title="Letters"),
+        passage(22, "After nine days unclaimed items go back to the sender.", title="Storage"),
+    )
+    searcher = Searcher(source, source.embedder)
+    hits = searcher.search("When are parcels logged by the porter?", 3, scope=EVERYTHING).hits
+    assert [hit.passage.id for hit in hits] == [1, 21, 22]
+    source.hide(1)
+    assert ids(searcher, "When are parcels logged by the porter?", k=3) == [2, 21, 22]
+
+
+def test_an_erratum_is_kept_rather_than_a_document_with_the_same_words() -> None:
+    source = MemoryLog()
+    source.add(
+        passage(1, "For 30 days.", title="How long is a loan?"),
+        passage(2, "For 30 days.", title="How long is a loan?", erratum=True),
+        passage(3, "Loans are free of charge.", title="Fees"),
+    )
+    assert ids(Searcher(source, source.embedder), "How long is a loan?", k=2) == [2, 3]
