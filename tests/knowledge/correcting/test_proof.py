@@ -57,7 +57,7 @@ def test_a_draft_that_is_found_by_its_questions_is_fixed(world: World) -> None:
 def test_a_draft_that_its_question_does_not_find_is_not_fixed_and_needs_an_override(world: World) -> None:
     asked = "How long may goods be returned?"
     for number in range(6):
-        world.put(f"copy-{number}", f"{asked} Nobody knows.", title="How long returned?")
+        world.put(f"other-{number}", f"{asked} Nobody knows {number}.", title="How long returned?")
     correction_id = world.draft(asked, "Ein Monat.", question="Zzz qqq?", paraphrases=[asked])
     item = world.curation.prove(correction_id)
     assert (item["proof"]["verdict"], outcomes(item)[0][2]) == ("not_fixed", "not_fixed")
