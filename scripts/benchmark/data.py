@@ -198,10 +198,9 @@ def _document(row: dict[str, Any], where: str) -> Document:
 
 def _question(row: dict[str, Any], where: str) -> Question:
     answers = _texts(row, "answers", where)
-    groups = row.get("answer_groups") or ([list(answers)] if answers else [])
+    groups = row.get("answer_groups") or [list(answers)]
     if not isinstance(groups, list) or not all(
-        isinstance(group, list) and group and all(isinstance(text, str) and text.strip() for text in group)
-        for group in groups
+        isinstance(group, list) and all(isinstance(text, str) and text.strip() for text in group) for group in groups
     ):
         raise BenchError(f"{where}: answer_groups is no list of lists of texts.")
     return Question(
@@ -209,7 +208,7 @@ def _question(row: dict[str, Any], where: str) -> Question:
         text=_text(row, "question", where),
         lang=primary(_text(row, "lang", where)),
         kind=_text(row, "kind", where),
-        groups=tuple(map(tuple, groups)),
+        groups=tuple(tuple(group) for group in groups if group),  # an empty group asks for nothing
         document_ids=_texts(row, "doc_ids", where),
         parallel_ids=_texts(row, "parallel_doc_ids", where),
         noise_ids=_texts(row, "neg_doc_ids", where),
