@@ -219,6 +219,7 @@ def _add_version(
             sha256=content.sha256(),
             url=content.url,
             details=dict(content.details),
+            typed=None if content.typed is None else dict(content.typed),
             actor=actor,
             reason=reason,
             correction_id=correction_id,

@@ -22,12 +22,13 @@ def changed_versions(session: Session) -> tuple[int, list[str]]:
     """How many versions of documents there are, and those whose title, text, address or details are not as they were
     written: ``ID version N``."""
     columns = (DocumentVersion.document_id, DocumentVersion.version, DocumentVersion.sha256)
-    content = (DocumentVersion.title, DocumentVersion.text, DocumentVersion.url, DocumentVersion.details)
-    query = sa.select(*columns, *content).order_by(DocumentVersion.document_id, DocumentVersion.version)
+    content = (DocumentVersion.title, DocumentVersion.text, DocumentVersion.url)
+    metadata = (DocumentVersion.details, DocumentVersion.typed)
+    query = sa.select(*columns, *content, *metadata).order_by(DocumentVersion.document_id, DocumentVersion.version)
     count, changed = 0, []
     for row in session.execute(query.execution_options(yield_per=ROWS)):
         count += 1
-        if Content(row.title, row.text, row.url, row.details).sha256() != row.sha256:
+        if Content(row.title, row.text, row.url, row.details, row.typed).sha256() != row.sha256:
             changed.append(f"{row.document_id} version {row.version}")
     return count, changed
 

@@ -18,11 +18,11 @@ from knowledge.correcting import affected
 from knowledge.correcting.publication import is_erratum_id
 from knowledge.correcting.reasons import Reason
 from knowledge.errors import Invalid, NotFound, Stale
-from knowledge.scoping import checked_name, outside
+from knowledge.scoping import checked_name, outside, within
 from knowledge.tables import Document, DocumentVersion
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy.orm import Session
 
@@ -151,11 +151,38 @@ def remove(
     refuse_erratum(document_id)
     with database.write() as session:
         _refuse_outside(session, document_id, scope)
-        owners = affected.by_edits(session, versions.see(session, document_id).edits)
-        seq = documents.retire(session, document_id, actor=actor, reason=reason, keep_out=keep_out)
-        why = Reason.of("the source was removed: {document}", code="source_removed", document=document_id)
-        affected.reopen(session, owners, why)
-        return seq
+        return _retire(session, document_id, actor=actor, reason=reason, keep_out=keep_out)
+
+
+def remove_all(
+    database: Database, document_ids: Iterable[str], scope: Scope, *, actor: str, reason: str | None = None
+) -> list[str]:
+    """Retires those of these documents that readers of the scope can find: all or, on an error, none. Returns their
+    ids. Raises Invalid (an erratum)."""
+    ids = list(dict.fromkeys(document_ids))
+    for document_id in ids:
+        refuse_erratum(document_id)
+    with database.write() as session:
+        present: list[str] = []
+        for start in range(0, len(ids), BATCH):
+            query = sa.select(Document.id).where(
+                Document.id.in_(ids[start : start + BATCH]),
+                Document.retired_at.is_(None),
+                within(scope, Document.collection),
+            )
+            present += session.scalars(query)
+        for document_id in present:
+            _retire(session, document_id, actor=actor, reason=reason, keep_out=True)
+        return present
+
+
+def _retire(session: Session, document_id: str, *, actor: str, reason: str | None, keep_out: bool) -> int | None:
+    """Retires a document, and sends corrections with edits in it back to the queue. Returns the log's seq."""
+    owners = affected.by_edits(session, versions.see(session, document_id).edits)
+    seq = documents.retire(session, document_id, actor=actor, reason=reason, keep_out=keep_out)
+    why = Reason.of("the source was removed: {document}", code="source_removed", document=document_id)
+    affected.reopen(session, owners, why)
+    return seq
 
 
 def _refuse_outside(session: Session, document_id: str, scope: Scope) -> None:

@@ -75,13 +75,14 @@ class DocumentVersion(Base):
     edits: Mapped[str] = mapped_column(default="")  # "3,17"
     title: Mapped[str]
     text: Mapped[str]
-    sha256: Mapped[str] = mapped_column(sa.String(64))  # of title, text, url and details: unchanged means nothing to do
+    sha256: Mapped[str] = mapped_column(sa.String(64))  # of all its content: unchanged means nothing to do
     url: Mapped[str | None]
     details: Mapped[dict[str, Any]] = mapped_column(default=dict)
     actor: Mapped[str]
     reason: Mapped[str | None]
     correction_id: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    typed: Mapped[dict[str, Any] | None]  # metadata as a program sent them (versions.Content)
 
 
 class PassageRow(Base):

@@ -15,7 +15,7 @@ import hashlib
 import json
 import unicodedata
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -49,15 +49,20 @@ BATCH = 500  # below SQLite's limit of bound parameters
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """The content of a version."""
+    """The content of a version. ``details`` are what filters compare; ``typed``: the same metadata as JSON, where a
+    program that sent them wants them back with their types and nesting."""
 
     title: str
     text: str
     url: str | None = None
     details: Mapping[str, str] = field(default_factory=dict)
+    typed: Mapping[str, Any] | None = None
 
     def sha256(self) -> str:
-        whole = json.dumps([self.title, self.text, self.url, dict(sorted(self.details.items()))], ensure_ascii=False)
+        parts: list[object] = [self.title, self.text, self.url, dict(sorted(self.details.items()))]
+        if self.typed is not None:
+            parts.append(self.typed)
+        whole = json.dumps(parts, ensure_ascii=False, sort_keys=True)
         return hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()
 
     def stored_sha256(self) -> str:
@@ -254,6 +259,8 @@ def _check_input(document_id: str, content: Content) -> None:
     joined = all(c.isprintable() or unicodedata.category(c) == "Cf" for c in document_id)  # emoji are joined
     if not document_id or len(document_id) > MAX_ID or not joined:
         raise Invalid("A document id is 1 to {limit} printable characters.", code="document_id_invalid", limit=MAX_ID)
+    if not {".", ".."}.isdisjoint(document_id.split("/")):
+        raise Invalid("An id has no part that is . or .. because no address could name it.", code="document_id_dots")
     if not content.text.strip():
         raise Invalid("Document {document_id!r} has no text.", code="document_empty", document_id=document_id)
     if len(content.text) > MAX_TEXT:
@@ -294,7 +301,7 @@ def _stored_edit(edit: Edit) -> StoredEdit:
 
 def _content(session: Session, document_id: str, version: int | None) -> Content | None:
     row = session.get(DocumentVersion, (document_id, version)) if version is not None else None
-    return Content(row.title, row.text, row.url, row.details) if row else None
+    return Content(row.title, row.text, row.url, row.details, row.typed) if row else None
 
 
 def _stored(

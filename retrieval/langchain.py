@@ -1,7 +1,7 @@
 """Our search as a LangChain ``BaseRetriever``, for chains and graphs that others build.
 
 Uses LangChain and a ``Searcher``. Nothing else in the product needs this module, so LangChain is loaded only where it
-is used. There is no ``VectorStore`` yet: such a store writes, and every write must go through the knowledge log.
+is used. A ``VectorStore``, which also writes, is in knowledge.langchain.
 """
 
 from __future__ import annotations
@@ -36,12 +36,18 @@ class ErrataRetriever(BaseRetriever):
     language: str | None = None
     filters: dict[str, str] = Field(default_factory=dict)
 
-    def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
-        result = self.searcher.search(query, self.k, scope=self.scope, language=self.language, filters=self.filters)
-        return [_document(hit, result.seq) for hit in result.hits]
+    def _get_relevant_documents(
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun, k: int | None = None
+    ) -> list[Document]:
+        """``k``: the number for this one call (``invoke(question, k=3)``)."""
+        result = self.searcher.search(
+            query, k or self.k, scope=self.scope, language=self.language, filters=self.filters
+        )
+        return [document_of(hit, result.seq) for hit in result.hits]
 
 
-def _document(hit: Hit, seq: int) -> Document:
+def document_of(hit: Hit, seq: int) -> Document:
+    """A hit of a search at step ``seq`` of the log as a document."""
     passage = hit.passage
     return Document(
         id=str(passage.id),

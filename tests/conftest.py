@@ -7,6 +7,7 @@ REQUIRE_BROWSER=1 in the environment they fail instead.
 
 from __future__ import annotations
 
+import inspect
 import os
 import shutil
 from functools import cache
@@ -14,6 +15,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.asynchronous import complete
 
 # Tests of properties must not depend on how busy the machine is, nor on what is loaded for the first example.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -37,6 +40,16 @@ def chromium() -> Path:
     found = _browser()
     assert found is not None, "mark this test with pytest.mark.browser"
     return found
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Runs tests that are coroutines: those of LangChain's suites."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    fixtures = {name: pyfuncitem.funcargs[name] for name in inspect.signature(pyfuncitem.obj).parameters}
+    complete(pyfuncitem.obj(**fixtures))
+    return True
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

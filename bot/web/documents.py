@@ -211,8 +211,6 @@ def search(body: SearchBody, _identity: Program, scope: ScopeDep, parts: PartsDe
 
 def _put(parts: Parts, body: DocumentBody, actor: str, collection: str | None) -> dict[str, Any]:
     document_id = body.id or f"document-{secrets.token_hex(8)}"
-    if not {".", ".."}.isdisjoint(document_id.split("/")):
-        raise Invalid("An id has no part that is . or .. because no address could name it.", code="document_id_dots")
     details = {
         name: value if isinstance(value, str) else json.dumps(value) for name, value in body.metadata.items()
     }  # as filters write them: true, not True

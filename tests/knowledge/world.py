@@ -32,6 +32,7 @@ from tests.fakes import HashingEmbedder
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from retrieval.embed import Embedder
     from retrieval.passage import Hit
 
 RETURNS = "# Returns\n\nGoods may be returned within 14 days.\n\n# Refunds\n\nMoney comes back within 5 days."
@@ -58,7 +59,7 @@ class FirstHits:
 class World:
     """A knowledge base at ``path``; opened again, it is the same one."""
 
-    def __init__(self, path: Path, *, template: Path | None = None) -> None:
+    def __init__(self, path: Path, *, template: Path | None = None, embedder: Embedder | None = None) -> None:
         if template is None:
             self.database = open_database(path)
         else:  # migrated already, once for all tests
@@ -67,7 +68,7 @@ class World:
             self.database = Database(f"sqlite:///{path}")
         sa.event.listen(self.database.engine, "connect", _without_waiting_for_the_disk)
         self.path = path
-        self.embedder = HashingEmbedder()
+        self.embedder = embedder or HashingEmbedder()
         self.passages = 4  # from which an answer is made
         self._assemble()
 

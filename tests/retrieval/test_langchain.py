@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+from typing import Any
+
+from langchain_tests.integration_tests.retrievers import RetrieversIntegrationTests
+
 from retrieval.langchain import ErrataRetriever
 from retrieval.scope import EVERYTHING
 from retrieval.search import Searcher
@@ -29,3 +33,21 @@ def test_retriever_restricts_to_a_language() -> None:
     source.add(passage(1, "how to bake bread"), passage(2, "数据导入", language="zh"))
     retriever = ErrataRetriever(searcher=Searcher(source, source.embedder), language="zh", scope=EVERYTHING)
     assert [document.id for document in retriever.invoke("bread")] == ["2"]
+
+
+class TestConformance(RetrieversIntegrationTests):
+    """All tests of LangChain's suite, none left out."""
+
+    @property
+    def retriever_constructor(self) -> type[ErrataRetriever]:
+        return ErrataRetriever
+
+    @property
+    def retriever_constructor_params(self) -> dict[str, Any]:
+        source = MemoryLog()
+        source.add(*(passage(number, f"bread of kind {number}") for number in range(1, 5)))
+        return {"searcher": Searcher(source, source.embedder), "scope": EVERYTHING}
+
+    @property
+    def retriever_query_example(self) -> str:
+        return "bread"
