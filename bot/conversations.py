@@ -35,10 +35,9 @@ def new_id() -> str:
     return secrets.token_hex(16)
 
 
-def begin(session: Session, *, owner: str, question: str, conversation_id: str | None, model: str) -> Answer:
-    """Stores the question in its conversation, or in a new one without ``conversation_id``. Raises Invalid,
-    NotFound."""
-    question = question.strip()
+def checked_question(text: str) -> str:
+    """The question without white space around it. Raises Invalid for an empty or a far too long one."""
+    question = text.strip()
     if not question:
         raise Invalid("The question is empty.", code="question_empty")
     if len(question) > MAX_QUESTION:
@@ -48,6 +47,13 @@ def begin(session: Session, *, owner: str, question: str, conversation_id: str |
             length=len(question),
             limit=MAX_QUESTION,
         )
+    return question
+
+
+def begin(session: Session, *, owner: str, question: str, conversation_id: str | None, model: str) -> Answer:
+    """Stores the question in its conversation, or in a new one without ``conversation_id``. Raises Invalid,
+    NotFound."""
+    question = checked_question(question)
     if conversation_id is None:
         conversation = Conversation(id=new_id(), owner=owner, title=" ".join(question.split())[:TITLE])
         session.add(conversation)

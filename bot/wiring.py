@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from bot.answering.answer import Answerer
     from bot.answering.profile import Profile
-    from bot.answering.values import Reader
+    from bot.answering.values import Matcher, Reader
     from bot.llm.gate import Gate
     from bot.llm.writer import ChatWriter
     from bot.models.spec import ResolvedModel
@@ -222,9 +222,15 @@ class Parts:
     @cached_property
     def answerer(self) -> Answerer:
         from bot.answering.answer import Answerer
+
+        return Answerer(self.database, self.searcher, self.reader, self.matcher, self.profile)
+
+    @cached_property
+    def matcher(self) -> Matcher:
+        """The part that knows whether a question is a corrected question."""
         from bot.answering.same_words import SameWords
 
-        return Answerer(self.database, self.searcher, self.reader, SameWords(self.database), self.profile)
+        return SameWords(self.database)
 
     def load_chat_model(self) -> None:
         """Loads the chat model now, if it has to be loaded. Raises EngineError."""

@@ -153,7 +153,7 @@ class KnowledgeStore(VectorStore):
         self,
         query: str,
         k: int = 4,
-        filter: Mapping[str, Any] | None = None,  # noqa: A002
+        filter: Mapping[str, Any] | None = None,
         **_kwargs: Any,
     ) -> list[Document]:
         """The ``k`` best passages, best first."""
@@ -163,7 +163,7 @@ class KnowledgeStore(VectorStore):
         self,
         query: str,
         k: int = 4,
-        filter: Mapping[str, Any] | None = None,  # noqa: A002
+        filter: Mapping[str, Any] | None = None,
         **_kwargs: Any,
     ) -> list[tuple[Document, float]]:
         """The ``k`` best passages with the score that orders them: higher is better, and it means nothing alone."""
@@ -184,7 +184,7 @@ class KnowledgeStore(VectorStore):
         k: int = 4,
         fetch_k: int = 20,
         lambda_mult: float = 0.5,
-        filter: Mapping[str, Any] | None = None,  # noqa: A002
+        filter: Mapping[str, Any] | None = None,
         **_kwargs: Any,
     ) -> list[Document]:
         """``k`` of the ``fetch_k`` best passages, chosen so that they are near the query and unlike each other."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
+import pytest
 import typer.main
 
 from bot.__main__ import app
@@ -50,6 +52,21 @@ def test_readme_names_every_command() -> None:
     commands = typer.main.get_command(app)
     assert hasattr(commands, "commands")
     assert {name for name in commands.commands if f"errata {name}" not in README} == set()
+
+
+@pytest.mark.real
+def test_readme_example_for_langchain_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ERRATA_DATA", str(tmp_path / "var"))
+    block = re.search(r"## Use from LangChain\n.*?```python\n(.*?)```", README, re.DOTALL)
+    assert block is not None
+    names: dict[str, Any] = {}
+    exec(block[1], names)
+    output = capsys.readouterr().out
+    assert "page_content='A parcel takes three days.'" in output
+    assert "None A parcel takes three days." in output
+    assert (names["piece"]["status"], names["piece"]["citations"][0]["document_id"]) == ("answered", "shipping")
 
 
 def test_readme_local_links_lead_somewhere() -> None:

@@ -18,12 +18,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from bot.answering.prompt import Message
+from bot.answering.smalltalk import kind_of
 from bot.answering.standalone import adds_nothing, drops_nothing, names_something
 from retrieval import invisible
 from retrieval.text import language_of, normalise, tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 MAX_TURNS = 3  # turns further back rarely matter, and the model needs time to read them
 MAX_QUESTION = 400  # characters of an earlier question that are shown to the model, or joined
@@ -67,6 +68,29 @@ class EarlierTurn:
 
     question: str
     answer: str
+
+
+def earlier_turns(messages: Iterable[tuple[str, str]], question: str) -> tuple[EarlierTurn, ...]:
+    """The last turns before a question, oldest first, of a conversation that another program keeps: (role, text) of its
+    messages, where the role is user or assistant. A question without an answer and a text of the assistant without a
+    question are turns too, because the question may refer to them. The same question asked before explains nothing
+    about itself, and greetings and thanks explain nothing, so they are left out."""
+    turns: list[EarlierTurn] = []
+    answered = True
+    for role, text in messages:
+        if role == "user":
+            turns.append(EarlierTurn(text, ""))
+            answered = False
+        elif answered and text.strip():
+            turns.append(EarlierTurn("", text))
+        elif text.strip():
+            turns[-1] = EarlierTurn(turns[-1].question, text)
+            answered = True
+    return tuple([turn for turn in turns if _explains(turn, question)][-MAX_TURNS:])
+
+
+def _explains(turn: EarlierTurn, question: str) -> bool:
+    return turn.question != question and (not turn.question or kind_of(turn.question) is None)
 
 
 class How(StrEnum):

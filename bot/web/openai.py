@@ -24,9 +24,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from bot.answering.condense import MAX_TURNS, EarlierTurn
+from bot.answering.condense import EarlierTurn, earlier_turns
 from bot.answering.markers import markers
-from bot.answering.smalltalk import kind_of
 from bot.answering.values import Outcome, Source
 from bot.turn_events import Begun, Failed, Finished, Listen, StartedTurn, TurnEvent
 from bot.web import cited, openai_errors, openai_responses, problems, sse
@@ -137,30 +136,12 @@ async def complete(
 
 
 def read(messages: list[MessageBody]) -> tuple[str, tuple[EarlierTurn, ...]]:
-    """The question and the turns before it. A question without an answer and a text of the assistant without a question
-    are turns too, because the question may refer to them. The same question asked before explains nothing about itself,
-    and greetings and thanks explain nothing, so they are left out. Raises Invalid when the last message is not the
-    user's."""
+    """The question and the turns before it. Raises Invalid when the last message is not the user's."""
     conversation = [(message.role, message.text()) for message in messages if message.role in _CONVERSATION]
     if not conversation or conversation[-1][0] != "user":
         raise Invalid("messages: the last message must be the user's.", code="last_message_not_user")
     *earlier, (_, question) = conversation
-    turns: list[EarlierTurn] = []
-    answered = True
-    for role, text in earlier:
-        if role == "user":
-            turns.append(EarlierTurn(text, ""))
-            answered = False
-        elif answered and text.strip():
-            turns.append(EarlierTurn("", text))
-        elif text.strip():
-            turns[-1] = EarlierTurn(turns[-1].question, text)
-            answered = True
-    return question, tuple([turn for turn in turns if _explains(turn, question)][-MAX_TURNS:])
-
-
-def _explains(turn: EarlierTurn, question: str) -> bool:
-    return turn.question != question and (not turn.question or kind_of(turn.question) is None)
+    return question, earlier_turns(earlier, question)
 
 
 class _Completion:
