@@ -8,13 +8,14 @@ changes. A document whose file had gone comes back with the file.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from knowledge import origins, pruning, put, remarks
 from knowledge.errors import DatabaseBusy, DiskFull, Invalid, KnowledgeError
-from knowledge.load import CannotStart, FoundFile, LoadedDocument, Loader, find_files
+from knowledge.load import CannotStart, FoundFile, LoadedDocument, Loader, find_files, left_out
 from knowledge.origins import Place, Source, place_of
 from knowledge.put import NewDocument
 from knowledge.recognise import is_known
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from knowledge.put import Stored
     from retrieval.embed import Embedder
     from retrieval.errors import ErrataError
+    from retrieval.phrases import Phrase
 
 BATCH_CHARACTERS = 60_000  # of text per transaction: some seconds of embedding, so that progress is seen
 BATCH_DOCUMENTS = 64
@@ -170,9 +172,16 @@ def store(
         documents=len(stored),
         document_id=results[0].id if results else None,
         version=results[0].version if results else None,
-        remarks=[remark.to_json() for remark in remarks.of(document.content for document in new)],
+        remarks=[remark.to_json() for remark in (*remarks.of(document.content for document in new), *_left_out(new))],
         **_kept_out([document for document in results if document.kept_out_by is not None], len(results)),
     )
+
+
+def _left_out(documents: Iterable[NewDocument]) -> list[Phrase]:
+    counts: Counter[str] = Counter()
+    for document in documents:
+        counts.update(document.left_out)
+    return left_out.phrases(counts)
 
 
 def rejected(name: str, error: ErrataError, *, replaces: str | None = None) -> FileResult:
@@ -308,6 +317,7 @@ def _new(document_id: str, name: str, loaded: LoadedDocument, source: str, colle
         source=source,
         language=loaded.language,
         collection=collection,
+        left_out=loaded.left_out,
     )
 
 

@@ -8,7 +8,7 @@ stays published meanwhile.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -22,7 +22,7 @@ from knowledge.scoping import checked_name, outside, within
 from knowledge.tables import Document, DocumentVersion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy.orm import Session
 
@@ -38,13 +38,15 @@ ATTEMPTS = 5  # how often a plan is made anew when others keep changing the same
 @dataclass(frozen=True, slots=True)
 class NewDocument:
     """A document as it comes from outside. ``collection``: where it belongs, for ever; None: where the document with
-    this id is already, else the main one."""
+    this id is already, else the main one. ``left_out``: what was not read of its file, by kind; it is reported and not
+    stored."""
 
     id: str
     content: Content
     source: str = "api"
     language: str | None = None
     collection: str | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,12 @@ MOST_COLUMNS = 16_384
 FREE_AREA = 2_500_000  # cells that any sheet may span: two columns down to the last row
 AREA_PER_CELL = 20  # above it, for each cell that the file contains
 
+MOST_MERGED = 1_000_000  # cells that the merged cells of a sheet cover
+
 _READ_BYTES = 16_000_000
-_TAG = re.compile(rb"<(?:[\w.-]+:)?(row|c)(?=[\s/>])([^<>]*)")
+_TAG = re.compile(rb"<(?:[\w.-]+:)?(row|c|mergeCell)(?=[\s/>])([^<>]*)")
 _PLACE = re.compile(rb"\sr\s*=\s*[\"']\s*([^\"']*)")
+_AREA = re.compile(rb"\sref\s*=\s*[\"']\s*([^\"':]*):([^\"']*)")
 _REFERENCE = re.compile(rb"\$?([A-Za-z]*)\$?0*([0-9]*)")
 
 
@@ -39,8 +42,11 @@ def check(data: bytes) -> None:
 def _check_part(pieces: Iterator[bytes]) -> None:
     cells = row = column = 0  # row and column: of the present cell, counted where the file does not state them
     top = left = MOST_COLUMNS + MOST_ROWS
-    bottom = right = 0
+    bottom = right = merged = 0
     for match in (match for text in _whole_tags(pieces) for match in _TAG.finditer(text)):
+        if match[1] == b"mergeCell":
+            merged += _merged_cells(match[2])
+            continue
         stated = _PLACE.search(match[2])
         stated_row, stated_column = _place(stated[1]) if stated else (0, 0)
         if match[1] == b"row":
@@ -49,6 +55,12 @@ def _check_part(pieces: Iterator[bytes]) -> None:
         cells += 1
         row, column = stated_row or row, stated_column or column + 1
         top, bottom, left, right = min(top, row), max(bottom, row), min(left, column), max(right, column)
+    if merged > MOST_MERGED:
+        raise TooLarge(
+            "Merged cells of a sheet cover more than {limit:,} cells. Save the table without them.",
+            code="sheet_merged",
+            limit=MOST_MERGED,
+        )
     height, width = max(0, bottom - top + 1), max(0, right - left + 1)
     if height * width > max(FREE_AREA, AREA_PER_CELL * cells):
         raise TooLarge(
@@ -59,6 +71,15 @@ def _check_part(pieces: Iterator[bytes]) -> None:
             rows=height,
             columns=width,
         )
+
+
+def _merged_cells(attributes: bytes) -> int:
+    """The number of cells that a merged cell covers."""
+    area = _AREA.search(attributes)
+    if area is None:
+        return 0
+    (top, left), (bottom, right) = _place(area[1]), _place(area[2])
+    return (abs(bottom - top) + 1) * (abs(right - left) + 1)
 
 
 def _whole_tags(pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -164,9 +164,9 @@ def parser(suffix: str) -> Parse:
         case ".docx":
             from knowledge.load.docx import parse
         case ".csv" | ".tsv":
-            from knowledge.load.sheets import parse_separated as parse
+            from knowledge.load.sheets import parse
         case ".xlsx":
-            from knowledge.load.sheets import parse_workbook as parse
+            from knowledge.load.workbook import parse
         case ".jsonl" | ".ndjson" | ".json":
             from knowledge.load.jsonl import parse
         case _:

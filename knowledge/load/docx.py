@@ -1,4 +1,4 @@
-"""Reads DOCX: mammoth turns it into HTML. Pictures are not read."""
+"""Reads DOCX: ``word`` makes its text what a person sees, and mammoth turns it into HTML. Pictures are not read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import io
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from knowledge.load import archive, render
+from knowledge.load import archive, render, word
+from knowledge.load.left_out import LeftOut
 from knowledge.load.values import Limits, LoadedDocument
 
 if TYPE_CHECKING:
@@ -31,15 +32,17 @@ def parse(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
     import mammoth
 
     archive.check(data, limits, kind="DOCX")
+    left_out = LeftOut()
     result = mammoth.convert_to_html(
-        io.BytesIO(data),
+        io.BytesIO(word.prepared(data, left_out)),
         style_map=STYLES,
         include_embedded_style_map=False,
         convert_image=_no_image,
         external_file_access=False,
     )
     tree = render.tree(f"<html><body>{result.value}</body></html>")
-    yield LoadedDocument("", render.first_heading(tree) or PurePosixPath(name).stem, render.markdown(tree))
+    title = render.first_heading(tree) or PurePosixPath(name).stem
+    yield LoadedDocument("", title, render.markdown(tree), left_out=left_out.take())
 
 
 def _no_image(_image: Any, *_context: Any) -> list[Any]:

@@ -2,8 +2,8 @@
 
 trafilatura is best at finding the main text of a page, but its own output loses headings, summaries and short answers
 (measured on a FAQ page: all of its headings). So it only shows where the main text is: the smallest element that
-contains this text is rendered, without menus and the like. Small pages, and pages where trafilatura finds little, are
-read whole: a line too many costs less than a missing answer.
+contains this text is rendered, without menus and without what a reader of the page does not see. Small pages, and pages
+where trafilatura finds little, are read whole: a line too many costs less than a missing answer.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from knowledge.load import render
+from knowledge.load import render, seen
+from knowledge.load.left_out import LeftOut
 from knowledge.load.text import decode
 from knowledge.load.tidy import language, web_address
 from knowledge.load.values import Limits, LoadedDocument
@@ -33,7 +34,7 @@ _XML_ENCODING = re.compile(rb"^\s*<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([\w-]{2
 _ADDRESSES = "//link[@rel='canonical']/@href|//meta[@property='og:url']/@content"
 _FURNITURE = (
     ".//nav|.//footer[not(ancestor::article)]|.//aside[not(ancestor::main or ancestor::article)]"
-    "|.//body/header[not(.//h1)]|.//script|.//style|.//template"
+    "|.//body/header[not(.//h1)]|.//script|.//template"
     "|.//*[@role='navigation' or @role='banner' or @role='contentinfo' or @role='search' or @role='menu']"
 )
 
@@ -46,9 +47,12 @@ def parse(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
     for element in tree.xpath(_FURNITURE):
         if element.getparent() is not None:
             element.drop_tree()
+    left_out = LeftOut()
+    seen.remove_unseen(tree, left_out)
     main = main_part(tree)
     text = render.markdown(main)
-    yield LoadedDocument("", _title(tree, main) or PurePosixPath(name).stem, text, language(stated, text), url)
+    title = _title(tree, main) or PurePosixPath(name).stem
+    yield LoadedDocument("", title, text, language(stated, text), url, left_out=left_out.take())
 
 
 def main_part(tree: Element) -> Element:

@@ -12,6 +12,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from knowledge.load.errors import Damaged
+from knowledge.load.tables import PIECE_BYTES
 from knowledge.load.tidy import KEY_CHARACTERS, language, line, web_address
 from knowledge.load.values import LoadedDocument
 
@@ -31,6 +32,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
 }
 _ROLE = {name: role for role, names in _NAMES.items() for name in names}
 TITLE_FROM_TEXT = 80  # characters
+HEADING_CHARACTERS = 200  # of the other fields; more of them stand in the text once
 
 
 def role(name: str) -> str | None:
@@ -51,25 +53,30 @@ class Records:
         self._places: dict[str, Phrase] = {}  # key → the place where it was used
         self._copies: Counter[str] = Counter()
 
-    def document(self, fields: Mapping[str, str], place: Phrase, fallback: str) -> LoadedDocument | None:
+    def document(
+        self, fields: Mapping[str, str], place: Phrase, fallback: str, *, topic: str = ""
+    ) -> LoadedDocument | None:
         """The document of these fields, or None if it would have no text.
 
-        ``place`` ("line 3") is for messages, ``fallback`` ("row-3") is the key of a document without a better one.
-        Raises Damaged for an id that is used twice or is not valid.
+        Fields without a role (product, region, owner) say for what the text is valid, or are asked for themselves.
+        They stand with their names above the text, and are metadata too. ``place`` ("line 3") is for messages,
+        ``fallback`` ("row-3") is the key of a document without a better one, ``topic`` the title of the table. Raises
+        Damaged for an id that is used twice or is not valid.
         """
         by_role, metadata = _by_role_and_name(fields)
         title, question = by_role.get("title", ""), by_role.get("question", "")
         body = "\n\n".join(by_role[part] for part in ("answer", "text") if part in by_role)
         if not body:
             return None
-        text = f"{question}\n\n{body}" if title and question and question != title else body
+        if title and question and question != title:
+            body = f"{question}\n\n{body}"
         url = by_role.get("url")
         if url and not web_address(url):
             metadata.setdefault("url", url)
         return LoadedDocument(
             key=self._key(by_role, place, fallback),
             title=title or question or line(body)[:TITLE_FROM_TEXT],
-            text=text,
+            text=_with_context(body, metadata, topic),
             language=language(by_role.get("language")),
             url=web_address(url),
             metadata=metadata,
@@ -104,6 +111,19 @@ class Records:
             unique = f"{key}-{self._copies[key] + 1}"
         self._places[unique] = place
         return unique
+
+
+def _with_context(body: str, fields: Mapping[str, str], topic: str) -> str:
+    """The text below the title of its table and the other fields with their names.
+
+    These become a heading where the text is too long for one passage: each passage of it repeats its headings.
+    """
+    pairs = "; ".join(f"{line(name)}: {line(value)}" for name, value in fields.items())
+    context = " · ".join(filter(None, [topic, pairs]))
+    if not context:
+        return body
+    is_long = len(f"{context}{body}".encode("utf-8", "replace")) > PIECE_BYTES
+    return f"{'# ' if is_long and len(context) <= HEADING_CHARACTERS else ''}{context}\n\n{body}"
 
 
 def _by_role_and_name(fields: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:

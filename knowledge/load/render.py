@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from knowledge.load import markup, tables
+from knowledge.load import headers, markup, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 Element: TypeAlias = Any  # lxml has no types
 
 DEEPEST = 120  # levels of elements; below them, only the text is used. Real pages have fewer than 50
+MOST_SPANNED = 50  # columns that a cell gives its text to
+MOST_ROWS = 1_000_000
 LINKS_KEPT = 2  # in one paragraph: "fill in the form (link)" keeps its target; a list of links would be full of targets
 
 BLOCKS = frozenset({
@@ -193,19 +195,32 @@ class _Writer:
         cells = [[cell for cell in row if cell.tag in {"td", "th"}] for row in rows]
         if not _is_data(table, cells):  # a table that only arranges the page
             return caption + [block for row in cells for cell in row for block in self.blocks(cell, depth)]
-        texts = [self._row(row, depth) for row in cells]
-        if len(texts) == 1:
-            return [*caption, tables.markdown(texts[0], [])]
-        written = tables.markdown(texts[0], texts[1:])
-        return [*caption, written] if written else caption
+        table_parts = headers.split(enumerate(self._grid(cells, depth), start=1))
+        written = tables.markdown(table_parts.header, [row for _, row in table_parts.rows])
+        return [*caption, *table_parts.above, *([written] if written else [])]
 
-    def _row(self, cells: list[Element], depth: int) -> list[str]:
-        """The texts of a row's cells; a cell that spans columns is followed by blank ones."""
-        row: list[str] = []
-        for cell in cells:
-            row.append(" ".join(" ".join(self.blocks(cell, depth)).split()))
-            row += [""] * min(_number(cell.get("colspan"), 1) - 1, 50)
-        return row
+    def _grid(self, rows: list[list[Element]], depth: int) -> list[list[str]]:
+        """The texts of the cells, row by row. A cell that spans rows or columns gives its text to each of them."""
+        grid: list[list[str]] = []
+        below: dict[int, tuple[int, str]] = {}  # column → (rows that a cell above still spans, its text)
+        for cells in rows:
+            texts: dict[int, str] = {column: text for column, (_, text) in below.items()}
+            spans = {column: (left - 1, text) for column, (left, text) in below.items() if left > 1}
+            column = 0
+            for cell in cells:
+                while column in texts:
+                    column += 1
+                text = " ".join(" ".join(self.blocks(cell, depth)).split())
+                width = min(max(1, _number(cell.get("colspan"), 1)), MOST_SPANNED)
+                height = _number(cell.get("rowspan"), 1) or MOST_ROWS  # 0: down to the end of the table
+                for at in range(column, column + width):
+                    texts.setdefault(at, text if len(cells) > 1 or at == column else "")
+                    if height > 1:
+                        spans[at] = (height - 1, texts[at])
+                column += width
+            below = spans
+            grid.append([texts.get(at, "") for at in range(max(texts, default=-1) + 1)])
+        return grid
 
     def _inline(self, element: Element, run: _Run, depth: int) -> None:
         tag = element.tag

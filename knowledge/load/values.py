@@ -18,7 +18,8 @@ class LoadedDocument:
 
     ``key`` is stable within the file: "" if the file is one document, else the row's or object's id (or a
     replacement for it). ``language`` is the language that the file states ("zh", "en", …), or None. ``url`` is http
-    or https. All strings are clean: valid Unicode, no control characters but newline and tab.
+    or https. All strings are clean: valid Unicode, no control characters but newline and tab. ``left_out``: what the
+    file has and the text has not, by kind (``left_out.KINDS``).
     """
 
     key: str
@@ -27,6 +28,7 @@ class LoadedDocument:
     language: str | None = None
     url: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from dataclasses import asdict
 from typing import Any
 
 from knowledge.load.errors import BY_KIND, Damaged, LoadError
+from knowledge.load.left_out import KINDS
 from knowledge.load.values import Limits, LoadedDocument
 from retrieval.phrases import Phrase
 
@@ -114,6 +115,7 @@ def _document(fields: dict[str, Any]) -> LoadedDocument:
         language=None if fields["language"] is None else _text(fields["language"]),
         url=None if fields["url"] is None else _text(fields["url"]),
         metadata={_text(name): _text(value) for name, value in dict(fields["metadata"]).items()},
+        left_out={kind: int(count) for kind, count in dict(fields["left_out"]).items() if kind in KINDS},
     )
 
 

@@ -58,8 +58,8 @@ def docx(body: str, *, doctype: str = "", extra: Mapping[str, str | bytes] | Non
                     "/word/styles.xml": "wordprocessingml.styles",
                 }
             ),
-            "_rels/.rels": _relationships({"rId1": ("officeDocument", "word/document.xml")}),
-            "word/_rels/document.xml.rels": _relationships({"rId1": ("styles", "styles.xml")}),
+            "_rels/.rels": relationships({"rId1": ("officeDocument", "word/document.xml")}),
+            "word/_rels/document.xml.rels": relationships({"rId1": ("styles", "styles.xml")}),
             "word/styles.xml": f'{_XML}<w:styles xmlns:w="{_WORD}">{styles}</w:styles>',
             "word/document.xml": document,
             **(extra or {}),
@@ -91,11 +91,11 @@ def xlsx(sheets: Mapping[str, Sequence[Sequence[object]]], *, hidden: Sequence[s
             {"/xl/workbook.xml": "spreadsheetml.sheet.main"}
             | {f"/xl/worksheets/sheet{at}.xml": "spreadsheetml.worksheet" for at in range(1, len(names) + 1)}
         ),
-        "_rels/.rels": _relationships({"rId1": ("officeDocument", "xl/workbook.xml")}),
+        "_rels/.rels": relationships({"rId1": ("officeDocument", "xl/workbook.xml")}),
         "xl/workbook.xml": (
             f'{_XML}<workbook xmlns="{_SHEET}" xmlns:r="{_OFFICE}"><sheets>{entries}</sheets></workbook>'
         ),
-        "xl/_rels/workbook.xml.rels": _relationships(
+        "xl/_rels/workbook.xml.rels": relationships(
             {f"rId{at}": ("worksheet", f"worksheets/sheet{at}.xml") for at in range(1, len(names) + 1)}
         ),
     }
@@ -202,7 +202,7 @@ def _content_types(parts: Mapping[str, str]) -> str:
     return f'{_XML}<Types xmlns="{_PACKAGE}/content-types">{default}{overrides}</Types>'
 
 
-def _relationships(targets: Mapping[str, tuple[str, str]]) -> str:
+def relationships(targets: Mapping[str, tuple[str, str]]) -> str:
     entries = "".join(
         f'<Relationship Id="{key}" Type="{_OFFICE}/{kind}" Target="{target}"/>'
         for key, (kind, target) in targets.items()

@@ -173,3 +173,41 @@ def test_html_with_many_links_inside_each_other_takes_time_proportional_to_its_l
     started = time.process_time()
     assert text("<p>some text of the page</p>" * 200 + "<span><a href=x>a" * 900 + "<i>x</i>" * 30_000)
     assert time.process_time() - started < 5
+
+
+def test_html_that_nobody_sees_is_not_read_and_is_counted() -> None:
+    page = """<html><head><style>.inner, p.old > b { display: none } .gone { text-decoration: line-through }
+    @media print { h2 { display: none } }</style></head><body><h1>Museum</h1><h2>Visit</h2>
+    <p style="color: red; display : NONE !important">Opens at noon.</p><p>Opens at ten.</p><p hidden>Free.</p>
+    <div class="inner">Code 3391.</div><p class="old">Nine <b>ten</b> euros.</p><div style="visibility:hidden">x</div>
+    <p>Until <s>8</s> 6 <del>pm</del> <span class="gone">daily</span> weekdays.</p></body></html>"""
+    document = load(page)
+    assert document.text == "# Museum\n\n## Visit\n\nOpens at ten.\n\nNine euros.\n\nUntil 6 weekdays."
+    assert document.left_out == {"hidden_parts": 5, "struck_out": 3}
+
+
+def test_html_that_a_click_opens_is_read() -> None:
+    page = """<h1>Questions</h1><button aria-controls="a1">Who pays?</button><div id="a1" hidden>We do.</div>
+    <a href="#a2">How long?</a><div id="a2" style="display:none">Thirty days.</div>
+    <div role="tabpanel" hidden>Second tab.</div><p hidden="until-found">Found by search.</p>"""
+    for words in ("We do.", "Thirty days.", "Second tab.", "Found by search."):
+        assert words in load(page).text
+
+
+def test_html_cells_that_span_rows_and_columns_give_their_text_to_each() -> None:
+    table = """<table><tr><th colspan=3>Cables 2026</th></tr><tr><th>Jacket<th>Length<th>Code</tr>
+    <tr><td rowspan=2>Red<td>2 m<td>K1</tr><tr><td>5 m<td>K2</tr><tr><td>Grey<td colspan=2>not for sale</tr></table>"""
+    assert text(table).split("\n") == [
+        "Cables 2026",
+        "",
+        "| Jacket | Length | Code |",
+        "| --- | --- | --- |",
+        "| Red | 2 m | K1 |",
+        "| Red | 5 m | K2 |",
+        "| Grey | not for sale | not for sale |",
+    ]
+
+
+def test_html_spans_cannot_make_a_table_larger_than_its_rows() -> None:
+    table = "<table><tr><td>a<td>b</tr>" + '<tr><td rowspan="999999" colspan="999999">x<td>y</tr>' * 40 + "</table>"
+    assert len(text(table)) < 20_000 * 40

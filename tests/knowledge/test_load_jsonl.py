@@ -32,7 +32,7 @@ def test_jsonl_reads_fields_by_name() -> None:
         LoadedDocument(
             key="7",
             title="退货期限？",
-            text="三十天。",
+            text="author: Li; reviewed: true; tags: shop, parcels\n\n三十天。",
             language="zh",
             url="https://acme.example/7",
             metadata={"author": "Li", "reviewed": "true", "tags": "shop, parcels"},

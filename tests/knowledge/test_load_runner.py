@@ -274,7 +274,7 @@ def test_loader_may_be_shared_by_threads(loader: Loader, good: Path) -> None:
 
 
 def test_package_imports_no_parser() -> None:
-    heavy = ("lxml", "pypdf", "mammoth", "trafilatura", "charset_normalizer", "python_calamine", "torch", "sqlalchemy")
+    heavy = ("lxml", "pypdf", "mammoth", "trafilatura", "charset_normalizer", "openpyxl", "torch", "sqlalchemy")
     code = f"import sys, knowledge.load; print(sorted(set({heavy}) & set(sys.modules)))"
     environment = {"PYTHONPATH": str(Path(child.__file__).parents[2])}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)

@@ -1,12 +1,23 @@
 from __future__ import annotations
 
+import datetime
+import io
 import time
+from typing import TYPE_CHECKING, Any
 
+import openpyxl
 import pytest
+from openpyxl.cell.rich_text import CellRichText, TextBlock
+from openpyxl.cell.text import InlineFont
+from openpyxl.comments import Comment
+from openpyxl.styles import Font
 
 from knowledge.load import Damaged, Limits, LoadedDocument, Protected, TooLarge, Unsupported
 from knowledge.load.child import documents
 from tests.knowledge.load_files import re_zipped, xlsx, zipped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def load(data: str | bytes, name: str = "faq.csv", limits: Limits | None = None) -> list[LoadedDocument]:
@@ -16,7 +27,7 @@ def load(data: str | bytes, name: str = "faq.csv", limits: Limits | None = None)
 def test_csv_makes_a_document_of_each_question_and_answer() -> None:
     source = '编号,问题,答案,分类\n1,退货期限？,"三十天，\n特价商品除外。",售后\n2,运费？,免费。,\n3,没有答案？,,\n'
     expected = [
-        LoadedDocument("1", "退货期限？", "三十天，\n特价商品除外。", metadata={"分类": "售后"}),
+        LoadedDocument("1", "退货期限？", "分类: 售后\n\n三十天，\n特价商品除外。", metadata={"分类": "售后"}),
         LoadedDocument("2", "运费？", "免费。"),
     ]
     assert load(source) == expected
@@ -170,3 +181,120 @@ def test_xlsx_with_formatted_rows_far_below_its_cells_is_read() -> None:
     wide = [list(range(20))] * 2
     data = re_zipped(xlsx({"A": wide}), SHEET, b"</sheetData>", b'<row r="1048576" ht="12"/></sheetData>')
     assert load(data, "a.xlsx")
+
+
+def workbook(fill: Callable[[Any], None]) -> bytes:
+    """An XLSX whose only sheet the function fills."""
+    book = openpyxl.Workbook()
+    fill(book.active)
+    data = io.BytesIO()
+    book.save(data)
+    return data.getvalue()
+
+
+def test_xlsx_merged_cells_give_their_value_to_each_row_and_column() -> None:
+    def fill(sheet: Any) -> None:
+        for row in (
+            ["Region", "Price", None],
+            [None, "Week", "Weekend"],
+            ["North", 1, 2],
+            [None, 3, 4],
+            ["South", "closed"],
+        ):
+            sheet.append(row)
+        for area in ("A1:A2", "B1:C1", "A3:A4", "B5:C5"):
+            sheet.merge_cells(area)
+
+    (document,) = load(workbook(fill), "a.xlsx")
+    assert document.text.split("\n") == [
+        "| Region | Price: Week | Price: Weekend |",
+        "| --- | --- | --- |",
+        "| North | 1 | 2 |",
+        "| North | 3 | 4 |",
+        "| South | closed | closed |",
+    ]
+
+
+def test_xlsx_title_above_the_header_becomes_the_title() -> None:
+    def fill(sheet: Any) -> None:
+        for row in (["Prices 2026"], ["in euros"], [], ["Item", "Week", "Weekend"], ["Shoe", 3, 4], ["Book", 5, 6]):
+            sheet.append(row)
+
+    (document,) = load(workbook(fill), "a.xlsx")
+    assert document.title == "Prices 2026"
+    assert document.text.startswith("in euros\n\n| Item | Week | Weekend |\n")
+
+
+def test_xlsx_rows_of_questions_below_a_title_are_documents_that_name_it() -> None:
+    def fill(sheet: Any) -> None:
+        for row in (
+            ["Member cards"],
+            ["No.", "Question", "Answer", "Desk"],
+            [1, "Lost?", "Ask.", "A"],
+            [2, "New?", "Buy.", "B"],
+        ):
+            sheet.append(row)
+
+    assert [(document.title, document.text) for document in load(workbook(fill), "a.xlsx")] == [
+        ("Lost?", "Member cards · No.: 1; Desk: A\n\nAsk."),
+        ("New?", "Member cards · No.: 2; Desk: B\n\nBuy."),
+    ]
+
+
+def test_xlsx_numbers_are_read_as_the_sheet_shows_them() -> None:
+    def fill(sheet: Any) -> None:
+        sheet.append(["Part", "Rate", "Begins"])
+        sheet.append([742, 0.0285, datetime.datetime(2026, 3, 9)])  # noqa: DTZ001
+        for cell, code in (("A2", "00000"), ("B2", "0.00%"), ("C2", 'yyyy"年"m"月"d"日"')):
+            sheet[cell].number_format = code
+
+    assert load(workbook(fill), "a.xlsx")[0].text.endswith("| 00742 | 2.85% | 2026年3月9日 |")
+
+
+def test_xlsx_what_the_sheet_hides_or_strikes_out_is_not_read_and_is_counted() -> None:
+    def fill(sheet: Any) -> None:
+        for row in (
+            ["Item", "Price", "Cost", "Remark"],
+            ["Shoe", 9, 4, "new"],
+            ["Hat", 7, 3, "old"],
+            ["Book", 5, 2, "x"],
+        ):
+            sheet.append(row)
+        sheet.column_dimensions["C"].hidden = True
+        sheet.row_dimensions[3].hidden = True
+        sheet["B4"].font = Font(strike=True)
+        sheet["D2"] = CellRichText(TextBlock(InlineFont(strike=True), "used "), "new")
+        sheet["D4"].comment = Comment("ask Ann", "Bo")
+
+    (document,) = load(workbook(fill), "a.xlsx")
+    assert document.text.split("\n") == [
+        "| Item | Price | Remark |",
+        "| --- | --- | --- |",
+        "| Shoe | 9 | new |",
+        "| Book |  | x |",
+    ]
+    assert document.left_out == {"hidden_columns": 1, "hidden_rows": 1, "struck_out": 2, "comments": 1}
+
+
+def test_xlsx_hidden_sheets_are_counted() -> None:
+    (document,) = load(xlsx({"A": [["x", "y"], [1, 2]], "B": [["z"]]}, hidden=["B"]), "a.xlsx")
+    assert document.left_out == {"hidden_sheets": 1}
+
+
+def test_xlsx_with_merged_cells_over_the_whole_sheet_is_refused_at_once() -> None:
+    merged = b'</sheetData><mergeCells count="1"><mergeCell ref="A1:XFD1048576"/></mergeCells>'
+    with pytest.raises(TooLarge) as caught:
+        load(re_zipped(xlsx({"A": [["x", "y"]]}), SHEET, b"</sheetData>", merged), "a.xlsx")
+    assert caught.value.code == "sheet_merged"
+
+
+def test_xlsx_a_row_merged_over_all_columns_of_the_sheet_is_read() -> None:
+    merged = b'</sheetData><mergeCells count="1"><mergeCell ref="A1:XFD1"/></mergeCells>'
+    data = re_zipped(xlsx({"A": [["Prices", None], ["Item", "Price"], ["Shoe", 3]]}), SHEET, b"</sheetData>", merged)
+    (document,) = load(data, "a.xlsx")
+    assert (document.title, document.text.split("\n")[0]) == ("Prices", "| Item | Price |")
+
+
+def test_csv_other_columns_of_a_long_text_are_a_heading_over_each_passage() -> None:
+    (document,) = load(f'Product,Question,Answer\nWasher,How long?,"{"Three years. " * 100}"\n')
+    assert document.text.startswith("# Product: Washer\n\nThree years.")

@@ -43,6 +43,17 @@ def test_a_file_is_stored_as_it_is_and_its_report_says_what_it_hides(world: Worl
     assert hit.indexed_text == "Returns\nReturn it within 03 days."
 
 
+def test_the_report_on_a_file_names_what_was_not_read(world: World, tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    page = "<p hidden>9 to 5</p><p>Open <s>daily</s> on weekdays.</p>"
+    (tmp_path / "shop" / "hours.html").write_text(page, encoding="utf-8")
+    (file,) = ingest(world.database, world.embedder, [tmp_path / "shop"], actor="ann").files
+    assert [(remark["code"], remark["values"], remark["text"]) for remark in file.remarks] == [
+        ("left_out_hidden_parts", {"count": 1}, "Hidden parts of the text are not read: 1."),
+        ("left_out_struck_out", {"count": 1}, "Struck-out parts are not read: 1."),
+    ]
+
+
 @pytest.mark.parametrize("name", ["re\u202eturns", f"a{TAGS}", "a\u200b"])
 def test_a_document_cannot_have_a_name_that_hides_something(world: World, name: str) -> None:
     with pytest.raises(Invalid) as refused:
