@@ -258,9 +258,8 @@ class ErrataRunnable(Runnable[Question, dict[str, Any]]):
         text = fields.get("question")
         if not isinstance(text, str) or not _FIELDS.issuperset(fields):
             raise Invalid(
-                "The input is a question, or a dictionary with question and, if you like, {others}.",
+                "The input is a question, or a dictionary with question and, if you like, history and filter.",
                 code="runnable_input",
-                others="history, filter",
             )
         asked = conversations.checked_question(text)
         messages = convert_to_messages(fields.get("history") or [])
