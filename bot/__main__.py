@@ -19,6 +19,7 @@ from bot.commands import (
     corrections,
     doctor,
     documents,
+    explain,
     ingest,
     keys,
     models,
@@ -47,6 +48,7 @@ app.command()(serve.serve)
 app.command()(ingest.ingest)
 app.command()(reindex.reindex)
 app.command()(ask.ask)
+app.command()(explain.explain)
 app.command()(calibrate.calibrate)
 app.command()(doctor.doctor)
 app.command()(backup.backup)
@@ -87,12 +89,12 @@ def run(arguments: Sequence[str], *, make_parts: MakeParts | None = None) -> int
             import traceback
 
             traceback.print_exc()
-        say(f"errata: {explain(error)}", error=True)
+        say(f"errata: {message_of(error)}", error=True)
         return FAILED
     return 0
 
 
-def explain(error: Exception) -> str:
+def message_of(error: Exception) -> str:
     """The message of an error: what happened and what to do, without a traceback."""
     from bot.errors import BotError
     from knowledge.errors import KnowledgeError

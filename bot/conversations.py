@@ -130,6 +130,7 @@ def finish(session: Session, answer_id: str, outcome: Outcome) -> None:
     answer.prompt_tokens = outcome.prompt_tokens
     answer.completion_tokens = outcome.completion_tokens
     answer.profile = outcome.profile or None
+    answer.trace = outcome.trace.to_json() if outcome.trace else None
 
 
 def note_answered(session: Session, answer_id: str) -> None:
@@ -181,6 +182,18 @@ def get_answer(session: Session, answer_id: str, owner: str) -> Answer:
     return answer
 
 
+def any_answer(session: Session, answer_id: str | None) -> Answer:
+    """The answer with this id, or the newest, whoever asked: for the operator. Raises NotFound."""
+    answer = (
+        session.scalar(sa.select(Answer).order_by(Answer.number.desc()).limit(1))
+        if answer_id is None
+        else session.get(Answer, answer_id)
+    )
+    if answer is None:
+        raise NotFound("There is no such answer.", code="answer_not_found")
+    return answer
+
+
 def rename(session: Session, conversation: Conversation, title: str) -> None:
     title = " ".join(title.split())[:200]
     if not title:
@@ -215,6 +228,7 @@ def snapshot(answer: Answer) -> dict[str, Any]:
         "knowledge_version": answer.knowledge_version,
         "prompt": answer.prompt,
         "timings_ms": answer.timings_ms,
+        "trace": answer.trace,
         "answered_at": answer.created_at.isoformat(),
     }
 

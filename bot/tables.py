@@ -93,6 +93,8 @@ class Answer(Base):
     reason: Mapped[str | None] = mapped_column(sa.String(16))  # of a refusal (bot.answering.values.Reason)
     # The order of the questions: times do not have it when the clock was set back.
     number: Mapped[int] = mapped_column(default=_next_number, server_default=sa.text("0"), index=True)
+    # How it was made, as ids and numbers (bot.answering.trace); None: an older answer.
+    trace: Mapped[dict[str, Any] | None]
 
 
 class AnsweredQuestion(Base):

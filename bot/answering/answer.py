@@ -13,9 +13,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bot import texts
-from bot.answering import citations, prompt, smalltalk
+from bot.answering import citations, prompt, smalltalk, trace
 from bot.answering.condense import Condensed, How
 from bot.answering.evidence import foreign
+from bot.answering.trace import Trace
 from bot.answering.values import Ask, Emit, Material, Outcome, Reason, Silent, Source, SourcesFound, Token, Waiting
 from knowledge.correcting import matching
 from knowledge.log import head
@@ -140,10 +141,13 @@ class Answerer:
         result = self._searcher.search(
             condensed.text, self._profile.selection.depth, scope=ask.scope, filters=ask.filters or None
         )
-        chosen = prompt.choose(result.hits, self._profile.selection)
+        weighed = prompt.weigh(result.hits, self._profile.selection)
+        chosen = [hit for hit, use in weighed if use is prompt.Use.READ]
         sources = tuple(_source(n, hit) for n, hit in enumerate(chosen, start=1))
         timings = {"retrieval": _milliseconds_since(searching)}
         emit(SourcesFound(sources, result.seq))
+        spoken = language_of(condensed.text)
+        made = trace.of_search(weighed, result, self._profile.evidence, spoken)
         common: dict[str, Any] = {
             "condensed_question": condensed.text,
             "condensed_how": condensed.how,
@@ -151,8 +155,9 @@ class Answerer:
             "sources": sources,
             "knowledge_version": result.seq,
             "profile": self._profile.name,
+            "trace": made,
         }
-        if not self._profile.evidence.enough(result, language_of(condensed.text)):
+        if not self._profile.evidence.enough(result, spoken):
             empty = not chosen and not len(self._searcher.refresh().within(ask.scope))
             return _refused(Reason.NO_DOCUMENTS if empty else Reason.NOTHING_NEAR, common, timings, started)
         material = Material(
@@ -160,7 +165,7 @@ class Answerer:
             language,
             chosen,
             sources,
-            coverage=None if foreign(result, language_of(condensed.text)) else result.coverage,
+            coverage=None if foreign(result, spoken) else result.coverage,
             quotable=self._quotable(sources),
             corrected=self._profile.evidence.corrected(result),
             fresh=ask.fresh,
@@ -178,6 +183,7 @@ class Answerer:
             "prompt": tuple(reply.messages),
             "prompt_tokens": reply.prompt_tokens,
             "completion_tokens": reply.completion_tokens,
+            "trace": replace(made, reading=reply.trace),
         }
         if reply.reason is not None:
             return _refused(reply.reason, common, timings, started)
@@ -255,6 +261,7 @@ class Answerer:
             entry_id=entry.entry_id,
             correction_id=entry.correction_id,
             match=match,
+            trace=Trace(match=(match.how, match.probability)),
             timings_ms=timings,
         )
 

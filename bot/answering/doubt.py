@@ -72,6 +72,11 @@ def log_odds(doubt: float) -> float:
     return math.log(bounded / (1 - bounded))
 
 
+def probability_of(odds: float) -> float:
+    """The probability of log-odds."""
+    return 1 / (1 + math.exp(-odds))
+
+
 def from_metadata(metadata: Mapping[str, Any]) -> float | None:
     """The probability of NO as a share of YES and NO, 0 to 1, from the metadata of the first chunk (LangChain's
     ``response_metadata``). None where the engine gave no probabilities, or only those of other words."""

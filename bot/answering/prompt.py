@@ -8,6 +8,7 @@ of models, search or people.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from retrieval import invisible
@@ -112,22 +113,37 @@ class Selection:
         return int(self.tokens * self.bytes_per_token)
 
 
-def choose(hits: Sequence[Hit], selection: Selection) -> list[Hit]:
-    """The hits for the prompt, best first, within the limits of ``selection``; the first hit always.
+class Use(StrEnum):
+    """What a prompt does with a hit."""
+
+    READ = "read"  # it is in the prompt
+    FAR = "far"  # left out: its score is far below the best one
+    FULL = "full"  # left out: there is no room after the better ones
+
+
+def weigh(hits: Sequence[Hit], selection: Selection) -> list[tuple[Hit, Use]]:
+    """All hits, in their order, with what the prompt does with them, within the limits of ``selection``; the first hit
+    is always read.
 
     Errata come first, as search put them, and are never left out because of a low fused score.
     """
-    chosen: list[Hit] = []
-    left = selection.size
+    weighed: list[tuple[Hit, Use]] = []
+    read, left, full = 0, selection.size, False
     best = max((hit.stages.get("fused", hit.score) for hit in hits), default=0.0)
     for hit in hits:
         if hit.stages.get("fused", hit.score) < selection.near * best and "erratum" not in hit.stages:
+            weighed.append((hit, Use.FAR))
             continue
         left -= len(hit.passage.text.encode())
-        if len(chosen) == selection.most or (chosen and left < 0):
-            break
-        chosen.append(hit)
-    return chosen
+        full = full or read == selection.most or (read > 0 and left < 0)
+        read += not full
+        weighed.append((hit, Use.FULL if full else Use.READ))
+    return weighed
+
+
+def choose(hits: Sequence[Hit], selection: Selection) -> list[Hit]:
+    """The hits for the prompt, best first (``weigh``)."""
+    return [hit for hit, use in weigh(hits, selection) if use is Use.READ]
 
 
 def build(question: str, hits: Sequence[Hit], language: str, form: Form = FORM) -> list[Message]:

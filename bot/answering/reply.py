@@ -12,13 +12,14 @@ import math
 import re
 import string
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bot.answering import citations, doubt, prompt
 from bot.answering.grounding import has_invented_facts, is_ordered
 from bot.answering.markers import bare
 from bot.answering.prompt import FORM, NO_ANSWER, Form
+from bot.answering.trace import ReadingTrace
 from bot.answering.values import Reason, Reply
 
 if TYPE_CHECKING:
@@ -67,19 +68,22 @@ def reply(prepared: PreparedPrompt, place: ModelAccess, on_text: Callable[[str],
     Raises Busy (the line is full), EngineError (the engine failed).
     """
     messages = prepared.messages
+    trace = ReadingTrace(limit=prepared.limit)
     margin = -math.inf  # log-odds from the limit down to the model's doubt
     if prepared.limit is not None:
         judgement = place.judge(prompt.judging(messages, prepared.form))
         if judgement.stopped:
             return Reply("stopped", messages, prompt_tokens=judgement.prompt_tokens)
         probability = doubt.from_judgement(judgement.doubt, judgement.text)
+        trace = replace(trace, doubt=probability)
         if probability is not None and doubt.log_odds(probability) > prepared.limit:
-            return Reply("refused", messages, reason=Reason.DOUBT, prompt_tokens=judgement.prompt_tokens)
+            return Reply("refused", messages, reason=Reason.DOUBT, prompt_tokens=judgement.prompt_tokens, trace=trace)
         if judgement.doubt is not None:  # a bare YES does not show how sure the model is
             margin = prepared.limit - doubt.log_odds(judgement.doubt)
     stream = _RefusalFilter(on_text)
     written = place.write(messages, on_text=stream.take, fresh=prepared.fresh)
     text = _answer_text(written, prepared)
+    trace = replace(trace, tries=1)
     if margin >= 0 and not written.stopped and is_refusal(text) and not stream.passed_on:
         if prepared.corrected and 1 in prepared.quotable:
             text = _quote(prepared, 1)
@@ -88,6 +92,8 @@ def reply(prepared: PreparedPrompt, place: ModelAccess, on_text: Callable[[str],
             messages = prompt.insisting(messages, prepared.language, prepared.form)
             written = place.write(messages, on_text=stream.take, fresh=prepared.fresh)
             text = _answer_text(written, prepared)
+            trace = replace(trace, tries=2)
+    trace = replace(trace, quoted=text in {_quote(prepared, n) for n in prepared.quotable})
     answer, cited, reason = _verify(text, written, prepared)
     status = "stopped" if written.stopped else "refused" if reason else "answered"
     writing = None if written.recalled else stream.duration()
@@ -102,6 +108,7 @@ def reply(prepared: PreparedPrompt, place: ModelAccess, on_text: Callable[[str],
         prompt_tokens=written.prompt_tokens,
         completion_tokens=written.completion_tokens,
         writing=writing,
+        trace=trace,
     )
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from bot.answering.trace import ReadingTrace, Trace
+
 if TYPE_CHECKING:
     import threading
     from contextlib import AbstractContextManager
@@ -103,7 +105,7 @@ class Ask:
 class Outcome:
     """The answer. ``status``: answered | curated | refused | stopped; ``reason``: why the documents gave no answer.
     ``condensed_how``: how the condensed question was made. ``profile``: the reading profile that was used; empty where
-    no passages were read. ``match``: why a curated answer was served."""
+    no passages were read. ``match``: why a curated answer was served; ``trace``: how the answer was made."""
 
     status: str
     answer: str
@@ -123,6 +125,7 @@ class Outcome:
     reason: Reason | None = None
     profile: str = ""
     match: Matched | None = None
+    trace: Trace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +204,8 @@ class Material:
 class Reply:
     """The result of a reader. ``status``: answered | refused | stopped; a refusal has a reason and no text.
     ``messages`` (the prompt that the model read), the tokens and ``writing`` belong to the last text; ``writing``:
-    milliseconds from the first piece to the last, None where the model wrote nothing now."""
+    milliseconds from the first piece to the last, None where the model wrote nothing now; ``trace``: what the reader
+    measured."""
 
     status: str
     messages: Sequence[Message] = ()
@@ -211,6 +215,7 @@ class Reply:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     writing: float | None = None
+    trace: ReadingTrace = field(default_factory=ReadingTrace)
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,6 +129,14 @@ def item(session: Session, correction: Correction, scope: Scope, *, prompts: boo
     }
 
 
+def reported_answer(session: Session, correction: Correction) -> Mapping[str, Any] | None:
+    """The answer that the first complaint was about, frozen, with its trace and without its prompt; None without a
+    complaint. Callers restrict what they show of it to their scope."""
+    query = sa.select(without_key(Complaint.snapshot, "prompt")).where(Complaint.correction_id == correction.id)
+    snapshot: Mapping[str, Any] | None = session.scalar(query.order_by(Complaint.id).limit(1))
+    return snapshot
+
+
 def _counts(session: Session, scope: Scope) -> dict[str, int]:
     """How many corrections of the scope are in each state."""
     query = sa.select(Correction.state, sa.func.count()).where(within(scope, Correction.collection))
@@ -137,11 +145,12 @@ def _counts(session: Session, scope: Scope) -> dict[str, int]:
 
 def _visible(session: Session, snapshots: Sequence[Mapping[str, Any]], scope: Scope) -> list[Mapping[str, Any]]:
     """Frozen answers without the sources outside the scope. Where a source was removed, the prompt is removed too,
-    because it quotes the source."""
+    because it quotes the source. Without the trace, which names passages of any scope (bot.explanations shows it)."""
     ids = {source["document_id"] for snapshot in snapshots for source in snapshot.get("sources") or ()}
     hidden = outside(session, ids, scope)
     shown: list[Mapping[str, Any]] = []
-    for snapshot in snapshots:
+    for whole in snapshots:
+        snapshot = {name: value for name, value in whole.items() if name != "trace"}
         sources = snapshot.get("sources") or []
         kept = [source for source in sources if source["document_id"] not in hidden]
         shown.append(

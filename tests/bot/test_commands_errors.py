@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 
-from bot.__main__ import explain, run
+from bot.__main__ import message_of, run
 from bot.errors import Busy, SettingsError
 from bot.models.errors import ModelMissing
 from knowledge.errors import NotFound
@@ -94,4 +94,4 @@ def test_the_traceback_comes_only_with_debug(errata: CommandLine, monkeypatch: p
     ],
 )
 def test_explain_is_written_for_a_person(error: Exception, said: str) -> None:
-    assert explain(error) == said
+    assert message_of(error) == said

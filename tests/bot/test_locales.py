@@ -14,6 +14,7 @@ import pytest
 import bot
 import knowledge
 from bot import texts
+from bot.answering.prompt import Use
 from bot.answering.smalltalk import Kind
 from bot.answering.values import Reason
 from bot.web.problems import STATUSES
@@ -61,6 +62,7 @@ FAMILIES = {
     "error.status": {"401", "403", "404", "409", "413", "422", "429", "500", "502", "503"},
     "stage": {"dense", "dense_rank", "keyword", "keyword_rank", "fused", "erratum", "curated"},
     "tab": {"queue", "knowledge"},
+    "use": set(Use),
     "who": {"visitor", "system", "recheck"},
     "done": {"claim", "approve", "recheck", "reject", "reopen", "rollback"},
 }

@@ -75,7 +75,7 @@ def test_chat_page_shows_a_refusal_as_a_card_and_takes_the_expected_answer(stage
     card.locator(".nearest button").first.click()
     expect(page.locator(".passage-panel .passage-text")).not_to_be_empty()
     page.keyboard.press("Escape")
-    card.locator("summary").click()
+    card.locator(".expected summary").click()
     card.get_by_label(say("refused.expected")).fill("Gift cards at the counter")
     press(card, say("ui.send"))
     expect(card.locator(".thanks")).to_have_text(say("refused.thanks"))

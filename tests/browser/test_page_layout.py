@@ -84,7 +84,7 @@ def test_layout_of_the_chat_page_fits_a_phone(stage: Stage, language: str) -> No
     check(page, "feedback")
     press(page, say("feedback.later"))
     ask(page, "Do you also sell gift-cards-" + "x" * 120 + " for children?", "refused")
-    page.locator(".refusal summary").tap()
+    page.locator(".refusal .expected summary").tap()
     check(page, "refusal")
     page.get_by_role("button", name=say("conversations.title"), exact=True).tap()
     page.locator(".conversation").wait_for()

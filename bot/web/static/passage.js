@@ -32,8 +32,9 @@ export function PassageText({ text }) {
  * @param {readonly Source[]} props.sources its neighbours, for stepping
  * @param {(source: Source) => void} props.onSelect
  * @param {() => void} props.onClose
+ * @param {any} [props.children] shown below the passage
  */
-export function PassagePanel({ source, sources, onSelect, onClose }) {
+export function PassagePanel({ source, sources, onSelect, onClose, children }) {
   const box = useRef(/** @type {HTMLElement | null} */ (null));
   useLayoutEffect(() => box.current?.focus(), [source]);
   const at = sources.findIndex((item) => item.n === source.n);
@@ -56,7 +57,7 @@ export function PassagePanel({ source, sources, onSelect, onClose }) {
       ${source.score != null && html`<span>${t("source.score", { score: formatNumber(source.score) })}</span>`}
     </p>
     ${source.headings?.length ? html`<p class="passage-headings" lang=${languageOf(source.headings.join(""))}>${source.headings.join(" › ")}</p>` : null}
-    <div class="passage-scroll" tabindex="0"><${PassageText} text=${source.passage} /></div>
+    <div class="passage-scroll" tabindex="0"><${PassageText} text=${source.passage} />${children}</div>
     <footer class="passage-foot">
       ${link
         ? html`<a href=${link} target="_blank" rel="noopener noreferrer nofollow">${t("source.open")}</a>`

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.answering.prompt import Selection, build, choose, insisting, judging
+from bot.answering.prompt import Selection, Use, build, choose, insisting, judging, weigh
 from retrieval.passage import Hit
 from tests.fakes import passage
 
@@ -32,6 +32,17 @@ def test_choose_keeps_to_the_budget_and_always_takes_the_first_hit() -> None:
     long = "x" * (Selection().size + 1)
     assert numbers(choose([hit(1, 1.0, text=long), hit(2, 1.0)], Selection(most=4))) == [1]
     assert choose([], Selection(most=4)) == []
+
+
+def test_weigh_says_of_each_hit_why_it_is_not_read() -> None:
+    hits = [hit(1, 1.0), hit(2, 0.5), hit(3, 0.95), hit(4, 0.9), hit(5, 0.4)]
+    assert [(one.passage.id, use) for one, use in weigh(hits, Selection(most=2))] == [
+        (1, Use.READ),
+        (2, Use.FAR),
+        (3, Use.READ),
+        (4, Use.FULL),
+        (5, Use.FAR),
+    ]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

@@ -10,6 +10,7 @@ import { addressed } from "./address.js";
 import { Composer, focusComposer } from "./composer.js";
 import { followAddress, newConversation, openConversation, refreshConversations, startConversations } from "./conversations.js";
 import { restoreTyped } from "./drafts.js";
+import { OwnAnswer } from "./explained.js";
 import { Sidebar } from "./sidebar.js";
 import { announcement, conversationId, conversations, drawer, helpOpen, loading, loadingProblem, panel, running, turns, unseen } from "./store.js";
 import { TurnView } from "./turn.js";
@@ -30,7 +31,9 @@ function Page() {
       <${Sidebar} />
       <main class="reading"><${Conversation} /><div class="composer-place"><${Toasts} /><${Composer} /><p class="small-print">${t("chat.small_print")}</p></div></main>
       ${shown && html`<${PassagePanel} source=${shown.source} sources=${shown.sources} onClose=${closePanel}
-        onSelect=${(/** @type {any} */ source) => { panel.value = { ...shown, source }; }} />`}
+        onSelect=${(/** @type {any} */ source) => { panel.value = { ...shown, source }; }}>
+        ${shown.answerId && html`<${OwnAnswer} answerId=${shown.answerId} />`}
+      </${PassagePanel}>`}
     </div>
     <p class="visually-hidden" role="status" aria-live="polite">${announcement.value}</p>
     ${helpOpen.value && html`<${Help} />`}`;

@@ -7,6 +7,7 @@ import { languageOf, t } from "../i18n.js";
 import { SourceLine } from "../passage.js";
 import { HiddenNote, toast } from "../ui.js";
 import { useComplaint } from "./drafts.js";
+import { OwnAnswer } from "./explained.js";
 import { update } from "./store.js";
 
 /** @typedef {import("./store.js").TurnSignal} TurnSignal */
@@ -33,6 +34,7 @@ export function Refusal({ turn, onOpen }) {
         </ul>`}
       </dd>
     </dl>
+    ${turn.value.answerId && html`<${OwnAnswer} answerId=${turn.value.answerId} />`}
     <${Expected} turn=${turn} />
   </div>`;
 }

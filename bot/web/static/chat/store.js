@@ -63,7 +63,7 @@ export const drafts = signal({});
 export const typed = computed(() => drafts.value[conversationId.value ?? ""] ?? "");
 /** Counts what the list of conversations has not shown yet: a new one, and what happened in one that is not open. */
 export const unseen = signal(0);
-/** The passage that the panel shows. @type {import("../vendor/signals.js").Signal<{source: import("../answer.js").Source, sources: import("../answer.js").Source[], button: HTMLElement | null} | null>} */
+/** The passage that the panel shows. @type {import("../vendor/signals.js").Signal<{source: import("../answer.js").Source, sources: import("../answer.js").Source[], button: HTMLElement | null, answerId?: string | null} | null>} */
 export const panel = signal(null);
 /** The list of conversations is open (narrow screens). */
 export const drawer = signal(false);

@@ -27,7 +27,7 @@ export function TurnView({ turn }) {
   };
   const corrected = Boolean(value.correction?.corrected);
   const open = (/** @type {Source} */ source, /** @type {HTMLElement | null} */ button) => {
-    panel.value = { source, sources: value.sources, button };
+    panel.value = { source, sources: value.sources, button, answerId: value.answerId };
     sendSignal(value.answerId, "source_opened", source.n);
   };
   return html`<article class=${`turn turn-${value.status} ${value.asked ? "turn-asked" : ""}`} aria-label=${t("turn.label", { question: value.question })} data-answer=${value.answerId}>

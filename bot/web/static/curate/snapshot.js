@@ -5,6 +5,7 @@ import { html, useState } from "../html.js";
 import { formatNumber, formatShare, formatTime, label, languageOf, t } from "../i18n.js";
 import { PassageText, SourceLine } from "../passage.js";
 import { startEdit } from "./document_picker.js";
+import { ReportedAnswer } from "./explained.js";
 import { person } from "./history.js";
 import { report, request } from "./session.js";
 import { Belongs } from "./split.js";
@@ -56,7 +57,7 @@ export function Snapshot({ snapshot }) {
     </div>
     <${Facts} snapshot=${snapshot} />
     <${Passages} sources=${sources} cited=${snapshot.citations ?? []} />
-    ${snapshot.model && html`<${Prompt} key=${item.value?.id} />`}
+    ${snapshot.model && html`<${ReportedAnswer} correctionId=${item.value?.id ?? 0} /><${Prompt} key=${item.value?.id} />`}
   </div>`;
 }
 
