@@ -210,6 +210,11 @@ def delete(session: Session, conversation: Conversation) -> None:
 
 def snapshot(answer: Answer) -> dict[str, Any]:
     """The frozen copy that a complaint keeps."""
+    return {**record(answer), "prompt": answer.prompt}
+
+
+def record(answer: Answer) -> dict[str, Any]:
+    """Everything about an answer but its prompt, which is long."""
     return {
         "answer_id": answer.id,
         "conversation_id": answer.conversation_id,
@@ -226,7 +231,6 @@ def snapshot(answer: Answer) -> dict[str, Any]:
         "model": answer.model,
         "profile": answer.profile,
         "knowledge_version": answer.knowledge_version,
-        "prompt": answer.prompt,
         "timings_ms": answer.timings_ms,
         "trace": answer.trace,
         "answered_at": answer.created_at.isoformat(),

@@ -1,6 +1,6 @@
 """How a stored answer was made: in plain words for the person who asked, in full for curators.
 
-Works from what is stored with an answer, or frozen with a complaint about it (bot.conversations.snapshot): its fields,
+Works from what is stored with an answer, or frozen with a complaint about it (bot.conversations.record): its fields,
 its sources and its trace (bot.answering.trace). Passages that are outside the caller's scope now are neither shown nor
 counted. An answer of an earlier version has no trace: then only its sources and its result are known.
 """
@@ -48,7 +48,7 @@ class Explanation:
 
 
 def explain(session: Session, record: Mapping[str, Any], scope: Scope) -> Explanation:
-    """The explanation of an answer, from ``conversations.snapshot`` of it or of an earlier version."""
+    """The explanation of an answer, from ``conversations.record`` of it, or from what was frozen with a complaint."""
     trace = record.get("trace") or {}
     candidates = _candidates(session, record, trace, scope)
     return Explanation(tuple(_sentences(record, trace, candidates)), _detail(record, trace, candidates))

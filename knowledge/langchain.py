@@ -61,7 +61,8 @@ class KnowledgeStore(VectorStore):
     """The part of the knowledge inside ``scope``. ``collection``: where new documents belong (default: the scope's
     own); ``actor``: who is recorded as their author.
 
-    ``filter`` of the searches compares metadata: keys and values of one level, all of which must be equal.
+    ``filter`` of the searches compares metadata: keys and values of one level, all of which must be equal. The key
+    ``language`` compares the language of the passage ("en", "zh").
     Raises Invalid for a collection outside the scope.
     """
 

@@ -31,7 +31,7 @@ def explain(
 
         with parts.database.read() as session:
             answer = conversations.any_answer(session, answer_id)
-            explanation = explain_answer(session, conversations.snapshot(answer), EVERYTHING)
+            explanation = explain_answer(session, conversations.record(answer), EVERYTHING)
             asked = {"answer_id": answer.id, "question": answer.question, "answer": answer.answer}
     sentences = [sentence.text("en") for sentence in explanation.sentences]
     if as_json:
@@ -64,4 +64,7 @@ def _show(detail: Mapping[str, Any]) -> None:
             f"{candidate['version']}{' (correction)' if candidate['curated'] else ''}"
         )
         say(f"      {stages}")
+        if candidate["span"]:
+            start, end, score = candidate["span"]
+            say(f"      read: {candidate['passage'][start:end]!r} {score}")
         say(f"      {' '.join(candidate['passage'].split())[:WIDTH]}")

@@ -27,7 +27,7 @@ def explain_own(answer_id: str, identity: Visitor, scope: ScopeDep, parts: Parts
     """How an answer of the caller was made, in plain words."""
     with parts.database.read() as session:
         answer = conversations.get_answer(session, answer_id, identity.owner)
-        return {"sentences": _sentences(explain(session, conversations.snapshot(answer), scope))}
+        return {"sentences": _sentences(explain(session, conversations.record(answer), scope))}
 
 
 @router.get("/corrections/{correction_id:int}/explanation", response_model=forms.FullExplanation, tags=["corrections"])

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 import bot
 from bot import conversations, texts
+from bot.answering.trace import ReadingTrace, Span
 from bot.answering.values import Reason
 from bot.explanations import explain
 from bot.tables import Answer
@@ -132,7 +133,7 @@ def test_passages_that_the_asker_may_no_longer_see_are_not_counted(made: World) 
     visitor = made.client()
     answer = ask(visitor, QUESTION)
     with made.parts.database.read() as session:
-        record = conversations.snapshot(session.get_one(Answer, answer["answer_id"]))
+        record = conversations.record(session.get_one(Answer, answer["answer_id"]))
         wide, narrow = (explain(session, record, scope) for scope in (EVERYTHING, Scope.of("main")))
     assert {candidate["document_id"] for candidate in wide.detail["candidates"]} == {"hours", "staff"}
     assert [candidate["document_id"] for candidate in narrow.detail["candidates"]] == ["hours"]
@@ -171,6 +172,20 @@ def test_a_curator_sees_every_passage_with_its_scores_and_what_was_left_out(made
     assert (last["title"], last["use"], last["n"], last["cited"]) == ("Rooms", "full", None, False)
     assert first["stages"]["dense_rank"] == 1.0
     assert full["signs"]["nearest"] == first["stages"]["dense"]
+
+
+def test_a_curator_sees_what_a_reader_took_for_the_answer_and_how_surely(made: World) -> None:
+    visitor = made.client()
+    answer = ask(visitor, QUESTION)
+    start = TEXT.index("at nine")
+    with made.parts.database.write() as session:
+        row = session.get_one(Answer, answer["answer_id"])
+        reading = ReadingTrace(doubt=0.1, limit=-1.0, tries=1, spans=(Span(1, start, start + 7, 0.93),))
+        row.trace = {**(row.trace or {}), "reading": reading.to_json()}
+    full = made.client("carla").get(f"/api/corrections/{complained(visitor, answer)}/explanation").json()
+    assert full["candidates"][0]["span"] == [start, start + 7, 0.93]
+    assert (full["doubt"], full["limit"]) == (0.1, 0.2689)  # 1 / (1 + e)
+    assert "Before writing, the language model judged that the passages state the answer." in full["sentences"]
 
 
 def test_a_curator_sees_the_explanation_after_the_conversation_was_deleted(made: World) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from bot.answering.trace import ReadingTrace, Span
+from bot.tables import Answer
 from tests.browser.stage import CASES, LANGUAGES, Stage, Words, ask
 from tests.loop.world import put
 
@@ -46,6 +48,10 @@ def test_a_curator_sees_the_passages_with_their_scores_and_what_was_left_out(sta
         put(stage.world.client("carla"), f"shoes-{number}", "Care", f"Shoes of kind {number} can be returned worn.")
     reader = stage.world.client()
     answer = reader.post("/api/chat", json={"question": case.question, "stream": False}).json()
+    with stage.world.parts.database.write() as session:  # as a reader that finds spans stores it
+        row = session.get_one(Answer, answer["answer_id"])
+        words = answer["sources"][0]["passage"].split()[0]
+        row.trace = {**(row.trace or {}), "reading": ReadingTrace(spans=(Span(1, 0, len(words), 0.9),)).to_json()}
     reader.post(f"/api/answers/{answer['answer_id']}/feedback", json={"rating": "down"})
     page = stage.curator(path="/curate#/queue/1")
     explained = page.locator("#answer-then .explained")
@@ -55,7 +61,8 @@ def test_a_curator_sees_the_passages_with_their_scores_and_what_was_left_out(sta
     expect(explained.get_by_text(say("use.read"), exact=True)).to_have_count(3)
     expect(explained.get_by_text(say("use.far"), exact=True).first).to_be_visible()
     rows.first.locator("summary").click()
-    expect(rows.first.locator(".hint")).to_contain_text(say("stage.dense"))
+    expect(rows.first.locator(".hint").first).to_contain_text(say("stage.dense"))
+    expect(rows.first.locator(".hint").last).to_have_text(say("explain.span", words=words, score="0.9"))
     expect(rows.first.locator(".passage-text")).to_be_visible()
 
 

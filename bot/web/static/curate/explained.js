@@ -40,6 +40,14 @@ function Candidates({ candidates }) {
         <span class="passage-score">${formatNumber(candidate.score, 3)}</span>
       </summary>
       <p class="hint">${Object.entries(candidate.stages).map(([name, value]) => `${label("stage", name)} ${formatNumber(/** @type {number} */ (value), 3)}`).join(" · ")}</p>
+      ${candidate.span && html`<${Read} candidate=${candidate} />`}
       <${PassageText} text=${candidate.passage} />
     </details></li>`)}</ol>`;
+}
+
+/** The part of a passage that the reader took for the answer. Its offsets count characters, not UTF-16 units. @param {{candidate: any}} props */
+function Read({ candidate }) {
+  const [start, end, score] = candidate.span;
+  const words = Array.from(candidate.passage).slice(start, end).join("");
+  return html`<p class="hint" lang=${languageOf(words)}>${t("explain.span", { words, score: formatNumber(score, 3) })}</p>`;
 }
