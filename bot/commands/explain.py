@@ -49,8 +49,9 @@ def _show(detail: Mapping[str, Any]) -> None:
         f"{detail['knowledge_version']} · {detail['model']} · {detail['profile'] or 'no passages were read'}"
     )
     if signs := detail["signs"]:
+        floor = signs["floor"] if signs["floor"] > -1 else "not measured"
         say(
-            f"nearest {signs['nearest']} (floor {signs['floor']}), coverage {signs['coverage']} "
+            f"nearest {signs['nearest']} (floor {floor}), coverage {signs['coverage']} "
             f"(floor {signs['covering']}){', in another language' if signs['foreign'] else ''}"
         )
     if detail["doubt"] is not None:

@@ -36,7 +36,7 @@ PACKAGES = [Path(package.__file__ or "").parent for package in (bot, knowledge, 
 
 # What these raise is read on the command line or in the log, in English; a server that runs shows nobody their words
 # (bot.web.problems). An error that is shown all the same has a Chinese template too: bot.llm.errors.ModelSilent.
-FOR_OPERATORS = ("retrieval/", "knowledge/langchain.py", "knowledge/reindex.py", "bot/langchain.py", "bot/models/",
+FOR_OPERATORS = ("retrieval/", "knowledge/langchain.py", "knowledge/reindex.py", "bot/models/",
                  "bot/llm/", "bot/commands/", "bot/calibration/",
                  "bot/settings.py", "bot/wiring.py", "bot/web/app.py")  # fmt: skip
 

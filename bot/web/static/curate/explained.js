@@ -2,7 +2,7 @@
 import { segment } from "../api.js";
 import { Explained } from "../explained.js";
 import { html } from "../html.js";
-import { formatNumber, label, languageOf, t } from "../i18n.js";
+import { formatNumber, formatShare, label, languageOf, t } from "../i18n.js";
 import { PassageText } from "../passage.js";
 import { request } from "./session.js";
 
@@ -16,10 +16,10 @@ export function ReportedAnswer({ correctionId }) {
 function Numbers({ full }) {
   const { signs, doubt, limit, profile } = full;
   const lines = [
-    signs && t("explain.signs", {
-      nearest: formatNumber(signs.nearest, 3), floor: formatNumber(signs.floor, 3),
-      coverage: formatNumber(signs.coverage, 2), covering: formatNumber(signs.covering, 2),
-    }),
+    signs && (signs.floor > -1
+      ? t("explain.nearest", { nearest: formatNumber(signs.nearest, 3), floor: formatNumber(signs.floor, 3) })
+      : t("explain.nearest_any", { nearest: formatNumber(signs.nearest, 3) })),
+    signs && t("explain.coverage", { coverage: formatShare(signs.coverage), covering: formatShare(signs.covering) }),
     signs?.foreign && t("explain.foreign"),
     doubt !== null && limit !== null && t("explain.doubt", { doubt: formatNumber(doubt, 3), limit: formatNumber(limit, 3) }),
     profile && t("explain.profile", { profile }),
