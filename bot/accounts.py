@@ -12,7 +12,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import sqlalchemy as sa
 from sqlalchemy.orm import defer
@@ -27,13 +27,16 @@ if TYPE_CHECKING:
     from pwdlib import PasswordHash
     from sqlalchemy.orm import Session
 
-ROLES = ("curator", "admin")
-KEY_ROLES = ("program", *ROLES)
+Role: TypeAlias = Literal["curator", "admin"]  # of an account
+KeyRole: TypeAlias = Literal["program", Role]
+ROLES: tuple[Role, ...] = get_args(Role)
+KEY_ROLES: tuple[KeyRole, ...] = get_args(KeyRole)
 SESSION_DAYS = 14
 MIN_PASSWORD = 10  # characters; NIST SP 800-63B asks for 8 at least
 MAX_PASSWORD = 1024  # a very long text costs much time to hash, which would help an attacker
 KEY_PREFIX = "errata_"
-_NAME = re.compile(r"[\w.@-]{1,64}")
+MAX_KEY_NAME = 200  # characters
+NAME = re.compile(r"[\w.@-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ def new_token() -> str:
 
 def add_user(session: Session, username: str, password: str, role: str) -> User:
     """Creates an account. Raises Invalid, Conflict (the name is taken)."""
-    if not _NAME.fullmatch(username):
+    if not NAME.fullmatch(username):
         raise Invalid("A user name has 1 to 64 letters, digits or . @ _ -", code="user_name_invalid")
     if role not in ROLES:
         raise Invalid("A role is one of {roles}.", code="role_unknown", roles=", ".join(ROLES))
@@ -115,7 +118,7 @@ def users(session: Session) -> list[User]:
 
 def verify_password(session: Session, username: str, password: str) -> User:
     """The user, if the password is right. Takes the same time for unknown names. Raises NotSignedIn."""
-    user = session.get(User, username) if _NAME.fullmatch(username) else None
+    user = session.get(User, username) if NAME.fullmatch(username) else None
     stored = user.password_hash if user is not None else _decoy()
     valid = len(password) <= MAX_PASSWORD and _hasher().verify(_bytes(password), stored)
     if user is None or not valid or user.disabled:
@@ -165,8 +168,8 @@ def add_key(
         checked_name(collection)
     if role not in KEY_ROLES:
         raise Invalid("A key's role is one of {roles}.", code="key_role_unknown", roles=", ".join(KEY_ROLES))
-    if not name.strip() or len(name) > 200:
-        raise Invalid("A key needs a name of at most 200 characters.", code="key_name_invalid")
+    if not name.strip() or len(name) > MAX_KEY_NAME:
+        raise Invalid("A key needs a name of at most {limit} characters.", code="key_name_invalid", limit=MAX_KEY_NAME)
     token = KEY_PREFIX + new_token()
     key = ApiKey(
         name=name.strip(), role=role, token_sha256=_sha256(token), created_by=created_by, collection=collection

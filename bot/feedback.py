@@ -7,7 +7,7 @@ complaint. A refused question is reported without a person. Knows nothing of the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import sqlalchemy as sa
 
@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     from knowledge.tables import Correction
     from retrieval.scope import Scope
 
+Thumb: TypeAlias = Literal["up", "down"]
 MAX_TEXT = 10_000  # characters of a comment, suggestion or quote
 MAX_REASONS = 20
+MAX_REASON = 200  # characters of one
+STARS = (1, 5)  # the fewest and the most
 SIGNALS = ("copied", "dwell", "regenerated", "source_opened", "stopped", conversations.NOT_MINE)
 
 
@@ -36,7 +39,7 @@ SIGNALS = ("copied", "dwell", "regenerated", "source_opened", "stopped", convers
 class Rating:
     """A rating with the details that the person gave."""
 
-    rating: str  # up | down
+    rating: Thumb
     reasons: tuple[str, ...] = ()
     comment: str | None = None
     suggested_answer: str | None = None
@@ -197,7 +200,7 @@ def _published_by(session: Session, answer: Answer) -> int | None:
 def _check(rating: Rating) -> None:
     if rating.rating not in ("up", "down"):
         raise Invalid('rating is "up" or "down".', code="rating_unknown")
-    if len(rating.reasons) > MAX_REASONS or any(len(reason) > 200 for reason in rating.reasons):
+    if len(rating.reasons) > MAX_REASONS or any(len(reason) > MAX_REASON for reason in rating.reasons):
         raise Invalid("At most {limit} reasons of 200 characters.", code="too_many_reasons", limit=MAX_REASONS)
     for name in ("comment", "suggested_answer", "quote"):
         text = getattr(rating, name)
@@ -209,5 +212,5 @@ def _check(rating: Rating) -> None:
                 length=len(text),
                 limit=MAX_TEXT,
             )
-    if rating.stars is not None and not 1 <= rating.stars <= 5:
+    if rating.stars is not None and not STARS[0] <= rating.stars <= STARS[1]:
         raise Invalid("stars is a number from 1 to 5.", code="stars_out_of_range")

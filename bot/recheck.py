@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from bot.answering.answer import Answerer
     from bot.answering.values import Outcome
+    from knowledge.correcting.corrections import RecheckState
     from knowledge.db import Database
     from retrieval.search import Searcher
 
@@ -240,6 +241,8 @@ def _conclude(
     verbatim: Sequence[Problem],
     retrieved: Sequence[Problem],
 ) -> None:
+    action: str
+    state: RecheckState
     action, state = ("reopen", "reopened") if verbatim else ("verify", "verified")
     if retrieved and not verbatim:
         action, state = "not_verified", "partly"

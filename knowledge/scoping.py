@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from retrieval.scope import Scope
 
-_NAME = re.compile(r"\w[\w.-]{0,63}")
+NAME = re.compile(r"[\w][\w.-]{0,63}")  # of a collection
 _COLUMNS = {"document_id": Document.id, "source": Document.source, "kind": Document.kind}
 ABOUT = ("document_id", "source")  # filters that also match what an erratum is about (correcting.belonging)
 
@@ -35,7 +35,7 @@ def within(
 
 def checked_name(collection: str) -> str:
     """Checks the name of a collection and returns it. Raises Invalid."""
-    if not _NAME.fullmatch(collection):
+    if not NAME.fullmatch(collection):
         raise Invalid(
             "A collection's name has 1 to 64 letters, digits, or the characters . _ - and begins with a letter or "
             "digit; not {name!r}.",

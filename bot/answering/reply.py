@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from bot.answering.prompt import Message
-    from bot.answering.values import ModelAccess, Source, Written
+    from bot.answering.values import ModelAccess, Source, Status, Written
 
 _LEADING = "\"'`*[(（“「" + string.whitespace  # characters that a model puts before the sentinel
 _SENTINEL = re.compile(rf"[{re.escape(_LEADING)}]*NO[_ ]ANSWER\b", re.IGNORECASE)
@@ -95,7 +95,7 @@ def reply(prepared: PreparedPrompt, place: ModelAccess, on_text: Callable[[str],
             trace = replace(trace, tries=2)
     trace = replace(trace, quoted=text in {_quote(prepared, n) for n in prepared.quotable})
     answer, cited, reason = _verify(text, written, prepared)
-    status = "stopped" if written.stopped else "refused" if reason else "answered"
+    status: Status = "stopped" if written.stopped else "refused" if reason else "answered"
     writing = None if written.recalled else stream.duration()
     if status == "answered":
         stream.end(answer)

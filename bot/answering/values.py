@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from bot.answering.trace import ReadingTrace, Trace
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from knowledge.correcting.matching import Match
     from retrieval.passage import Hit
     from retrieval.scope import Scope
+
+
+Status: TypeAlias = Literal["answered", "curated", "refused", "stopped", "failed"]  # how a turn ended
 
 
 class Reason(StrEnum):
@@ -103,11 +106,11 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The answer. ``status``: answered | curated | refused | stopped; ``reason``: why the documents gave no answer.
+    """The answer. ``status``: any but failed; ``reason``: why the documents gave no answer.
     ``condensed_how``: how the condensed question was made. ``profile``: the reading profile that was used; empty where
     no passages were read. ``match``: why a curated answer was served; ``trace``: how the answer was made."""
 
-    status: str
+    status: Status
     answer: str
     condensed_question: str
     condensed_how: How
@@ -202,12 +205,12 @@ class Material:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The result of a reader. ``status``: answered | refused | stopped; a refusal has a reason and no text.
+    """The result of a reader. ``status``: answered, refused or stopped; a refusal has a reason and no text.
     ``messages`` (the prompt that the model read), the tokens and ``writing`` belong to the last text; ``writing``:
     milliseconds from the first piece to the last, None where the model wrote nothing now; ``trace``: what the reader
     measured."""
 
-    status: str
+    status: Status
     messages: Sequence[Message] = ()
     text: str = ""
     citations: tuple[int, ...] = ()

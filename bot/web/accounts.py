@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from bot import accounts
 from bot.accounts import Identity
 from bot.tables import User
 from bot.web import responses
+from bot.web.fields import SOMETHING, Body, CollectionName, Id, Username, declared, names
 from bot.web.logins import Logins
-from bot.web.queries import Id
 from bot.web.security import (
     SESSION_COOKIE,
     Admin,
@@ -32,21 +32,21 @@ from bot.wiring import Parts
 router = APIRouter(prefix="/api", tags=["accounts"])
 
 
-class LoginBody(BaseModel):
+class LoginBody(Body):
     username: str = Field(max_length=200)
     password: str = Field(max_length=accounts.MAX_PASSWORD)
 
 
-class UserBody(BaseModel):
-    username: str = Field(max_length=64)
-    password: str = Field(max_length=accounts.MAX_PASSWORD)
-    role: str = Field("curator", max_length=16)
+class UserBody(Body):
+    username: Username
+    password: Annotated[str, Field(max_length=accounts.MAX_PASSWORD), declared(minLength=accounts.MIN_PASSWORD)]
+    role: Annotated[str, Field(max_length=16), names(accounts.ROLES)] = "curator"
 
 
-class KeyBody(BaseModel):
-    name: str = Field(max_length=200)
-    role: str = Field("program", max_length=16)
-    collection: str | None = Field(None, max_length=64)
+class KeyBody(Body):
+    name: Annotated[str, Field(max_length=accounts.MAX_KEY_NAME), declared(pattern=SOMETHING)]
+    role: Annotated[str, Field(max_length=16), names(accounts.KEY_ROLES)] = "program"
+    collection: CollectionName | None = Field(None, description="The only one that the key may see; left out: all")
 
 
 @router.get("/session", response_model=responses.Session)
@@ -55,7 +55,7 @@ def who(identity: MaybeIdentity) -> dict[str, Any]:
     return {"user": _user(identity) if identity and identity.role != "visitor" else None}
 
 
-@router.post("/session", response_model=responses.Session)
+@router.post("/session", response_model=responses.Session, responses={401: {}, 429: {}})
 async def sign_in(body: LoginBody, request: Request, response: Response, parts: PartsDep) -> dict[str, Any]:
     """Signs in. A few wrong passwords make their address wait; guesses from many addresses make a name slow."""
     logins: Logins = request.app.state.logins
@@ -96,7 +96,7 @@ def list_users(_identity: Admin, parts: PartsDep) -> dict[str, Any]:
         }
 
 
-@router.post("/users", status_code=201, response_model=responses.User)
+@router.post("/users", status_code=201, response_model=responses.User, responses={409: {}})
 def add_user(body: UserBody, _identity: Admin, parts: PartsDep) -> dict[str, Any]:
     """Adds an account."""
     with parts.database.write() as session:

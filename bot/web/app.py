@@ -11,8 +11,6 @@ from typing import Any
 
 import structlog
 from fastapi import Depends, FastAPI
-from fastapi.openapi.utils import get_openapi
-from pydantic.json_schema import models_json_schema
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.middleware.gzip import GZipMiddleware
@@ -22,19 +20,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 import bot
 from bot.events import metrics
 from bot.hosts import Hosts
-from bot.web import (
-    accounts,
-    chat,
-    cited,
-    curate,
-    documents,
-    explanations,
-    openai,
-    pages,
-    problems,
-    responses,
-    unanswered,
-)
+from bot.web import accounts, chat, cited, curate, documents, explanations, openai, pages, problems, unanswered
+from bot.web.description import describe
 from bot.web.halves import refuse_halves
 from bot.web.logins import Logins
 from bot.web.security import Flood, Guard
@@ -83,12 +70,7 @@ def create_app(parts: Parts) -> FastAPI:
         dependencies=[Depends(refuse_halves)],
         docs_url=None,
         redoc_url=None,
-        responses={
-            "4XX": {
-                "description": "What is wrong, in words.",
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-            }
-        },
+        responses={"default": {}},  # described in bot.web.description; without it the framework adds a 422 of its own
     )
     app.state.parts = parts
     app.state.flood = Flood(settings.questions_per_minute, 60.0)
@@ -111,20 +93,9 @@ def create_app(parts: Parts) -> FastAPI:
 
 
 def _described(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI description, with the form of problems, which no route returns by itself."""
+    """The OpenAPI description, made once."""
     if app.openapi_schema is None:
-        described = get_openapi(
-            title=app.title,
-            version=app.version,
-            description=app.description,
-            tags=app.openapi_tags,
-            routes=app.routes,
-        )
-        _, forms = models_json_schema(
-            [(responses.Problem, "serialization")], ref_template="#/components/schemas/{model}"
-        )
-        described["components"]["schemas"] |= forms["$defs"]
-        app.openapi_schema = described
+        app.openapi_schema = describe(app)
     return app.openapi_schema
 
 

@@ -3,70 +3,84 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from bot import conversations, feedback, forgetting, networks, transcripts
 from bot.accounts import Identity
 from bot.answering.values import Outcome, Silent, SourcesFound, Token, Waiting
 from bot.events import metrics
-from bot.feedback import Rating
+from bot.feedback import Rating, Thumb
 from bot.turn_events import Begun, Failed, Finished, Listen, StartedTurn, TurnEvent
-from bot.web import problems, responses, sse
+from bot.web import event_forms, problems, responses, sse
+from bot.web.fields import SOMETHING, WHOLE, AnId, AnswerId, Body, ConversationId, Filters, Question, declared, names
 from bot.web.security import Asker, Flood, MaybeIdentity, PartsDep, Program, ScopeDep, Visitor, address
 from bot.wiring import Parts
 
 router = APIRouter(prefix="/api", tags=["chat"])
 
 
-class ChatBody(BaseModel):
-    question: str = Field(min_length=1, max_length=conversations.MAX_QUESTION)
-    conversation_id: str | None = Field(None, max_length=64)
+Text = Annotated[str, Field(max_length=feedback.MAX_TEXT)]
+Stars = Annotated[int, declared(minimum=feedback.STARS[0], maximum=feedback.STARS[1]), WHOLE]
+
+
+class ChatBody(Body):
+    question: Question
+    conversation_id: AnId | None = None
     stream: bool = True
-    language: str | None = Field(None, max_length=16)
-    regenerate: str | None = Field(None, max_length=64)
-    filters: dict[str, str] | None = Field(None, max_length=10)
+    language: str | None = Field(
+        None,
+        max_length=16,
+        description="Of the answer: zh or zh-… is Chinese, everything else English. Left out: that of the question.",
+    )
+    regenerate: AnId | None = Field(None, description="The answer that this one replaces: its question is asked again.")
+    filters: Filters | None = None
 
 
-class FeedbackBody(BaseModel):
-    rating: Literal["up", "down"]
-    reasons: list[str] = Field(default_factory=list, max_length=feedback.MAX_REASONS)
-    comment: str | None = Field(None, max_length=feedback.MAX_TEXT)
-    suggested_answer: str | None = Field(None, max_length=feedback.MAX_TEXT)
-    quote: str | None = Field(None, max_length=feedback.MAX_TEXT)
-    stars: int | None = None
+class FeedbackBody(Body):
+    rating: Thumb
+    reasons: list[Annotated[str, declared(maxLength=feedback.MAX_REASON)]] = Field(
+        default_factory=list, max_length=feedback.MAX_REASONS, description="Any words; unknown ones are kept."
+    )
+    comment: Text | None = None
+    suggested_answer: Text | None = None
+    quote: Text | None = Field(None, description="The wrong sentence")
+    stars: Stars | None = None
 
 
-class SignalBody(BaseModel):
-    kind: str = Field(max_length=32)
+class SignalBody(Body):
+    kind: Annotated[str, Field(max_length=32), names(feedback.SIGNALS)]
     value: float | None = Field(None, allow_inf_nan=False)
 
 
-class ElsewhereBody(BaseModel):
-    query: str = Field(min_length=1, max_length=conversations.MAX_QUESTION)
+class ElsewhereBody(Body):
+    query: Question
     response: str = Field(max_length=feedback.MAX_TEXT * 10)
-    rating: Literal["up", "down"]
+    rating: Thumb
     user_id: str | None = Field(None, max_length=200)
-    comment: str | None = Field(None, max_length=feedback.MAX_TEXT)
+    comment: Text | None = None
 
 
-class SurveyBody(BaseModel):
-    stars: int
-    comment: str | None = Field(None, max_length=feedback.MAX_TEXT)
+class SurveyBody(Body):
+    stars: Stars
+    comment: Text | None = None
 
 
-class TitleBody(BaseModel):
-    title: str = Field(min_length=1, max_length=1000)
+class TitleBody(Body):
+    title: Annotated[str, Field(min_length=1, max_length=1000), declared(pattern=SOMETHING)]
 
 
 @router.post(
     "/chat",
     response_model=responses.WholeAnswer,
-    responses={200: {"content": {"text/event-stream": {}}, "description": "Events, or one object."}},
+    responses={
+        200: {"content": event_forms.CHAT, "description": "Events, or one object."},
+        **{status: {} for status in (404, 409, 429, 502, 504)},
+    },
 )
 async def chat(
     body: ChatBody, request: Request, response: Response, identity: Asker, scope: ScopeDep, parts: PartsDep
@@ -165,7 +179,7 @@ def _waiting_event(parts: Parts, event: Waiting | Silent) -> tuple[str, dict[str
 
 
 @router.post("/answers/{answer_id}/stop", status_code=204)
-def stop(answer_id: str, identity: Visitor, parts: PartsDep) -> None:
+def stop(answer_id: AnswerId, identity: Visitor, parts: PartsDep) -> None:
     """Stops an answer; the text so far is kept."""
     with parts.database.read() as session:
         conversations.get_answer(session, answer_id, identity.owner)
@@ -174,7 +188,7 @@ def stop(answer_id: str, identity: Visitor, parts: PartsDep) -> None:
 
 @router.post("/answers/{answer_id}/feedback", status_code=201, response_model=responses.Rated)
 def rate(
-    answer_id: str, body: FeedbackBody, request: Request, identity: Visitor, scope: ScopeDep, parts: PartsDep
+    answer_id: AnswerId, body: FeedbackBody, request: Request, identity: Visitor, scope: ScopeDep, parts: PartsDep
 ) -> dict[str, Any]:
     """Rates an answer; a second rating replaces the first."""
     network = _network(request, identity, parts)
@@ -186,7 +200,7 @@ def rate(
 
 
 @router.post("/answers/{answer_id}/signals", status_code=204)
-def signal(answer_id: str, body: SignalBody, identity: Visitor, parts: PartsDep) -> None:
+def signal(answer_id: AnswerId, body: SignalBody, identity: Visitor, parts: PartsDep) -> None:
     """Stores an action with an answer."""
     with parts.database.write() as session:
         answer = conversations.get_answer(session, answer_id, identity.owner)
@@ -224,7 +238,9 @@ def list_conversations(identity: MaybeIdentity, scope: ScopeDep, parts: PartsDep
     response_model=responses.Conversation,
     response_model_exclude_unset=True,
 )
-def get_conversation(conversation_id: str, identity: Visitor, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
+def get_conversation(
+    conversation_id: ConversationId, identity: Visitor, scope: ScopeDep, parts: PartsDep
+) -> dict[str, Any]:
     """The conversation with its turns and the corrections of its answers. A turn with the status ``running``
     has the text so far, and its place in the line (``position``) while it waits."""
     with parts.database.read() as session:
@@ -234,7 +250,9 @@ def get_conversation(conversation_id: str, identity: Visitor, scope: ScopeDep, p
 
 
 @router.patch("/conversations/{conversation_id}", response_model=responses.Renamed)
-def rename_conversation(conversation_id: str, body: TitleBody, identity: Visitor, parts: PartsDep) -> dict[str, Any]:
+def rename_conversation(
+    conversation_id: ConversationId, body: TitleBody, identity: Visitor, parts: PartsDep
+) -> dict[str, Any]:
     """Gives the conversation another title."""
     with parts.database.write() as session:
         conversation = conversations.get(session, conversation_id, identity.owner)
@@ -243,7 +261,7 @@ def rename_conversation(conversation_id: str, body: TitleBody, identity: Visitor
 
 
 @router.delete("/conversations/{conversation_id}", status_code=204)
-def delete_conversation(conversation_id: str, identity: Visitor, parts: PartsDep) -> None:
+def delete_conversation(conversation_id: ConversationId, identity: Visitor, parts: PartsDep) -> None:
     """Deletes the conversation, with its refused questions that no curator has worked on. Answers that are being
     written in it are stopped; complaints keep their frozen copies."""
     with parts.database.write() as session:
@@ -252,7 +270,7 @@ def delete_conversation(conversation_id: str, identity: Visitor, parts: PartsDep
 
 
 @router.post("/conversations/{conversation_id}/survey", status_code=201, response_model=responses.Surveyed)
-def survey(conversation_id: str, body: SurveyBody, identity: Visitor, parts: PartsDep) -> dict[str, Any]:
+def survey(conversation_id: ConversationId, body: SurveyBody, identity: Visitor, parts: PartsDep) -> dict[str, Any]:
     """Stores the stars for a whole conversation; a second survey replaces the first."""
     with parts.database.write() as session:
         conversations.get(session, conversation_id, identity.owner)

@@ -22,7 +22,7 @@ from bot import texts
 from bot.accounts import Identity
 from bot.errors import NotSignedIn
 from bot.tables import Answer, ApiKey, Conversation
-from bot.web.queries import Id
+from bot.web.fields import Id
 from bot.web.security import MaybeIdentity, PartsDep, ScopeDep
 from knowledge.errors import NotFound
 from knowledge.scoping import outside

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from anyio import CapacityLimiter, to_thread
 from anyio.lowlevel import RunVar
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 from starlette.convertors import StringConvertor, register_url_convertor
 
 from bot import feedback, unanswered
@@ -16,10 +16,26 @@ from bot.accounts import Identity
 from bot.errors import Forbidden
 from bot.web import curation_responses as forms
 from bot.web import problems
-from bot.web.queries import Id, Limit, Name, Offset, Words
+from bot.web.fields import (
+    SOMETHING,
+    WHOLE,
+    Body,
+    Collection,
+    Id,
+    Limit,
+    Name,
+    Number,
+    Offset,
+    Priorities,
+    Revision,
+    States,
+    Words,
+    declared,
+    names,
+)
 from bot.web.security import Curator, PartsDep, ScopeDep, writable
 from bot.wiring import Parts
-from knowledge.correcting import corrections, items
+from knowledge.correcting import corrections, drafts, items
 from knowledge.correcting.curation import Curation
 from knowledge.errors import Conflict, DatabaseBusy, DiskFull, NotFound
 
@@ -37,74 +53,88 @@ router = APIRouter(prefix="/api/corrections", tags=["corrections"])
 PROVING = ("prove", "approve")  # take seconds
 PROOFS_AT_ONCE = 2
 MOST_AT_ONCE = 500  # items of one decision
+MAX_REASON = 4_000  # characters
 _limiter: RunVar[CapacityLimiter] = RunVar("proofs")  # of the running event loop
 
 
-class EditBody(BaseModel):
-    document_id: str
-    version: int
-    find: str
-    replace: str
+Answer = Annotated[str, declared(minLength=1, maxLength=drafts.MAX_ANSWER)]
+Question = Annotated[str, declared(pattern=SOMETHING, maxLength=drafts.MAX_QUESTION)]
+DocumentId = Annotated[str, declared(pattern=SOMETHING, maxLength=drafts.MAX_ID)]
+Version = Annotated[int, declared(minimum=1, maximum=drafts.MAX_VERSION), WHOLE]
 
 
-class SupersedesBody(BaseModel):
-    document_id: str
-    passage: str | None = None
+Questions = Annotated[list[Question], declared(maxItems=drafts.MAX_LIST)]
 
 
-class DraftBody(BaseModel):
-    """Fields that are left out do not change."""
+class EditBody(Body):
+    document_id: DocumentId
+    version: Version = Field(description="The version that the curator saw")
+    find: Answer
+    replace: Annotated[str, declared(maxLength=drafts.MAX_ANSWER)]
 
-    answer: str | None = None
-    question: str | None = None
-    paraphrases: list[str] | None = None
-    negatives: list[str] | None = None
-    edits: list[EditBody] | None = None
-    supersedes: list[SupersedesBody] | None = None
-    kind: str | None = None
+
+class SupersedesBody(Body):
+    document_id: DocumentId
+    passage: Answer | None = Field(None, description="The text of the passage; left out: the whole document")
+
+
+class DraftBody(Body):
+    """Fields that are left out do not change. The first draft needs an answer."""
+
+    answer: Answer | None = None
+    question: Question | None = None
+    paraphrases: Questions | None = None
+    negatives: Questions | None = None
+    edits: Annotated[list[EditBody], declared(maxItems=drafts.MAX_LIST)] | None = None
+    supersedes: Annotated[list[SupersedesBody], declared(maxItems=drafts.MAX_LIST)] | None = None
+    kind: Annotated[str, names(drafts.KINDS)] | None = None
     valid_until: str | None = Field(
         None,
         description="When it ends: ISO 8601 with a zone (2027-01-31T12:00:00+08:00). Without a zone it is UTC; a date "
         "alone is the end of that day in UTC. The page sends the end of the day in the curator's own time zone.",
     )
-    revision: int | None = None
+    revision: Revision | None = None
 
 
-class ActionBody(BaseModel):
-    reason: str | None = Field(None, max_length=4_000)
-    revision: int | None = None
+class ActionBody(Body):
+    reason: str | None = Field(None, max_length=MAX_REASON, description="reject needs one")
+    revision: Revision | None = None
     override: bool = False
     allow_invisible: bool = Field(False, description="approve: publish characters that nobody sees, too")
 
 
-class MergeBody(BaseModel):
-    ids: list[int] = Field(min_length=2, max_length=200)
+class MergeBody(Body):
+    ids: list[Number] = Field(min_length=2, max_length=200)
 
 
-class SeveralBody(BaseModel):
+class SeveralBody(Body):
     """Items for one decision. ``revisions``: by id, those that the caller saw; an item that changed since is left."""
 
-    ids: list[int] = Field(min_length=1, max_length=MOST_AT_ONCE)
-    revisions: dict[int, int] = Field(default_factory=dict, max_length=MOST_AT_ONCE)
+    ids: list[Number] = Field(min_length=1, max_length=MOST_AT_ONCE)
+    revisions: dict[Annotated[Number, Field(strict=False)], Revision] = Field(  # the names in JSON are texts
+        default_factory=dict,
+        max_length=MOST_AT_ONCE,
+        json_schema_extra={"propertyNames": {"pattern": "^[1-9][0-9]{0,17}$"}},
+    )
 
 
 class RejectBody(SeveralBody):
-    reason: str = Field(min_length=1, max_length=4_000)
+    reason: Annotated[str, Field(min_length=1, max_length=MAX_REASON), declared(pattern=SOMETHING)]
 
 
 class ReopenBody(SeveralBody):
-    reason: str | None = Field(None, max_length=4_000)
+    reason: str | None = Field(None, max_length=MAX_REASON)
 
 
-class NewBody(BaseModel):
-    question: str
-    answer: str | None = None
-    collection: str | None = Field(None, max_length=64)
+class NewBody(Body):
+    question: Question
+    answer: Answer | None = None
+    collection: Collection | None = None
 
 
-class SplitBody(BaseModel):
-    complaints: list[int] = Field(min_length=1, max_length=1_000)
-    revision: int | None = None
+class SplitBody(Body):
+    complaints: list[Number] = Field(min_length=1, max_length=1_000)
+    revision: Revision | None = None
 
 
 @router.get("", response_model=forms.Corrections)
@@ -112,8 +142,8 @@ def queue(
     _identity: Curator,
     scope: ScopeDep,
     parts: PartsDep,
-    state: str | None = None,
-    priority: str | None = None,
+    state: States = None,
+    priority: Priorities = None,
     q: Words = None,
     collection: Name = None,
     limit: Limit = 50,
@@ -126,7 +156,12 @@ def queue(
         )
 
 
-@router.post("", status_code=201, response_model=forms.Correction)
+@router.post(
+    "",
+    status_code=201,
+    response_model=forms.Correction,
+    responses={200: {"model": forms.Correction, "description": "An open correction asks the same."}, 409: {}},
+)
 def start(body: NewBody, identity: Curator, scope: ScopeDep, parts: PartsDep, response: Response) -> dict[str, Any]:
     """Starts a correction without a complaint. Returns 200 and the open item where one asks the same question."""
     desk = parts.curation(scope)
@@ -141,7 +176,7 @@ def start(body: NewBody, identity: Curator, scope: ScopeDep, parts: PartsDep, re
     return shown(desk.item(item["id"]))
 
 
-@router.post("/merge", response_model=forms.Correction)
+@router.post("/merge", response_model=forms.Correction, responses={404: {}, 409: {}})
 def merge(body: MergeBody, identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """Merges several items; the first one gets the complaints of all."""
     return shown(parts.curation(scope).merge(body.ids, actor=identity.name))
@@ -173,7 +208,7 @@ def _decide(step: Callable[..., dict[str, Any]], body: SeveralBody, **request: A
     return {"results": results}
 
 
-@router.post("/{correction_id:int}/split", response_model=forms.Split)
+@router.post("/{correction_id:int}/split", response_model=forms.Split, responses={409: {}})
 def split(correction_id: Id, body: SplitBody, identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """Moves complaints into a new correction. ``kept``: the old correction; ``split``: the new one."""
     with parts.database.write() as session:
@@ -201,7 +236,7 @@ def one(
     return shown(parts.curation(scope).item(correction_id, prompts=prompts))
 
 
-@router.put("/{correction_id:int}/draft", response_model=forms.Correction)
+@router.put("/{correction_id:int}/draft", response_model=forms.Correction, responses={409: {}})
 def draft(correction_id: Id, body: DraftBody, identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """Writes the draft; fields that are left out do not change. ``valid_until``: ISO 8601 with a zone; a date alone is
     the end of that day in UTC."""
@@ -209,7 +244,7 @@ def draft(correction_id: Id, body: DraftBody, identity: Curator, scope: ScopeDep
     return shown(parts.curation(scope).draft(correction_id, changes, actor=identity.name, revision=body.revision))
 
 
-@router.post("/{correction_id:int}/{action:action}", response_model=forms.Correction)
+@router.post("/{correction_id:int}/{action:action}", response_model=forms.Correction, responses={409: {}})
 async def act(
     correction_id: Id,
     action: Action,

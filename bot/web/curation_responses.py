@@ -7,21 +7,26 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from bot.feedback import Thumb
 from bot.web.responses import Form, Problem
+from knowledge.correcting.corrections import Origin, RecheckState, State
+from knowledge.correcting.drafts import Kind
+from knowledge.correcting.items import Priority
+from knowledge.correcting.proof import Verdict
 
 
 class CorrectionLine(Form):
-    """A line of the queue. ``recheck_state``: pending, verified, partly, reopened or failed."""
+    """A line of the queue. ``recheck_state``: what became of asking its questions again."""
 
     id: int
-    state: str
+    state: State
     live: bool
-    recheck_state: str | None
+    recheck_state: RecheckState | None
     revision: int
-    priority: str
+    priority: Priority
     collection: str
-    origin: str
-    kind: str | None
+    origin: Origin
+    kind: Kind | None
     language: str
     question: str
     answer_excerpt: str
@@ -45,7 +50,7 @@ class Complaint(Form):
     question: str
     confirmed: bool
     merged_from: int | None
-    rating: str | None
+    rating: Thumb | None
     reasons: list[str]
     comment: str | None
     suggested_answer: str | None
@@ -72,7 +77,7 @@ class Suggestions(Form):
 
 
 class Proof(Form):
-    """``verdict``: fixed, not_fixed or regressed. ``replayed`` and ``left_out``: the questions that were asked again,
+    """``replayed`` and ``left_out``: the questions that were asked again,
     and those that were not; null in proofs of earlier versions, which did not store them."""
 
     id: int
@@ -80,7 +85,7 @@ class Proof(Form):
     revision: int
     started_at: datetime
     finished_at: datetime | None
-    verdict: str | None
+    verdict: Verdict | None
     items: list[dict[str, Any]]
     replayed: Any
     left_out: Any
@@ -119,8 +124,8 @@ class CorrectionEvent(Form):
     at: datetime
     actor: str
     action: str
-    from_: str | None = Field(alias="from")
-    to: str
+    from_: State | None = Field(alias="from")
+    to: State
     reason: str | None
 
 
@@ -129,14 +134,14 @@ class Correction(Form):
     questions again gave."""
 
     id: int
-    state: str
+    state: State
     live: bool
-    recheck_state: str | None
+    recheck_state: RecheckState | None
     revision: int
-    priority: str
+    priority: Priority
     collection: str
-    origin: str
-    kind: str | None
+    origin: Origin
+    kind: Kind | None
     language: str
     question: str
     answer_excerpt: str
@@ -183,7 +188,7 @@ class Unanswered(Form):
 class SameQuestion(Form):
     id: int
     question: str
-    state: str
+    state: State
 
 
 class SameQuestions(Form):
@@ -197,7 +202,7 @@ class Decision(Form):
     decided."""
 
     id: int
-    state: str | None
+    state: State | None
     revision: int | None
     error: Problem | None
 

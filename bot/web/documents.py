@@ -14,15 +14,29 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
 from bot.events import metrics
 from bot.web import responses
+from bot.web.fields import (
+    MOST,
+    SOMETHING,
+    WHOLE,
+    Body,
+    Collection,
+    DocumentId,
+    Filters,
+    Id,
+    Limit,
+    Name,
+    Offset,
+    Words,
+    declared,
+)
 from bot.web.problems import Refused, message, phrase, plain
-from bot.web.queries import MOST, Id, Limit, Name, Offset, Words
 from bot.web.security import Curator, PartsDep, Program, ScopeDep, writable
 from bot.wiring import Parts
 from knowledge import catalogue, jobs, put, remarks, versions
@@ -36,43 +50,54 @@ from retrieval.scope import MAIN
 router = APIRouter(prefix="/api", tags=["knowledge"])
 MOST_FILES = 1_000  # in one upload
 COPY_BYTES = 1 << 20
+TRUE, FALSE = ("true", "1", "on", "yes"), ("false", "0", "off", "no", "")  # as forms send them
 
 
-class DocumentBody(BaseModel):
-    id: str | None = Field(None, max_length=versions.MAX_ID)
-    title: str = Field(max_length=versions.MAX_TITLE)
-    text: str = Field(max_length=versions.MAX_TEXT)
+class DocumentBody(Body):
+    id: Annotated[str, Field(max_length=versions.MAX_ID)] | None = Field(
+        None, description="Printable characters; left out: a new one"
+    )
+    title: str = Field(max_length=versions.MAX_TITLE, description="Left empty: the id")
+    text: Annotated[str, Field(max_length=versions.MAX_TEXT), declared(pattern=SOMETHING)]
     language: str | None = Field(None, max_length=16)
     source_url: str | None = Field(None, max_length=2_000)
-    collection: str | None = Field(None, max_length=64)
+    collection: Collection | None = None
     metadata: dict[str, str | int | float | bool] = Field(default_factory=dict, max_length=100)
 
 
-class SearchBody(BaseModel):
+class SearchBody(Body):
     query: str = Field(min_length=1, max_length=4_000)
-    k: int = Field(5, ge=1, le=100)
+    k: Annotated[int, Field(ge=1, le=100), WHOLE] = 5
     language: str | None = Field(None, max_length=16)
     collection: str | None = Field(None, max_length=64)
-    filters: dict[str, str] | None = Field(None, max_length=10)
+    filters: Filters | None = None
 
 
 _UPLOAD = {
     "type": "object",
     "properties": {
-        "files": {"type": "array", "items": {"type": "string", "format": "binary"}},
-        "collection": {"type": "string"},
+        "files": {
+            "type": "array",
+            "items": {"type": "string", "format": "binary"},
+            "minItems": 1,
+            "maxItems": MOST_FILES,
+        },
+        "collection": TypeAdapter(Collection).json_schema(),
         "replace": {
-            "type": "boolean",
-            "default": False,
+            "type": "string",
+            "enum": [*TRUE, *FALSE],
+            "default": "false",
             "description": "Files take the place of documents of the same name; otherwise such files are rejected.",
         },
     },
+    "required": ["files"],
 }
 _ADDED = {
+    "required": True,
     "content": {
         "application/json": {"schema": DocumentBody.model_json_schema()},
         "multipart/form-data": {"schema": _UPLOAD},
-    }
+    },
 }
 
 
@@ -80,7 +105,7 @@ _ADDED = {
     "/documents",
     status_code=201,
     response_model=responses.AddedDocument,
-    responses={202: {"model": responses.StartedJob, "description": "Files: a job to poll."}},
+    responses={202: {"model": responses.StartedJob, "description": "Files: a job to poll."}, 409: {}},
     openapi_extra={"requestBody": _ADDED},
 )
 async def add_documents(request: Request, identity: Curator, scope: ScopeDep, parts: PartsDep) -> Any:
@@ -129,7 +154,7 @@ def list_documents(
 
 @router.get("/documents/{document_id:path}", response_model=responses.Document)
 def get_document(
-    document_id: str,
+    document_id: DocumentId,
     _identity: Curator,
     scope: ScopeDep,
     parts: PartsDep,
@@ -142,13 +167,13 @@ def get_document(
 
 
 @router.delete("/documents/{document_id:path}", status_code=204)
-def delete_document(document_id: str, identity: Curator, scope: ScopeDep, parts: PartsDep) -> None:
+def delete_document(document_id: DocumentId, identity: Curator, scope: ScopeDep, parts: PartsDep) -> None:
     """Retires a document: readers do not get it any more; its versions stay."""
     put.remove(parts.database, document_id, scope, actor=identity.name)
 
 
 @router.post("/documents/{document_id:path}/restore", response_model=responses.StoredDocument)
-def restore_document(document_id: str, identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
+def restore_document(document_id: DocumentId, identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """Brings a retired document back to the readers, with the text that it had."""
     stored = put.restore(parts.database, parts.embedder, document_id, scope, actor=identity.name)
     parts.searcher.refresh()
@@ -236,7 +261,11 @@ def _reason(file: dict[str, Any]) -> str:
 
 
 def _is_true(value: object) -> bool:
-    return isinstance(value, str) and value.strip().lower() in ("true", "1", "on", "yes")
+    """The truth value of a part of a form; False where it is empty or left out. Raises Invalid."""
+    words = value.strip().lower() if isinstance(value, str) else ""
+    if words not in (*TRUE, *FALSE):
+        raise Invalid("replace is true or false; not {given!r}.", code="replace_unknown", given=words[:40])
+    return words in TRUE
 
 
 @asynccontextmanager

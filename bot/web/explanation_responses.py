@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import Field
 
+from bot.answering.prompt import Use
+from bot.answering.values import Reason, Status
 from bot.web.responses import Form
 
 
@@ -27,7 +29,7 @@ class Candidate(Form):
     curated: bool
     score: float | None
     stages: dict[str, float]
-    use: str = Field(description="read, or why not: far (others fit far better) or full (no room)")
+    use: Use = Field(description="read, or why not: far (others fit far better) or full (no room)")
     n: int | None
     cited: bool
     span: list[float] | None = Field(description="what the reader found in it: start, end (characters), score")
@@ -51,8 +53,8 @@ class ServedMatch(Form):
 class FullExplanation(Explanation):
     """Everything that is stored about how an answer was made. null: not known, or it did not come to that."""
 
-    status: str | None
-    reason: str | None
+    status: Status | None
+    reason: Reason | None
     condensed_question: str | None
     condensed_how: str | None
     model: str | None

@@ -14,7 +14,7 @@ from bot import conversations
 from bot.explanations import Explanation, explain
 from bot.web import explanation_responses as forms
 from bot.web import problems
-from bot.web.queries import Id
+from bot.web.fields import AnswerId, Id
 from bot.web.security import Curator, PartsDep, ScopeDep, Visitor
 from knowledge.correcting import corrections, items
 from knowledge.errors import NotFound
@@ -23,7 +23,7 @@ router = APIRouter(prefix="/api")
 
 
 @router.get("/answers/{answer_id}/explanation", response_model=forms.Explanation, tags=["chat"])
-def explain_own(answer_id: str, identity: Visitor, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
+def explain_own(answer_id: AnswerId, identity: Visitor, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """How an answer of the caller was made, in plain words."""
     with parts.database.read() as session:
         answer = conversations.get_answer(session, answer_id, identity.owner)

@@ -16,12 +16,12 @@ the first word comes together with the last; comments keep the connection open m
 from __future__ import annotations
 
 import time
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from bot.answering.condense import EarlierTurn, earlier_turns
@@ -30,6 +30,7 @@ from bot.answering.values import Outcome, Source
 from bot.turn_events import Begun, Failed, Finished, Listen, StartedTurn, TurnEvent
 from bot.web import cited, openai_errors, openai_responses, problems, sse
 from bot.web.chat import ask, until_the_end
+from bot.web.fields import WHOLE, Body, declared
 from bot.web.security import PartsDep, Program, ScopeDep
 from knowledge.errors import Invalid, NotFound
 
@@ -43,12 +44,12 @@ PREFIX = "chatcmpl-"  # of ids; the answer's id follows
 router = APIRouter(prefix="/v1", tags=["OpenAI-compatible"])
 
 
-class PartBody(BaseModel):
+class PartBody(Body):
     type: str
     text: str = ""
 
 
-class MessageBody(BaseModel):
+class MessageBody(Body):
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str | list[PartBody] | None = None
 
@@ -64,18 +65,18 @@ class MessageBody(BaseModel):
         return "\n".join(part.text for part in self.content)
 
 
-class StreamOptionsBody(BaseModel):
+class StreamOptionsBody(Body):
     include_usage: bool = False
 
 
-class CompletionBody(BaseModel):
+class CompletionBody(Body):
     """Other fields (temperature, max_tokens, …) are ignored, because the operator decides about them."""
 
-    model: str = Field(max_length=200)
+    model: Annotated[str, Field(max_length=200), declared(const=MODEL)]
     messages: list[MessageBody] = Field(min_length=1, max_length=1_000)
     stream: bool = False
     stream_options: StreamOptionsBody | None = None
-    n: int | None = None
+    n: Annotated[int, declared(const=1), WHOLE] | None = None
     user: str | None = Field(
         None,
         max_length=200,
@@ -93,7 +94,10 @@ def models(_identity: Program) -> dict[str, Any]:
 @router.post(
     "/chat/completions",
     response_model=openai_responses.Completion,
-    responses={200: {"content": {"text/event-stream": {}}, "description": "Chunks, or one object."}},
+    responses={
+        200: {"content": openai_responses.STREAM, "description": "Chunks, or one object."},
+        **{status: {} for status in (404, 429, 502, 504)},
+    },
 )
 async def complete(
     body: CompletionBody, request: Request, identity: Program, scope: ScopeDep, parts: PartsDep

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 PREFIX = "/v1/"
-TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
-REQUEST, SERVER = "invalid_request_error", "server_error"  # every other status below 500, and from 500 on
+Kind: TypeAlias = Literal[
+    "invalid_request_error", "authentication_error", "permission_error", "rate_limit_error", "server_error"
+]
+TYPES: dict[int, Kind] = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+REQUEST: Kind = "invalid_request_error"  # every other status below 500
+SERVER: Kind = "server_error"
 
 
 def status_of(status: int) -> int:
@@ -17,5 +21,5 @@ def status_of(status: int) -> int:
 def body_of(status: int, message: str) -> dict[str, Any]:
     """The JSON of an error; also an event of a stream."""
     message = message.encode("utf-8", "replace").decode("utf-8")  # it may repeat half a character
-    kind = TYPES.get(status, REQUEST if status < 500 else SERVER)
+    kind: Kind = TYPES.get(status, REQUEST if status < 500 else SERVER)
     return {"error": {"message": message, "type": kind, "param": None, "code": None}}

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from bot.web.responses import Form, Status
+from bot.answering.values import Reason, Status
+from bot.web.event_forms import event, json_of, stream
+from bot.web.openai_errors import Kind
+from bot.web.responses import Form
 
 
 class Model(Form):
@@ -59,7 +62,7 @@ class More(Form):
     answer_id: str
     conversation_id: str
     status: Status
-    reason: str | None
+    reason: Reason | None
     answer: str
     confidence: float
     knowledge_version: int
@@ -76,3 +79,51 @@ class Completion(Form):
     choices: list[Choice]
     usage: Usage
     errata: More
+
+
+class Delta(Form):
+    role: Literal["assistant"] | None = None
+    content: str | None = None
+    annotations: list[Annotation] | None = None
+
+
+class ChunkChoice(Form):
+    index: int
+    delta: Delta
+    finish_reason: Literal["stop"] | None
+    logprobs: None
+
+
+class Chunk(Form):
+    """A part of an answer. The last one with a choice has ``finish_reason``, the citations and ``errata``; with
+    ``stream_options.include_usage`` one without a choice follows, which has ``usage``."""
+
+    id: str
+    object: Literal["chat.completion.chunk"]
+    created: int
+    model: str
+    choices: list[ChunkChoice]
+    usage: Usage | None = None
+    errata: More | None = None
+
+
+class FailureDetails(Form):
+    message: str
+    type: Kind
+    param: None
+    code: None
+
+
+class Failure(Form):
+    """Every error under ``/v1``. In a stream it takes the place of the last chunks."""
+
+    error: FailureDetails
+
+
+STREAM = stream(
+    "Server-sent events without names: chunks, and `[DONE]` at the end, or an error. Lines that begin with a colon "
+    "only keep the connection open.",
+    event(json_of("Chunk")),
+    event(json_of("Failure")),
+    event({"const": "[DONE]"}),
+)

@@ -11,7 +11,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Status = Literal["answered", "curated", "refused", "stopped", "failed"]
+from bot.accounts import KeyRole, Role
+from bot.answering.values import Reason, Status
+from bot.feedback import STARS, Thumb
+from knowledge.correcting.corrections import State
 
 
 class Form(BaseModel):
@@ -33,11 +36,11 @@ class Problem(Form):
     type: str = Field(examples=["urn:errata:problem:busy"])
     code: str
     title: str
-    status: int
+    status: int = Field(ge=400, le=599)
     detail: str
     errors: list[FieldProblem] | None = Field(None, description="422: what is wrong with which field")
     revision: int | None = Field(None, description="409: the revision of the correction now")
-    state: str | None = Field(None, description="409: the state of the correction now")
+    state: State | None = Field(None, description="409: the state of the correction now")
 
 
 # Chat
@@ -46,7 +49,7 @@ class Problem(Form):
 class Source(Form):
     """A passage from which an answer was written; citations use ``n``."""
 
-    n: int
+    n: int = Field(ge=1)
     passage_id: int
     document_id: str
     version: int
@@ -80,7 +83,7 @@ class Done(Form):
 
     answer_id: str
     status: Status
-    reason: str | None
+    reason: Reason | None
     answer: str
     condensed_question: str
     confidence: float
@@ -106,7 +109,7 @@ class Rated(Form):
 
 class Surveyed(Form):
     conversation_id: str
-    stars: int
+    stars: int = Field(ge=STARS[0], le=STARS[1])
 
 
 class ConversationLine(Form):
@@ -122,7 +125,7 @@ class Conversations(Form):
 
 
 class GivenFeedback(Form):
-    rating: str
+    rating: Thumb
     reasons: list[str]
     comment: str | None
     suggested_answer: str | None
@@ -133,7 +136,7 @@ class GivenFeedback(Form):
 class CorrectionOfAnswer(Form):
     """The outcome of a complaint, for the person who complained."""
 
-    state: str
+    state: State
     corrected: bool
     corrected_at: datetime | None
     answer: str | None
@@ -145,8 +148,8 @@ class Turn(Form):
     answer_id: str
     question: str
     condensed_question: str
-    status: str
-    reason: str | None
+    status: Status | Literal["running"]
+    reason: Reason | None
     answer: str
     sources: list[dict[str, Any]]
     citations: list[int]
@@ -176,11 +179,18 @@ class Renamed(Form):
 
 class User(Form):
     username: str
-    role: str
+    role: Role
+
+
+class SignedIn(Form):
+    """A person, or a program with a key: then ``username`` is ``key`` and the name of the key."""
+
+    username: str
+    role: KeyRole
 
 
 class Session(Form):
-    user: User | None
+    user: SignedIn | None
 
 
 class Account(User):
@@ -195,7 +205,7 @@ class Accounts(Form):
 class Key(Form):
     id: int
     name: str
-    role: str
+    role: KeyRole
     collection: str | None
     created_by: str
     created_at: datetime
@@ -209,7 +219,7 @@ class Keys(Form):
 class NewKey(Form):
     id: int
     name: str
-    role: str
+    role: KeyRole
     collection: str | None
     key: str = Field(description="the secret, shown this once")
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from bot import unanswered
 from bot.web import curation_responses as forms
 from bot.web.curate import shown
-from bot.web.queries import Id, Limit, Offset, Words
+from bot.web.fields import Id, Limit, Offset, Words
 from bot.web.security import Curator, PartsDep, ScopeDep
 from knowledge.correcting import items
 
@@ -25,7 +25,7 @@ def waiting(
         return unanswered.listing(session, scope, q=q, limit=limit, offset=offset)
 
 
-@router.post("/{group_id:int}/correct", status_code=201, response_model=forms.Correction)
+@router.post("/{group_id:int}/correct", status_code=201, response_model=forms.Correction, responses={409: {}})
 def correct(group_id: Id, identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """Starts a correction of a group's question; all people who asked it are informed of the correction."""
     with parts.database.write() as session:

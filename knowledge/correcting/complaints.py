@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from knowledge.correcting.corrections import Origin
     from retrieval.scope import Scope
 
 MAX_QUESTION = 4_000  # characters
@@ -41,7 +42,7 @@ class NewComplaint:
 
     question: str
     snapshot: Mapping[str, Any]
-    origin: str  # rated_down | unanswered | api | curator
+    origin: Origin
     who: str
     reporter: str | None = None  # distinguishes people where ``who`` does not; None: nobody knows who it was
     network: str | None = None  # a keyed hash of the network of a person without an account

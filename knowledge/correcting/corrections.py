@@ -14,7 +14,7 @@ published is only back in the queue. When a rollback publishes an earlier public
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import sqlalchemy as sa
 
@@ -46,6 +46,11 @@ class State(StrEnum):
     MERGED = "merged"  # its complaints belong to another correction now
     ROLLED_BACK = "rolled_back"  # was published and taken back, by a curator or because its time was over
 
+
+# where a correction comes from: a rating, a question without an answer, another front end, a curator
+Origin: TypeAlias = Literal["rated_down", "unanswered", "api", "curator"]
+# what became of asking the questions of a published correction again
+RecheckState: TypeAlias = Literal["pending", "verified", "partly", "reopened", "failed"]
 
 CLOSED = (State.REJECTED, State.MERGED, State.ROLLED_BACK)  # the unique index over open corrections names the same
 
@@ -92,7 +97,7 @@ def create(
     question: str,
     *,
     collection: str,
-    origin: str,
+    origin: Origin,
     action: str,
     actor: str,
     reason: str | None = None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 from knowledge.correcting.matching import normal_form
 from knowledge.errors import Invalid
@@ -17,10 +17,13 @@ from retrieval import invisible
 
 MAX_ANSWER = 50_000  # characters
 MAX_QUESTION = 4_000
+MAX_ID = 512  # of a document
+MAX_VERSION = (1 << 31) - 1
 MAX_LIST = 200
 MAX_NAMED = 600  # characters of a refusal that name hidden characters
 AROUND = 12  # characters beside a hidden one that show where it is
-KINDS = ("wrong", "missing", "outdated", "retrieval", "synthesis", "out_of_scope")
+Kind: TypeAlias = Literal["wrong", "missing", "outdated", "retrieval", "synthesis", "out_of_scope"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +194,7 @@ def _questions(value: Any, name: str) -> tuple[str, ...]:
 
 def _edit(value: Any) -> DraftEdit:
     version = value.get("version") if isinstance(value, Mapping) else None
-    if not isinstance(version, int) or not 0 < version < 1 << 31:
+    if not isinstance(version, int) or not 0 < version <= MAX_VERSION:
         raise Invalid("An edit is {{document_id, version, find, replace}}, version being a number.", code="edit_form")
     find, replacement = value.get("find"), value.get("replace")
     if not isinstance(find, str) or not find.strip() or not isinstance(replacement, str):
@@ -199,7 +202,7 @@ def _edit(value: Any) -> DraftEdit:
     find, replacement = _characters(find, "find", MAX_ANSWER), _characters(replacement, "replace", MAX_ANSWER)
     if find == replacement:
         raise Invalid("An edit replaces {words!r} by itself.", code="edit_same", words=find[:60])
-    return DraftEdit(_text(value.get("document_id"), "document_id", 512), version, find, replacement)
+    return DraftEdit(_text(value.get("document_id"), "document_id", MAX_ID), version, find, replacement)
 
 
 def _supersession(value: Any) -> DraftSupersession:
@@ -210,7 +213,7 @@ def _supersession(value: Any) -> DraftSupersession:
         raise Invalid("passage is the text of a passage, or left out for the whole document.", code="passage_form")
     if passage is not None:
         passage = _characters(passage, "passage", MAX_ANSWER)
-    return DraftSupersession(_text(value.get("document_id"), "document_id", 512), passage)
+    return DraftSupersession(_text(value.get("document_id"), "document_id", MAX_ID), passage)
 
 
 def _moment(value: Any) -> datetime:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import sqlalchemy as sa
 from sqlalchemy.orm import defer
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from retrieval.scope import Scope
 
-PRIORITIES = ("urgent", "important", "normal")
+Priority: TypeAlias = Literal["urgent", "important", "normal"]
+PRIORITIES: tuple[Priority, ...] = get_args(Priority)
 EXCERPT = 200  # characters of the answer in a queue line
 Reported: TypeAlias = tuple[Complaint, "Mapping[str, Any]"]  # a complaint and its snapshot, as far as it is shown
 

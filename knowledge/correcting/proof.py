@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
 
 import sqlalchemy as sa
 
@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from retrieval.passage import Change
     from retrieval.search import Searcher
 
+Verdict: TypeAlias = Literal["regressed", "not_fixed", "fixed"]  # the first that some outcome is decides
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 NEIGHBOURS = 20  # nearest golden questions that are replayed, and as many nearest answered ones
 EDITED = 50  # questions answered from edited or hidden passages that are replayed
 BATCH = 500  # below SQLite's limit of bound parameters
@@ -134,7 +136,7 @@ def prove(publication: Publication, tools: Tools) -> Proved:
     """Replays the questions and reports the results. Call it without an open session: it opens its own, one at a time.
 
     The report: ``{verdict, items, replayed: {role: count}, left_out: [{role, reason, count}], seq, answers}``.
-    verdict: fixed | not_fixed | regressed; seq: the step of the log that the report is about; answers: the state of
+    verdict: a Verdict; seq: the step of the log that the report is about; answers: the state of
     people's answers that it is about (``AnsweredQuestions.state``).
     """
     answers = tools.answers.state()
@@ -175,7 +177,7 @@ def since(session: Session, publication: Publication, seq: int, log: KnowledgeLo
 def _report(trial: Trial, items: list[Item], left_out: Sequence[Mapping[str, Any]], answers: str) -> dict[str, Any]:
     outcomes = {item["outcome"] for item in items}
     return {
-        "verdict": "regressed" if "regressed" in outcomes else "not_fixed" if "not_fixed" in outcomes else "fixed",
+        "verdict": next(verdict for verdict in VERDICTS if verdict in outcomes or verdict == "fixed"),
         "items": items,
         "replayed": dict(Counter(item["role"] for item in items)),
         "left_out": [dict(entry) for entry in left_out],

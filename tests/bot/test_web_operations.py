@@ -196,12 +196,10 @@ def test_interface_is_described_and_its_page_needs_no_other_host(shop: World) ->
     assert "/metrics" not in api["paths"]
     for path, methods in api["paths"].items():
         for method, operation in methods.items():
-            assert "application/problem+json" in operation["responses"]["4XX"]["content"], (method, path)
-            assert "422" not in operation["responses"]
             assert operation["description"], (method, path)
-            for status, answer in operation["responses"].items():
+            for answer in operation["responses"].values():
                 schema = answer.get("content", {}).get("application/json", {}).get("schema")
-                assert status == "4XX" or schema != {}, (method, path, "has no documented form")
+                assert schema != {}, (method, path, "has no documented form")
             assert operation["tags"][0] in [tag["name"] for tag in api["tags"]]
     schemas = api["components"]["schemas"]
     assert {"type", "code", "status", "detail"} <= schemas["Problem"]["properties"].keys()

@@ -19,9 +19,10 @@ function form(schema, named) {
   if (schema.$ref) return form(named[schema.$ref.split("/").pop()], named);
   if (schema.enum) return schema.enum.join(" | ");
   if (schema.const !== undefined) return schema.const;
-  const choices = schema.anyOf ?? schema.oneOf;
-  if (choices) {
-    const forms = choices.map((/** @type {Json} */ choice) => form(choice, named));
+  if (schema.contentSchema) return form(schema.contentSchema, named);
+  if (schema.oneOf) return schema.oneOf.map((/** @type {Json} */ choice) => form(choice, named));
+  if (schema.anyOf) {
+    const forms = schema.anyOf.map((/** @type {Json} */ choice) => form(choice, named));
     return forms.every((/** @type {Json} */ one) => typeof one === "string") ? forms.join(" | ") : forms[0];
   }
   if (schema.type === "array") return [form(schema.items, named)];
@@ -39,13 +40,27 @@ const marked = (words = "") => words.split(/`+/).map((part, index) => (index % 2
 const bodies = (content, named) =>
   Object.entries(content ?? {}).map(([type, one]) => html`<p><code>${type}</code></p><pre>${JSON.stringify(form(one.schema, named), null, 2)}</pre>`);
 
+/** Who may call: the ways to identify, each with the role that is needed. @param {Json[]} [security] */
+const callers = (security = []) =>
+  security
+    .map((way) => Object.entries(way).map(([name, roles]) => [name, ...roles.map((/** @type {string} */ role) => `(${role})`)].join(" "))[0] ?? "anybody")
+    .join(" · ");
+
+/** The answers that are no refusals, by status. @param {Json} responses @param {Record<string, Json>} named */
+const answers = (responses, named) =>
+  Object.entries(responses ?? {})
+    .filter(([, one]) => one.content)
+    .map(([status, one]) => html`<p><code>${status}</code> <span class="muted">${one.description}</span></p>${bodies(one.content, named)}`);
+
 /** @param {{method: string, path: string, operation: Json, named: Record<string, Json>}} props */
 function Operation({ method, path, operation, named }) {
   const parameters = operation.parameters ?? [];
   return html`<details>
     <summary><span class="docs-method">${method.toUpperCase()}</span> <code>${path}</code> <span class="muted">${marked(operation.description ?? operation.summary)}</span></summary>
     ${parameters.map((/** @type {Json} */ one) => html`<p><code>${one.name}${one.required ? "" : "?"}</code> <span class="muted">${one.in}: ${form(one.schema, named)}</span></p>`)}
+    ${operation.security && html`<p class="muted">${callers(operation.security)}</p>`}
     ${bodies(operation.requestBody?.content, named)}
+    ${answers(operation.responses, named)}
     <p class="muted">${Object.keys(operation.responses ?? {}).join(" · ")}</p>
   </details>`;
 }

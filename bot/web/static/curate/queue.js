@@ -79,7 +79,7 @@ export async function mergeChosen() {
   const before = itemId.value;
   dialog.value = null;
   try {
-    const merged = await request("POST", "/api/corrections/merge", { ids });
+    const merged = await request("POST", "/api/corrections/merge", { ids: ids.map(Number) });
     chosen.value = new Set();
     toast(t("merge.done", { n: ids.length }));
     await loadQueue();
