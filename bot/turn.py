@@ -3,6 +3,11 @@
 Every turn runs in its own thread and is stored when it ends, also when the person left. Listeners get its events.
 Anybody may set the event that stops it. This module connects the answer with bot.conversations, and counts turns
 (bot.events).
+
+Decision: while the disk is full, a question is refused (DiskFull) and not answered without being stored. Nobody could
+complain about such an answer, correct it, or find it again, and its id would name nothing. Costs: nobody gets an answer
+until there is space again; conversations, documents and search can be read meanwhile. An answer that was being streamed
+when the disk became full is told to its end, and then that it is not stored.
 """
 
 from __future__ import annotations

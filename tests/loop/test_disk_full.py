@@ -146,7 +146,10 @@ def test_a_real_full_disk(small_disk: Path, chat: ScriptedChat) -> None:
         ready = curator.get("/readyz")
         assert (ready.status_code, "disk" in ready.json()["detail"]) == (503, True)
         assert curator.post("/api/search", json={"query": "open"}).json()["hits"]
-        assert visitor.get(f"/api/conversations/{conversation}").status_code == 200
+        asked = visitor.post("/api/chat", json={"question": QUESTION, "conversation_id": conversation})
+        assert (asked.status_code, asked.json()["code"]) == (507, "disk_full")
+        (turn,) = visitor.get(f"/api/conversations/{conversation}").json()["turns"]  # nothing of the refused question
+        assert turn["answer"] == "At nine [1]."
         filler.unlink()
         assert curator.get("/readyz").status_code == 200
         put(curator, "after", "After", BIG)
