@@ -1,8 +1,9 @@
 """Which passages of a document published corrections hide, and how such a passage is recognised in another version.
 
 A passage is the same when its text is the same, and also what shows its subject: the document's title, its headings,
-and for a short passage the end of the passage before it in its section. "It takes 14 days." below another heading is
-another statement, and readers see it.
+the introductions above it (surroundings), and for a short passage the end of the passage before it in its section. "It
+takes 14 days." below another heading is another statement, and readers see it. A change of these rules needs a
+migration that reads the stored sites anew.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from knowledge.surroundings import Outline
 from knowledge.tables import Supersession
 
 if TYPE_CHECKING:
@@ -28,11 +30,12 @@ BEFORE = 300  # characters of the one before it that are kept
 @dataclass(frozen=True, slots=True)
 class Site:
     """A passage by its content, whatever its number is. ``path``: title and headings; ``before``: the end of the
-    passage before a short one."""
+    passage before a short one; ``introductions``: the blocks further above that say what the passage is about."""
 
     path: tuple[str, ...]
     before: str
     text: str
+    introductions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,25 +62,53 @@ def sites(title: str, passages: Iterable[tuple[Sequence[str], str]]) -> list[Sit
     result: list[Site] = []
     headings_before: tuple[str, ...] | None = None
     text_before = ""
-    for headings, text in passages:
-        path = tuple(headings)
+    ordered = [(tuple(headings), text) for headings, text in passages]
+    outline, starts = _outline(title, ordered)
+    for (path, text), start in zip(ordered, starts, strict=True):
         near = path == headings_before and len(text.encode("utf-8", "surrogatepass")) < SHORT
-        result.append(Site((title, *path), text_before[-BEFORE:] if near else "", text))
+        before = text_before[-BEFORE:] if near else ""
+        result.append(Site((title, *path), before, text, outline.introductions(start)))
         headings_before, text_before = path, text
     return result
 
 
+def _outline(title: str, passages: Sequence[tuple[tuple[str, ...], str]]) -> tuple[Outline, list[int]]:
+    """(the passages as one text again, where each of them begins in it)"""
+    parts: list[str] = []
+    starts: list[int] = []
+    above: tuple[str, ...] = ()
+    length = 0
+    for headings, text in passages:
+        new = 0
+        while new < len(headings) and headings[: new + 1] == above[: new + 1]:
+            new += 1
+        if headings != above and new == len(headings):
+            new -= 1  # the same heading again
+        head = "".join(f"{'#' * (depth + 1)} {headings[depth]}\n\n" for depth in range(max(new, 0), len(headings)))
+        starts.append(length + len(head))
+        parts.append(f"{head}{text}\n\n")
+        length += len(parts[-1])
+        above = headings
+    return Outline(title, "".join(parts)), starts
+
+
 def to_json(of_passage: Iterable[Site]) -> list[dict[str, Any]]:
     """The sites of one passage text, as ``supersessions.sites`` keeps them."""
-    ordered = sorted(of_passage, key=lambda site: (site.path, site.before))
-    return [{"path": list(site.path), "before": site.before} for site in ordered]
+    ordered = sorted(of_passage, key=lambda site: (site.path, site.before, site.introductions))
+    return [
+        {"path": list(site.path), "before": site.before, "introductions": list(site.introductions)} for site in ordered
+    ]
 
 
 def from_row(passage: str | None, stored: Sequence[dict[str, Any]] | None) -> Superseded:
     """The part of the document that a row of ``supersessions`` hides."""
     if passage is None:
         return Superseded(whole=True)
-    return Superseded(sites=frozenset(Site(tuple(site["path"]), site["before"], passage) for site in stored or ()))
+    return Superseded(
+        sites=frozenset(
+            Site(tuple(site["path"]), site["before"], passage, tuple(site["introductions"])) for site in stored or ()
+        )
+    )
 
 
 def superseded(session: Session, document_id: str, *, without_entry: int | None = None) -> Superseded:

@@ -11,38 +11,44 @@ A text is read as blocks: headings, paragraphs, list items, table rows, code fen
 - ``context``: the other blocks without which the passage is not clear. For a paragraph: the ones before it in its
   section; for a row: the header of its table and the row that names its group; for a list item: the items that it is
   below, those below it, and what introduces the list; for a heading, and after a colon: what follows; for all of
-  them the paragraphs below that begin by pointing back, and the footnotes that are referred to.
+  them the paragraphs below that begin by pointing back, the footnotes that are referred to, and the *introductions*
+  above, however far: blocks of the section, and of the sections that it is in, that say what the text below is about
+  ("The following applies to shoes:", the first block below the heading, in a text without headings the nearest title).
 
 Neighbours that are not context may change: the fee in the next row, another item of a list. Where this is not enough to
 find the passage in its text exactly once, more of what is before it is taken (``reach``).
 
 Decision: surroundings are equal or they are not; similar ones do not count. So some edits are dropped although their
-statement is the same (e.g. a heading was renamed), and a curator decides about those. Stored surroundings are compared
-with ones that are read from a text now. A change of the rules of this module therefore needs a migration that reads
-the stored ones anew, from the versions of the documents.
+statement is the same (e.g. a heading was renamed), and a curator decides about those. Nothing in a text shows where an
+introduction ends, so all of a section count for all that is below them: a change of one drops more edits than needed,
+but no edit gets into a statement about something else. Stored surroundings are compared with ones that are read from a
+text now. A change of the rules of this module therefore needs a migration that reads the stored ones anew, from the
+versions of the documents (``introductions`` False: the rules before migration 0017).
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from retrieval.chunk import is_table_row, lines
+from knowledge.blocks import introducing, read_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
+
+    from knowledge.blocks import Block
 
 REACHES = (120, 1_000, 10_000, None)  # UTF-8 bytes of blocks before, at least; None: all that is before
 LONG = 900  # characters of a block that is not kept whole: the size of a passage in the index
 SHORT = 40  # bytes; a shorter list item is not clear without the item before it
+INTRODUCTIONS = 20  # of a passage that are kept, the nearest ones
 MANY = 1_000  # places with the same words that are compared; a text with more has no place that can be distinguished
 
-_ITEM = re.compile(r"([ \t]*)(?:[-*+•·]|\(?\d{1,3}[.)、]|[（(]?[一二三四五六七八九十]{1,3}[)）、])(?=\s|[^\x00-\x7f])")
 _DELIMITER = re.compile(r"\|[\s:|-]+\|")
 _BOUNDARY = re.compile(r"\n|[。！？!?…]|\.\s")
-_GOES_ON = {("code", "code"), ("paragraph", "paragraph"), ("paragraph", "item")}  # (kind of a line, block before it)
 # The first words of a paragraph that is about the text above it.
 _POINTING_BACK = re.compile(
     r"[(（*†]|(?:this|these|that|those|it|they|however|but|except|unless|only|not|instead|"
@@ -74,23 +80,14 @@ def from_json(stored: Mapping[str, Any]) -> Surroundings:
     return Surroundings(**{**stored, "path": tuple(stored["path"]), "context": tuple(stored["context"])})
 
 
-@dataclass(frozen=True, slots=True)
-class _Block:
-    start: int
-    end: int
-    kind: str  # heading | paragraph | item | row | code
-    path: tuple[str, ...]  # of headings above
-    group: int  # blocks without a blank line between them have the same
-    indent: int
-
-
 class Outline:
     """A text, read as blocks."""
 
-    def __init__(self, title: str, text: str) -> None:
+    def __init__(self, title: str, text: str, *, introductions: bool = True) -> None:
         self.text = text
+        self._with_introductions = introductions
         self._title = title
-        self._blocks = list(_blocks(text))
+        self._blocks = list(read_blocks(text))
         self._starts = [block.start for block in self._blocks]
         self._ends = [block.end for block in self._blocks]
 
@@ -104,6 +101,11 @@ class Outline:
             if self.find(around) == start:
                 break
         return around
+
+    def introductions(self, start: int) -> tuple[str, ...]:
+        """The introductions of the block at ``start``, in their order in the text."""
+        at = min(bisect_right(self._ends, start), len(self._blocks) - 1)
+        return tuple(self._words(above) for above in sorted(self._introductions(at)))
 
     def find(self, around: Surroundings) -> int | None:
         """Where the words with these surroundings begin; None when no place has them, or more than one."""
@@ -145,6 +147,7 @@ class Outline:
             context |= self._before(introduced, reach)
         if reach is None:
             context |= set(range(first))
+        context |= self._introductions(first)
         return context | self._after(last)
 
     def _before(self, at: int, reach: int | None) -> set[int]:
@@ -156,6 +159,41 @@ class Outline:
             before.add(at)
             size += _bytes(self._words(at))
         return before
+
+    @cached_property
+    def _announcing(self) -> list[tuple[int, str]]:
+        """(block, how it introduces what is below) of the headings and introductions of the text."""
+        announcing: list[tuple[int, str]] = []
+        for at, block in enumerate(self._blocks):
+            below_heading = at > 0 and self._blocks[at - 1].kind == "heading"
+            how = "heading" if block.kind == "heading" else introducing(self.text, self._blocks, at)
+            if how is not None or below_heading:
+                announcing.append((at, "first" if below_heading and how in (None, "title") else str(how)))
+        return announcing
+
+    def _introductions(self, at: int) -> set[int]:
+        """The blocks above that say what this one is about, in its section and in the sections that this is in."""
+        introductions: set[int] = set()
+        if not self._with_introductions:
+            return introductions
+        own = depth = len(self._blocks[at].path)
+        titled = False
+        for number in range(bisect_left(self._announcing, (at, "")) - 1, -1, -1):
+            above, how = self._announcing[number]
+            path = self._blocks[above].path
+            if how == "heading":
+                depth = min(depth, len(path))  # what is deeper from here on is in other sections
+            elif len(path) == depth and len(introductions) < INTRODUCTIONS:
+                nearest_title = how == "title" and not titled and depth == own
+                if (
+                    how == "text"
+                    or (how == "first" and depth == own)
+                    or nearest_title
+                    or (how == "title" and not above)
+                ):
+                    introductions.add(above)
+                titled = titled or how == "title"
+        return introductions
 
     def _after(self, at: int) -> set[int]:
         """The blocks below a list item; the blocks that a heading, or a block that ends with a colon, introduces."""
@@ -254,7 +292,7 @@ class Outline:
         block = self._blocks[at]
         return self.text[block.start : block.end].strip()
 
-    def _begin(self, block: _Block, start: int, reach: int | None) -> int:
+    def _begin(self, block: Block, start: int, reach: int | None) -> int:
         """Where the passage begins: with its block, or with a sentence of a long one."""
         if reach is None or block.end - block.start <= LONG:
             return block.start
@@ -265,7 +303,7 @@ class Outline:
         ends = [match.end() for match in _BOUNDARY.finditer(self.text, earliest, latest)]
         return ends[-1] if ends else earliest
 
-    def _finish(self, block: _Block, end: int, reach: int | None) -> int:
+    def _finish(self, block: Block, end: int, reach: int | None) -> int:
         if reach is None or block.end - block.start <= LONG:
             return block.end
         latest = min(block.end, end + _SEARCHED)
@@ -279,43 +317,3 @@ def _bytes(text: str) -> int:
 
 def _cells(row: str) -> list[str]:
     return [cell.strip() for cell in row.strip().strip("|").split("|")]
-
-
-def _blocks(text: str) -> Iterator[_Block]:
-    path: list[tuple[int, str]] = []
-    current: _Block | None = None
-    group = 0
-    for line in lines(text):
-        bare = line.text.strip()
-        if not bare and not (line.fenced and current is not None and current.kind == "code"):
-            group += 1
-            if current is not None:
-                yield current
-            current = None
-            continue
-        kind, indent = _kind(line.text, bare, heading=bool(line.level), fenced=line.fenced)
-        end = line.start + len(line.text)
-        if current is not None and (kind, current.kind) in _GOES_ON:
-            current = replace(current, end=end)
-            continue
-        if current is not None:
-            yield current
-        if kind == "heading":
-            while path and path[-1][0] >= line.level:
-                path.pop()
-        current = _Block(line.start, end, kind, tuple(name for _, name in path), group, indent)
-        if kind == "heading" and line.title:
-            path.append((line.level, line.title))
-    if current is not None:
-        yield current
-
-
-def _kind(line: str, bare: str, *, heading: bool, fenced: bool) -> tuple[str, int]:
-    indent = len(line) - len(line.lstrip())
-    if heading:
-        return "heading", 0
-    if fenced:
-        return "code", indent
-    if is_table_row(bare):
-        return "row", indent
-    return ("item" if _ITEM.match(line) else "paragraph"), indent

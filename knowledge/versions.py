@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from knowledge.composition import Anchor, Composition, Replacement, StoredEdit, from_json
+from knowledge.copies import statements, statements_at
 from knowledge.errors import Conflict, Invalid, NotFound
 from knowledge.replacing import place
 from knowledge.scoping import properties
@@ -108,6 +109,7 @@ class Plan:
     content: Content  # the composed text
     kept: tuple[int, ...]  # active edits that still apply
     broken: tuple[int, ...]  # active edits whose surroundings the new base no longer has
+    repeated: tuple[int, ...]  # kept edits of a statement that the new base has in more places than the present one
     added: tuple[Anchor, ...]  # where the new replacements that the content contains belong, in their order
     pieces: tuple[Piece, ...]
 
@@ -187,10 +189,14 @@ def plan(
             base = None  # the same text again
     root = base or present
     assert root is not None
-    active = session.scalars(
-        sa.select(Edit).where(Edit.id.in_({*seen.edits, *revive}.difference(drop))).order_by(Edit.id)
-    )
-    composed = Composition(root.title, root.text).apply(map(_stored_edit, active), same_source=base is None)
+    active = [
+        _stored_edit(edit)
+        for edit in session.scalars(
+            sa.select(Edit).where(Edit.id.in_({*seen.edits, *revive}.difference(drop))).order_by(Edit.id)
+        )
+    ]
+    composed = Composition(root.title, root.text).apply(active, same_source=base is None)
+    kept = [edit for edit in active if edit.id in composed.kept]
     text, anchors = place(document_id, composed, add, limit=MAX_TEXT)
     content = replace(root, text=text)
     is_new = base is not None or bool(add)
@@ -208,6 +214,7 @@ def plan(
         content=content,
         kept=composed.kept,
         broken=composed.broken,
+        repeated=_repeated(kept, present, base) if kept and present and base else (),
         added=anchors,
         pieces=_pieces(
             content.title, language, stored or [(c.position, c.headings, c.text) for c in chunk(content.text)]
@@ -297,6 +304,19 @@ def _with_plain_line_ends(text: str) -> str:
 def _stored_edit(edit: Edit) -> StoredEdit:
     anchor = from_json(edit.anchor) if edit.anchor else None
     return StoredEdit(edit.id, Replacement(edit.find, edit.replace), anchor)
+
+
+def _repeated(edits: Iterable[StoredEdit], present: Content, new: Content) -> tuple[int, ...]:
+    """The edits of a statement that the new source has in more places than the present one."""
+    before, after = statements(present.text), statements(new.text)
+    repeated: list[int] = []
+    for edit in edits:
+        if edit.anchor is not None:
+            around = edit.anchor.surroundings
+            edited = statements_at(around.passage, around.start, around.end)
+            if any(after[statement] > before[statement] for statement in edited):
+                repeated.append(edit.id)
+    return tuple(repeated)
 
 
 def _content(session: Session, document_id: str, version: int | None) -> Content | None:

@@ -1,7 +1,9 @@
 """Finds the published corrections that a change by others affects. They go back to the queue and stay published.
 
 A change of a source document affects a correction when a text that its curator decided about is gone: the surroundings
-of words that it replaced, or a passage that it superseded, were in the document before and are there no longer. Another
+of words that it replaced, or a passage that it superseded, were in the document before and are there no longer. It
+also affects a correction when the document has such a passage in more places than before: the new places may be about
+something else, so they are not corrected, and its curator decides. Another
 publication affects a correction when it takes its place: it supersedes the erratum of the correction, or answers one of
 its questions. This module does not know who changed the document.
 """
@@ -15,7 +17,7 @@ import sqlalchemy as sa
 from knowledge.correcting import corrections, matching
 from knowledge.correcting.corrections import State
 from knowledge.correcting.reasons import Reason
-from knowledge.superseding import Site, from_row, sites
+from knowledge.superseding import Site, Superseded, from_row, sites
 from knowledge.tables import DocumentVersion, Edit, Entry, PassageRow, Supersession
 from retrieval.scope import EVERYTHING, Scope
 
@@ -38,17 +40,36 @@ def by_new_text(session: Session, plan: Plan) -> dict[int, str]:
     lost = by_edits(session, plan.broken)
     new_base = plan.base is not None and plan.seen.base_version is not None
     before, after = frozenset(_sites(session, plan)), frozenset(plan.sites())
-    superseded = session.execute(
+    for owner, passage, hidden in _superseded(session, plan):
+        if new_base if hidden.whole else (hidden.sites & before) - after:
+            lost.setdefault(owner, passage or "")
+    return lost
+
+
+def by_copies(session: Session, plan: Plan) -> dict[int, str]:
+    """Corrections of which the new source has an edited or superseded passage in more places than before, and the
+    first such passage of each. They still correct the place that they were made for, and not the new ones."""
+    copied = by_edits(session, plan.repeated)
+    if plan.base is not None:
+        before, after = _sites(session, plan), plan.sites()
+        for owner, passage, hidden in _superseded(session, plan):
+            shown = [
+                sum(site.text == passage and not hidden.hides(site) for site in places) for places in (before, after)
+            ]
+            if shown[1] > shown[0]:
+                copied.setdefault(owner, passage or "")
+    return copied
+
+
+def _superseded(session: Session, plan: Plan) -> list[tuple[int, str | None, Superseded]]:
+    """(correction, superseded passage, what it hides) of all live supersessions of the planned document."""
+    rows = session.execute(
         sa.select(Entry.correction_id, Supersession.passage, Supersession.sites)
         .join(Supersession, Supersession.entry_id == Entry.id)
         .where(Supersession.document_id == plan.document_id, Supersession.active)
         .order_by(Supersession.id)
     )
-    for owner, passage, places in superseded:
-        hidden = from_row(passage, places)
-        if new_base if hidden.whole else (hidden.sites & before) - after:
-            lost.setdefault(owner, passage or "")
-    return lost
+    return [(owner, passage, from_row(passage, places)) for owner, passage, places in rows]
 
 
 def _sites(session: Session, plan: Plan) -> list[Site]:
@@ -80,9 +101,20 @@ def by_edits(session: Session, edits: Collection[int]) -> dict[int, str]:
 
 
 def reopen_by_source(session: Session, plan: Plan) -> None:
-    """After a source brought this new text: reopens the corrections of passages that are no longer there."""
-    for owner, passage in by_new_text(session, plan).items():
+    """After a source brought this new text: reopens the corrections of passages that are no longer there, or that are
+    in more places now."""
+    lost = by_new_text(session, plan)
+    for owner, passage in lost.items():
         reopen(session, [owner], _source_changed(plan.document_id, passage))
+    for owner, passage in by_copies(session, plan).items():
+        if owner not in lost:
+            why = Reason.of(
+                "the source has a passage of it in one more place, where it is not corrected ({passage}): {document}",
+                code="source_repeats",
+                passage=_excerpt(passage),
+                document=plan.document_id,
+            )
+            reopen(session, [owner], why)
 
 
 def reopen(session: Session, owners: Collection[int], why: Reason) -> None:

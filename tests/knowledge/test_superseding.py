@@ -16,14 +16,35 @@ def test_a_short_passage_has_the_end_of_the_one_before_it_in_its_section() -> No
     long = "Shoes come back. " * 30
     assert sites("Shop", [(["Shoes"], long), (["Shoes"], "Soon."), (["Coats"], "Soon."), (["Coats"], long)]) == [
         Site(("Shop", "Shoes"), "", long),
-        Site(("Shop", "Shoes"), long[-300:], "Soon."),
+        Site(("Shop", "Shoes"), long[-300:], "Soon.", (long.strip(),)),
         Site(("Shop", "Coats"), "", "Soon."),
-        Site(("Shop", "Coats"), "", long),
+        Site(("Shop", "Coats"), "", long, ("Soon.",)),
+    ]
+
+
+def test_a_passage_has_the_introductions_of_its_section_and_of_those_that_this_is_in() -> None:
+    long = "Shoes come back. " * 30
+    rules, members, fees = "These rules are for shoes.", "For members:", "For guests:"
+    passages: list[tuple[list[str], str]] = [
+        (["Shop"], rules),
+        (["Shop", "Time"], f"{members}\n\n{long}"),
+        (["Shop", "Time"], long),
+        (["Shop", "Fees"], f"Soon.\n\n{fees}"),
+        (["Shop", "Fees"], long),
+        (["Shop"], long),
+    ]
+    assert [site.introductions for site in sites("Shop", passages)] == [
+        (),
+        (rules,),
+        (rules, members),
+        (rules,),
+        (rules, "Soon.", fees),
+        (),  # another section of this name
     ]
 
 
 def test_a_stored_supersession_is_read_back() -> None:
-    twice = {SHOES, Site(("Shop", "Boots"), "Before.", SHOES.text)}
+    twice = {SHOES, Site(("Shop", "Boots"), "Before.", SHOES.text, ("For members:",))}
     assert from_row(SHOES.text, to_json(twice)) == Superseded(sites=frozenset(twice))
     assert from_row(SHOES.text, None) == Superseded()
     assert from_row(None, None) == Superseded(whole=True)

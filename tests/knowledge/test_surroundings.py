@@ -26,6 +26,11 @@ LIST = "For members:\n\n- shoes of all kinds and sizes, worn or not: 14 days\n- 
 NESTED = "- Shoes\n  - 14 days\n- Coats\n  - 20 days"
 RECORDS = "- Goods: shoes\n- Where: EU\n- Time: 14 days\n\n- Goods: coats\n- Where: EU\n- Time: 20 days"
 ANNOUNCED = "Return within 14 days:\n\n- shoes\n- boots\n\nReturn within 20 days:\n\n- coats"
+FAR = "\n\n".join([LONG] * 3)  # several long paragraphs
+FAR_ITEMS = "\n".join(
+    f"- {number}: as the shop says on the page of this number, without exception" for number in range(9)
+)
+APPLIES = f"# Time\n\nKeep the bill.\n\nThe following applies to shoes:\n\n{FAR}\n\nReturn within 14 days."
 TWO = "Shoes are special.\n\nReturn within 14 days.\n\nCoats are not."
 
 
@@ -48,6 +53,12 @@ TWO = "Shoes are special.\n\nReturn within 14 days.\n\nCoats are not."
         ("Within 14 days.\n\nThanks.\n\n(Open daily)", "Within 14 days.\n\nThanks.\n\n(Closed)"),
         ("Within 14 days[^1].\n\n[^1]: Shoes.\n\n[^2]: Hats.", "Within 14 days[^1].\n\n[^1]: Shoes.\n\n[^2]: Coats."),
         (f"{LONG}\n\nShoes: 14 days.", f"Hats: 14 days.\n\n{LONG}\n\nShoes: 14 days."),
+        (APPLIES, APPLIES.replace("# Time", "# Hats\n\nNever.\n\n# Time")),
+        (f"{APPLIES}\n\n# Coats", f"# Hats\n\nThe following applies to hats:\n\nNever.\n\n{APPLIES}\n\n# Coats"),
+        (APPLIES, f"{APPLIES}\n\nThe following applies to hats:\n\nNever."),
+        ("# A\n\n## B\n\nShoes:\n\nNo.\n\n## C\n\n14 days.", "# A\n\n## B\n\nHats:\n\nNo.\n\n## C\n\n14 days."),
+        (f"Fees:\n\n| A |\n| 1 |\n\n{FAR}\n\n14 days.", f"All fees:\n\n| A |\n| 1 |\n\n{FAR}\n\n14 days."),
+        (f"{FAR}\n\nShoes: 14 days.", f"{FAR.replace('a while', 'long', 1)}\n\nShoes: 14 days."),
         (f"{LONG}Shoes take 14 days. {LONG}", f"Hats take 3 days. {LONG}Shoes take 14 days. {LONG}Hats do not."),
     ],
 )
@@ -84,6 +95,31 @@ def test_a_statement_is_found_again_where_other_statements_change(before: str, a
         ("14 days 内退货。", "14 days 内退货。\n\n以上仅适用于海岛。"),
         ("Within 14 days[^1].\n\nEnd.\n\n[^1]: Shoes.", "Within 14 days[^1].\n\nEnd.\n\n[^1]: Islands."),
         (TABLE, f"{TABLE}\n\nThese days count for islands."),
+        # what is far above says what it is about
+        (APPLIES, APPLIES.replace("to shoes", "to parcels to islands")),
+        (APPLIES, APPLIES.replace("to shoes:", "to parcels to islands.")),
+        (APPLIES.replace("shoes:", "shoes."), APPLIES.replace("shoes:", "islands.")),
+        (APPLIES, APPLIES.replace(FAR, f"{LONG}\n\nThe following applies to parcels to islands:\n\n{FAR}")),
+        (APPLIES, APPLIES.replace("Keep the bill.", "This is about parcels to islands.")),
+        (f"# Time\n\nShoes only.\n\n{FAR}\n\n14 days.", f"# Time\n\nIslands only.\n\n{FAR}\n\n14 days."),
+        (
+            f"For shoes:\n\n{FAR_ITEMS}\n- 14 days from the day of the bill on, not the day of the parcel",
+            f"For islands:\n\n{FAR_ITEMS}\n- 14 days from the day of the bill on, not the day of the parcel",
+        ),
+        (
+            f"- For shoes:\n{FAR_ITEMS}\n- 14 days from the day of the bill on, not the day of the parcel",
+            f"- For islands:\n{FAR_ITEMS}\n- 14 days from the day of the bill on, not the day of the parcel",
+        ),
+        (f"For shoes:\n\n{FAR}\n\n{TABLE}", f"For islands:\n\n{FAR}\n\n{TABLE}"),
+        (
+            f"# Shop\n\nThese rules are about shoes.\n\n## Time\n\nAt once.\n\n{FAR}\n\n14 days.",
+            f"# Shop\n\nThese rules are about islands.\n\n## Time\n\nAt once.\n\n{FAR}\n\n14 days.",
+        ),
+        (f"Shoes\n\n{FAR}\n\n14 days.", f"Islands\n\n{FAR}\n\n14 days."),
+        (f"How long for shoes?\n\n{FAR}\n\n14 days.", f"How long for islands?\n\n{FAR}\n\n14 days."),
+        (f"**For shoes:**\n\n{FAR}\n\n14 days.", f"**For islands:**\n\n{FAR}\n\n14 days."),
+        (f"以下规定适用于鞋类。\n\n{FAR}\n\n14 days 内退货。", f"以下规定适用于海岛。\n\n{FAR}\n\n14 days 内退货。"),
+        (f"鞋类：\n\n{FAR}\n\n14 days 内退货。", f"海岛：\n\n{FAR}\n\n14 days 内退货。"),
     ],
 )
 def test_the_same_words_about_something_else_are_not_the_statement(before: str, after: str) -> None:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 FIELDS = ("days", "box")
+AUDIENCES = ("members", "guests")
+FAR = "\n\n".join(
+    f"Page {number} of the shop says a lot about many other things. {'So it does. ' * 20}".strip() for number in (1, 2)
+)
 GOODS = ("Shoes", "Coats", "Islands", "Hats")
 
 
@@ -31,6 +35,19 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """What a source says: statements for an audience that its introduction names, with long paragraphs between both.
+    ``repeated``: what it says a second time, in an appendix."""
+
+    statements: tuple[Statement, ...]
+    audience: str = AUDIENCES[0]
+    repeated: tuple[Statement, ...] = ()
+
+    def about(self, goods: str) -> Statement | None:
+        return next((statement for statement in self.statements if statement.goods == goods), None)
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
     """How a text writes statements. ``named``: how the days are written together with the goods."""
 
@@ -38,6 +55,12 @@ class Layout:
     between: str
     line: str
     named: str
+
+    def source(self, source: Source) -> str:
+        parts = [f"The following applies to {source.audience}:", FAR, self.text(source.statements)]
+        if source.repeated:
+            parts += ["# Appendix", self.text(source.repeated)]
+        return "\n\n".join(parts)
 
     def text(self, statements: Iterable[Statement]) -> str:
         lines = [

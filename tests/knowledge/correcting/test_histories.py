@@ -5,8 +5,9 @@ the test knows what each correction was about, wherever its words come to be. Wh
 
 - a statement has the value of its source, or of corrections of this very statement that were made on this very value;
 - a correction that counts as approved is in the text, and what it hides is hidden;
-- a correction whose statement the source changed or lost is back in the queue; one whose statement is alone in its
-  section and unchanged is not;
+- a correction whose statement the source changed or lost, or made for another audience far above, is back in the
+  queue; one whose statement is alone in its section and unchanged keeps its value;
+- readers of a correction that counts as approved find no other value of its statement, wherever the source repeats it;
 - who made a correction on the words of another comes to nothing without it: that one cannot be rolled back alone;
 - a rollback brings back what readers saw before, to the passage.
 """
@@ -14,7 +15,7 @@ the test knows what each correction was about, wherever its words come to be. Wh
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import permutations
 from pathlib import Path
@@ -27,7 +28,7 @@ from hypothesis import strategies as st
 
 from knowledge.errors import Conflict
 from knowledge.tables import DocumentVersion, Edit, Entry, PassageRow
-from tests.knowledge.correcting.statements import FIELDS, GOODS, LAYOUTS, Statement, read_passages
+from tests.knowledge.correcting.statements import AUDIENCES, FIELDS, GOODS, LAYOUTS, Source, Statement, read_passages
 from tests.knowledge.world import World, assert_index_follows
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Change:
     """A correction's change of a value. ``upon``: the change whose value it replaced; None: the source's value."""
 
     document: str
+    audience: str
     goods: str
     field: str
     source: str
@@ -68,22 +70,28 @@ class History:
         self.world = world
         self.layout = LAYOUTS[layout]
         self.alone = layout == "sections"  # each statement in a section of its own: nothing else is about it
-        self.sources: dict[str, tuple[Statement, ...]] = {}
+        self.sources: dict[str, Source] = {}
         self.removed: set[str] = set()
         self.published: dict[int, Published] = {}
+        self.states: dict[int, str] = {}
         self.approvals = 0
 
     # What should be
 
     def applied(self, document: str, changes: Iterable[Change]) -> tuple[list[Statement], set[Change]]:
         """(the statements with these changes, in the order of their approval; the changes that came to something)"""
-        statements = {one.goods: one for one in self.sources[document]}
+        source = self.sources[document]
+        statements = {statement.goods: statement for statement in source.statements}
         top: dict[tuple[str, str], Change | None] = {}
         done: set[Change] = set()
         for change in sorted(changes, key=lambda one: one.order):
             key = (change.goods, change.field)
-            source = next((one for one in self.sources[document] if one.goods == change.goods), None)
-            made_on_this = source is not None and source.value(change.field) == change.source
+            statement = source.about(change.goods)
+            made_on_this = (
+                statement is not None
+                and statement.value(change.field) == change.source
+                and source.audience == change.audience
+            )
             if change.document == document and made_on_this and top.get(key) is change.upon:
                 top[key] = change
                 done.add(change)
@@ -100,11 +108,16 @@ class History:
     def present(self, document: str, *, without: int | None = None) -> list[Statement]:
         return self.applied(document, self.changes(without=without))[0]
 
+    def read(self, document: str) -> str:
+        """The whole text of the document as it should be."""
+        return self.layout.source(replace(self.sources[document], statements=tuple(self.present(document))))
+
     def visible(self, document: str) -> list[Statement]:
         hidden = [one.hidden for one in self.published.values()]
         if document in self.removed or (document, WHOLE) in hidden:
             return []
-        return [one for one in self.present(document) if (document, one) not in hidden]
+        everything = [*self.present(document), *self.sources[document].repeated]
+        return [statement for statement in everything if (document, statement) not in hidden]
 
     # What is
 
@@ -138,19 +151,25 @@ class History:
                     continue
                 one.applies = self.active(number)
                 assert not one.applies or one.change in possible  # made on another statement: must be dropped
-                assert one.applies or not self.alone or one.change not in possible
+                repeated = [statement.goods for statement in self.sources[document].repeated]
+                clear = self.alone and one.change.goods not in repeated
+                assert one.applies or not clear or one.change not in possible
         for document in self.sources.keys() - self.removed:
-            assert self.text(document) == self.layout.text(self.present(document))
+            assert self.text(document) == self.read(document)
             assert sorted(self.found(document), key=str) == sorted(self.visible(document), key=str)
         for document in self.removed:
             assert self.found(document) == []
         for number, one in self.published.items():
             state, live = self.world.state(number)
+            self.states[number] = state
             assert live
             if before[number] and not one.applies:
                 assert state == "reopened"
             if state == "approved" and one.change is not None:
                 assert one.applies
+                goods, field = one.change.goods, one.change.field
+                assert len({statement.value(field) for statement in self.visible(one.change.document)
+                            if statement.goods == goods}) <= 1  # fmt: skip
             if state == "approved" and one.hidden is not None and one.hidden[1] != WHOLE:
                 document, statement = one.hidden
                 own = self.present(document, without=number)  # as it was before its own change of the passage
@@ -159,30 +178,43 @@ class History:
 
     # Steps
 
-    def put(self, document: str, statements: Iterable[Statement]) -> None:
-        self.sources[document] = tuple(statements)
+    def put(self, document: str, statements: Iterable[Statement], **more: Any) -> None:
+        known = self.sources.get(document)
+        audience = known.audience if known else AUDIENCES[0]
+        self.sources[document] = Source(tuple(statements), **{"audience": audience, **more})
         self.removed.discard(document)
-        self.world.put(document, self.layout.text(self.sources[document]), title="goods")
+        self.world.put(document, self.layout.source(self.sources[document]), title="goods")
+
+    def address(self, document: str, audience: str) -> None:
+        """The source is for others: only its introduction says so."""
+        self.put(document, self.sources[document].statements, audience=audience)
+
+    def repeat(self, document: str, goods: str) -> None:
+        """The source makes a statement a second time."""
+        source = self.sources[document]
+        statement = source.about(goods)
+        if statement is not None:
+            self.put(document, source.statements, repeated=(statement,))
 
     def restate(self, document: str, goods: str, field: str, value: str) -> None:
         """The source has another value."""
-        self.put(
-            document, [one.with_value(field, value) if one.goods == goods else one for one in self.sources[document]]
-        )
+        self.put(document, [statement.with_value(field, value) if statement.goods == goods else statement
+                            for statement in self.sources[document].statements])  # fmt: skip
 
     def rename(self, document: str, goods: str, other: str) -> None:
         """The source has its statement about other goods now."""
-        if other not in {one.goods for one in self.sources[document]}:
-            self.put(document, [one.with_value("goods", other) if one.goods == goods else one
-                                for one in self.sources[document]])  # fmt: skip
+        source = self.sources[document]
+        if source.about(other) is None:
+            self.put(document, [statement.with_value("goods", other) if statement.goods == goods else statement
+                                for statement in source.statements])  # fmt: skip
 
     def insert(self, document: str, statement: Statement, at: int) -> None:
         """The source has one more statement, perhaps in exactly the words of another one."""
-        rest = [one for one in self.sources[document] if one.goods != statement.goods]
+        rest = [other for other in self.sources[document].statements if other.goods != statement.goods]
         self.put(document, [*rest[:at], statement, *rest[at:]])
 
     def drop(self, document: str, goods: str) -> None:
-        rest = [one for one in self.sources[document] if one.goods != goods]
+        rest = [statement for statement in self.sources[document].statements if statement.goods != goods]
         if rest:
             self.put(document, rest)
 
@@ -200,10 +232,12 @@ class History:
         self.approvals += 1
         statements = self.present(document, without=without)
         now = next((one for one in statements if one.goods == goods), None)
-        source = next((one for one in self.sources[document] if one.goods == goods), None)
+        source = self.sources[document].about(goods)
         change = None
         if now is not None and source is not None and now.value(field) != value:
-            find = self.layout.words(now, field, self.layout.text(statements))
+            find = self.layout.words(
+                now, field, self.layout.source(replace(self.sources[document], statements=tuple(statements)))
+            )
             upon = [
                 one
                 for one in self.applied(document, self.changes(without=without))[1]
@@ -211,7 +245,10 @@ class History:
             ]
             if find is not None:
                 last = max(upon, key=lambda one: one.order, default=None)
-                change = Change(document, goods, field, source.value(field), last, value, find, self.approvals)
+                audience = self.sources[document].audience
+                change = Change(
+                    document, audience, goods, field, source.value(field), last, value, find, self.approvals
+                )
         hidden: tuple[str, Statement | str] | None = None
         if hide == WHOLE:
             hidden = (document, WHOLE)
@@ -332,6 +369,8 @@ steps = st.one_of(
     st.tuples(st.just("rename"), documents, goods, goods),
     st.tuples(st.just("insert"), documents, statements, st.integers(0, 3)),
     st.tuples(st.just("drop"), documents, goods),
+    st.tuples(st.just("address"), documents, st.sampled_from(AUDIENCES)),
+    st.tuples(st.just("repeat"), documents, goods),
     st.tuples(st.just("remove"), documents),
     st.builds(lambda *how: ("again", *how[:3], *how[3], how[4]), st.integers(0, 5), documents, goods, aims, hides),
     st.tuples(st.sampled_from(["rollback", "rollback", "expire"]), st.integers(0, 5)),
@@ -373,14 +412,15 @@ ISLANDS = ("insert", "a", Statement("Islands", "14", "original"), 2)
         [SHOES, ("restate", "a", "Shoes", "days", "30"), ISLANDS],
         [("restate", "a", "Coats", "days", "45"), SHOES, ("rename", "a", "Shoes", "Islands")],
         [SHOES, ("put", "a", [Statement("Shoes", "30", "original"), Statement("Islands", "14", "original")])],
+        [SHOES, ("address", "a", "guests")],
     ],
-    ids=["new-statement-in-old-words", "other-goods", "both-at-once"],
+    ids=["new-statement-in-old-words", "other-goods", "both-at-once", "other-audience-far-above"],
 )
 def test_words_that_later_are_about_something_else_keep_their_value(
     empty_database: Path, layout: str, history: list[tuple[Any, ...]]
 ) -> None:
     replayed = replay(empty_database, layout, history)
-    assert replayed.visible("a") == list(replayed.sources["a"])  # which is what readers found: ``compare``
+    assert replayed.visible("a") == list(replayed.sources["a"].statements)  # which is what readers found: ``compare``
     assert [one.applies for one in replayed.published.values()] == [False]
 
 
@@ -388,6 +428,14 @@ def test_words_that_later_are_about_something_else_keep_their_value(
 def test_a_correction_stays_where_only_later_statements_change(empty_database: Path, layout: str) -> None:
     replayed = replay(empty_database, layout, [SHOES, ISLANDS, ("drop", "a", "Coats")])
     assert replayed.visible("a") == [Statement("Shoes", "30", "original"), Statement("Islands", "14", "original")]
+
+
+@pytest.mark.parametrize("layout", sorted(LAYOUTS))
+def test_a_statement_that_the_source_repeats_elsewhere_is_back_in_the_queue(empty_database: Path, layout: str) -> None:
+    replayed = replay(empty_database, layout, [SHOES, ("repeat", "a", "Shoes")])
+    old = Statement("Shoes", "14", "original")
+    assert [statement for statement in replayed.visible("a") if statement.goods == "Shoes"][1:] == [old]
+    assert list(replayed.states.values()) == ["reopened"]
 
 
 PUT = ("put", "a", FIRST)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import importlib
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
 
 from knowledge.errors import Invalid, Stale
+from knowledge.surroundings import Outline
 from tests.knowledge.world import World, assert_index_follows, history
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 SHOES = "Shoes: within 14 days.\n\nCoats: within 20 days."
 NEW = "Shoes: within 30 days.\n\nCoats: within 20 days.\n\nParcels to islands take 14 days."
@@ -83,6 +85,59 @@ def test_a_draft_that_was_made_on_an_older_source_is_refused_also_where_the_corr
     assert world.live() == before
 
 
+FAR = "\n\n".join(
+    f"Page {number} of the shop says a lot about many other things. {'So it does. ' * 40}" for number in "12"
+)
+INTRODUCED = f"The following applies to shoes:\n\n{FAR}\n\nThey go back within 14 days."
+
+
+def test_an_edit_ends_where_the_introduction_far_above_its_statement_changes(world: World) -> None:
+    world.put("rules", INTRODUCED)
+    correction_id = world.publish("Shoes?", "30 days.", edits=[world.edit("rules", "14 days", "30 days")])
+    world.put("rules", f"{INTRODUCED}\n\nHats: at once.")
+    assert "They go back within 30 days." in text(world)
+    assert world.state(correction_id) == ("approved", True)
+    changed = INTRODUCED.replace("shoes", "parcels to islands")
+    world.put("rules", changed)
+    assert "They go back within 14 days." in text(world)
+    why = "the source changed where it was corrected (They go back within 14 days.): rules"
+    assert history(world, correction_id)[-1] == ("reopen", "approved", "reopened", "system", why)
+
+
+@pytest.mark.parametrize(
+    "copy",
+    [
+        "# Questions\n\nShoes: within 14 days.",
+        "# Questions\n\nHere is what people ask. Shoes: within 14 days. Thank you.",
+        "# Questions\n\n- Shoes: within 14 days",
+        "# Questions\n\n| Shoes | within 14 days |\n| Coats | never |",
+        "Thanks.\n\nShoes: within 14 days.",
+    ],
+    ids=["another-section", "among-others", "list", "table", "same-section"],
+)
+def test_a_source_that_writes_a_corrected_statement_a_second_time_is_shown_to_curators(world: World, copy: str) -> None:
+    """The second place may be about something else: it is not edited, and the first stays corrected."""
+    correction_id = correct_shoes(world)
+    twice = f"{SHOES}\n\n{copy}"
+    world.put("rules", twice)
+    assert text(world).count("within 30 days") == 1
+    why = "the source has a passage of it in one more place, where it is not corrected (Shoes: within 14 days.): rules"
+    assert history(world, correction_id)[-1] == ("reopen", "approved", "reopened", "system", why)
+    lines = len(history(world, correction_id))
+    world.put("rules", f"{twice}\n\nHats: at once.")  # not one place more
+    assert len(history(world, correction_id)) == lines
+
+
+def test_a_statement_that_was_there_twice_when_one_place_was_corrected_is_not_shown_again(world: World) -> None:
+    twice = f"# Shop\n\n{SHOES}\n\n# Islands\n\nShoes: within 14 days. Slowly."
+    world.put("rules", twice)
+    edits = [world.edit("rules", "14 days.\n", "30 days.\n")]
+    correction_id = world.publish("How long for shoes?", "30 days.", edits=edits)
+    world.put("rules", twice.replace("Slowly", "Very slowly"))
+    assert world.state(correction_id) == ("approved", True)
+    assert text(world).count("30 days") == 1
+
+
 PASSAGE = "It takes 14 days."
 HEADED = f"# Shoes\n\n{PASSAGE}\n\n# Coats\n\nIt takes 20 days."
 
@@ -105,10 +160,26 @@ def test_a_superseded_passage_stays_hidden_below_its_own_headings_only(
     assert world.live()["rules"] == ["It takes 20 days."]
     world.put("rules", new)
     assert world.live()["rules"] == shown
-    lost = shown[0] == PASSAGE
-    assert world.state(correction_id) == ("reopened" if lost else "approved", True)
-    if lost:
-        assert history(world, correction_id)[-1][-1] == f"the source changed where it was corrected ({PASSAGE}): rules"
+    why = {
+        0: f"the source changed where it was corrected ({PASSAGE}): rules",
+        1: f"the source has a passage of it in one more place, where it is not corrected ({PASSAGE}): rules",
+        -1: None,
+    }[shown.index(PASSAGE) if PASSAGE in shown else -1]
+    assert world.state(correction_id) == ("reopened" if why else "approved", True)
+    assert history(world, correction_id)[-1][-1] == why
+    assert_index_follows(world)
+
+
+def test_a_superseded_passage_is_seen_where_the_introduction_far_above_it_changes(world: World) -> None:
+    world.put("rules", INTRODUCED)
+    *_, last = world.live()["rules"]
+    correction_id = world.publish("Shoes?", "30 days.", supersedes=[{"document_id": "rules", "passage": last}])
+    world.put("rules", INTRODUCED.replace("Page 1", "Page 7"))
+    assert last not in world.live()["rules"]
+    assert world.state(correction_id) == ("approved", True)
+    world.put("rules", INTRODUCED.replace("shoes", "parcels to islands"))
+    assert last in world.live()["rules"]
+    assert world.state(correction_id) == ("reopened", True)
     assert_index_follows(world)
 
 
@@ -202,6 +273,68 @@ def test_an_edit_that_an_earlier_version_applied_to_another_statement_is_shown_t
     assert history(world, correction_id)[-1] == ("reopen", "verified", "reopened", "system", GONE)
     world.put("rules", f"{NEW}\n\nHats: at once.")
     assert text(world) == f"{NEW}\n\nHats: at once."
+
+
+@contextmanager
+def rules_before_introductions() -> Iterator[None]:
+    """Reads surroundings as the versions before migration 0017 did."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Outline.__init__, "__kwdefaults__", {"introductions": False})
+        yield
+
+
+def add_introductions(world: World) -> None:
+    fill = importlib.import_module("knowledge.migrations.versions.0017_introductions").fill
+    with world.database.write() as session:
+        fill(session.connection())
+
+
+def correct_introduced(world: World) -> tuple[int, int, int]:
+    """Two corrections of one statement, and one that hides a passage of another document."""
+    world.put("rules", INTRODUCED)
+    world.put("more", INTRODUCED)
+    *_, last = world.live()["more"]
+    return (
+        world.publish("Shoes?", "30.", edits=[world.edit("rules", "14 days", "30 days")]),
+        world.publish("Shoes in all?", "31.", edits=[world.edit("rules", "within 30", "after 30")]),
+        world.publish("More?", "32.", supersedes=[{"document_id": "more", "passage": last}]),
+    )
+
+
+def test_edits_and_superseded_passages_of_an_earlier_version_get_their_introductions(world: World) -> None:
+    with rules_before_introductions():
+        correct_introduced(world)
+        world.put("rules", INTRODUCED.replace("Page 1", "Page 7"))
+    corrections = world.rows("corrections", "correction_events")
+    add_introductions(world)
+    assert world.rows("corrections", "correction_events") == corrections
+    for row in (*surroundings(world)["edits"], *surroundings(world)["supersessions"][0]):
+        assert "The following applies to shoes:" in row.get("context", row.get("introductions"))
+    stored, seen = surroundings(world), world.seen()
+    add_introductions(world)
+    assert (surroundings(world), world.seen()) == (stored, seen)
+    world.put("rules", f"{INTRODUCED}\n\nHats: at once.")
+    assert "They go back after 30 days." in text(world)
+
+
+def test_what_an_earlier_version_kept_below_another_introduction_is_shown_to_curators(world: World) -> None:
+    changed = INTRODUCED.replace("shoes", "parcels to islands")
+    with rules_before_introductions():
+        first, second, hiding = correct_introduced(world)
+        world.put("rules", changed)
+        world.put("more", changed)
+    assert [world.state(number)[0] for number in (first, second, hiding)] == ["approved"] * 3
+    live = world.live()
+    add_introductions(world)
+    assert world.live() == live
+    why = "the source changed where it was corrected (They go back within 14 days.): rules"
+    for number in (first, second):
+        assert history(world, number)[-1] == ("reopen", "approved", "reopened", "system", why)
+    assert str(history(world, hiding)[-1][-1]).endswith(": more")
+    assert world.state(hiding) == ("reopened", True)
+    for document in ("rules", "more"):
+        world.put(document, f"{changed}\n\nHats: at once.")
+        assert "They go back within 14 days." in text(world, document)
 
 
 def test_an_edit_whose_version_is_not_known_ends_with_the_next_change_of_its_source(world: World) -> None:
