@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from knowledge import origins, pruning, put, remarks
 from knowledge.errors import DatabaseBusy, DiskFull, Invalid, KnowledgeError
-from knowledge.load import CannotStart, FoundFile, LoadedDocument, Loader, find_files, left_out
-from knowledge.origins import Place, Source, place_of
+from knowledge.folder import Folder, folders_of, look_up
+from knowledge.load import CannotStart, FoundFile, LoadedDocument, Loader, left_out
+from knowledge.origins import Place, Source
 from knowledge.put import NewDocument
 from knowledge.recognise import is_known
 from knowledge.scoping import collections_of
@@ -66,26 +67,6 @@ class IngestReport:
         return sum(result.state == state for result in self.files)
 
 
-@dataclass(slots=True)
-class _Folder:
-    """A folder of one run. ``whole``: the folder itself was given, so all its files are known. ``before``: the
-    documents that readers could find before the run (only if it is pruned); ``present``: those whose file exists or
-    cannot be read."""
-
-    root: Path
-    place: Place
-    files: list[FoundFile] = field(default_factory=list)
-    whole: bool = False
-    source: str | None = None
-    inside: str = ""  # the folder's path below the one whose documents its files are, with a / at its end
-    collection: str | None = None
-    before: list[str] = field(default_factory=list)
-    present: set[str] = field(default_factory=set)
-
-    def readable(self) -> bool:
-        return any(not file.skipped for file in self.files)
-
-
 def ingest(
     database: Database,
     embedder: Embedder,
@@ -111,7 +92,7 @@ def ingest(
     Raises Invalid for a path that cannot be read and for a source that belongs to another folder.
     """
     report = IngestReport()
-    folders = _folders(paths, place)
+    folders = folders_of(paths, place)
     if source is not None and len(folders) > 1:
         raise Invalid(
             "One --source is the name of one folder, and these are {count}. Ingest each of them by itself, or the "
@@ -131,14 +112,12 @@ def ingest(
             report.sources[folder.place.path] = _claim(database, loader, folder, source, collection, moved=moved)
         with database.read() as session:
             for folder in folders:
-                folder.source = folder.source or origins.source_of(session, folder.place)
-                if prune and folder.whole and folder.source is not None:
-                    below = f"{folder.source}/{folder.inside}" if folder.inside else ""
-                    folder.before = [id_ for id_ in origins.live(session, folder.source) if id_.startswith(below)]
+                look_up(session, folder, collection, named=source is not None, prune=prune)
         for folder in folders:
             for file in folder.files:
                 note(_ingest_file(database, embedder, loader, file, folder, actor))
-    whole = [folder for folder in folders if folder.whole and prune]
+    in_another = {part.source for folder in folders if folder.whole for part in folder.parts}
+    whole = [folder for folder in folders if folder.whole and prune and folder.source not in in_another]
     if not prune_all:
         report.refusals = [why for folder in whole if (why := _refusal(folder, prune_limit))]
     for folder in whole if not report.refusals else []:
@@ -148,12 +127,12 @@ def ingest(
 
 
 def read(
-    loader: Loader, path: Path, name: str, source: str, collection: str | None = None, *, inside: str = ""
+    loader: Loader, path: Path, name: str, source: str, collection: str | None = None, *, document_id: str | None = None
 ) -> list[NewDocument]:
-    """The documents of a file under the ids that they have in this source. ``inside``: see _Folder. Raises
-    LoadError."""
+    """The documents of a file of this source. ``document_id``: the id of the file, by default its name in the source.
+    Raises LoadError."""
     loaded = loader.load(path, name=name)
-    return [_new(f"{source}/{inside}{name}", name, document, source, collection) for document in loaded]
+    return [_new(document_id or f"{source}/{name}", name, document, source, collection) for document in loaded]
 
 
 def store(
@@ -189,36 +168,8 @@ def rejected(name: str, error: ErrataError, *, replaces: str | None = None) -> F
     return FileResult(name, "rejected", replaces=replaces, **_why(error))
 
 
-def _folders(paths: Sequence[Path], place: Place | None) -> list[_Folder]:
-    """The files to read, by folder. Raises Invalid for a path that does not exist or cannot be entered."""
-    folders: dict[Path, _Folder] = {}
-
-    def of(root: Path) -> _Folder:
-        real = root.resolve()
-        return folders.setdefault(real, _Folder(real, place or place_of(real)))
-
-    for path in paths:
-        try:
-            is_folder = path.is_dir()
-            exists = is_folder or path.exists()
-        except OSError as error:
-            raise Invalid(
-                "{path} cannot be read: {problem}.", code="path_unreadable", path=path, problem=error.strerror
-            ) from None
-        if not exists:
-            raise Invalid("There is no file or folder {path}.", code="path_missing", path=path)
-        if is_folder:
-            of(path).whole = True
-    last: tuple[Path, _Folder] | None = None
-    for file in find_files(paths):
-        if last is None or last[0] != file.root:
-            last = (file.root, of(file.root))
-        last[1].files.append(file)
-    return list(folders.values())
-
-
 def _claim(
-    database: Database, loader: Loader, folder: _Folder, source: str | None, collection: str | None, *, moved: bool
+    database: Database, loader: Loader, folder: Folder, source: str | None, collection: str | None, *, moved: bool
 ) -> Source:
     """Decides under which source and in which collection the files of a folder are stored. Raises Invalid."""
     with database.read() as session:
@@ -240,21 +191,22 @@ def _ingest_file(
     embedder: Embedder,
     loader: Loader,
     file: FoundFile,
-    folder: _Folder,
+    folder: Folder,
     actor: str,
 ) -> FileResult:
     """Ingests one file of a folder. Raises CannotStart, DatabaseBusy, DiskFull."""
     name = file.relative or folder.place.names[0]
-    source = folder.source
-    if file.skipped or source is None:
-        folder.present.update(_documents_of(f"{source}/{folder.inside}{file.relative}", folder.before))
+    part = folder.part_of(file.relative)
+    if file.skipped or folder.source is None:
+        folder.present.update(folder.earlier_documents(file.relative))
         return FileResult(name, "skipped", reason=file.skipped)
     try:
-        new = read(loader, file.path, file.relative, source, inside=folder.inside)
+        document_id = part.document_id(file.relative)
+        new = read(loader, file.path, file.relative, part.source, document_id=document_id)
         ids = [document.id for document in new]
         folder.present.update(ids)
         with database.read() as session:
-            others = origins.strangers(session, source, ids)
+            others = origins.strangers(session, part.source, ids)
             collections = collections_of(session, ids)
         if others:
             raise Invalid(
@@ -263,22 +215,16 @@ def _ingest_file(
                 code="document_of_another_source",
                 document_id=others[0],
             )
-        new = [replace(document, collection=collections.get(document.id, folder.collection)) for document in new]
+        new = [replace(document, collection=collections.get(document.id, part.collection)) for document in new]
         return store(database, embedder, name, new, actor=actor, revive=False)
     except (CannotStart, DatabaseBusy, DiskFull):
         raise  # no fault of the file: every other one would fail too
     except KnowledgeError as error:
-        folder.present.update(_documents_of(f"{source}/{folder.inside}{file.relative}", folder.before))
+        folder.present.update(folder.earlier_documents(file.relative))
         return rejected(name, error)
 
 
-def _documents_of(path_id: str, before: Iterable[str]) -> list[str]:
-    """The documents that came from a file or folder before. They are kept while it cannot be read."""
-    below = (f"{path_id}#", f"{path_id}/")
-    return [document_id for document_id in before if document_id == path_id or document_id.startswith(below)]
-
-
-def _refusal(folder: _Folder, limit: int) -> Invalid | None:
+def _refusal(folder: Folder, limit: int) -> Invalid | None:
     """The reason why the documents of a folder must not be pruned; None if they may."""
     unlisted = next((file.skipped for file in folder.files if not file.relative), None)
     return pruning.refusal(

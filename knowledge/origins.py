@@ -10,6 +10,10 @@ this is refused. The person who moved a folder must say so (``moved``), because 
 folder from another one of the same name. Sources of an older version have no path; the caller decides whether a folder
 is theirs (``known``).
 
+Decision: the files of a folder are stored once, whichever of the folders around them is named. A known folder keeps its
+documents when a folder around it is ingested (``within``), and the other way round (``around``), unless the person
+gives the folder another name with ``--source``.
+
 Decision: the documents of a folder are in one collection. A new file goes where the others are, also when the command
 does not name the collection. Otherwise one scheduled command without the name would show everybody what only some may
 see. To have the same folder in two collections, ingest it under two names.
@@ -94,6 +98,24 @@ def around(session: Session, place: Place) -> tuple[str, str] | None:
         if session.scalar(sa.select(Document.id).where(here).limit(1)) is not None:
             return source, inside
     return None
+
+
+def within(session: Session, place: Place, source: str) -> list[tuple[str, str]]:
+    """(path below the place with a / at its end, source) of the known folders in a place that keep their documents when
+    it is ingested as ``source``: those whose files are not documents of ``source`` already, outer folders first."""
+    prefix = place.path.rstrip("/") + "/"
+    known = sa.select(Origin.path, Origin.source).where(Origin.path.startswith(prefix, autoescape=True))
+    keeping: list[tuple[str, str]] = []
+    for path, inner in session.execute(known.order_by(sa.func.length(Origin.path), Origin.first_at, Origin.source)):
+        inside = f"{str(path)[len(prefix) :]}/"
+        outer, owner = next(
+            ((outer, owner) for outer, owner in reversed(keeping) if inside.startswith(outer)), ("", source)
+        )
+        below = f"{owner}/{inside[len(outer) :]}"
+        here = sa.and_(Document.source == owner, Document.id.startswith(below, autoescape=True))
+        if session.scalar(sa.select(Document.id).where(here).limit(1)) is None and inside != outer:
+            keeping.append((inside, inner))
+    return keeping
 
 
 def live(session: Session, source: str) -> list[str]:

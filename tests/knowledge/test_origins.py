@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from typing import TYPE_CHECKING
 
@@ -251,3 +252,96 @@ def test_a_file_below_a_known_folder_is_the_document_that_is_there(world: World,
     assert set(collections(world).values()) == {"shop"}
     run(world, inner, source="own")  # by choice it is apart
     assert "own/hats.md" in world.live()
+
+
+def two_levels(tmp_path: Path) -> tuple[Path, Path]:
+    docs = folder(tmp_path / "docs", top="Top.")
+    return docs, folder(docs / "returns", shoes="Shoes: within 14 days.", hats="Hats: never.")
+
+
+def test_the_files_of_a_known_folder_are_the_documents_that_are_there_when_a_folder_around_it_is_ingested(
+    world: World, tmp_path: Path
+) -> None:
+    docs, inner = two_levels(tmp_path)
+    run(world, inner, collection="shop")
+    report = run(world, docs)
+    assert (report.count("unchanged"), report.count("indexed")) == (2, 1)
+    assert world.live() == {
+        "returns/hats.md": ["Hats: never."],
+        "returns/shoes.md": ["Shoes: within 14 days."],
+        "docs/top.md": ["Top."],
+    }
+    folder(inner, shoes="Shoes: within 30 days.", boots="Boots: 9 days.")
+    run(world, docs)
+    assert world.live()["returns/shoes.md"] == ["Shoes: within 30 days."]
+    assert collections(world)["returns/boots.md"] == "shop"  # where the others of its folder are
+    assert run(world, inner).count("unchanged") == 3
+    assert run(world, inner / "shoes.md").count("unchanged") == 1
+    assert len(world.live()) == 4
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_pruning_a_folder_retires_what_is_gone_in_it_whichever_folder_took_it_in(
+    world: World, tmp_path: Path, *, both: bool
+) -> None:
+    docs, inner = two_levels(tmp_path)
+    run(world, inner)
+    run(world, docs)
+    run(world, inner, prune=True)
+    run(world, docs, prune=True)
+    assert set(world.live()) == {"returns/hats.md", "returns/shoes.md", "docs/top.md"}
+    (inner / "hats.md").unlink()
+    run(world, *([docs, inner] if both else [docs]), prune=True)
+    assert set(world.live()) == {"returns/shoes.md", "docs/top.md"}
+    folder(inner, hats="Hats: never.")
+    run(world, *([inner, docs] if both else [docs]))
+    (inner / "shoes.md").unlink()
+    (docs / "top.md").unlink()
+    run(world, inner, prune=True)
+    assert set(world.live()) == {"returns/hats.md", "docs/top.md"}
+    run(world, docs, prune=True)
+    assert set(world.live()) == {"returns/hats.md"}
+    shutil.rmtree(inner)
+    run(world, docs, prune=True, prune_all=True)
+    assert world.live() == {}
+
+
+def test_documents_of_a_folder_that_cannot_be_listed_stay_when_a_folder_around_it_is_pruned(
+    world: World, tmp_path: Path
+) -> None:
+    docs = folder(tmp_path / "docs", top="Top.")
+    middle = docs / "shop"
+    inner = folder(middle / "returns", shoes="Shoes: within 14 days.")
+    run(world, inner)
+    folder(middle, opening="At nine.")
+    run(world, docs)
+    scandir = os.scandir
+
+    def refusing(path: Any) -> Any:
+        if str(path) == str(middle):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.scandir", refusing)
+        run(world, docs, prune=True)
+    assert set(world.live()) == {"returns/shoes.md", "docs/top.md", "docs/shop/opening.md"}
+
+
+def test_a_folder_in_a_known_folder_in_a_folder_belongs_to_the_nearest_known_one(world: World, tmp_path: Path) -> None:
+    docs, inner = two_levels(tmp_path)
+    deep = folder(inner / "old", boots="Boots: 9 days.")
+    run(world, deep)
+    run(world, inner)
+    run(world, docs)
+    assert set(world.live()) == {"old/boots.md", "returns/hats.md", "returns/shoes.md", "docs/top.md"}
+
+
+def test_a_folder_that_got_a_name_of_its_own_by_choice_stays_apart(world: World, tmp_path: Path) -> None:
+    docs, inner = two_levels(tmp_path)
+    run(world, docs)
+    run(world, inner, source="own")
+    assert run(world, docs, prune=True).count("unchanged") == 3
+    assert run(world, docs, source="everything").count("indexed") == 3
+    names_of_hats = [document_id for document_id in world.live() if document_id.endswith("hats.md")]
+    assert names_of_hats == ["docs/returns/hats.md", "own/hats.md", "everything/returns/hats.md"]
