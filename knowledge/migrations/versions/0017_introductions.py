@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 revision = "0017"
-down_revision = "0022"
+down_revision = "0023"
 
 _EDITS = sa.table("edits", *map(sa.column, ("id", "entry_id", "document_id", "find", "replace", "active")),
                   sa.column("anchor", sa.JSON(none_as_null=True)))  # fmt: skip
