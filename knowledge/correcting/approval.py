@@ -21,7 +21,7 @@ from knowledge.correcting.publication import prepare
 from knowledge.correcting.reasons import Reason
 from knowledge.db import utc_now
 from knowledge.errors import Invalid, NotAllowed, NotFixed, ProofRunning, Regression, Stale
-from knowledge.tables import Correction, Proof
+from knowledge.tables import Proof
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +66,7 @@ class Approval:
         """
         with self._database.read() as session:
             correction = corrections.get(session, correction_id, self._scope)
-            _check_revision(correction, revision)
+            corrections.check_revision(session, correction, revision)
             publication = prepare(session, correction, self._embedder)
         self._prove(publication)
 
@@ -152,7 +152,7 @@ class Approval:
         answers = self._tools.answers.state()
         with self._database.read() as session:
             correction = corrections.get(session, correction_id, self._scope)
-            _check_revision(correction, revision)
+            corrections.check_revision(session, correction, revision)
             if (State(correction.state), "approve") not in corrections.TRANSITIONS and correction.state != State.QUEUED:
                 raise NotAllowed(
                     "Correction {number} is {state}: it cannot be approved.",
@@ -272,14 +272,3 @@ def _reason_to_keep(report: Mapping[str, Any], reason: str | None, *, override: 
 def _describe(item: Mapping[str, Any]) -> str:
     """An item of a proof in words."""
     return f"{item['question']} ({item['reason']})" if item.get("reason") else str(item["question"])
-
-
-def _check_revision(correction: Correction, revision: int | None) -> None:
-    if revision is not None and correction.revision != revision:
-        raise Stale(
-            "Correction {number} was changed meanwhile; it is {state} now. Look at it again.",
-            code="correction_changed",
-            number=correction.id,
-            revision=correction.revision,
-            state=correction.state,
-        )

@@ -100,9 +100,9 @@ def create(
     origin: Origin,
     action: str,
     actor: str,
-    reason: str | None = None,
+    reason: str | Reason | None = None,
 ) -> Correction:
-    """Puts a new correction into the queue; ``action`` (report | start) is the first line of its history."""
+    """Puts a new correction into the queue; ``action`` (report | start | split) is the first line of its history."""
     correction = Correction(
         state=State.QUEUED,
         collection=collection,

@@ -18,7 +18,6 @@ from knowledge.db import utc_now
 from knowledge.errors import Invalid, NotAllowed
 from knowledge.tables import Complaint, Correction
 from retrieval.scope import Scope
-from retrieval.text import language_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -148,18 +147,15 @@ def _target_of_split(session: Session, kept: Correction, moving: Sequence[Compla
     if other is not None:
         corrections.note(session, other, "absorb", actor=actor, reason=reason)
         return other
-    apart = Correction(
-        state=State.QUEUED,
+    return corrections.create(
+        session,
+        asked,
         collection=kept.collection,
         origin="unanswered" if all(complaint.rating is None for complaint in moving) else "rated_down",
-        cluster=cluster,
-        question=asked,
-        language=language_of(asked),
+        action="split",
+        actor=actor,
+        reason=reason,
     )
-    session.add(apart)
-    session.flush()
-    corrections.note(session, apart, "split", actor=actor, reason=reason)
-    return apart
 
 
 def _serves(session: Session, correction: Correction, forms: set[str]) -> bool:
