@@ -23,7 +23,6 @@ from bot.wiring import Parts
 
 router = APIRouter(prefix="/api", tags=["chat"])
 
-
 Text = Annotated[str, Field(max_length=feedback.MAX_TEXT)]
 Stars = Annotated[int, declared(minimum=feedback.STARS[0], maximum=feedback.STARS[1]), WHOLE]
 

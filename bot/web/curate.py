@@ -56,13 +56,11 @@ MOST_AT_ONCE = 500  # items of one decision
 MAX_REASON = 4_000  # characters
 _limiter: RunVar[CapacityLimiter] = RunVar("proofs")  # of the running event loop
 
-
+# Parts of a draft, which knowledge.correcting.drafts checks
 Answer = Annotated[str, declared(minLength=1, maxLength=drafts.MAX_ANSWER)]
 Question = Annotated[str, declared(pattern=SOMETHING, maxLength=drafts.MAX_QUESTION)]
 DocumentId = Annotated[str, declared(pattern=SOMETHING, maxLength=drafts.MAX_ID)]
 Version = Annotated[int, declared(minimum=1, maximum=drafts.MAX_VERSION), WHOLE]
-
-
 Questions = Annotated[list[Question], declared(maxItems=drafts.MAX_LIST)]
 
 
@@ -114,7 +112,7 @@ class SeveralBody(Body):
     revisions: dict[Annotated[Number, Field(strict=False)], Revision] = Field(  # the names in JSON are texts
         default_factory=dict,
         max_length=MOST_AT_ONCE,
-        json_schema_extra={"propertyNames": {"pattern": "^[1-9][0-9]{0,17}$"}},
+        json_schema_extra={"propertyNames": {"pattern": "^[1-9][0-9]{0,14}$"}},
     )
 
 
