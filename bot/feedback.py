@@ -152,16 +152,16 @@ def split(
 ) -> tuple[Correction, Correction]:
     """Moves complaints from a correction into a new one (knowledge.correcting.merging). The people who made them are
     then informed about the new one. Returns (the old correction, the new one). Raises the errors of merging.split."""
-    kept, new = merging.split(session, correction_id, complaint_ids, scope, actor=actor, revision=revision)
+    remaining, new = merging.split(session, correction_id, complaint_ids, scope, actor=actor, revision=revision)
     moved = sa.select(Complaint.answer_id).where(Complaint.correction_id == new.id, Complaint.answer_id.is_not(None))
     for table, answer_id in ((Answer, Answer.id), (Feedback, Feedback.answer_id)):
         session.execute(
             sa.update(table)
-            .where(answer_id.in_(moved), table.correction_id == kept.id)
+            .where(answer_id.in_(moved), table.correction_id == remaining.id)
             .values(correction_id=new.id)
             .execution_options(synchronize_session=False)
         )
-    return kept, new
+    return remaining, new
 
 
 def signal(session: Session, answer: Answer, kind: str, value: float | None) -> None:

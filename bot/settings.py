@@ -181,10 +181,10 @@ def read_settings() -> Settings:
         settings = Settings()
     except ValidationError as error:
         problems += [
-            f"{PREFIX}{str(one['loc'][0]).upper()}={str(one.get('input'))[:80]!r}: {one['msg']}"
-            if one["loc"]
-            else one["msg"]
-            for one in error.errors()
+            f"{PREFIX}{str(problem['loc'][0]).upper()}={str(problem.get('input'))[:80]!r}: {problem['msg']}"
+            if problem["loc"]
+            else problem["msg"]
+            for problem in error.errors()
         ]
         raise SettingsError("{problems}", code="wrong_settings", problems="\n".join(problems)) from None
     if problems:

@@ -93,5 +93,5 @@ def error_templates() -> dict[str, str]:
 def preferred(accepted: str) -> str:
     """The language, "en" or "zh", that an Accept-Language header likes best; English when it names neither."""
     weighted = [(float(weight or 1), language.lower()) for language, weight in _ACCEPTED.findall(accepted)]
-    weight, language = max(weighted, key=lambda one: one[0], default=(0.0, "en"))
+    weight, language = max(weighted, key=lambda entry: entry[0], default=(0.0, "en"))
     return language if weight else "en"

@@ -6,7 +6,7 @@ may be under another heading, and about something else.
 
 A statement is a sentence, a line, or a row of a table. Two are the same when they have the same words in the same
 order; capitals, punctuation, line ends and list markers do not count. So a sentence and a row of a table can be the
-same statement, and one in other words is not.
+same statement, and a sentence that is worded differently is another one.
 """
 
 from __future__ import annotations

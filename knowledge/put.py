@@ -205,7 +205,7 @@ def refuse_erratum(document_id: str) -> None:
 
 def _kept_out(session: Session, ids: Sequence[str]) -> dict[str, Stored]:
     """The results of those documents that a person retired."""
-    kept: dict[str, Stored] = {}
+    results: dict[str, Stored] = {}
     for start in range(0, len(ids), BATCH):
         rows = session.execute(
             sa.select(Document.id, Document.current_version, Document.retired_by).where(
@@ -213,8 +213,8 @@ def _kept_out(session: Session, ids: Sequence[str]) -> dict[str, Stored]:
             )
         )
         for row in rows:
-            kept[row.id] = Stored(row.id, row.current_version, changed=False, kept_out_by=row.retired_by or "")
-    return kept
+            results[row.id] = Stored(row.id, row.current_version, changed=False, kept_out_by=row.retired_by or "")
+    return results
 
 
 def _store(session: Session, plans: Sequence[Plan], fingerprint: str, actor: str, reason: str | None) -> list[Stored]:

@@ -115,14 +115,14 @@ def kept_files(job: Job) -> Phrase | None:
 
 def error_of(job: Job, write: Callable[[Phrase], str]) -> str | None:
     """The error of a job of any kind, with where the files of an upload are, as ``write`` writes both."""
-    error, kept = jobs.error_of(job), kept_files(job)
-    if error is None or kept is None:
-        only = error or kept
+    error, files = jobs.error_of(job), kept_files(job)
+    if error is None or files is None:
+        only = error or files
         return write(only) if only else None
     text = write(error)
     if text.endswith("。"):
-        return text + write(kept)
-    return f"{text if text.endswith(('.', '!', '?')) else f'{text}.'} {write(kept)}"
+        return text + write(files)
+    return f"{text if text.endswith(('.', '!', '?')) else f'{text}.'} {write(files)}"
 
 
 def _is_kept(job: Job, now: datetime) -> bool:

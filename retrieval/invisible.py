@@ -123,7 +123,7 @@ def name(character: str) -> str:
 def names(texts: Iterable[str], *, most: int = 10) -> list[str]:
     """Which hidden characters texts have, each once, the most frequent first: ``U+202E RIGHT-TO-LEFT OVERRIDE (2)``;
     at most so many, then how many others."""
-    counts = Counter(one.character for text in texts for one in find(text))
+    counts = Counter(hidden.character for text in texts for hidden in find(text))
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     shown = [f"{name(character)} ({count})" for character, count in ordered[:most]]
     return [*shown, f"… (+{len(ordered) - most})"] if len(ordered) > most else shown

@@ -229,8 +229,8 @@ class Searcher:
         for most in range(k, len(fused) + k, k):  # once, unless some passages have the same words
             first = [id_ for id_, _ in fused[:most]]
             unread = [id_ for id_ in dict.fromkeys((*first, *near)) if id_ not in passages]
-            found = self._passages(unread, candidate)
-            passages |= {id_: found.get(id_) for id_ in unread}
+            read = self._passages(unread, candidate)
+            passages |= {id_: read.get(id_) for id_ in unread}
             hits = [
                 Hit(passage, score, {**stages[id_], "fused": score})
                 for id_, score in fused

@@ -210,7 +210,7 @@ def _asked(
 ) -> dict[str, object]:
     """The metrics of each system for one question, and the time of the product's search."""
     text = task.question.text
-    found = parts.searcher.search(text, DEPTH, scope=task.scope, filters=task.filters or None, candidate=candidate)
+    result = parts.searcher.search(text, DEPTH, scope=task.scope, filters=task.filters or None, candidate=candidate)
     view = (candidate.index if candidate else parts.searcher.refresh()).within(task.scope)
     properties = {key: value for key, value in task.filters.items() if key != "language"}
     allowed = parts.source.select(properties) if properties else None
@@ -219,7 +219,7 @@ def _asked(
     keyword = [id_ for id_, _ in view.keyword(tokens(text), 2 * DEPTH, part)]
     plain = fuse([(1.0, dense), (1.0, keyword)], constant=PLAIN_RANK_CONSTANT)
     ids = {
-        "product": [hit.passage.id for hit in found.hits],
+        "product": [hit.passage.id for hit in result.hits],
         "bm25": keyword,
         "dense": dense,
         "rrf": [id_ for id_, _ in plain],
@@ -227,7 +227,7 @@ def _asked(
     rankings = {system: list(dict.fromkeys(documents[id_] for id_ in some)) for system, some in ids.items()}
     metrics = {system: ranking_metrics(ranking, relevant) for system, ranking in rankings.items()}
     rounded = {system: {name: round(value, 6) for name, value in own.items()} for system, own in metrics.items()}
-    return {"metrics": rounded, "search_ms": round(found.search_ms, 3)}
+    return {"metrics": rounded, "search_ms": round(result.search_ms, 3)}
 
 
 def _documents(parts: Parts) -> dict[int, str]:

@@ -30,8 +30,8 @@ def verify(answer: str, passages: Sequence[str]) -> tuple[str, tuple[int, ...]]:
         return [number for number in marker.numbers if 1 <= number <= len(passages)]
 
     cleaned = _trimmed(replace(answer, lambda marker: "".join(f"[{number}]" for number in valid(marker))))
-    kept = markers(cleaned)
-    cited = tuple(dict.fromkeys(number for marker in kept for number in valid(marker)))
+    valid_markers = markers(cleaned)
+    cited = tuple(dict.fromkeys(number for marker in valid_markers for number in valid(marker)))
     if not cleaned or len(cited) > 1:
         return cleaned, cited
     best = best_passage(bare(cleaned), passages)
@@ -41,7 +41,7 @@ def verify(answer: str, passages: Sequence[str]) -> tuple[str, tuple[int, ...]]:
         return f"{cleaned} [{best}]", (best,)
     if not _supports_far_better(cleaned, passages, best, cited[0]):
         return cleaned, cited
-    if all(marker.attached for marker in kept):  # it may be an index, which must stay
+    if all(marker.attached for marker in valid_markers):  # it may be an index, which must stay
         return f"{cleaned} [{best}]", (best,)
     return replace(cleaned, lambda _marker: f"[{best}]"), (best,)
 

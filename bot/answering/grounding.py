@@ -91,10 +91,10 @@ def lost_facts(answer: str, before: str, after: str) -> tuple[str, ...]:
     stated_before, stated_after = _stated(before), _stated(after)
     normal_after = normalise(after)
     lost: set[str] = set()
-    kept: set[str] = set()
+    still_stated: set[str] = set()
     for claim in _claims(plain):
         if not claim.readings.isdisjoint(stated_after):
-            kept.update(claim.text.split())
+            still_stated.update(claim.text.split())
         elif not claim.readings.isdisjoint(stated_before):
             lost.update(claim.text.split())
     lost |= {
@@ -104,7 +104,7 @@ def lost_facts(answer: str, before: str, after: str) -> tuple[str, ...]:
         # may be cut differently.
         if len(word) > 1
         and word not in _GRAMMAR
-        and word not in kept
+        and word not in still_stated
         and word in stated_before
         and word not in stated_after
         and (word.isascii() or word not in normal_after)

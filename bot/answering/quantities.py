@@ -109,12 +109,12 @@ _TH = r"(?:st|nd|rd|th)?"
 
 def _date(match: re.Match[str]) -> Quantity | None:
     """A day (with or without its year), a month of a year, or a month."""
-    found = match.groupdict()
-    name = found.get("name")
+    parts = match.groupdict()
+    name = parts.get("name")
     month = (
-        next(n for n, full in enumerate(_MONTHS, 1) if full.startswith(name[:3])) if name else _whole(found["month"])
+        next(n for n, full in enumerate(_MONTHS, 1) if full.startswith(name[:3])) if name else _whole(parts["month"])
     )
-    day, year = _whole(found.get("day")), _whole(found.get("year"))
+    day, year = _whole(parts.get("day")), _whole(parts.get("year"))
     if month is None or not 1 <= month <= 12 or (day is not None and not 1 <= day <= 31):
         return None
     years = () if year is None else (str(year),)
@@ -170,14 +170,14 @@ _UNIT = rf"(?P<unit>{'|'.join(unit + ('s?(?![a-z])' if unit.isascii() else '') f
 
 
 def _time(match: re.Match[str]) -> Quantity | None:
-    found = match.groupdict()
-    hour = _whole(found["hour"])
-    minute = 30 if found.get("past") == "半" else _whole(found.get("minute")) or 0
+    parts = match.groupdict()
+    hour = _whole(parts["hour"])
+    minute = 30 if parts.get("past") == "半" else _whole(parts.get("minute")) or 0
     if hour is None or minute > 59:
         return None
     if hour > 24:  # a duration such as 36:00
         return Quantity(match[0], (f"{hour}:{minute:02}", str(hour))) if ":" in match[0] else None
-    half, meridiem = found.get("half") or "", (found.get("meridiem") or "")[:1]
+    half, meridiem = parts.get("half") or "", (parts.get("meridiem") or "")[:1]
     late = meridiem == "p" or half in ("中午", "下午", "傍晚", "晚上", "夜里", "晚")
     early = meridiem == "a" or half in ("凌晨", "清晨", "早上", "早晨", "上午", "早")
     hours = [hour]
@@ -199,12 +199,12 @@ def _noon(match: re.Match[str]) -> Quantity:
 
 
 def _duration(match: re.Match[str]) -> Quantity | None:
-    found = match.groupdict()
-    number, unit = found.get("number"), found.get("unit") or "月"
+    parts = match.groupdict()
+    number, unit = parts.get("number"), parts.get("unit") or "月"
     values = read_numeral(number) if number else [Decimal(0)]
     if not values:
         return None
-    value = values[0] + (Decimal("0.5") if found.get("half") else 0)
+    value = values[0] + (Decimal("0.5") if parts.get("half") else 0)
     if unit == "年" and value >= 1_000:  # the year 2026
         return None
     seconds = _SECONDS[unit if unit in _SECONDS else unit.rstrip("s")]

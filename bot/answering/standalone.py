@@ -66,11 +66,11 @@ def drops_nothing(rewriting: str, question: str) -> bool:
     """Whether every word of the question is in its rewriting, except words that point back or connect. Each other word
     may be the important one ("that are not new", "without the box", "没有发票的")."""
     plain = _YES_OR_NO.sub("", normalise(rewriting))
-    kept = set(tokens(plain))
+    rewritten = set(tokens(plain))
     content = _ABOUT.sub("", _LEADING.sub("", normalise(question)), count=1)
     asked = {token for token in tokens(_YES_OR_NO.sub("", content)) if token not in _POINTERS}
     # In another sentence a Chinese word may be cut differently.
-    return all(token in kept or (not token.isascii() and token in plain) for token in asked)
+    return all(token in rewritten or (not token.isascii() and token in plain) for token in asked)
 
 
 def adds_nothing(rewriting: str, *sources: str) -> bool:

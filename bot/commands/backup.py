@@ -26,9 +26,9 @@ def backup(file: File) -> None:
     from bot import marker
     from knowledge.backup import write
 
-    found = settings()
-    marker.check_file(found)
-    manifest = write(found.database, file)
+    configuration = settings()
+    marker.check_file(configuration)
+    manifest = write(configuration.database, file)
     say(f"Copied and verified: {_summary(manifest)}.")
     say(f"{file} ({manifest.bytes / 1e6:,.1f} MB), SHA-256 {manifest.sha256}")
 
@@ -50,15 +50,16 @@ def restore(
     from knowledge.backup import put_back
     from knowledge.reindex import one_at_a_time
 
-    found = settings()
-    folders.require(found.data, "ERRATA_DATA")
-    folders.require_file(found.database, "ERRATA_DATA")
-    with only_server(found.data), one_at_a_time(found.snapshots):
-        restored = put_back(file, found.database, replace=force)
-        for snapshot in found.snapshots.glob("snapshot-*"):  # of the former database; the next start makes a new one
+    configuration = settings()
+    folders.require(configuration.data, "ERRATA_DATA")
+    folders.require_file(configuration.database, "ERRATA_DATA")
+    with only_server(configuration.data), one_at_a_time(configuration.snapshots):
+        restored = put_back(file, configuration.database, replace=force)
+        # of the former database; the next start makes a new one
+        for snapshot in configuration.snapshots.glob("snapshot-*"):
             shutil.rmtree(snapshot, ignore_errors=True)
         if restored.manifest.rows.get("documents") or restored.manifest.rows.get("users"):
-            marker.write(found)
+            marker.write(configuration)
     if not restored.verified:
         say("There is no manifest beside the copy: its structure was checked, but not that it is complete.", error=True)
     say(f"Restored: {_summary(restored.manifest)}.")

@@ -121,9 +121,9 @@ def say_json(value: Any) -> None:
     text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
     pieces: list[str] = []
     end = 0
-    for one in find(text):
-        pieces += (text[end : one.position], json.dumps(one.character)[1:-1])
-        end = one.position + 1
+    for hidden in find(text):
+        pieces += (text[end : hidden.position], json.dumps(hidden.character)[1:-1])
+        end = hidden.position + 1
     say("".join((*pieces, text[end:])))
 
 

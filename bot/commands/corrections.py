@@ -42,20 +42,20 @@ def show_list(
         from retrieval.scope import EVERYTHING
 
         with parts.database.read() as session:
-            found = items.listing(
+            queue = items.listing(
                 session, EVERYTHING.only(collection), state=state, priority=priority, q=q, limit=limit
             )
     if as_json:
-        say_json(found)
+        say_json(queue)
         return
-    for one in found["items"]:
-        live = " live" if one["live"] else ""
-        unsure = one["state"] == "approved" and one["recheck_state"] in ("partly", "failed")
+    for item in queue["items"]:
+        live = " live" if item["live"] else ""
+        unsure = item["state"] == "approved" and item["recheck_state"] in ("partly", "failed")
         note = " (not verified)" if unsure else ""
-        state = one["state"] + live
-        say(f"{one['id']:>5}  {state:<16} {one['priority']:<9} {one['complaints']}×  {one['question']}{note}")
-    counts = ", ".join(f"{count} {name}" for name, count in sorted(found["counts"].items()))
-    say(f"{len(found['items'])} of {found['total']} shown" + (f"; in all: {counts}" if counts else ""))
+        state = item["state"] + live
+        say(f"{item['id']:>5}  {state:<16} {item['priority']:<9} {item['complaints']}×  {item['question']}{note}")
+    counts = ", ".join(f"{count} {name}" for name, count in sorted(queue["counts"].items()))
+    say(f"{len(queue['items'])} of {queue['total']} shown" + (f"; in all: {counts}" if counts else ""))
 
 
 @app.command()
@@ -66,11 +66,11 @@ def show(correction_id: Id, as_json: AsJson = False) -> None:
         from retrieval.scope import EVERYTHING
 
         with parts.database.read() as session:
-            found = items.item(session, corrections.get(session, correction_id, EVERYTHING), EVERYTHING)
+            item = items.item(session, corrections.get(session, correction_id, EVERYTHING), EVERYTHING)
     if as_json:
-        say_json(found)
+        say_json(item)
     else:
-        _show(found)
+        _show(item)
 
 
 @app.command("new")
@@ -116,17 +116,17 @@ def show_unanswered(
         with parts.database.write() as session:
             if start is not None:
                 correction = unanswered.start(session, start, EVERYTHING, actor=actor())
-                found = items.item(session, correction, EVERYTHING)
+                shown = items.item(session, correction, EVERYTHING)
             else:
-                found = unanswered.listing(session, EVERYTHING, q=q, limit=limit)
+                shown = unanswered.listing(session, EVERYTHING, q=q, limit=limit)
     if as_json:
-        say_json(found)
+        say_json(shown)
     elif start is not None:
-        say(f"Correction {found['id']} is {found['state']}.")
+        say(f"Correction {shown['id']} is {shown['state']}.")
     else:
-        for group in found["items"]:
+        for group in shown["items"]:
             say(f"{group['id']:>5}  {group['people']}×  {' / '.join(group['questions'])}")
-        say(f"{len(found['items'])} of {found['total']} shown")
+        say(f"{len(shown['items'])} of {shown['total']} shown")
 
 
 @app.command()
@@ -166,7 +166,7 @@ def draft(
         "question": question,
         "paraphrases": paraphrase,
         "negatives": negative,
-        "supersedes": [{"document_id": one, "passage": None} for one in supersede] if supersede else None,
+        "supersedes": [{"document_id": id_, "passage": None} for id_ in supersede] if supersede else None,
         "edits": _json_list(edits) if edits else None,
         "kind": kind,
         "valid_until": valid_until,
@@ -255,9 +255,9 @@ def reject(
     if as_json:
         say_json({"results": results})
     else:
-        for one in results:
-            say(one["error"] or f"Correction {one['id']} is rejected.", error=one["error"] is not None)
-    if any(one["error"] for one in results):
+        for result in results:
+            say(result["error"] or f"Correction {result['id']} is rejected.", error=result["error"] is not None)
+    if any(result["error"] for result in results):
         raise typer.Exit(1)
 
 
@@ -304,13 +304,13 @@ def split(
         from retrieval.scope import EVERYTHING
 
         with parts.database.write() as session:
-            kept, apart = feedback.split(session, correction_id, complaints, EVERYTHING, actor=actor())
-            found = {
-                "kept": items.item(session, kept, EVERYTHING),
+            remaining, apart = feedback.split(session, correction_id, complaints, EVERYTHING, actor=actor())
+            both = {
+                "kept": items.item(session, remaining, EVERYTHING),
                 "split": items.item(session, apart, EVERYTHING),
             }
     if as_json:
-        say_json(found)
+        say_json(both)
     else:
         say(f"The complaints belong to correction {apart.id} now.")
 
@@ -336,13 +336,14 @@ def _show(item: dict[str, Any]) -> None:
     live = ", live" if item["live"] else ""
     say(f"Correction {item['id']}: {item['state']}{live}, {item['priority']}, revision {item['revision']}")
     say(f"Question   {item['question']}")
-    for one in item["complaints"]:
-        reasons = ", ".join([one["rating"] or "unanswered", *one["reasons"]])
-        say(f"Complaint {one['id']}  {one['created_at']} by {one['who']} ({reasons}): {one['comment'] or 'no comment'}")
-        if not one["confirmed"]:
-            say(f"           asks: {one['question']} (not confirmed as a wording of this question)")
-        if one["suggested_answer"]:
-            say(f"           suggests: {one['suggested_answer']}")
+    for complaint in item["complaints"]:
+        reasons = ", ".join([complaint["rating"] or "unanswered", *complaint["reasons"]])
+        who = f"{complaint['created_at']} by {complaint['who']} ({reasons})"
+        say(f"Complaint {complaint['id']}  {who}: {complaint['comment'] or 'no comment'}")
+        if not complaint["confirmed"]:
+            say(f"           asks: {complaint['question']} (not confirmed as a wording of this question)")
+        if complaint["suggested_answer"]:
+            say(f"           suggests: {complaint['suggested_answer']}")
     if item["snapshot"]:
         _show_snapshot(item["snapshot"])
     if item["draft"]:
@@ -353,8 +354,8 @@ def _show(item: dict[str, Any]) -> None:
         say(f"\nPublished as {item['published']['document_id']} by {item['published']['approved_by']}")
     if item["observations"]["count"]:
         say(f"\n{item['observations']['readers']} reader(s) reported that it does not answer their question:")
-        for one in item["observations"]["questions"]:
-            say(f"  {one['count']}×  {one['question']}")
+        for asked in item["observations"]["questions"]:
+            say(f"  {asked['count']}×  {asked['question']}")
     if item["recheck"]:
         _show_recheck(item["recheck"])
     say("\nHistory:")
@@ -385,25 +386,25 @@ def _show_draft(draft: dict[str, Any]) -> None:
     say(f"\nDraft:\n{draft['answer']}")
     for edit in draft.get("edits", ()):
         say(f"  edits {edit['document_id']}, version {edit['version']}: {edit['find']!r} → {edit['replace']!r}")
-    for one in draft.get("supersedes", ()):
-        say(f"  hides {one['document_id']}" + (", one passage" if one.get("passage") else ""))
+    for superseded in draft.get("supersedes", ()):
+        say(f"  hides {superseded['document_id']}" + (", one passage" if superseded.get("passage") else ""))
 
 
 def _show_proof(proof: dict[str, Any]) -> None:
     say(f"\nProof ({proof['state']}): {proof['verdict'] or 'no verdict'}")
-    for one in proof["items"]:
-        say(f"  {one['outcome']:<10} {one['role']:<11} {one['question']}")
-        if one.get("reason"):
-            say(f"             {one['reason']}")
+    for replayed in proof["items"]:
+        say(f"  {replayed['outcome']:<10} {replayed['role']:<11} {replayed['question']}")
+        if replayed.get("reason"):
+            say(f"             {replayed['reason']}")
     for part in proof["left_out"] or ():
         say(f"  not replayed: {part['count']} {part['role']} ({part['reason']})")
 
 
 def _json_list(path: Path) -> list[Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        rows = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise typer.BadParameter(f"{path} is no JSON: {error}") from None
-    if not isinstance(found, list):
+    if not isinstance(rows, list):
         raise typer.BadParameter(f"{path} holds no list.")
-    return found
+    return rows

@@ -109,7 +109,7 @@ def take_in_handbook(parts: Parts) -> None:
     report = _ingest(parts, [folder], by="errata", place=place)
     if report.count("rejected"):
         return  # reported already; the next start tries again
-    ids = sorted(one.document_id for one in report.files if one.document_id)
+    ids = sorted(file.document_id for file in report.files if file.document_id)
     for gone in sorted(known_ids - set(ids)):
         try:
             put.remove(
@@ -151,7 +151,7 @@ def _summarise(report: IngestReport, seconds: float) -> None:
         for state in states
         if report.count(state) or state == "indexed"
     ]
-    documents = sum(one.documents for one in report.files if one.state in ("indexed", "unchanged"))
+    documents = sum(file.documents for file in report.files if file.state in ("indexed", "unchanged"))
     say(f"{len(report.files)} files: {', '.join(counts)}; {documents} documents; {seconds:.1f} s.")
     for path, source in report.sources.items():
         if source.instead_of is not None:
@@ -171,7 +171,7 @@ def _edition(folder: Path) -> str:
 def _read(stamp: Path) -> tuple[str, set[str]]:
     """The edition that was taken in last, and the ids of its documents."""
     try:
-        found = json.loads(stamp.read_text(encoding="utf-8"))
-        return str(found["edition"]), set(map(str, found["ids"]))
+        stored = json.loads(stamp.read_text(encoding="utf-8"))
+        return str(stored["edition"]), set(map(str, stored["ids"]))
     except (OSError, ValueError, KeyError, TypeError):
         return "", set()

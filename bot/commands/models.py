@@ -27,19 +27,19 @@ Embedding = Annotated[bool, typer.Option("--embedding", help="A hub id is an emb
 def show_list(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """List the models known by name, and those that were fetched."""
     with open_parts() as parts:
-        found = parts.settings
+        settings = parts.settings
         lines = parts.store.list()
     if as_json:
         from dataclasses import asdict
 
         say_json([asdict(line) for line in lines])
         return
-    used = {found.chat_model, found.embedding_model}
+    used = {settings.chat_model, settings.embedding_model}
     for line in lines:
         mark = "*" if line.id in used else " "
         size = f"{line.size / 1e6:,.0f} MB"
         say(f"{mark} {line.id:<38} {line.kind:<10} {line.state:<8} {size:>9}  {line.licence:<11} {line.title}")
-    say(f"* named in the settings. Folder: {found.models}")
+    say(f"* named in the settings. Folder: {settings.models}")
 
 
 @app.command()
@@ -77,11 +77,11 @@ def _named(models: list[str], embedding: bool) -> list[tuple[str, Kind]]:
     return [(name, "embedding" if embedding else "chat") for name in models]
 
 
-def _wanted(found: Settings) -> list[tuple[str, Kind]]:
+def _wanted(settings: Settings) -> list[tuple[str, Kind]]:
     """The models in the settings that are fetched: not paths, servers and built-in ones."""
     from bot.models.spec import CatalogueModel, HubModel, parse
 
-    both: list[tuple[str, Kind]] = [(found.embedding_model, "embedding"), (found.chat_model, "chat")]
+    both: list[tuple[str, Kind]] = [(settings.embedding_model, "embedding"), (settings.chat_model, "chat")]
     wanted: list[tuple[str, Kind]] = []
     for name, kind in both:
         if isinstance(parse(name, kind), CatalogueModel | HubModel):

@@ -51,8 +51,8 @@ def serve(
     from bot.folders import require_all
 
     with open_parts(verbose=True) as parts:
-        given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-        parts.settings = parts.settings.model_copy(update=given)
+        options = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+        parts.settings = parts.settings.model_copy(update=options)
         parts.serving = True
         started = time.monotonic()
         require_all(parts.settings)

@@ -59,10 +59,15 @@ def show_list(as_json: Annotated[bool, typer.Option("--json", help="Print JSON."
     from bot import accounts
 
     with open_parts() as parts, parts.database.read() as session:
-        found = accounts.users(session)
+        users = accounts.users(session)
         lines = [
-            {"username": one.username, "role": one.role, "disabled": one.disabled, "created_at": one.created_at}
-            for one in found
+            {
+                "username": account.username,
+                "role": account.role,
+                "disabled": account.disabled,
+                "created_at": account.created_at,
+            }
+            for account in users
         ]
     if as_json:
         say_json(lines)

@@ -210,11 +210,11 @@ def _decide(step: Callable[..., dict[str, Any]], body: SeveralBody, **request: A
 def split(correction_id: Id, body: SplitBody, identity: Curator, scope: ScopeDep, parts: PartsDep) -> dict[str, Any]:
     """Moves complaints into a new correction. ``kept``: the old correction; ``split``: the new one."""
     with parts.database.write() as session:
-        kept, new = feedback.split(
+        remaining, new = feedback.split(
             session, correction_id, body.complaints, scope, actor=identity.name, revision=body.revision
         )
         return {
-            "kept": shown(items.item(session, kept, scope)),
+            "kept": shown(items.item(session, remaining, scope)),
             "split": shown(items.item(session, new, scope)),
         }
 
@@ -227,7 +227,7 @@ def same(correction_id: Id, _identity: Curator, scope: ScopeDep, parts: PartsDep
 
 
 @router.get("/{correction_id:int}", response_model=forms.Correction)
-def one(
+def show(
     correction_id: Id, _identity: Curator, scope: ScopeDep, parts: PartsDep, prompts: bool = False
 ) -> dict[str, Any]:
     """Everything about one item. ``prompts``: also the prompt of the model in each snapshot; leave it out to poll."""

@@ -162,8 +162,8 @@ def get_document(
 ) -> dict[str, Any]:
     """A document with its versions; its present text, or that of ``version``."""
     with parts.database.read() as session:
-        found = catalogue.document(session, document_id, scope, version=version)
-    return {**found, "remarks": _remarks(found["remarks"])}
+        document = catalogue.document(session, document_id, scope, version=version)
+    return {**document, "remarks": _remarks(document["remarks"])}
 
 
 @router.delete("/documents/{document_id:path}", status_code=204)

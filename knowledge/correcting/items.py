@@ -153,11 +153,11 @@ def _visible(session: Session, snapshots: Sequence[Mapping[str, Any]], scope: Sc
     for whole in snapshots:
         snapshot = {name: value for name, value in whole.items() if name != "trace"}
         sources = snapshot.get("sources") or []
-        kept = [source for source in sources if source["document_id"] not in hidden]
+        visible = [source for source in sources if source["document_id"] not in hidden]
         shown.append(
             snapshot
-            if len(kept) == len(sources)
-            else {**snapshot, "sources": kept, **({"prompt": []} if "prompt" in snapshot else {})}
+            if len(visible) == len(sources)
+            else {**snapshot, "sources": visible, **({"prompt": []} if "prompt" in snapshot else {})}
         )
     return shown
 

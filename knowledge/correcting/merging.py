@@ -82,17 +82,17 @@ def split(
     The questions of these complaints are no longer paraphrases of the correction that was split. If readers get its
     published answer to one of them, it comes back to the queue. Raises Invalid, NotAllowed, NotFound, Stale.
     """
-    kept = corrections.get(session, correction_id, scope)
-    corrections.check_revision(session, kept, revision)
-    if kept.state in CLOSED:
+    correction = corrections.get(session, correction_id, scope)
+    corrections.check_revision(session, correction, revision)
+    if correction.state in CLOSED:
         raise NotAllowed(
             "Correction {number} is {state}: there is nothing to split.",
             code="split_closed",
-            number=kept.id,
-            state=kept.state,
+            number=correction.id,
+            state=correction.state,
         )
     complaints = session.scalars(
-        sa.select(Complaint).where(Complaint.correction_id == kept.id).order_by(Complaint.id)
+        sa.select(Complaint).where(Complaint.correction_id == correction.id).order_by(Complaint.id)
     ).all()
     moving = [complaint for complaint in complaints if complaint.id in set(complaint_ids)]
     staying = [complaint for complaint in complaints if complaint.id not in set(complaint_ids)]
@@ -100,57 +100,57 @@ def split(
         raise Invalid(
             "These are not complaints of correction {number}: {ids}.",
             code="split_unknown",
-            number=kept.id,
+            number=correction.id,
             ids=", ".join(map(str, complaint_ids)) or "-",
         )
-    if not staying and kept.origin != "curator":
+    if not staying and correction.origin != "curator":
         raise Invalid("At least one complaint stays where it is.", code="split_all")
-    apart = _target_of_split(session, kept, moving, actor)
+    apart = _target_of_split(session, correction, moving, actor)
     for complaint in moving:
         complaint.correction_id, complaint.merged_from = apart.id, None
     session.flush()
     moved = Reason.of("complaints moved to correction {number}", code="split_to", number=apart.id)
     staying_forms = {normal_form(complaint.question) for complaint in staying}
     forms = {normal_form(complaint.question) for complaint in moving} - staying_forms
-    if kept.state in (State.APPROVED, State.VERIFIED) and _serves(session, kept, forms):
-        corrections.advance(session, kept, "reopen", actor=actor, reason=moved)
-    _update(session, kept, draft=_without(kept.draft, forms))
+    if correction.state in (State.APPROVED, State.VERIFIED) and _serves(session, correction, forms):
+        corrections.advance(session, correction, "reopen", actor=actor, reason=moved)
+    _update(session, correction, draft=_without(correction.draft, forms))
     _update(session, apart)
-    corrections.note(session, kept, "split_off", actor=actor, reason=moved)
-    return kept, apart
+    corrections.note(session, correction, "split_off", actor=actor, reason=moved)
+    return correction, apart
 
 
-def _target_of_split(session: Session, kept: Correction, moving: Sequence[Complaint], actor: str) -> Correction:
+def _target_of_split(session: Session, correction: Correction, moving: Sequence[Complaint], actor: str) -> Correction:
     """The correction into which complaints are split off."""
-    reason = Reason.of("complaints moved from correction {number}", code="split_from", number=kept.id)
+    reason = Reason.of("complaints moved from correction {number}", code="split_from", number=correction.id)
     sources = {complaint.merged_from for complaint in moving}
     source = session.get(Correction, sources.pop() or 0) if len(sources) == 1 else None
-    if source is not None and source.state == State.MERGED and source.merged_into == kept.id:
+    if source is not None and source.state == State.MERGED and source.merged_into == correction.id:
         other = corrections.open_about(session, source.collection, source.cluster)
         if other is None:
             return corrections.advance(
                 session, source, "split", actor=actor, reason=reason, changes={"merged_into": None}
             )
-        if other.id != kept.id:
+        if other.id != correction.id:
             corrections.note(session, other, "absorb", actor=actor, reason=reason)
             return other
     questions = (complaint.question for complaint in moving)
-    asked = next((question for question in questions if normal_form(question) != kept.cluster), None)
+    asked = next((question for question in questions if normal_form(question) != correction.cluster), None)
     if asked is None:
         raise Invalid(
             "These complaints ask the very question of correction {number}, so they belong to it.",
             code="split_same_question",
-            number=kept.id,
+            number=correction.id,
         )
     cluster = normal_form(asked)
-    other = corrections.open_about(session, kept.collection, cluster)
+    other = corrections.open_about(session, correction.collection, cluster)
     if other is not None:
         corrections.note(session, other, "absorb", actor=actor, reason=reason)
         return other
     return corrections.create(
         session,
         asked,
-        collection=kept.collection,
+        collection=correction.collection,
         origin="unanswered" if all(complaint.rating is None for complaint in moving) else "rated_down",
         action="split",
         actor=actor,

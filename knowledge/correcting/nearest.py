@@ -102,18 +102,18 @@ class NearestQuestions:
         """Appends rows. Arrays that a reader is using are not changed."""
         if not rows:
             return
-        kept = min(self._count, max(0, self._most - len(rows)))
+        remaining = min(self._count, max(0, self._most - len(rows)))
         none = np.zeros(self._embedder.dimension, dtype=np.float32)  # for a damaged vector: it is near to nothing
         read_ones = [read(blob, self._embedder.dimension) for _, blob in rows[-self._most :]]
         new = np.stack([none if vector is None else vector for vector in read_ones])
         ids = np.array([id_ for id_, _ in rows[-self._most :]], dtype=np.int64)
-        count = kept + len(ids)
-        if kept == self._count and count <= len(self._ids):
+        count = remaining + len(ids)
+        if remaining == self._count and count <= len(self._ids):
             self._ids[self._count : count] = ids
             self._vectors[self._count : count] = new
         else:  # room for twice as many; the oldest are dropped when there are too many
             room = min(self._most, 2 * count)
-            old = slice(self._count - kept, self._count)
+            old = slice(self._count - remaining, self._count)
             grown_ids, grown = np.empty(room, dtype=np.int64), np.empty((room, new.shape[1]), dtype=np.float32)
             grown_ids[:count] = np.concatenate((self._ids[old], ids))
             grown[:count] = np.concatenate((self._vectors[old], new))

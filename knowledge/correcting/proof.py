@@ -276,11 +276,11 @@ def _nearest(
 def _same_passages(session: Session, publication: Publication) -> set[int]:
     """The ids of the passages that the publication edits or hides: those that have other words afterwards, and those of
     earlier versions of the document with the same words, because answers may have been made from these."""
-    kept = {(passage.document_id, passage.indexed_text) for passage in publication.shown}
+    unchanged = {(passage.document_id, passage.indexed_text) for passage in publication.shown}
     ids = [
         passage.id
         for passage in load_passages(session, sorted(publication.hidden))
-        if (passage.document_id, passage.indexed_text) not in kept
+        if (passage.document_id, passage.indexed_text) not in unchanged
     ]
     same = set(ids)
     for start in range(0, len(ids), BATCH):

@@ -17,8 +17,8 @@ class Reason(Phrase):
 
     def to_json(self) -> dict[str, Any]:
         """``{reason, code, values}``: how a report keeps it."""
-        kept = Phrase.to_json(self)
-        return {"reason": kept.pop("text"), **kept}
+        stored = Phrase.to_json(self)
+        return {"reason": stored.pop("text"), **stored}
 
 
 def text_of(reason: str | Reason | None) -> str | None:

@@ -174,8 +174,8 @@ class Trial:
         pairs = ((self._before, before), (self._after, after))
         ranking, depth = self._searcher.ranking, self._reading.depth
         return any(
-            ranking(question, depth, self.scope, one) != ranking(question, depth, self.scope, other)
-            for one, other in pairs
+            ranking(question, depth, self.scope, candidate) != ranking(question, depth, self.scope, other)
+            for candidate, other in pairs
         )
 
 

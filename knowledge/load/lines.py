@@ -145,17 +145,17 @@ def _without_noise(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
         for pattern, count in counts.items()
         if count >= NUMBERED_PAGES and (count > EDGE_SHARE * len(pages) or pattern.startswith("#"))
     }
-    kept: list[list[Line]] = []
+    rest: list[list[Line]] = []
     for number, page in enumerate(pages):
         edges = {at for at in _edges(page) if page[at].size < HEADING_SIZE * body}  # no page's own heading
-        kept.append(
+        rest.append(
             [
                 line
                 for at, line in enumerate(page)
                 if not _CONTENTS.search(line.text[-200:]) and not (at in edges and _pattern(line, number) in heads)
             ]
         )
-    return kept
+    return rest
 
 
 def _edges(page: Sequence[Line]) -> set[int]:

@@ -55,8 +55,8 @@ def _without_blanks(header: Sequence[str], rows: Sequence[Sequence[str]]) -> tup
     width = max([len(header), *(len(row) for row in rows)], default=0)
     cells = [[row[at].strip() if at < len(row) else "" for at in range(width)] for row in (header, *rows)]
     used = [at for at in range(width) if any(row[at] for row in cells)]
-    kept = [[row[at] for at in used] for row in cells]
-    return kept[0] if kept else [], [row for row in kept[1:] if any(row)]
+    trimmed = [[row[at] for at in used] for row in cells]
+    return trimmed[0] if trimmed else [], [row for row in trimmed[1:] if any(row)]
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -208,8 +208,8 @@ def _style_numbers(styles: Element | None) -> dict[str, tuple[str | None, int | 
     for name in own:
         number, level = None, None
         for style in based_on(own, name):
-            found, depth = _reference(style.find(f"{W}pPr"))
-            number, level = number or found, depth if level is None else level
+            reference, depth = _reference(style.find(f"{W}pPr"))
+            number, level = number or reference, depth if level is None else level
         if number is not None:
             numbers[name] = (number, level)
     return numbers

@@ -95,8 +95,8 @@ class RememberingEmbedder:
             some = keys[start : start + _LOOK_UP]
             marks = ",".join("?" * len(some))
             with self._lock:
-                found = self._file.execute(f"SELECT key, vector FROM vectors WHERE key IN ({marks})", some)  # noqa: S608
-                known.update(found.fetchall())
+                rows = self._file.execute(f"SELECT key, vector FROM vectors WHERE key IN ({marks})", some)  # noqa: S608
+                known.update(rows.fetchall())
         return known
 
     def _key(self, kind: str, text: str) -> bytes:
