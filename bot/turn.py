@@ -7,7 +7,7 @@ Anybody may set the event that stops it. This module connects the answer with bo
 Decision: while the disk is full, a question is refused (DiskFull) and not answered without being stored. Nobody could
 complain about such an answer, correct it, or find it again, and its id would name nothing. Costs: nobody gets an answer
 until there is space again; conversations, documents and search can be read meanwhile. An answer that was being streamed
-when the disk became full is told to its end, and then that it is not stored.
+when the disk became full is streamed to its end, and then its reader learns that it is not stored.
 """
 
 from __future__ import annotations
@@ -243,7 +243,7 @@ class Turns:
             elif isinstance(event, Waiting):
                 running.position[0] = event.position
             if isinstance(event, SourcesFound):
-                with suppress(DiskFull), self._database.write() as session:  # the answer is told all the same
+                with suppress(DiskFull), self._database.write() as session:  # the reader gets the answer all the same
                     _raise_if_deleted(session, turn)
                     conversations.store_sources(session, turn.answer_id, event)
             notify(event)

@@ -96,7 +96,7 @@ def ingest(
     if source is not None and len(folders) > 1:
         raise Invalid(
             "One --source is the name of one folder, and these are {count}. Ingest each of them by itself, or the "
-            "folder that holds them all.",
+            "folder that contains them all.",
             code="source_of_many_folders",
             count=len(folders),
         )

@@ -43,7 +43,7 @@ def refusal(
         )
     if empty:
         return Invalid(
-            "Nothing was retired: {path} holds no file that can be read. If it is a share that is not mounted, mount "
+            "Nothing was retired: {path} has no file that can be read. If it is a share that is not mounted, mount "
             "it and prune again. If the folder is meant to be empty, add --prune-all.",
             code="prune_empty",
             path=path,

@@ -1,8 +1,8 @@
 """Sentences that tell a model what to do instead of saying something about the world.
 
 A passage is material. What it orders is no statement that could support an answer, so an answer made of such a sentence
-is not given, and curators are told of it. Found by the usual forms of such orders, in English and Chinese: a sentence
-that is worded otherwise is missed.
+is not given, and curators see a remark about it. Found by the usual forms of such orders, in English and Chinese: a
+sentence that is worded otherwise is missed.
 """
 
 from __future__ import annotations

@@ -37,9 +37,9 @@ def only_our_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def chromium() -> Path:
     """The browser's program. Only for tests marked ``browser``."""
-    found = _browser()
-    assert found is not None, "mark this test with pytest.mark.browser"
-    return found
+    browser = _browser()
+    assert browser is not None, "mark this test with pytest.mark.browser"
+    return browser
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -81,8 +81,8 @@ def _need(item: pytest.Item, mark: str, variable: str, why: str | None) -> None:
 @cache
 def _browser() -> Path | None:
     named = os.environ.get("CHROMIUM")
-    found = named if named and Path(named).exists() else next(filter(None, map(shutil.which, BROWSERS)), None)
-    return Path(found) if found else None
+    browser = named if named and Path(named).exists() else next(filter(None, map(shutil.which, BROWSERS)), None)
+    return Path(browser) if browser else None
 
 
 @cache

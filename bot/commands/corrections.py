@@ -406,5 +406,5 @@ def _json_list(path: Path) -> list[Any]:
     except ValueError as error:
         raise typer.BadParameter(f"{path} is no JSON: {error}") from None
     if not isinstance(rows, list):
-        raise typer.BadParameter(f"{path} holds no list.")
+        raise typer.BadParameter(f"{path} is no list.")
     return rows

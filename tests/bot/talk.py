@@ -96,8 +96,8 @@ class Talk:
     def turn(self, conversation_id: str, *, owner: str = "visitor:a") -> dict[str, Any]:
         """The last turn as its owner sees it."""
         with self.database.read() as session:
-            found = transcripts.transcript(session, conversations.get(session, conversation_id, owner), EVERYTHING)
-        turn: dict[str, Any] = found["turns"][-1]
+            transcript = transcripts.transcript(session, conversations.get(session, conversation_id, owner), EVERYTHING)
+        turn: dict[str, Any] = transcript["turns"][-1]
         return turn
 
     def state(self, correction_id: int) -> tuple[str, str, bool]:

@@ -173,7 +173,7 @@ def test_a_key_is_shown_once_and_works_until_it_is_revoked(session: Session) -> 
         assert accounts.identity_of_key(session, unknown) is None
     accounts.revoke_key(session, key.id)
     assert accounts.identity_of_key(session, token) is None
-    assert [(one.name, one.revoked_at is not None) for one in accounts.keys(session)] == [("shop", True)]
+    assert [(key.name, key.revoked_at is not None) for key in accounts.keys(session)] == [("shop", True)]
 
 
 @pytest.mark.parametrize("key_id", [1, 0, -1, 10**30])
@@ -225,11 +225,11 @@ def test_keys_end_with_the_account_that_made_them(session: Session) -> None:
 
 
 def test_visitors_are_distinguished_by_their_cookie(session: Session) -> None:
-    one, same, other = accounts.visitor("a" * 43), accounts.visitor("a" * 43), accounts.visitor("b" * 43)
-    assert one == same
-    assert one.owner != other.owner
-    assert "a" * 43 not in one.owner
-    assert (one.role, one.curates, one.administers) == ("visitor", False, False)
+    visitor, same, other = accounts.visitor("a" * 43), accounts.visitor("a" * 43), accounts.visitor("b" * 43)
+    assert visitor == same
+    assert visitor.owner != other.owner
+    assert "a" * 43 not in visitor.owner
+    assert (visitor.role, visitor.curates, visitor.administers) == ("visitor", False, False)
 
 
 def test_each_role_may_use_only_its_routes() -> None:

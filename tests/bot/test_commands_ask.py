@@ -28,17 +28,17 @@ def test_ask_streams_and_ctrl_c_keeps_the_text_so_far(errata: CommandLine, tmp_p
         text=True,
     ) as process:
         os.close(theirs)
-        said = b""
-        while said.count(b"word") < 2:
-            said += os.read(ours, 1000)
+        printed = b""
+        while printed.count(b"word") < 2:
+            printed += os.read(ours, 1000)
         process.send_signal(signal.SIGINT)
         while block := _read(ours):
-            said += block
+            printed += block
         os.close(ours)
         assert process.wait(timeout=30) == 130
         assert process.stderr is not None
         assert "Traceback" not in process.stderr.read()
-    text = said.decode().replace("\r\n", "\n")
+    text = printed.decode().replace("\r\n", "\n")
     assert text.startswith("word [1] word [1] ")
     assert f" *[1] Hours — {tmp_path.name}/hours.md, version 1\n" in text
     assert "\nstopped, " in text

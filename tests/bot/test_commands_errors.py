@@ -24,10 +24,10 @@ def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     monkeypatch.setenv("ERRATA_PORTT", "1")
     monkeypatch.setenv("ERRATA_PORT", "many")
     assert run(["user", "list"]) == 1
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith("errata: ERRATA_PORTT is no setting of Errata.")
-    assert "ERRATA_PORT='many'" in said.err
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("errata: ERRATA_PORTT is no setting of Errata.")
+    assert "ERRATA_PORT='many'" in printed.err
 
 
 def test_a_missing_model_says_how_to_get_it(
@@ -35,17 +35,17 @@ def test_a_missing_model_says_how_to_get_it(
 ) -> None:
     (tmp_path / "page.md").write_text("# Hours\n\nThe shop opens at nine.", encoding="utf-8")
     assert run(["ingest", str(tmp_path / "page.md")]) == 1
-    said = capsys.readouterr()
-    assert said.err.splitlines()[-1].startswith("errata: The model multilingual-e5-small ")
-    assert "errata models pull" in said.err
-    assert "Traceback" not in said.err
+    printed = capsys.readouterr()
+    assert printed.err.splitlines()[-1].startswith("errata: The model multilingual-e5-small ")
+    assert "errata models pull" in printed.err
+    assert "Traceback" not in printed.err
 
 
 def test_a_damaged_database_is_a_clear_line(errata: CommandLine) -> None:
     (errata.data / "errata.db").write_bytes(b"this is no database at all" * 100)
-    said = errata("user", "list")
-    assert said.code == 1
-    assert said.err == "errata: The database refused: file is not a database. Run: errata doctor\n"
+    printed = errata("user", "list")
+    assert printed.code == 1
+    assert printed.err == "errata: The database refused: file is not a database. Run: errata doctor\n"
 
 
 def test_a_data_folder_that_is_a_file_is_a_clear_line(
@@ -53,17 +53,17 @@ def test_a_data_folder_that_is_a_file_is_a_clear_line(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("ERRATA_DATA", str(tmp_path / "file"))
-    said = errata("user", "list")
-    assert said.code == 1
-    assert said.err.startswith(f"errata: {tmp_path / 'file'} is not a folder")
+    printed = errata("user", "list")
+    assert printed.code == 1
+    assert printed.err.startswith(f"errata: {tmp_path / 'file'} is not a folder")
 
 
 def test_the_traceback_comes_only_with_debug(errata: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Traceback" not in errata("corrections", "show", "7").err
     monkeypatch.setenv("ERRATA_LOG_LEVEL", "debug")
-    said = errata("corrections", "show", "7")
-    assert "Traceback" in said.err
-    assert said.err.splitlines()[-1].startswith("errata: There is no correction 7")
+    printed = errata("corrections", "show", "7")
+    assert "Traceback" in printed.err
+    assert printed.err.splitlines()[-1].startswith("errata: There is no correction 7")
 
 
 @pytest.mark.parametrize(

@@ -42,10 +42,10 @@ def command_lines() -> list[list[str]]:
     """Every command and group, as words."""
 
     def below(command: Any, words: list[str]) -> list[list[str]]:
-        found = [words]
-        for name, one in getattr(command, "commands", {}).items():
-            found += below(one, [*words, name])
-        return found
+        commands = [words]
+        for name, below_it in getattr(command, "commands", {}).items():
+            commands += below(below_it, [*words, name])
+        return commands
 
     return below(typer.main.get_command(app), [])
 

@@ -43,22 +43,22 @@ def complain(errata: CommandLine, question: str = QUESTION) -> int:
             "model": "m",
             "knowledge_version": 1,
         }
-        found = complaints.report(
+        correction = complaints.report(
             session,
             NewComplaint(question, snapshot, "rated_down", "visitor", rating="down", comment="That is wrong."),
             EVERYTHING,
         )
-        number = found.id
+        number = correction.id
     parts.close()
     return number
 
 
 def test_ingest_takes_in_new_files_and_reports_the_result_of_each(errata: CommandLine, shop: Path) -> None:
     (shop / "broken.pdf").write_bytes(b"%PDF-1.7 and nothing more")
-    said = errata("ingest", str(shop))
-    assert said.code == 0
-    assert said.out.startswith("4 files: 3 indexed, 1 rejected; 3 documents; ")
-    assert "rejected: broken.pdf: " in said.err
+    printed = errata("ingest", str(shop))
+    assert printed.code == 0
+    assert printed.out.startswith("4 files: 3 indexed, 1 rejected; 3 documents; ")
+    assert "rejected: broken.pdf: " in printed.err
     again = errata("ingest", str(shop))
     assert again.out.startswith("4 files: 0 indexed, 3 unchanged, 1 rejected; 3 documents; ")
     assert errata("ingest", "--strict", str(shop)).code == 1
@@ -76,9 +76,9 @@ def test_ingest_prunes_only_with_the_option(errata: CommandLine, shop: Path) -> 
     errata("ingest", str(shop))
     (shop / "hours.md").unlink()
     assert "retired" not in errata("ingest", str(shop)).err
-    said = errata("ingest", "--prune", str(shop))
-    assert "retired: shop/hours.md: its file is gone" in said.err
-    assert said.out.startswith("3 files: 0 indexed, 2 unchanged, 1 retired; 2 documents; ")
+    printed = errata("ingest", "--prune", str(shop))
+    assert "retired: shop/hours.md: its file is gone" in printed.err
+    assert printed.out.startswith("3 files: 0 indexed, 2 unchanged, 1 retired; 2 documents; ")
 
 
 def test_ingest_of_a_second_folder_of_the_same_name_says_under_which_name(errata: CommandLine, tmp_path: Path) -> None:
@@ -86,9 +86,9 @@ def test_ingest_of_a_second_folder_of_the_same_name_says_under_which_name(errata
         (tmp_path / place / "notes").mkdir(parents=True)
         (tmp_path / place / "notes" / "hours.md").write_text(f"The {place} gate opens at {time}.", encoding="utf-8")
     assert "named" not in errata("ingest", str(tmp_path / "north" / "notes")).out
-    said = errata("ingest", str(tmp_path / "south" / "notes"))
+    printed = errata("ingest", str(tmp_path / "south" / "notes"))
     path = tmp_path / "south" / "notes"
-    assert said.out.splitlines()[1] == f"The documents of {path} are named south/notes; notes is the name of others."
+    assert printed.out.splitlines()[1] == f"The documents of {path} are named south/notes; notes is the name of others."
     assert errata("ask", "When does the north gate open?").out.startswith("The north gate opens at seven.")
     assert errata("ask", "When does the south gate open?").out.startswith("The south gate opens at eight.")
 
@@ -97,10 +97,10 @@ def test_ingest_prunes_no_empty_folder(errata: CommandLine, shop: Path) -> None:
     errata("ingest", str(shop))
     shop.rename(shop.with_name("unmounted"))
     shop.mkdir()
-    said = errata("ingest", "--prune", str(shop))
-    assert said.code == 1
-    assert said.err.splitlines()[-1] == (
-        f"Nothing was retired: {shop} holds no file that can be read. If it is a share that is not mounted, mount it "
+    printed = errata("ingest", "--prune", str(shop))
+    assert printed.code == 1
+    assert printed.err.splitlines()[-1] == (
+        f"Nothing was retired: {shop} has no file that can be read. If it is a share that is not mounted, mount it "
         "and prune again. If the folder is meant to be empty, add --prune-all."
     )
     assert json.loads(errata("ask", "--json", "When does the shop open in the morning?").out)["status"] == "answered"
@@ -117,9 +117,9 @@ def test_ingest_keeps_out_retired_documents_until_they_are_restored(errata: Comm
     parts = errata.parts(Settings(data=errata.data))
     put.remove(parts.database, "shop/hours.md", EVERYTHING, actor="carla")
     parts.close()
-    said = errata("ingest", str(shop))
-    assert said.out.startswith("3 files: 0 indexed, 2 unchanged, 1 kept out; 2 documents; ")
-    assert "kept out: hours.md: carla retired it: kept out. To bring it back: errata documents restore " in said.err
+    printed = errata("ingest", str(shop))
+    assert printed.out.startswith("3 files: 0 indexed, 2 unchanged, 1 kept out; 2 documents; ")
+    assert "kept out: hours.md: carla retired it: kept out. To bring it back: errata documents restore " in printed.err
     assert errata("documents", "restore", "shop/hours.md").out == "shop/hours.md is back, version 1.\n"
     assert errata("documents", "restore", "shop/hours.md").out == "shop/hours.md was not retired.\n"
     assert errata("documents", "restore", "shop/nothing.md").code == 1
@@ -136,24 +136,24 @@ def test_handbook_and_a_folder_called_handbook_are_kept_apart(errata: CommandLin
 
 def test_ask_answers_with_sources(errata: CommandLine, shop: Path) -> None:
     errata("ingest", str(shop))
-    said = errata("ask", "When does the shop open in the morning?")
-    assert said.code == 0
-    assert said.out.startswith("The shop opens at nine in the morning.")
-    assert " *[1] Hours — shop/hours.md, version 1\n" in said.out
+    printed = errata("ask", "When does the shop open in the morning?")
+    assert printed.code == 0
+    assert printed.out.startswith("The shop opens at nine in the morning.")
+    assert " *[1] Hours — shop/hours.md, version 1\n" in printed.out
 
 
 def test_ask_gives_json(errata: CommandLine, shop: Path) -> None:
     errata("ingest", str(shop))
-    found = json.loads(errata("ask", "--json", "商店几天内开具发票？").out)
-    assert found["status"] == "answered"
-    assert found["language"] == "zh"
-    assert found["sources"][0]["document_id"] == "shop/zh/fapiao.txt"
-    assert found["knowledge_version"] == 3
+    answer = json.loads(errata("ask", "--json", "商店几天内开具发票？").out)
+    assert answer["status"] == "answered"
+    assert answer["language"] == "zh"
+    assert answer["sources"][0]["document_id"] == "shop/zh/fapiao.txt"
+    assert answer["knowledge_version"] == 3
 
 
 def test_ask_without_documents_refuses(errata: CommandLine) -> None:
-    found = json.loads(errata("ask", "--json", "When does the shop open?").out)
-    assert (found["status"], found["sources"]) == ("refused", [])
+    answer = json.loads(errata("ask", "--json", "When does the shop open?").out)
+    assert (answer["status"], answer["sources"]) == ("refused", [])
 
 
 def test_ask_refuses_an_empty_question(errata: CommandLine) -> None:
@@ -166,7 +166,7 @@ def test_corrections_from_complaint_to_rollback(errata: CommandLine, shop: Path)
     assert f"    {number}  queued           normal    1×  {QUESTION}\n" in errata("corrections", "list").out.replace(
         "important", "normal   "
     )
-    said = errata(
+    printed = errata(
         "corrections",
         "draft",
         number,
@@ -175,7 +175,7 @@ def test_corrections_from_complaint_to_rollback(errata: CommandLine, shop: Path)
         "--supersede",
         "shop/returns.md",
     )
-    assert said.out.startswith(f"Correction {number} is drafted.")
+    assert printed.out.startswith(f"Correction {number} is drafted.")
     assert "Proof (done): " in errata("corrections", "prove", number).out
     assert errata("corrections", "approve", number).out.startswith(f"Correction {number} is published.")
     asked = json.loads(errata("ask", "--json", QUESTION).out)
@@ -198,9 +198,9 @@ def test_corrections_survive_reindex(errata: CommandLine, shop: Path) -> None:
     number = str(complain(errata))
     errata("corrections", "draft", number, "--answer", "No.", "--supersede", "shop/returns.md")
     errata("corrections", "approve", number)
-    said = errata("reindex")
-    assert said.code == 0
-    assert said.out.startswith("Index rebuilt: 3 passages at step 4 of the log, 0 embedded, 0 vectors reused, ")
+    printed = errata("reindex")
+    assert printed.code == 0
+    assert printed.out.startswith("Index rebuilt: 3 passages at step 4 of the log, 0 embedded, 0 vectors reused, ")
     assert json.loads(errata("ask", "--json", QUESTION).out)["status"] == "curated"
 
 
@@ -211,9 +211,9 @@ def test_corrections_refuse_with_the_reason(errata: CommandLine, shop: Path) -> 
     assert errata("corrections", "reject", number, "--reason", "The answer is right.").code == 0
     several = errata("corrections", "reject", number, "999", "--reason", "spam")
     assert (several.code, several.out, len(several.err.splitlines())) == (1, "", 2)
-    said = errata("corrections", "reject", number, "--reason", "again")
-    assert said.code == 1
-    assert said.err.startswith("errata: ")
+    printed = errata("corrections", "reject", number, "--reason", "again")
+    assert printed.code == 1
+    assert printed.err.startswith("errata: ")
     assert errata("corrections", "draft", number).code == 2
     assert errata("corrections", "reopen", number).out == f"Correction {number} is in the queue again.\n"
 
@@ -276,7 +276,7 @@ def test_handbook_is_taken_in_once_per_edition(
     with parts.database.read() as session:
         from knowledge.tables import Document
 
-        assert [(one.id, one.retired_at is None) for one in session.query(Document).order_by(Document.id)] == [
+        assert [(row.id, row.retired_at is None) for row in session.query(Document).order_by(Document.id)] == [
             ("handbook/en/asking.md", True),
             ("handbook/en/old.md", False),
         ]

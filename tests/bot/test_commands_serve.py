@@ -48,8 +48,8 @@ class Server:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.lines.append(line.rstrip("\n"))
-            if found := re.match(r"Errata is ready: http://127\.0\.0\.1:(\d+) ", line):
-                self.port = int(found[1])
+            if ready := re.match(r"Errata is ready: http://127\.0\.0\.1:(\d+) ", line):
+                self.port = int(ready[1])
                 self._ready.set()
         self._ready.set()
 
@@ -84,17 +84,17 @@ class Server:
         connection = self.connect()
         body = json.dumps({"question": question, "stream": False})
         connection.request("POST", "/api/chat", body, {"Content-Type": "application/json"})
-        found: dict[str, Any] = json.loads(connection.getresponse().read())
+        answer: dict[str, Any] = json.loads(connection.getresponse().read())
         connection.close()
-        return found
+        return answer
 
 
 @contextmanager
 def serving(data: Path, **more: str) -> Iterator[Server]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("ERRATA_")}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ERRATA_")}
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "tests.bot.server"],
-        env={**kept, "ERRATA_DATA": str(data), "ERRATA_PORT": "0", **more},
+        env={**environment, "ERRATA_DATA": str(data), "ERRATA_PORT": "0", **more},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -126,12 +126,12 @@ def test_serve_works_beside_commands_and_stops_in_order(
         assert refused.code == 1
         assert refused.err.startswith(f"errata: Another Errata server uses the data folder {errata.data} already.")
         monkeypatch.setenv("ERRATA_PORT", str(server.port))
-        found = {one["name"]: one for one in json.loads(errata("doctor", "--json").out)}
-        assert found["index"]["state"] == "ok"
-        assert found["port"]["what"] == f"127.0.0.1:{server.port}: Errata is running there"
+        findings = {one["name"]: one for one in json.loads(errata("doctor", "--json").out)}
+        assert findings["index"]["state"] == "ok"
+        assert findings["port"]["what"] == f"127.0.0.1:{server.port}: Errata is running there"
         assert server.end(signal.SIGTERM) == 0
-    said = [line for line in server.lines if not line.startswith("20")]  # log lines begin with a time
-    assert said[-2:] == ["Stopping: answers that are being written are stored …", "Stopped."]
+    printed = [line for line in server.lines if not line.startswith("20")]  # log lines begin with a time
+    assert printed[-2:] == ["Stopping: answers that are being written are stored …", "Stopped."]
     assert "Traceback" not in "\n".join(server.lines)
 
 

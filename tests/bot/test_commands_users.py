@@ -34,15 +34,15 @@ def may_sign_in(errata: CommandLine, name: str, password: str) -> bool:
 
 def test_user_add_reads_the_password_from_standard_input(errata: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{PASSWORD}\nand more\n"))
-    said = errata("user", "add", "ann", "--role", "curator", "--password-stdin")
-    assert (said.code, said.out, said.err) == (0, "ann can sign in as curator.\n", "")
+    printed = errata("user", "add", "ann", "--role", "curator", "--password-stdin")
+    assert (printed.code, printed.out, printed.err) == (0, "ann can sign in as curator.\n", "")
     assert may_sign_in(errata, "ann", PASSWORD)
     assert errata("user", "list").out == "ann                      curator\n"
 
 
 def test_user_add_makes_a_password_and_shows_it_once(errata: CommandLine) -> None:
-    said = errata("user", "add", "admin", "--role", "admin", "--generate")
-    shown = re.fullmatch(r"Curator login: user admin, password ([a-z2-9]{5}(?:-[a-z2-9]{5}){3})\n.*\n", said.out)
+    printed = errata("user", "add", "admin", "--role", "admin", "--generate")
+    shown = re.fullmatch(r"Curator login: user admin, password ([a-z2-9]{5}(?:-[a-z2-9]{5}){3})\n.*\n", printed.out)
     assert shown is not None
     assert may_sign_in(errata, "admin", shown[1])
     assert shown[1].encode() not in (errata.data / "errata.db").read_bytes()
@@ -95,15 +95,15 @@ def test_user_disable_locks_out_until_enabled(errata: CommandLine, monkeypatch: 
 
 def test_user_disable_keeps_the_last_administrator(errata: CommandLine) -> None:
     errata("user", "add", "root", "--role", "admin", "--generate")
-    said = errata("user", "disable", "root")
-    assert said.code == 1
-    assert said.err == "errata: root is the only administrator left. Add another one first.\n"
+    printed = errata("user", "disable", "root")
+    assert printed.code == 1
+    assert printed.err == "errata: root is the only administrator left. Add another one first.\n"
 
 
 def test_keys_are_shown_once_and_can_be_revoked(errata: CommandLine) -> None:
-    said = errata("keys", "add", "website", "--role", "program")
-    assert re.fullmatch(r"errata_\S{43}\n", said.out)
-    assert said.out.strip().encode() not in (errata.data / "errata.db").read_bytes()
+    printed = errata("keys", "add", "website", "--role", "program")
+    assert re.fullmatch(r"errata_\S{43}\n", printed.out)
+    assert printed.out.strip().encode() not in (errata.data / "errata.db").read_bytes()
     [key] = json.loads(errata("keys", "list", "--json").out)
     assert (key["name"], key["role"], key["revoked_at"]) == ("website", "program", None)
     assert errata("keys", "revoke", str(key["id"])).code == 0

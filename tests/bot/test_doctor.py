@@ -39,29 +39,29 @@ def document(parts: Parts) -> None:
 
 
 def test_doctor_is_content_with_a_sound_installation(errata: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        monkeypatch.setenv("ERRATA_PORT", str(one.getsockname()[1]))
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("ERRATA_PORT", str(listener.getsockname()[1]))
     monkeypatch.setenv("ERRATA_CHAT_MODEL", "extractive")
     errata("user", "add", "root", "--role", "admin", "--generate")
     found = errata.parts(Settings(data=errata.data))
     document(found)
     found.close()
-    said = errata("doctor", "--json")
-    findings = [Finding(**one) for one in json.loads(said.out)]
-    assert [one.name for one in findings] == [name for name, _ in doctor.CHECKS]
-    assert [one.name for one in findings if one.state != "ok"] == []
-    assert said.code == 0
+    printed = errata("doctor", "--json")
+    findings = [Finding(**finding) for finding in json.loads(printed.out)]
+    assert [finding.name for finding in findings] == [name for name, _ in doctor.CHECKS]
+    assert [finding.name for finding in findings if finding.state != "ok"] == []
+    assert printed.code == 0
 
 
 def test_doctor_fails_with_exit_code_one_and_says_how_to_repair(
     errata: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ERRATA_CHAT_MODEL", "qwen2.5-coder-0.5b-instruct-q4_k_m")  # not in the store
-    said = errata("doctor")
-    assert said.code == 1
-    assert "FAIL  chat model " in said.out
-    assert "errata models pull" in said.out
+    printed = errata("doctor")
+    assert printed.code == 1
+    assert "FAIL  chat model " in printed.out
+    assert "errata models pull" in printed.out
 
 
 def test_doctor_finds_passages_without_a_vector(parts: Parts) -> None:
@@ -78,9 +78,9 @@ def test_doctor_names_a_check_that_raises(parts: Parts) -> None:
     document(parts)
     with parts.database.write() as session:
         session.execute(sa.delete(Embedding))
-    found = {one.name: one for one in doctor.examine(parts)}
-    assert found["index"].state == "fail"
-    assert "Run: errata reindex" in found["index"].what
+    findings = {finding.name: finding for finding in doctor.examine(parts)}
+    assert findings["index"].state == "fail"
+    assert "Run: errata reindex" in findings["index"].what
 
 
 def test_doctor_finds_a_full_disk(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,9 +111,9 @@ def test_doctor_tells_a_foreign_program_on_our_port(parts: Parts) -> None:
         other.bind(("127.0.0.1", 0))
         parts.settings = parts.settings.model_copy(update={"port": other.getsockname()[1]})
         other.listen(0)
-        found = doctor.port(parts)
-    assert found.state == "fail"
-    assert found.remedy == "Stop it, or set ERRATA_PORT."
+        finding = doctor.port(parts)
+    assert finding.state == "fail"
+    assert finding.remedy == "Stop it, or set ERRATA_PORT."
 
 
 def test_doctor_finds_damaged_snapshots(parts: Parts) -> None:
@@ -157,9 +157,9 @@ def test_doctor_deep_is_content_with_the_real_models(parts: Parts) -> None:
 
     real = RealParts(Settings(data=parts.settings.data, models=default_models_folder()))
     try:
-        found = {one.name: one.state for one in doctor.examine(real, deep=True)}
+        states = {finding.name: finding.state for finding in doctor.examine(real, deep=True)}
         wanted = ("chat model", "embedding model", "model files", "chat engine")
-        assert {name: found[name] for name in wanted} == dict.fromkeys(wanted, "ok")
+        assert {name: states[name] for name in wanted} == dict.fromkeys(wanted, "ok")
     finally:
         real.close()
 

@@ -56,8 +56,8 @@ def test_a_thumb_down_goes_to_the_queue_with_a_frozen_copy(talk: Talk) -> None:
         "Within 14 days.", [1], "scripted"
     )  # fmt: skip
     (complaint,) = item["complaints"]
-    kept = {name: complaint[name] for name in ("rating", "reasons", "comment", "suggested_answer", "quote", "stars")}
-    assert kept == {
+    stored = {name: complaint[name] for name in ("rating", "reasons", "comment", "suggested_answer", "quote", "stars")}
+    assert stored == {
         "rating": "down",
         "reasons": ["wrong"],
         "comment": "no",
@@ -66,7 +66,7 @@ def test_a_thumb_down_goes_to_the_queue_with_a_frozen_copy(talk: Talk) -> None:
         "stars": 1,
     }
     turn = talk.turn(conversation_id)
-    assert turn["feedback"] == kept
+    assert turn["feedback"] == stored
     assert turn["correction"] == {"state": "queued", "corrected": False, "corrected_at": None, "answer": None}
 
 
@@ -178,9 +178,9 @@ def test_the_person_who_complained_sees_the_correction(talk: Talk) -> None:
     correction_id = talk.rate(answer_id, "down")
     assert correction_id is not None
     talk.correct(correction_id, "Within 30 days.")
-    told = talk.turn(conversation_id)["correction"]
-    assert (told["state"], told["corrected"], told["answer"]) == ("approved", True, "Within 30 days.")
-    assert told["corrected_at"] is not None
+    correction = talk.turn(conversation_id)["correction"]
+    assert (correction["state"], correction["corrected"], correction["answer"]) == ("approved", True, "Within 30 days.")
+    assert correction["corrected_at"] is not None
     talk.curation.rollback(correction_id, actor="ann")
     assert talk.turn(conversation_id)["correction"] == {
         "state": "rolled_back", "corrected": False, "corrected_at": None, "answer": None
@@ -214,8 +214,8 @@ def test_a_curated_answer_that_is_complained_about_reopens_its_correction(talk: 
     )
     assert talk.rate(answer_id, "down", comment="31!") == correction_id
     assert talk.state(correction_id) == ("reopened", "important", True)
-    told = talk.turn(conversation_id, owner="visitor:b")["correction"]
-    assert (told["state"], told["corrected"]) == ("reopened", False)  # nothing newer than this answer
+    correction = talk.turn(conversation_id, owner="visitor:b")["correction"]
+    assert (correction["state"], correction["corrected"]) == ("reopened", False)  # nothing newer than this answer
     with talk.database.read() as session:
         assert [line["corrected"] for line in transcripts.listing(session, "visitor:b", EVERYTHING)] == [False]
 
@@ -323,8 +323,8 @@ def test_signals_are_kept(talk: Talk) -> None:
         with pytest.raises(Invalid, match="not 'sold'"):
             feedback.signal(session, answer, "sold", None)
     with talk.database.read() as session:
-        kept = session.execute(sa.select(Signal.kind, Signal.value).order_by(Signal.id)).all()
-    assert [tuple(row) for row in kept] == [("copied", None), ("dwell", 12.5)]
+        signals = session.execute(sa.select(Signal.kind, Signal.value).order_by(Signal.id)).all()
+    assert [tuple(row) for row in signals] == [("copied", None), ("dwell", 12.5)]
 
 
 def test_a_survey_again_replaces_the_one_before(talk: Talk) -> None:
@@ -352,8 +352,8 @@ def test_the_owner_of_a_split_off_complaint_sees_the_correction_of_the_new_item(
         complaint = session.scalars(sa.select(Complaint.id).where(Complaint.question == "How fast?")).one()
         _, apart = feedback.split(session, kept, [complaint], EVERYTHING, actor="ann")
         assert apart.id == merged
-    told = talk.turn(conversation_id, owner="visitor:b")["correction"]
-    assert (told["state"], told["corrected"]) == ("reopened", False)
+    correction = talk.turn(conversation_id, owner="visitor:b")["correction"]
+    assert (correction["state"], correction["corrected"]) == ("reopened", False)
 
 
 def test_a_complaint_that_never_had_an_item_of_its_own_is_followed_when_it_is_split_off(talk: Talk) -> None:

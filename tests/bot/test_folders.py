@@ -45,14 +45,14 @@ def test_doctor_names_a_file_in_place_of_a_folder(tmp_path: Path, name: str) -> 
     made.data.mkdir()
     (made.data / name).write_text("x")
     parts = Parts(made, embedder=HashingEmbedder(), chat=ScriptedChat())
-    finding = next(one for one in doctor.examine(parts) if one.name == "folders")
+    finding = next(finding for finding in doctor.examine(parts) if finding.name == "folders")
     parts.close()
     assert (finding.state, f"{made.data / name} is not a folder" in finding.what) == ("fail", True)
 
 
 def test_doctor_finds_nothing_wrong_with_folders_that_are_not_there_yet(tmp_path: Path) -> None:
     parts = Parts(settings(tmp_path), embedder=HashingEmbedder(), chat=ScriptedChat())
-    finding = next(one for one in doctor.examine(parts) if one.name == "folders")
+    finding = next(finding for finding in doctor.examine(parts) if finding.name == "folders")
     parts.close()
     assert (finding.state, finding.what) == ("ok", "1 of 5 are there; the others are made when they are needed")
 

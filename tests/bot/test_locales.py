@@ -94,12 +94,12 @@ def literal_keys() -> dict[str, str]:
 
 def used_prefixes() -> set[str]:
     """The fixed part of keys that are put together at run time: `t(`prefix.${…}`)` and `label("prefix", …)`."""
-    found: set[str] = set()
+    keys: set[str] = set()
     for text in scripts().values():
-        found.update(re.findall(r"\b(?:t|has)\(`([\w.]+)\.\$\{", text))
-        found.update(re.findall(r"""\blabel\("([\w.]+)",""", text))
-        found.update(re.findall(r"""= `([\w.]+)\.\$\{""", text))
-    return found
+        keys.update(re.findall(r"\b(?:t|has)\(`([\w.]+)\.\$\{", text))
+        keys.update(re.findall(r"""\blabel\("([\w.]+)",""", text))
+        keys.update(re.findall(r"""= `([\w.]+)\.\$\{""", text))
+    return keys
 
 
 def exists(key: str) -> bool:

@@ -52,10 +52,10 @@ def test_script_imports_only_files_beside_it(script: Path) -> None:
 @pytest.mark.parametrize("script", SCRIPTS, ids=name)
 def test_script_makes_no_code_or_markup_from_text(script: Path) -> None:
     text = script.read_text(encoding="utf-8")
-    found = re.findall(
+    forbidden = re.findall(
         r"\beval\(|new Function|innerHTML|outerHTML|insertAdjacentHTML|document\.write|dangerouslySet|\sstyle=", text
     )
-    assert found == []
+    assert forbidden == []
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=name)

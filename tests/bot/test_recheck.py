@@ -251,8 +251,8 @@ def test_what_an_earlier_version_called_verified_is_checked_again(talk: Talk) ->
     with talk.database.write() as session:
         session.execute(sa.update(Job).values(state="done"))
         row = session.get_one(Correction, older)
-        kept = ("state", "question", "answer", "reason", "questions", "at")  # what it stored
-        row.recheck = {name: value for name, value in (row.recheck or {}).items() if name in kept}
+        stored = ("state", "question", "answer", "reason", "questions", "at")  # what it stored
+        row.recheck = {name: value for name, value in (row.recheck or {}).items() if name in stored}
         session.flush()
         assert take_up(session) == 1
         assert take_up(session) == 0

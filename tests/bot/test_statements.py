@@ -63,7 +63,7 @@ def test_the_list_of_conversations(talk: Talk) -> None:
 
     complained(talk, FEW)
     few, listed = cost(talk, read)
-    assert [one["corrected"] for one in listed] == [True] * FEW
+    assert [row["corrected"] for row in listed] == [True] * FEW
     complained(talk, MANY)
     many, listed = cost(talk, read)
     assert len(listed) == FEW + MANY

@@ -66,16 +66,16 @@ def compare(talk: Talk) -> None:
 def waiting(talk: Talk, scope: Scope = EVERYTHING, **how: Any) -> list[tuple[list[str], int]]:
     """(wordings, people) of each group in the list."""
     with talk.database.read() as session:
-        found = unanswered.listing(session, scope, **how)
-    return [(one["questions"], one["people"]) for one in found["items"]]
+        queue = unanswered.listing(session, scope, **how)
+    return [(one["questions"], one["people"]) for one in queue["items"]]
 
 
 def queue(talk: Talk) -> list[tuple[str, str, list[str]]]:
     """(state, question, what was complained with) of each correction."""
     with talk.database.read() as session:
         ids = session.scalars(sa.select(Correction.id).order_by(Correction.id)).all()
-    found = [talk.curation.item(one) for one in ids]
-    return [(one["state"], one["question"], [each["question"] for each in one["complaints"]]) for one in found]
+    items = [talk.curation.item(id_) for id_ in ids]
+    return [(one["state"], one["question"], [each["question"] for each in one["complaints"]]) for one in items]
 
 
 def test_a_question_that_one_person_asks_ten_times_counts_once_and_is_not_queued(talk: Talk) -> None:

@@ -179,7 +179,7 @@ def test_administrator_adds_accounts_and_keys(office: World, now: list[float]) -
         ("carla", "curator", False),
         ("李雷", "curator", False),
     }
-    assert all("password" not in name for one in listed for name in one)
+    assert all("password" not in name for row in listed for name in row)
     key = admin.post("/api/keys", json={"name": " robot "}).json()
     assert (key["name"], key["role"], key["key"][:7]) == ("robot", "program", "errata_")
     (line,) = [one for one in admin.get("/api/keys").json()["keys"] if one["id"] == key["id"]]

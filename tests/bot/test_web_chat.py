@@ -146,15 +146,15 @@ def test_failing_engine_is_an_error_event_or_a_problem(
 ) -> None:
     with shop(tmp_path, Breaking(words=words, error=error)) as made:
         visitor = made.client()
-        told = events(visitor, QUESTION)
-        assert [name for name, _ in told] == ["meta", "sources", *["token"] * words, "error"]
-        assert {name: told[-1][1][name] for name in ("title", "status", "detail")} == {
+        stream = events(visitor, QUESTION)
+        assert [name for name, _ in stream] == ["meta", "sources", *["token"] * words, "error"]
+        assert {name: stream[-1][1][name] for name in ("title", "status", "detail")} == {
             "title": title, "status": status, "detail": detail
         }  # fmt: skip
         problem = visitor.post("/api/chat", json={"question": QUESTION, "stream": False})
         assert (problem.status_code, problem.json()["detail"]) == (status, detail)
         assert stored(made) == [("failed", "")] * 2
-        conversation = visitor.get(f"/api/conversations/{told[0][1]['conversation_id']}").json()
+        conversation = visitor.get(f"/api/conversations/{stream[0][1]['conversation_id']}").json()
         assert [turn["status"] for turn in conversation["turns"]] == ["failed"]
         assert made.parts.turns.running == 0
 
@@ -165,10 +165,10 @@ def test_error_before_the_sources_still_tells_the_ids(tmp_path: Path) -> None:
             session.execute(sa.text("insert into log (seq, at, action, actor) values (99, '2026-01-01', 'put', 'x')"))
             session.execute(sa.text("insert into log_changes (seq, passage_id, added) select 99, id, 1 from passages"))
             session.execute(sa.text("delete from embeddings"))
-        told = events(made.client(), QUESTION)
-        assert [name for name, _ in told] == ["meta", "error"]
-        assert told[0][1]["knowledge_version"] == 0
-        assert "errata reindex" in told[1][1]["detail"] or told[1][1]["status"] == 500
+        stream = events(made.client(), QUESTION)
+        assert [name for name, _ in stream] == ["meta", "error"]
+        assert stream[0][1]["knowledge_version"] == 0
+        assert "errata reindex" in stream[1][1]["detail"] or stream[1][1]["status"] == 500
 
 
 def test_regenerating_asks_the_model_anew(tmp_path: Path) -> None:
@@ -208,11 +208,11 @@ def test_conversation_of_another_is_as_unknown_as_none(tmp_path: Path) -> None:
         mine, other = made.client(), made.client()
         conversation = ask(mine, QUESTION)["conversation_id"]
         ask(other, QUESTION)
-        said = [
+        refusals = [
             other.post("/api/chat", json={"question": "And now?", "conversation_id": one}).json()["detail"]
             for one in (conversation, "none")
         ]
-        assert said == ["There is no such conversation."] * 2
+        assert refusals == ["There is no such conversation."] * 2
         assert len(mine.get(f"/api/conversations/{conversation}").json()["turns"]) == 1
 
 

@@ -69,9 +69,9 @@ def test_listing_filters_searches_pages_and_counts(shop: World, curator: TestCli
         complain(shop, "Is the discount 100 or less?")
 
     def ids(**query: Any) -> list[int]:
-        found = curator.get("/api/corrections", params=query).json()
-        assert found["counts"] == {"queued": 2, "rejected": 1}
-        return [one["id"] for one in found["items"]]
+        page = curator.get("/api/corrections", params=query).json()
+        assert page["counts"] == {"queued": 2, "rejected": 1}
+        return [one["id"] for one in page["items"]]
 
     assert ids() == [other, rejected, percent]
     assert ids(state="queued") == [other, percent]
@@ -88,8 +88,8 @@ def test_listing_filters_searches_pages_and_counts(shop: World, curator: TestCli
 
 
 def test_an_item_has_everything_that_a_curator_needs(shop: World, curator: TestClient) -> None:
-    said = {"reasons": ["wrong"], "comment": "30!", "suggested_answer": "30 days", "quote": "14 days", "stars": 2}
-    item = curator.get(f"/api/corrections/{complain(shop, **said)}").json()
+    details = {"reasons": ["wrong"], "comment": "30!", "suggested_answer": "30 days", "quote": "14 days", "stars": 2}
+    item = curator.get(f"/api/corrections/{complain(shop, **details)}").json()
     assert {name: item[name] for name in ("state", "live", "revision", "priority", "origin", "language")} == {
         "state": "queued",
         "live": False,
@@ -99,7 +99,7 @@ def test_an_item_has_everything_that_a_curator_needs(shop: World, curator: TestC
         "language": "en",
     }
     (complaint,) = item["complaints"]
-    assert {name: complaint[name] for name in said} == said
+    assert {name: complaint[name] for name in details} == details
     snapshot = item["snapshot"]
     assert (snapshot["answer"], snapshot["status"], snapshot["citations"]) == ("Within 14 days [1].", "answered", [1])
     assert snapshot["sources"][0]["passage"] == TEXT
@@ -140,8 +140,8 @@ def test_a_draft_changes_only_the_fields_that_are_sent(shop: World, curator: Tes
 )
 def test_unusable_drafts_are_refused(shop: World, curator: TestClient, body: dict[str, Any], begins: str) -> None:
     correction_id = complain(shop)
-    status, said = refusal(curator.put(f"/api/corrections/{correction_id}/draft", json=body))
-    assert (status, said[: len(begins)]) == (422, begins)
+    status, detail = refusal(curator.put(f"/api/corrections/{correction_id}/draft", json=body))
+    assert (status, detail[: len(begins)]) == (422, begins)
     assert curator.get(f"/api/corrections/{correction_id}").json()["revision"] == 1
 
 
@@ -174,8 +174,8 @@ def test_two_curators_approve_at_once_and_one_wins(shop: World, curator: TestCli
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(one.status_code for one in answers) == [200, 409]
-    (lost,) = [one for one in answers if one.status_code == 409]
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+    (lost,) = [answer for answer in answers if answer.status_code == 409]
     assert lost.json()["state"] == "approved"
     assert len(curator.get("/api/documents/returns").json()["versions"]) == 2
 
@@ -193,9 +193,9 @@ def test_approving_without_a_proof_proves_and_tells_the_worker(shop: World, cura
 def test_queued_item_cannot_be_approved_or_proved(shop: World, curator: TestClient) -> None:
     correction_id = complain(shop)
     for action in ("approve", "prove"):
-        status, said = refusal(curator.post(f"/api/corrections/{correction_id}/{action}", json={}))
+        status, detail = refusal(curator.post(f"/api/corrections/{correction_id}/{action}", json={}))
         assert status in (409, 422)
-        assert said
+        assert detail
 
 
 def complain_and_approve(shop: World, curator: TestClient, question: str, answer: str) -> int:
@@ -226,9 +226,9 @@ def test_regression_blocks_approval_until_an_administrator_overrides_it(shop: Wo
     correction_id = complain(shop)
     draft(curator, correction_id, answer="30 days.", supersedes=[{"document_id": f"erratum-{right}"}])
     assert act(curator, correction_id, "prove")["proof"]["verdict"] == "regressed"
-    status, said = refusal(curator.post(f"/api/corrections/{correction_id}/approve", json={"reason": "Do it."}))
+    status, detail = refusal(curator.post(f"/api/corrections/{correction_id}/approve", json={"reason": "Do it."}))
     assert status == 409
-    assert "Where is the shop?" in said
+    assert "Where is the shop?" in detail
     assert curator.get(f"/api/corrections/{correction_id}").json()["state"] == "drafted"
     overridden = act(shop.client("ada"), correction_id, "approve", override=True, reason="The shop moved.")
     assert overridden["history"][-1]["reason"] == "in spite of 1 regression(s): The shop moved."
@@ -258,7 +258,7 @@ def test_many_are_rejected_at_once_each_with_its_own_result(shop: World, curator
     history = curator.get(f"/api/corrections/{numbers[1]}").json()["history"]
     assert (history[-1]["action"], history[-1]["actor"], history[-1]["reason"]) == ("reject", "carla", "spam")
     again = curator.post("/api/corrections/reject", json={"ids": numbers, "reason": "spam"}).json()["results"]
-    assert [one["error"]["status"] for one in again] == [409, 409]
+    assert [result["error"]["status"] for result in again] == [409, 409]
     for body in ({"ids": [], "reason": "x"}, {"ids": numbers}, {"ids": numbers, "reason": " "}):
         assert curator.post("/api/corrections/reject", json=body).status_code == 422
 
@@ -281,7 +281,7 @@ def test_a_rejection_of_many_is_taken_back_at_once(shop: World, curator: TestCli
     act(shop.client("ada"), numbers[1], "reopen")
     body = {"ids": numbers, "revisions": {one["id"]: one["revision"] for one in rejected}}
     results = curator.post("/api/corrections/reopen", json=body).json()["results"]
-    assert [one["state"] for one in results] == ["reopened", None, "reopened"]
+    assert [result["state"] for result in results] == ["reopened", None, "reopened"]
     assert results[1]["error"]["code"] == "correction_changed_by"
     assert curator.post("/api/corrections/reopen", json={"ids": []}).status_code == 422
     assert curator.post("/api/corrections/reopen", json={"ids": list(range(1, 502))}).status_code == 422
@@ -333,8 +333,8 @@ def test_split_gives_both_items(shop: World, curator: TestClient) -> None:
     assert (made["split"]["id"], made["split"]["state"], len(made["split"]["complaints"])) == (second, "reopened", 1)
     chinese = shop.client("carla")
     chinese.headers["Accept-Language"] = "zh-CN"
-    told = chinese.get(f"/api/corrections/{second}").json()["history"][-1]["reason"]
-    assert told == f"反馈来自更正项 {first}"
+    reason = chinese.get(f"/api/corrections/{second}").json()["history"][-1]["reason"]
+    assert reason == f"反馈来自更正项 {first}"
 
 
 def test_a_rollback_takes_the_published_text_back(shop: World, curator: TestClient) -> None:
@@ -378,14 +378,14 @@ def test_the_systems_own_reasons_are_in_the_readers_language(shop: World, curato
     put(curator, "returns", "Returns", "Boots can be returned within 21 days of delivery.")
     chinese = shop.client("carla")
     chinese.headers["Accept-Language"] = "zh-CN"
-    told = [
+    reasons = [
         [event["reason"] for event in client.get(f"/api/corrections/{correction_id}").json()["history"]]
         for client in (curator, chinese)
     ]
     passage = "Shoes can be returned within 14 days of delivery."
     english = f"the source changed where it was corrected ({passage}): returns"
-    assert told[0] == ["the source changed: returns", None, "the new terms", english]
-    assert told[1] == [
+    assert reasons[0] == ["the source changed: returns", None, "the new terms", english]
+    assert reasons[1] == [
         "the source changed: returns",
         None,
         "the new terms",
@@ -403,9 +403,9 @@ def test_a_published_correction_can_be_checked_again(shop: World, curator: TestC
     assert checked["recheck"]["verbatim"] == {"right": True, "questions": 1, "problems": []}
     chinese = shop.client("carla")
     chinese.headers["Accept-Language"] = "zh-CN"
-    told = chinese.get(f"/api/corrections/{correction_id}").json()
-    assert told["recheck"]["retrieved"]["problems"][0]["reason"] == told["history"][-1]["reason"]
-    assert told["history"][-1]["reason"].startswith("不给原文时，")
+    item = chinese.get(f"/api/corrections/{correction_id}").json()
+    assert item["recheck"]["retrieved"]["problems"][0]["reason"] == item["history"][-1]["reason"]
+    assert item["history"][-1]["reason"].startswith("不给原文时，")
     again = act(curator, correction_id, "recheck", reason="another model")
     assert (again["state"], again["recheck"]) == ("approved", {"state": "pending"})
     assert shop.work() == 1
@@ -443,7 +443,7 @@ def test_unanswered_questions_wait_outside_the_queue_until_two_people_asked(shop
         put(other.client("carla"), "returns", "Returns", TEXT)
         desk, first = other.client("carla"), other.client()
         asked = [ask(first, question) for _ in range(2)]
-        assert [one["status"] for one in asked] == ["refused", "refused"]
+        assert [turn["status"] for turn in asked] == ["refused", "refused"]
         assert other.work() == 1
         assert desk.get("/api/corrections").json()["total"] == 0
         (group,) = desk.get("/api/unanswered", params={"q": "floor"}).json()["items"]

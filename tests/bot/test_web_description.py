@@ -162,10 +162,10 @@ def test_values_of_another_json_type_are_refused(shop: World, path: str, body: A
 
 
 def test_a_whole_number_may_be_written_with_a_point(shop: World) -> None:
-    found = shop.client("carla").post(
+    response = shop.client("carla").post(
         "/api/search", content=json.dumps({"query": "hours", "k": 1.0}), headers={"Content-Type": "application/json"}
     )
-    assert found.status_code == 200
+    assert response.status_code == 200
 
 
 def test_an_upload_says_replace_with_true_or_false(shop: World) -> None:

@@ -36,9 +36,9 @@ def curator(shop: World) -> TestClient:
 
 
 def hits(client: TestClient, query: str, **more: Any) -> list[str]:
-    found = client.post("/api/search", json={"query": query, **more})
-    assert found.status_code == 200, found.text
-    return [hit["document_id"] for hit in found.json()["hits"]]
+    response = client.post("/api/search", json={"query": query, **more})
+    assert response.status_code == 200, response.text
+    return [hit["document_id"] for hit in response.json()["hits"]]
 
 
 def at(document_id: str) -> str:
@@ -180,9 +180,9 @@ def test_listing_searches_ids_and_titles_literally(curator: TestClient) -> None:
     put(curator, "list_a", "Under_score", "Words.")
 
     def ids(query: str) -> list[str]:
-        found = curator.get("/api/documents", params={"q": query, "limit": 500}).json()
-        assert found["total"] == len(found["documents"])
-        return [one["id"] for one in found["documents"]]
+        page = curator.get("/api/documents", params={"q": query, "limit": 500}).json()
+        assert page["total"] == len(page["documents"])
+        return [one["id"] for one in page["documents"]]
 
     assert ids("t-100%") == ["list-100%"]
     assert ids("list_") == ["list_a"]

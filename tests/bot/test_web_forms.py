@@ -32,9 +32,9 @@ def test_a_whole_answer_has_its_documented_form(shop: World) -> None:
 
 
 def test_the_events_of_an_answer_have_their_documented_forms(shop: World) -> None:
-    told = dict(events(shop.client(), OPEN))
-    Done.model_validate(told["done"])
-    for source in told["sources"]["sources"]:
+    stream = dict(events(shop.client(), OPEN))
+    Done.model_validate(stream["done"])
+    for source in stream["sources"]["sources"]:
         Source.model_validate(source)
 
 

@@ -39,14 +39,14 @@ def test_events_of_a_queue_come_between_sources_and_tokens(tmp_path: Path) -> No
         third = Listener(address, question="Does the shop open at nine?")
         third.has("queue")
         gate.release(100)
-        for one in (first, second, third):
-            one.wait()
+        for asker in (first, second, third):
+            asker.wait()
         assert first.names() == ["meta", "sources", *["token"] * 6, "done"]
         assert second.names() == ["meta", "sources", "queue", "queue", *["token"] * 6, "done"]
         assert [data["position"] for name, data in second.events if name == "queue"] == [1, 0]
         positions = [data["position"] for name, data in third.events if name == "queue"]
         assert positions in ([2, 1, 0], [2, 0])  # whether it sees itself become the next one is a matter of luck
-        assert [one.events[-1][1]["answer"] for one in (first, second, third)] == [ANSWER] * 3
+        assert [asker.events[-1][1]["answer"] for asker in (first, second, third)] == [ANSWER] * 3
 
 
 def test_a_follow_up_waits_once_and_gets_its_position(tmp_path: Path) -> None:
@@ -104,8 +104,8 @@ def test_of_many_in_the_same_moment_all_past_the_limit_are_turned_away(tmp_path:
         gate.release(1000)
         for thread in threads:
             thread.join(WAIT)
-        assert sorted(one.status_code for one in responses) == [200] * 3 + [503] * 17
-        assert all(int(one.headers["retry-after"]) > 0 for one in responses if one.status_code == 503)
+        assert sorted(response.status_code for response in responses) == [200] * 3 + [503] * 17
+        assert all(int(response.headers["retry-after"]) > 0 for response in responses if response.status_code == 503)
         assert [status for status, _ in stored(made)] == ["answered"] * 3  # nothing is kept of who was turned away
         assert (made.parts.gate.running, made.parts.gate.waiting) == (0, 0)
 
@@ -179,7 +179,7 @@ def test_many_whole_answers_leave_room_for_other_requests(tmp_path: Path) -> Non
         gate.release(1000)
         for thread in threads:
             thread.join(WAIT)
-        assert [one["status"] for one in answers] == ["answered"] * 45
+        assert [answer["status"] for answer in answers] == ["answered"] * 45
 
 
 def test_questions_are_answered_in_the_order_in_which_they_came(tmp_path: Path) -> None:
@@ -194,8 +194,8 @@ def test_questions_are_answered_in_the_order_in_which_they_came(tmp_path: Path) 
             else:
                 until(lambda: made.parts.gate.running)
         gate.release(1000)
-        for one in listeners:
-            one.wait()
+        for listener in listeners:
+            listener.wait()
         asked = [prompt[prompt.rindex("on day ") :][7] for prompt in chat.prompts]
         assert asked == list("01234567")
 
@@ -215,8 +215,8 @@ def test_one_browser_may_have_only_so_many_questions_waiting_and_hears_that_they
         other = Listener(address, question="Does it close at eight?")
         other.has("queue")
         gate.release(100)
-        for one in (first, second, other):
-            one.wait()
+        for asker in (first, second, other):
+            asker.wait()
         assert [status for status, _ in stored(made)] == ["answered"] * 3
 
 
@@ -232,7 +232,7 @@ def test_people_take_turns(tmp_path: Path) -> None:
             listeners.append(Listener(address, cookies, question=f"When does the shop open on day {number}?"))
             listeners[-1].has("queue")
         gate.release(1000)
-        for one in listeners:
-            one.wait()
+        for listener in listeners:
+            listener.wait()
         asked = [prompt[prompt.rindex("on day ") :][7] for prompt in chat.prompts]
         assert asked == list("014523")

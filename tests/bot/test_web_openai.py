@@ -53,8 +53,8 @@ def address(shop: World) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def client(shop: World, address: str) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=f"{address}/v1", api_key=shop.key, max_retries=0) as one:
-        yield one
+    with openai.OpenAI(base_url=f"{address}/v1", api_key=shop.key, max_retries=0) as client:
+        yield client
 
 
 def complete(client: openai.OpenAI, *messages: Any, **more: Any) -> Any:
@@ -69,9 +69,9 @@ def test_completion_answers_with_citations_and_usage(client: openai.OpenAI, addr
     completion = complete(client, QUESTION)
     (choice,) = completion.choices
     assert (choice.message.role, choice.message.content, choice.finish_reason) == ("assistant", ANSWER.strip(), "stop")
-    cited = [one.url_citation for one in choice.message.annotations]
-    assert [choice.message.content[one.start_index : one.end_index] for one in cited] == ["[1]", "[2]"]
-    by_title = {one.title: one.url for one in cited}
+    cited = [annotation.url_citation for annotation in choice.message.annotations]
+    assert [choice.message.content[citation.start_index : citation.end_index] for citation in cited] == ["[1]", "[2]"]
+    by_title = {citation.title: citation.url for citation in cited}
     assert by_title == {
         "Hours": "https://example.org/hours",
         "Sundays": f"{address}/answers/{completion.errata['answer_id']}/sources/2",
@@ -83,7 +83,9 @@ def test_completion_answers_with_citations_and_usage(client: openai.OpenAI, addr
 
 def test_a_citation_opens_for_the_program_and_for_its_readers(client: openai.OpenAI, shop: World) -> None:
     (message,) = [choice.message for choice in complete(client, QUESTION).choices]
-    link = next(one.url_citation.url for one in message.annotations if one.url_citation.title == "Sundays")
+    link = next(
+        annotation.url_citation.url for annotation in message.annotations if annotation.url_citation.title == "Sundays"
+    )
     path = link[link.index("/answers/") :]
     for reader in (shop.program(), shop.client()):
         page = reader.get(path)
@@ -97,13 +99,17 @@ def test_a_citation_opens_for_the_program_and_for_its_readers(client: openai.Ope
 
 def test_a_citation_shows_the_passage_as_it_was_cited(client: openai.OpenAI, shop: World) -> None:
     (message,) = [choice.message for choice in complete(client, QUESTION).choices]
-    link = next(one.url_citation.url for one in message.annotations if one.url_citation.title == "Sundays")
+    link = next(
+        annotation.url_citation.url for annotation in message.annotations if annotation.url_citation.title == "Sundays"
+    )
     curator = shop.client("carla")
     put(curator, "a/b c", "Sundays", "<b>On Sundays</b> the shop stays closed.")
     assert "opens at ten" in shop.client().get(link[link.index("/answers/") :]).text
     completion = complete(client, QUESTION)
     link = next(
-        one.url_citation.url for one in completion.choices[0].message.annotations if one.url_citation.title == "Sundays"
+        annotation.url_citation.url
+        for annotation in completion.choices[0].message.annotations
+        if annotation.url_citation.title == "Sundays"
     )
     assert "&lt;b&gt;On Sundays&lt;/b&gt; the shop stays closed." in shop.client().get(link).text
     put(curator, "a/b c", "Sundays", "On Sundays the shop opens at ten.", source_url="javascript:alert(1)")
@@ -195,9 +201,9 @@ def test_a_stream_never_sends_text_that_is_refused_at_the_end(
     client: openai.OpenAI, question: str, status: str
 ) -> None:
     chunks = list(complete(client, {"role": "user", "content": question}, stream=True))
-    said = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
     assert chunks[-1].errata["status"] == status
-    assert said == chunks[-1].errata["answer"]
+    assert text == chunks[-1].errata["answer"]
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -205,13 +211,13 @@ def test_annotations_stand_where_the_marks_of_the_answer_are(client: openai.Open
     question = {"role": "user", "content": "Which code tells when the shop opens?"}
     if stream:
         chunks = list(complete(client, question, stream=True))
-        said = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
-        cited = [one["url_citation"] for one in chunks[-1].choices[0].delta.annotations]
+        text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+        cited = [annotation["url_citation"] for annotation in chunks[-1].choices[0].delta.annotations]
     else:
         message = complete(client, question).choices[0].message
-        said, cited = message.content, [one.url_citation.model_dump() for one in message.annotations]
-    assert said == "🏬 At nine [1].\n\nOr read `hours[1]`; on Sundays [2] at ten."
-    assert [(said[one["start_index"] : one["end_index"]], one["title"]) for one in cited] == [
+        text, cited = message.content, [annotation.url_citation.model_dump() for annotation in message.annotations]
+    assert text == "🏬 At nine [1].\n\nOr read `hours[1]`; on Sundays [2] at ten."
+    assert [(text[one["start_index"] : one["end_index"]], one["title"]) for one in cited] == [
         ("[1]", "Hours"),
         ("[2]", "Sundays"),
     ]
@@ -222,8 +228,8 @@ def test_a_stream_opens_at_once_and_closing_it_stops_the_model(tmp_path: Path) -
     gate = threading.Semaphore(0)  # the model never writes a word
     with world(tmp_path, ScriptedChat(script=lambda _: ANSWER, gate=gate)) as made:
         put(made.client("carla"), "hours", "Hours", "The shop opens at nine.")
-        with serving(made.app) as at, openai.OpenAI(base_url=f"{at}/v1", api_key=made.key, max_retries=0) as one:
-            stream = complete(one, QUESTION, stream=True)
+        with serving(made.app) as at, openai.OpenAI(base_url=f"{at}/v1", api_key=made.key, max_retries=0) as client:
+            stream = complete(client, QUESTION, stream=True)
             first = next(iter(stream))
             assert (first.choices[0].delta.role, first.choices[0].delta.content) == ("assistant", "")
             stream.close()

@@ -137,7 +137,7 @@ def test_not_ready_tells_no_internals(shop: World) -> None:
 def test_request_ids_are_new_for_each_request(shop: World) -> None:
     client = shop.client()
     ids = [client.get("/healthz", headers={"X-Request-ID": "mine"}).headers["x-request-id"] for _ in range(2)]
-    assert all(re.fullmatch(r"[0-9a-f]{16}", one) for one in ids)
+    assert all(re.fullmatch(r"[0-9a-f]{16}", id_) for id_ in ids)
     assert len(set(ids)) == 2
 
 

@@ -51,10 +51,10 @@ def answer(admin: TestClient) -> dict[str, Any]:
 def problem(response: Response) -> tuple[int, str]:
     """Status and detail of a problem, after checking its form."""
     assert response.headers["content-type"] == "application/problem+json"
-    said = response.json()
-    assert {"type", "code", "title", "status", "detail"} <= said.keys()
-    assert (said["type"], said["status"]) == (f"urn:errata:problem:{said['code']}", response.status_code)
-    return response.status_code, said["detail"]
+    body = response.json()
+    assert {"type", "code", "title", "status", "detail"} <= body.keys()
+    assert (body["type"], body["status"]) == (f"urn:errata:problem:{body['code']}", response.status_code)
+    return response.status_code, body["detail"]
 
 
 @pytest.mark.parametrize(
@@ -186,9 +186,9 @@ def test_wrong_bodies_are_refused_with_the_name_of_the_field(
 @pytest.mark.parametrize("path", ["/api/chat", "/api/documents", "/api/session", "/api/search"])
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/xml"])
 def test_other_kinds_of_bodies_are_refused(admin: TestClient, path: str, kind: str) -> None:
-    said = problem(admin.post(path, content='{"question": "q"}', headers={"Content-Type": kind}))
-    assert said[0] == 415
-    assert "application/json" in said[1]
+    answer = problem(admin.post(path, content='{"question": "q"}', headers={"Content-Type": kind}))
+    assert answer[0] == 415
+    assert "application/json" in answer[1]
 
 
 def test_lost_race_tells_revision_and_state(admin: TestClient, answer: dict[str, Any]) -> None:
@@ -207,9 +207,9 @@ def test_full_queue_is_503_before_the_stream_begins(shop: World) -> None:
             refused = [shop.client().post("/api/chat", json={"question": "q", "stream": s}) for s in (True, False)]
         finally:
             parts.gate.limit = before
-    for one in refused:
-        assert problem(one)[0] == 503
-        assert int(one.headers["retry-after"]) >= 1
+    for response in refused:
+        assert problem(response)[0] == 503
+        assert int(response.headers["retry-after"]) >= 1
     with parts.database.read() as session:
         from bot.tables import Answer
 
@@ -314,9 +314,9 @@ def test_error_within_a_stream_is_written_for_the_reader(tmp_path: Any) -> None:
         put(down.client("carla"), "d", "D", "Some text.")
         visitor = down.client()
         visitor.headers["Accept-Language"] = "zh-CN"
-        name, said = events(visitor, "Some text?")[-1]
-    assert (name, said["title"]) == ("error", "模型没有响应")
-    assert said["detail"] == "暂时无法给出回答，请重试；原因见服务器日志。"
+        name, data = events(visitor, "Some text?")[-1]
+    assert (name, data["title"]) == ("error", "模型没有响应")
+    assert data["detail"] == "暂时无法给出回答，请重试；原因见服务器日志。"
 
 
 @pytest.fixture

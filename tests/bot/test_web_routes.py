@@ -184,7 +184,7 @@ def test_revoked_key_is_refused_everywhere(shop: World) -> None:
     assert ask(program, "When do you open?")["status"] == "answered"
     assert admin.delete(f"/api/keys/{made['id']}").status_code == 204
     refused = [program.post("/api/search", json={"query": "q"}), program.post("/api/chat", json={"question": "q"})]
-    assert [(one.status_code, one.json()["detail"]) for one in refused] == [
+    assert [(response.status_code, response.json()["detail"]) for response in refused] == [
         (401, "The API key is unknown or was revoked.")
     ] * 2
     assert refused[0].headers["www-authenticate"] == "Bearer"

@@ -104,7 +104,7 @@ def test_lists_of_a_signed_in_curator_can_be_narrowed(town: World) -> None:
 
     def totals(path: str) -> list[int]:
         asked: list[dict[str, str]] = [{}, {"collection": "shop"}, {"collection": "bank"}, {"collection": "none"}]
-        return [client.get(path, params=one).json()["total"] for one in asked]
+        return [client.get(path, params=query).json()["total"] for query in asked]
 
     assert (totals("/api/corrections"), totals("/api/documents")) == ([3, 1, 2, 0], [2, 1, 1, 0])
 
@@ -160,8 +160,8 @@ def test_an_upload_meets_nothing_of_another_collection_that_has_its_name(town: W
         job = client.post("/api/documents", files=sent, data={"replace": replace}).json()["job"]["id"]
         town.work()
         (result,) = client.get(f"/api/jobs/{job}").json()["files"]
-        found: dict[str, Any] = result
-        return found
+        page: dict[str, Any] = result
+        return page
 
     assert upload(other, "b1", "b2")["state"] == "indexed"
     mine = searched(other, query="Secret")

@@ -86,7 +86,7 @@ def test_a_refusal_that_cannot_be_noted_reaches_the_reader(tmp_path: Path) -> No
         assert ([status for status, _ in stored(made)], lost("unanswered_report")) == (["refused"], before + 1)
 
 
-def test_an_answer_that_proofs_cannot_be_told_of_reaches_the_reader(tmp_path: Path) -> None:
+def test_an_answer_that_cannot_be_recorded_for_proofs_reaches_the_reader(tmp_path: Path) -> None:
     with shop(tmp_path, ScriptedChat(script=lambda _: ANSWER)) as made:
         refuse_inserts(made.parts.database, "answered_questions")
         before = lost("answered_question")

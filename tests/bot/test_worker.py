@@ -51,7 +51,7 @@ def test_a_step_does_the_oldest_job_and_keeps_its_result(database: Database) -> 
     worker = Worker(database, {"count": handler})
     assert worker.step()
     assert done == [{"number": 0}]
-    assert [told(database, one) for one in ids] == [("done", None, {"done": 2}), ("queued", None, {})]
+    assert [told(database, id_) for id_ in ids] == [("done", None, {"done": 2}), ("queued", None, {})]
     assert worker.step()
     assert not worker.step()
 

@@ -57,14 +57,14 @@ def writer(folder: Path, *, model: str = "one", chat: ScriptedChat | None = None
 
 
 def test_the_same_prompt_gets_the_same_text(tmp_path: Path) -> None:
-    one = writer(tmp_path)
-    first, second = one.write(PROMPT), one.write(PROMPT)
+    desk = writer(tmp_path)
+    first, second = desk.write(PROMPT), desk.write(PROMPT)
     assert (first.text, second) == ("answer 1", replace(first, recalled=True))
 
 
 def test_a_fresh_text_is_not_remembered(tmp_path: Path) -> None:
-    one = writer(tmp_path)
-    texts = [one.write(PROMPT, fresh=fresh).text for fresh in (False, True, True, False)]
+    desk = writer(tmp_path)
+    texts = [desk.write(PROMPT, fresh=fresh).text for fresh in (False, True, True, False)]
     assert texts == ["answer 1", "answer 2", "answer 3", "answer 1"]
 
 
@@ -77,49 +77,49 @@ def test_another_model_or_length_does_not_repeat_it(tmp_path: Path) -> None:
 
 def test_a_stopped_text_is_not_remembered(tmp_path: Path) -> None:
     stop = threading.Event()
-    one = writer(tmp_path, chat=ScriptedChat(script=lambda _prompt: "a long answer"))
-    stopped = one.write(PROMPT, stop=stop, on_text=lambda _text: stop.set())
+    desk = writer(tmp_path, chat=ScriptedChat(script=lambda _prompt: "a long answer"))
+    stopped = desk.write(PROMPT, stop=stop, on_text=lambda _text: stop.set())
     assert (stopped.text, stopped.stopped) == ("a ", True)
-    assert one.write(PROMPT).text == "a long answer"
+    assert desk.write(PROMPT).text == "a long answer"
 
 
 def test_a_turn_keeps_its_place_until_its_end(tmp_path: Path) -> None:
-    one = writer(tmp_path)
-    with one.writer.place() as place:
+    desk = writer(tmp_path)
+    with desk.writer.place() as place:
         place.write(PROMPT)
-        assert one.gate.running == 1
+        assert desk.gate.running == 1
         place.write([*PROMPT, Message("user", "And when?")])
-        assert one.gate.running == 1
-    assert one.gate.running == 0
+        assert desk.gate.running == 1
+    assert desk.gate.running == 0
 
 
 def test_what_is_remembered_needs_no_place(tmp_path: Path) -> None:
-    one = writer(tmp_path)
-    one.write(PROMPT)
-    with one.gate.enter(), one.writer.place() as place:
+    desk = writer(tmp_path)
+    desk.write(PROMPT)
+    with desk.gate.enter(), desk.writer.place() as place:
         assert place.write(PROMPT).recalled
-        assert one.gate.running == 1
+        assert desk.gate.running == 1
 
 
 def test_stopping_ends_the_waiting(tmp_path: Path) -> None:
-    one = writer(tmp_path)
+    desk = writer(tmp_path)
     stop = threading.Event()
     stop.set()
-    with one.gate.enter():
-        assert one.write(PROMPT, stop=stop).stopped
+    with desk.gate.enter():
+        assert desk.write(PROMPT, stop=stop).stopped
 
 
 def test_a_judgement_is_one_word_and_its_doubt_and_is_remembered(tmp_path: Path) -> None:
     chat = ScriptedChat(script=lambda _prompt: "YES, they do", doubt=lambda _prompt: 0.4)
-    one = writer(tmp_path, chat=chat)
-    with one.writer.place() as place:
+    desk = writer(tmp_path, chat=chat)
+    with desk.writer.place() as place:
         judged = place.judge(PROMPT)
-        assert one.gate.running == 1
+        assert desk.gate.running == 1
     assert (judged.text, judged.doubt) == ("YES, ", pytest.approx(0.4))
-    with one.writer.place() as place:
+    with desk.writer.place() as place:
         assert place.judge(PROMPT) == replace(judged, recalled=True)
     assert len(chat.prompts) == 1
-    assert not one.write(PROMPT).recalled  # what was judged is not what is answered
+    assert not desk.write(PROMPT).recalled  # what was judged is not what is answered
 
 
 def test_an_engine_without_probabilities_has_no_doubt(tmp_path: Path) -> None:
@@ -133,21 +133,21 @@ class KeepingChat(ScriptedChat):
 
 def test_warming_up_has_beginnings_read_and_remembers_nothing(tmp_path: Path) -> None:
     chat = KeepingChat(script=lambda _prompt: "answer")
-    one = writer(tmp_path, chat=chat)
-    one.writer.warm_up([PROMPT], threading.Event())
+    desk = writer(tmp_path, chat=chat)
+    desk.writer.warm_up([PROMPT], threading.Event())
     assert chat.prompts == ["Where?"]
-    assert not one.write(PROMPT).recalled
+    assert not desk.write(PROMPT).recalled
 
 
 def test_whoever_comes_while_the_model_warms_up_goes_first(tmp_path: Path) -> None:
     """The reading is broken off, and taken up when they have been served."""
     reading = threading.Semaphore(0)
     chat = KeepingChat(script=lambda prompt: prompt, gate=reading)
-    one = writer(tmp_path, chat=chat)
-    warming = threading.Thread(target=one.writer.warm_up, args=([PROMPT], threading.Event()))
+    desk = writer(tmp_path, chat=chat)
+    warming = threading.Thread(target=desk.writer.warm_up, args=([PROMPT], threading.Event()))
     warming.start()
     until(lambda: chat.prompts)
-    asking = threading.Thread(target=one.write, args=([Message("user", "When?")],))
+    asking = threading.Thread(target=desk.write, args=([Message("user", "When?")],))
     asking.start()
     until(lambda: len(chat.prompts) == 2)
     reading.release(10)
@@ -174,16 +174,16 @@ def test_an_engine_that_keeps_nothing_is_not_warmed_up(tmp_path: Path) -> None:
 
 
 def test_an_answer_that_cannot_be_remembered_counts_and_the_failure_is_counted(tmp_path: Path) -> None:
-    one = writer(tmp_path)
-    refuse_inserts(one.database, "generations")
+    desk = writer(tmp_path)
+    refuse_inserts(desk.database, "generations")
     before = lost("text_memory")
-    assert [one.write(PROMPT).text, one.write(PROMPT).text] == ["answer 1", "answer 2"]
+    assert [desk.write(PROMPT).text, desk.write(PROMPT).text] == ["answer 1", "answer 2"]
     assert lost("text_memory") == before + 2
-    assert one.gate.running == 0
+    assert desk.gate.running == 0
 
 
 def test_a_memory_that_cannot_be_read_is_as_good_as_none(tmp_path: Path) -> None:
-    one = writer(tmp_path)
-    with one.database.write() as session:
+    desk = writer(tmp_path)
+    with desk.database.write() as session:
         session.execute(sa.text("DROP TABLE generations"))
-    assert one.write(PROMPT).text == "answer 1"
+    assert desk.write(PROMPT).text == "answer 1"

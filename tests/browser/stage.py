@@ -94,8 +94,8 @@ def clerk(prompt: str) -> str:
     cites every passage with that number."""
     if found := re.search("(?:Last question|最后一个问题): (.*)", prompt):
         return found[1]  # a follow-up stands alone here
-    given, _, question = prompt.rpartition("Question: ")
-    passages = re.findall(r"(?ms)^\[(\d+)\] [^\n]*\n(.*?)(?=^\[\d+\] |\Z)", given)
+    passages_text, _, question = prompt.rpartition("Question: ")
+    passages = re.findall(r"(?ms)^\[(\d+)\] [^\n]*\n(.*?)(?=^\[\d+\] |\Z)", passages_text)
     days = {n: (said[1], said[2]) for n, text in passages if (said := re.search(r"(\d+)(?:\*\*)? (days|天)", text))}
     if days and re.search("return|退", question):
         first, words = next((n, text) for n, text in passages if n in days)
@@ -223,9 +223,9 @@ class Stage:
     def report(self, question: str, comment: str, answer: str = "An answer.") -> int:
         """A complaint from another front end; the number of its item."""
         body = {"query": question, "response": answer, "rating": "down", "comment": comment}
-        said = self.world.program().post("/api/feedback", json=body)
-        assert said.status_code == 201, said.text
-        return int(said.json()["correction_id"])
+        response = self.world.program().post("/api/feedback", json=body)
+        assert response.status_code == 201, response.text
+        return int(response.json()["correction_id"])
 
 
 @contextmanager
@@ -267,12 +267,12 @@ def press(where: Page | Locator, name: str) -> None:
 
 def hold(page: Page, pattern: str, act: Callable[[], object]) -> Route:
     """Holds the request to ``pattern`` that ``act`` brings about, until the test lets it go on."""
-    held: list[Route] = []
-    page.route(pattern, lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks what it is given
+    waiting: list[Route] = []
+    page.route(pattern, lambda route: waiting.append(route))  # noqa: PLW0108 - Playwright marks what it is given
     act()
     for _ in range(500):
-        if held:
-            return held[0]
+        if waiting:
+            return waiting[0]
         page.wait_for_timeout(20)
     raise AssertionError(f"nothing was asked of {pattern}")
 

@@ -403,11 +403,11 @@ def test_chat_page_stops_before_the_server_has_taken_the_question(slow: Stage, g
     from playwright.sync_api import expect
 
     page = slow.visitor()
-    held = hold(page, "**/api/chat", lambda: begin(page, CASE.question))
+    request = hold(page, "**/api/chat", lambda: begin(page, CASE.question))
     page.locator(".turn-waiting").wait_for()
     page.keyboard.press("Escape")
     expect(page.locator(".turn-stopped .notice")).to_contain_text(SAY("turn.stopped_early"))
-    held.continue_()
+    request.continue_()
     expect(page.locator(".conversation-title")).to_have_text([CASE.question])
     gate.release(1)  # should it have begun to write, it stops at this word
     until(lambda: not slow.world.parts.turns.running)
@@ -443,11 +443,11 @@ def test_chat_page_asks_only_in_the_same_conversation_after_not_my_question(stag
     ask(page, "Are sale items returned?")
     page.locator(".new-chat").click()
     ask(page, CASE.question, "curated")
-    held = hold(page, "**/signals", lambda: press(page, SAY("curated.not_mine")))
+    request = hold(page, "**/signals", lambda: press(page, SAY("curated.not_mine")))
     page.locator(".conversation-open").nth(1).click()
     expect(page.locator(".turn h2")).to_have_text(["Are sale items returned?"])
     with page.expect_response("**/signals"):
-        held.continue_()
+        request.continue_()
     page.wait_for_timeout(300)
     expect(page.locator(".turn h2")).to_have_text(["Are sale items returned?"])
 

@@ -96,12 +96,12 @@ def test_a_late_refusal_does_not_change_the_next_item(two: tuple[Page, int, int]
     audience.announce("status of 409")
     page, first, second = two
     page.locator("#answer").fill(CASE.corrected)
-    held = hold(page, "**/draft", lambda: press(page, SAY("action_button.save")))
+    request = hold(page, "**/draft", lambda: press(page, SAY("action_button.save")))
     changed = page.context.request.post(f"/api/corrections/{first}/claim", data={})
     assert changed.ok
     go(page, second, OTHER)
     page.locator("#answer").fill("Not yet.")
-    held.continue_()
+    request.continue_()
     expect(page.locator(".toast")).to_contain_text(f"Correction {first}")
     expect(page.locator(".conflict")).to_have_count(0)
     expect(page.locator("#answer")).to_have_value("Not yet.")
@@ -118,10 +118,10 @@ def test_an_approval_is_of_the_revision_that_was_confirmed_wherever_the_curator_
     page, first, second = two
     page.locator("#answer").fill(CASE.corrected)
     press(page, SAY("action_button.approve"))
-    held = hold(page, "**/draft", lambda: press(page.locator("dialog"), SAY("action_button.approve")))
+    request = hold(page, "**/draft", lambda: press(page.locator("dialog"), SAY("action_button.approve")))
     go(page, second, OTHER)
     expect(page.locator(".save-state")).to_have_text("")
-    held.continue_()
+    request.continue_()
     expect(page.locator(".toast")).to_contain_text(SAY("item.elsewhere", id=first, text=SAY("done.approve")))
     assert stored(page, f"/api/corrections/{first}")["published"] is not None
     assert [event["action"] for event in stored(page, f"/api/corrections/{second}")["history"]] == ["report"]
@@ -190,15 +190,15 @@ def test_the_last_day_of_a_correction_ends_where_the_curator_is(
     page.locator("#answer").fill(CASE.corrected)
     press(page, say("action_button.save"))
     expect(page.locator(".save-state")).to_have_text(say("item.saved"))
-    kept = stored(page, f"/api/corrections/{number}")["draft"]["valid_until"]
-    assert kept == moment.replace("Z", "+00:00")
+    date = stored(page, f"/api/corrections/{number}")["draft"]["valid_until"]
+    assert date == moment.replace("Z", "+00:00")
     expect(until).to_have_value("2031-01-31")
     elsewhere = stage.curator(language, f"/curate#/queue/{number}", zone="Pacific/Auckland", user="ada")
     expect(elsewhere.get_by_label(say("editor.valid_until"))).to_have_value("2031-02-01")
     elsewhere.locator("#answer").fill("Within 31 days.")
     press(elsewhere, say("action_button.save"))
     expect(elsewhere.locator(".save-state")).to_have_text(say("item.saved"))
-    assert stored(page, f"/api/corrections/{number}")["draft"]["valid_until"] == kept
+    assert stored(page, f"/api/corrections/{number}")["draft"]["valid_until"] == date
 
 
 def test_a_question_about_deleting_one_document_is_not_asked_of_another(stage: Stage) -> None:

@@ -47,7 +47,7 @@ def test_the_pages_and_the_server_hide_and_need_the_same_characters(chromium: Br
 
 
 def server_marks(text: str) -> str:
-    hidden = {one.position: one.character for one in invisible.find(text)}
+    hidden = {place.position: place.character for place in invisible.find(text)}
     return "".join(invisible.mark(c) if at in hidden else c for at, c in enumerate(text))
 
 

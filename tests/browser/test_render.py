@@ -315,7 +315,7 @@ def test_render_streamed_text_ends_like_text_shown_at_once(page: Page) -> None:
 
 
 def test_patch_leaves_finished_paragraphs_in_place(page: Page) -> None:
-    kept = page.evaluate(
+    rendered = page.evaluate(
         """async () => {
           const { render, patch } = await import("/static/render.js");
           const box = document.querySelector("#app");
@@ -327,7 +327,7 @@ def test_patch_leaves_finished_paragraphs_in_place(page: Page) -> None:
           return [box.firstElementChild === first, focused, box.textContent];
         }"""
     )
-    assert kept == [True, True, "First1.\nSecond1.\n"]
+    assert rendered == [True, True, "First1.\nSecond1.\n"]
 
 
 def test_plain_text_drops_markup_and_citations(page: Page) -> None:

@@ -100,13 +100,13 @@ def test_a_database_of_the_first_version_is_upgraded_and_keeps_its_content(tmp_p
             session.execute(sa.text(statement))
     database.migrate()
     with database.read() as session:
-        kept = session.scalars(sa.select(Complaint)).one()
+        complaint = session.scalars(sa.select(Complaint)).one()
         languages = session.execute(sa.text("select document_id, language from passages order by id")).all()
         collections = {
             table: session.scalars(sa.text(f"select distinct collection from {table}")).all()
             for table in ("documents", "corrections")
         }
-    assert (kept.question, kept.reporter, database.integrity()) == ("How long?", None, "ok")
+    assert (complaint.question, complaint.reporter, database.integrity()) == ("How long?", None, "ok")
     # The stated language of a document applies to its passages, unless their words show Chinese.
     assert [language for _, language in languages] == ["fr", "de", "en", "en", "zh"]
     assert collections == {"documents": ["main"], "corrections": ["main"]}

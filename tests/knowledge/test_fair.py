@@ -113,22 +113,22 @@ def test_a_writer_of_another_process_is_waited_for(database: Database, tmp_path:
     database.close()
 
 
-def test_who_waits_too_long_is_told_that_the_database_is_busy(database: Database) -> None:
+def test_who_waits_too_long_gets_the_error_that_the_database_is_busy(database: Database) -> None:
     patient = Database(str(database.url), writing_seconds=0.05)
-    told: list[Exception] = []
+    errors: list[Exception] = []
 
     def write() -> None:
         try:
             with patient.write():
                 pass
         except DatabaseBusy as error:
-            told.append(error)
+            errors.append(error)
 
     with patient.write():
         thread = threading.Thread(target=write)
         thread.start()
         thread.join()
-    assert [error.code for error in told if isinstance(error, DatabaseBusy)] == ["database_busy"]
+    assert [error.code for error in errors if isinstance(error, DatabaseBusy)] == ["database_busy"]
     with patient.write():
         pass
     patient.close()

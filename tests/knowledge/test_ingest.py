@@ -140,10 +140,10 @@ def test_ingest_a_document_that_a_curator_retired_stays_retired(world: World, ma
         if text is not None:
             (manual / "returns.md").write_text(text, encoding="utf-8")
         report = run(world, manual, prune=True)
-        (kept,) = [result for result in report.files if result.name == "returns.md"]
-        assert (kept.state, kept.documents, kept.document_id) == ("kept_out", 0, "manual/returns.md")
-        assert kept.reason is not None
-        assert kept.reason.startswith("ann retired it: kept out.")
+        (file,) = [result for result in report.files if result.name == "returns.md"]
+        assert (file.state, file.documents, file.document_id) == ("kept_out", 0, "manual/returns.md")
+        assert file.reason is not None
+        assert file.reason.startswith("ann retired it: kept out.")
         assert found(world) == ALL - {"manual/returns.md"}
 
 

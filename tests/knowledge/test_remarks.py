@@ -37,7 +37,7 @@ def test_a_file_is_stored_as_it_is_and_its_report_says_what_it_hides(world: Worl
     (tmp_path / "shop" / "returns.md").write_text(text, encoding="utf-8")
     report = ingest(world.database, world.embedder, [tmp_path / "shop"], actor="ann")
     (file,) = report.files
-    assert (file.state, [one["code"] for one in file.remarks]) == ("indexed", ["text_hides"])
+    assert (file.state, [remark["code"] for remark in file.remarks]) == ("indexed", ["text_hides"])
     hit = world.searcher.search("within 03 days", scope=EVERYTHING).hits[0].passage
     assert hit.text == f"Return it within \u202e03\u202c days.{TAGS}"
     assert hit.indexed_text == "Returns\nReturn it within 03 days."

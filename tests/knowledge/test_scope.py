@@ -67,8 +67,8 @@ def publish(world: World, question: str, answer: str, *sources: str, **draft: An
 
 
 def collection_of(world: World, correction_id: int) -> str:
-    found: str = world.curation.item(correction_id)["collection"]
-    return found
+    collection: str = world.curation.item(correction_id)["collection"]
+    return collection
 
 
 def found(world: World, scope: Scope, query: str = "kept for days") -> set[str]:

@@ -119,7 +119,7 @@ def test_the_process_is_alive_while_every_thread_waits(shop: World) -> None:
         ]
         time.sleep(1.0)
         assert httpx.get(f"{address}/healthz", timeout=2).status_code == 200
-        assert not any(one.done() for one in waiting)
+        assert not any(task.done() for task in waiting)
         session.rollback()
 
 

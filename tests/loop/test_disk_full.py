@@ -84,7 +84,9 @@ def test_writing_is_refused_with_the_reason_and_reading_goes_on(tmp_path: Path, 
         assert shop.parts.searcher.check().ok
 
 
-def test_an_answer_that_cannot_be_stored_is_told_and_said_to_be_lost(tmp_path: Path, chat: ScriptedChat) -> None:
+def test_an_answer_that_cannot_be_stored_reaches_the_reader_who_learns_that_it_is_lost(
+    tmp_path: Path, chat: ScriptedChat
+) -> None:
     with limited(tmp_path, chat) as (shop, _fill, _free):
         with shop.parts.database.write() as session:  # the disk becomes full between the question and its answer
             session.execute(sa.text("create table filler (bytes blob)"))

@@ -25,10 +25,10 @@ QUESTION = "Within how many days can shoes be returned?"
 def quote_first_days(prompt: str) -> str:
     """A model that reads: asked about returning, it gives the first number of days in its passages."""
     passages, _, question = prompt.partition("Question: ")
-    found = re.search(r"within (\d+) days|(\d+) 天", passages)
-    if found is None or not re.search("return|退", question):
+    days = re.search(r"within (\d+) days|(\d+) 天", passages)
+    if days is None or not re.search("return|退", question):
         return "NO_ANSWER"
-    return f"Within {found[1] or found[2]} days [1]."
+    return f"Within {days[1] or days[2]} days [1]."
 
 
 @pytest.fixture
@@ -43,12 +43,12 @@ def shop(tmp_path: Path) -> Iterator[World]:
 def complain(shop: World) -> tuple[int, dict[str, object]]:
     visitor = shop.client()
     answer = ask(visitor, QUESTION)
-    said = visitor.post(
+    response = visitor.post(
         f"/api/answers/{answer['answer_id']}/feedback",
         json={"rating": "down", "reasons": ["wrong"], "comment": "It is 30 days since May."},
     )
-    assert said.status_code == 201
-    return said.json()["correction_id"], answer
+    assert response.status_code == 201
+    return response.json()["correction_id"], answer
 
 
 def test_loop_corrected_answer_is_served_verbatim_and_the_source_is_edited(shop: World) -> None:
@@ -203,14 +203,14 @@ def test_loop_in_chinese(tmp_path: Path) -> None:
 
 
 def test_loop_events_are_in_the_order_of_the_contract(shop: World) -> None:
-    told = events(shop.client(), QUESTION)
-    names = [name for name, _ in told]
+    stream = events(shop.client(), QUESTION)
+    names = [name for name, _ in stream]
     assert names[:2] == ["meta", "sources"]
     assert names[-1] == "done"
     assert set(names[2:-1]) == {"token"}
-    assert set(told[0][1]) == {"conversation_id", "answer_id", "knowledge_version"}
-    done = told[-1][1]
-    assert done["answer"] == "".join(data["text"] for name, data in told if name == "token")
+    assert set(stream[0][1]) == {"conversation_id", "answer_id", "knowledge_version"}
+    done = stream[-1][1]
+    assert done["answer"] == "".join(data["text"] for name, data in stream if name == "token")
     assert set(done["timings_ms"]) == {"retrieval", "first_token", "total"}
 
 
@@ -233,8 +233,8 @@ def test_loop_after_not_my_question_the_curated_answer_is_not_given_again(shop: 
     act(curator, correction_id, "approve")
     first = ask(visitor, QUESTION)
     assert first["status"] == "curated"
-    told = visitor.post(f"/api/answers/{first['answer_id']}/signals", json={"kind": "not_my_question"})
-    assert told.status_code == 204
+    response = visitor.post(f"/api/answers/{first['answer_id']}/signals", json={"kind": "not_my_question"})
+    assert response.status_code == 204
     again = ask(visitor, QUESTION, conversation_id=first["conversation_id"])
     assert again["status"] == "answered"
 

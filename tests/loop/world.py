@@ -140,7 +140,7 @@ def ask(client: TestClient, question: str, **more: Any) -> dict[str, Any]:
 
 def events(client: TestClient, question: str, **more: Any) -> list[tuple[str, dict[str, Any]]]:
     """Asks and returns the server-sent events in order."""
-    found: list[tuple[str, dict[str, Any]]] = []
+    read: list[tuple[str, dict[str, Any]]] = []
     with client.stream("POST", "/api/chat", json={"question": question, **more}) as response:
         assert response.status_code == 200
         assert response.headers["content-type"].startswith("text/event-stream")
@@ -149,8 +149,8 @@ def events(client: TestClient, question: str, **more: Any) -> list[tuple[str, di
             if line.startswith("event: "):
                 name = line.removeprefix("event: ")
             elif line.startswith("data: "):
-                found.append((name, json.loads(line.removeprefix("data: "))))
-    return found
+                read.append((name, json.loads(line.removeprefix("data: "))))
+    return read
 
 
 def act(client: TestClient, correction_id: int, action: str, **body: Any) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def test_what_real_text_needs_is_kept(text: str) -> None:
     ],
 )
 def test_what_real_text_needs_elsewhere_is_hidden_here(text: str, hidden: list[str]) -> None:
-    assert [one.character for one in invisible.find(text)][: len(hidden) + 2] == hidden
+    assert [place.character for place in invisible.find(text)][: len(hidden) + 2] == hidden
 
 
 def test_a_byte_order_mark_and_soft_hyphens_are_harmless_but_go() -> None:

@@ -77,10 +77,11 @@ def test_bm25_scores_of_sealed_and_fresh_passages_are_identical() -> None:
 def test_a_merged_index_equals_a_newly_built_one(
     old: list[list[str]], new: list[list[str]], hidden: set[int], random: Random
 ) -> None:
-    kept = [place for place in range(len(old)) if place not in hidden]
-    order = [*kept, *(len(old) + number for number in range(len(new)))]
+    places = [place for place in range(len(old)) if place not in hidden]
+    order = [*places, *(len(old) + number for number in range(len(new)))]
     ranks = {place: random.random() for place in order}
-    ranks |= dict(zip(kept, sorted(ranks[place] for place in kept), strict=True))  # the kept passages keep their order
+    # the kept passages keep their order
+    ranks |= dict(zip(places, sorted(ranks[place] for place in places), strict=True))
     order.sort(key=lambda place: (ranks[place], place))
     target = {place: ordinal for ordinal, place in enumerate(order)}
     renumbered = np.array([target.get(place, -1) for place in range(len(old))], dtype=np.int32)

@@ -7,7 +7,7 @@ import pytest
 from retrieval.scope import EVERYTHING, Scope
 
 
-def test_a_scope_holds_what_it_was_made_of() -> None:
+def test_a_scope_contains_what_it_was_made_of() -> None:
     assert [name in Scope.of("a", "b") for name in ("a", "b", "c", "")] == [True, True, False, False]
     assert [name in EVERYTHING for name in ("a", "", "main")] == [True, True, True]
     assert [name in Scope.of() for name in ("a", "main")] == [False, False]

@@ -160,8 +160,8 @@ def test_two_newest_snapshots_are_kept_and_damaged_ones_stay(tmp_path: Path) -> 
     snapshots.load_newest(EMBEDDER.fingerprint)
     for seq in (3, 12, 5, 400):
         snapshots.save(an_index(seq=seq))
-    kept = [int(path.name.split("-")[2]) for path in sorted(tmp_path.glob("snapshot-*"))]
-    assert (kept, names(tmp_path)) == ([12, 400], ["damaged", "snapshot", "snapshot"])
+    numbers = [int(path.name.split("-")[2]) for path in sorted(tmp_path.glob("snapshot-*"))]
+    assert (numbers, names(tmp_path)) == ([12, 400], ["damaged", "snapshot", "snapshot"])
 
 
 def test_snapshots_of_another_model_are_neither_read_nor_removed(tmp_path: Path) -> None:

@@ -215,8 +215,8 @@ def test_a_short_question_with_a_subject_of_its_own_is_searched_with_the_one_bef
 
 
 def test_the_model_reads_no_hidden_characters_of_a_conversation() -> None:
-    given = build("And \u202eshoes\U000e0041?", [EarlierTurn("How\u200b long?", "14\u2060 days")], "en")[-1].content
-    assert given == "Question: How long?\nAnswer: 14 days\nLast question: And shoes?"
+    prompt = build("And \u202eshoes\U000e0041?", [EarlierTurn("How\u200b long?", "14\u2060 days")], "en")[-1].content
+    assert prompt == "Question: How long?\nAnswer: 14 days\nLast question: And shoes?"
 
 
 def test_the_limits_of_a_profile_decide_what_is_joined() -> None:

@@ -122,10 +122,10 @@ BLOCKS = st.one_of(
 
 @given(st.lists(BLOCKS, max_size=8), st.sampled_from(UNCLOSED) | st.just(""))
 def test_brackets_in_code_and_links_are_never_changed(blocks: list[str], last: str) -> None:
-    kept = [block for block in [*blocks, last] if block in NO_MARKER or block in UNCLOSED]
+    unmarked = [block for block in [*blocks, last] if block in NO_MARKER or block in UNCLOSED]
     answer, cited = verify("\n\nend\n\n".join([*blocks, last]), PASSAGES)
     at = 0
-    for block in kept:
+    for block in unmarked:
         at = answer.find(block.strip(), at)
         assert at >= 0, (block, answer)
         at += len(block.strip())
@@ -134,14 +134,14 @@ def test_brackets_in_code_and_links_are_never_changed(blocks: list[str], last: s
 
 @given(st.text("[]1，,`~\n\t ()x九\\<code>/:$-", max_size=60))
 def test_any_text_keeps_everything_except_its_brackets(text: str) -> None:
-    found = markers(text)
-    assert all(0 <= one.start < one.end <= other.start for one, other in pairwise(found))
+    marks = markers(text)
+    assert all(0 <= one.start < one.end <= other.start for one, other in pairwise(marks))
     answer, _ = verify(text, PASSAGES)
     outside = "".join(
         text[at:end]
-        for at, end in zip([0, *(m.end for m in found)], [*(m.start for m in found), len(text)], strict=True)
+        for at, end in zip([0, *(m.end for m in marks)], [*(m.start for m in marks), len(text)], strict=True)
     )
-    if not any(marker.attached for marker in found):
+    if not any(marker.attached for marker in marks):
         plain = answer.removesuffix(" [1]").removesuffix(" [2]")
         assert "".join(bare(plain).split()) == "".join(outside.split())
 

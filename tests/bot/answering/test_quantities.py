@@ -45,8 +45,8 @@ def in_chinese(number: int) -> str:
 
 def equal(first: str, second: str) -> bool:
     """Whether each text is one quantity, and both are the same."""
-    (one,), (other,) = quantities(first), quantities(second)
-    return not set(one.equals).isdisjoint(other.equals)
+    (quantity,), (other,) = quantities(first), quantities(second)
+    return not set(quantity.equals).isdisjoint(other.equals)
 
 
 @given(st.integers(2, 99_999_999))

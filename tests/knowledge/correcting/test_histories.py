@@ -113,7 +113,7 @@ class History:
         return self.layout.source(replace(self.sources[document], statements=tuple(self.present(document))))
 
     def visible(self, document: str) -> list[Statement]:
-        hidden = [one.hidden for one in self.published.values()]
+        hidden = [publication.hidden for publication in self.published.values()]
         if document in self.removed or (document, WHOLE) in hidden:
             return []
         everything = [*self.present(document), *self.sources[document].repeated]
@@ -231,7 +231,7 @@ class History:
             return None
         self.approvals += 1
         statements = self.present(document, without=without)
-        now = next((one for one in statements if one.goods == goods), None)
+        now = next((statement for statement in statements if statement.goods == goods), None)
         source = self.sources[document].about(goods)
         change = None
         if now is not None and source is not None and now.value(field) != value:
@@ -264,16 +264,16 @@ class History:
             edits = [self.world.edit(change.document, change.find, change.find.replace(old, change.new))]
         if one.hidden is not None:
             document, what = one.hidden
-            said = isinstance(what, Statement) and f"Within {what.days} days, {what.box} box."
-            supersedes = [{"document_id": document, "passage": said or None}]
+            passage = isinstance(what, Statement) and f"Within {what.days} days, {what.box} box."
+            supersedes = [{"document_id": document, "passage": passage or None}]
         return {"answer": f"Answer {one.order}.", "edits": edits, "supersedes": supersedes}
 
     def approve(self, document: str, goods: str, field: str, value: str, hide: str | None = None) -> None:
-        one = self.publication(document, goods, field, value, hide)
-        if one is None:
+        publication = self.publication(document, goods, field, value, hide)
+        if publication is None:
             return
         before = self.world.seen()
-        number = self.world.draft(f"Question {one.order}?", **self.parts(one))
+        number = self.world.draft(f"Question {publication.order}?", **self.parts(publication))
         self.world.curation.approve(number, actor="ann")
         after = self.world.seen()
         self.world.curation.rollback(number, actor="ann")
@@ -281,19 +281,21 @@ class History:
         self.world.curation.reopen(number, actor="ann")
         self.world.curation.approve(number, actor="ann")
         assert self.world.live() == after[0]
-        self.published[number] = one
+        self.published[number] = publication
 
     def again(self, index: int, document: str, goods: str, field: str, value: str, hide: str | None = None) -> None:
         """A correction is approved anew; taking that back brings the earlier publication back."""
         number = self.number(index)
-        one = self.publication(document, goods, field, value, hide, without=number) if number is not None else None
-        if number is None or one is None:
+        publication = (
+            self.publication(document, goods, field, value, hide, without=number) if number is not None else None
+        )
+        if number is None or publication is None:
             return
         if self.world.state(number)[0] != "reopened":
             self.world.curation.reopen(number, actor="ann")
-        self.world.curation.draft(number, self.parts(one), actor="ann")
+        self.world.curation.draft(number, self.parts(publication), actor="ann")
         old = self.published[number]
-        one.earlier = old
+        publication.earlier = old
         if self.others_that_lose(number, None):
             with pytest.raises(Conflict, match="Roll it back first"):
                 self.world.curation.approve(number, actor="ann")
@@ -306,7 +308,7 @@ class History:
             assert (self.world.seen(), self.world.state(number)) == (before, ("reopened", True))
             self.world.curation.approve(number, actor="ann")
             assert self.world.live() == after[0]
-        self.published[number] = one
+        self.published[number] = publication
 
     def others_that_lose(self, number: int, instead: Published | None) -> bool:
         """Whether other corrections come to nothing when this one ends and its earlier publication is there again."""
@@ -421,7 +423,7 @@ def test_words_that_later_are_about_something_else_keep_their_value(
 ) -> None:
     replayed = replay(empty_database, layout, history)
     assert replayed.visible("a") == list(replayed.sources["a"].statements)  # which is what readers found: ``compare``
-    assert [one.applies for one in replayed.published.values()] == [False]
+    assert [publication.applies for publication in replayed.published.values()] == [False]
 
 
 @pytest.mark.parametrize("layout", sorted(LAYOUTS.keys() - {"lines"}))  # its lines are one paragraph

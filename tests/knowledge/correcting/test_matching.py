@@ -121,11 +121,11 @@ def test_match_serves_the_question_and_its_paraphrases_and_nothing_else(world: W
 
 def test_match_leaves_out_negatives(world: World) -> None:
     world.complain("Returns of sale goods?")
-    kept = world.draft("Returns?", "30 days.", negatives=["Returns of sale goods"])
+    correction_id = world.draft("Returns?", "30 days.", negatives=["Returns of sale goods"])
     merged = world.complain("And sale goods?")
-    world.curation.merge([kept, merged], actor="ann")
-    world.curation.draft(kept, {"negatives": ["Returns of sale goods", "and sale goods"]}, actor="ann")
-    world.curation.approve(kept, actor="root", override=True, reason="sale goods are another matter")
+    world.curation.merge([correction_id, merged], actor="ann")
+    world.curation.draft(correction_id, {"negatives": ["Returns of sale goods", "and sale goods"]}, actor="ann")
+    world.curation.approve(correction_id, actor="root", override=True, reason="sale goods are another matter")
     assert served(world, "Returns") == "30 days."
     assert (served(world, "Returns of sale goods?"), served(world, "And sale goods?")) == (None, None)
 

@@ -121,7 +121,7 @@ def test_readers_meet_no_half_written_state(world: World) -> None:
         while not stop.is_set():
             hits = world.searcher.search("goods returned money back", 10, scope=EVERYTHING).hits
             ordered = sorted((hit.passage for hit in hits), key=lambda one: one.position)
-            seen.add(tuple(one.text for one in ordered if one.document_id == "returns"))
+            seen.add(tuple(passage.text for passage in ordered if passage.document_id == "returns"))
 
     readers = [threading.Thread(target=read) for _ in range(2)]
     for reader in readers:

@@ -237,16 +237,16 @@ def test_a_document_that_comes_between_proof_and_approval_and_changes_what_is_re
 
 def test_nothing_asks_for_a_second_connection_while_it_holds_one(world: World) -> None:
     answer(world, ASKED, SAID)
-    held: dict[int, int] = {}
+    open_now: dict[int, int] = {}
     most: list[int] = []
 
     def out(*_more: object) -> None:
         me = threading.get_ident()
-        held[me] = held.get(me, 0) + 1
-        most.append(held[me])
+        open_now[me] = open_now.get(me, 0) + 1
+        most.append(open_now[me])
 
     def back(*_more: object) -> None:
-        held[threading.get_ident()] -= 1
+        open_now[threading.get_ident()] -= 1
 
     sa.event.listen(world.database.engine, "checkout", out)
     sa.event.listen(world.database.engine, "checkin", back)

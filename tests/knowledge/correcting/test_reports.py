@@ -32,8 +32,8 @@ def test_a_report_is_frozen_with_all_that_the_person_wrote(world: World) -> None
     }
     correction_id = world.complain("  退货要多久？ ", answer_id="a1", **fields)
     item = world.curation.item(correction_id)
-    (kept,) = item["complaints"]
-    assert {name: kept[name] for name in fields} == fields | {"reasons": ["wrong", "outdated"]}
+    (complaint,) = item["complaints"]
+    assert {name: complaint[name] for name in fields} == fields | {"reasons": ["wrong", "outdated"]}
     assert (item["question"], item["language"], item["origin"], item["state"], item["revision"]) == (
         "退货要多久？", "zh", "rated_down", "queued", 1
     )  # fmt: skip
@@ -159,10 +159,10 @@ def test_simultaneous_reports_of_one_question_are_one_item(world: World) -> None
         ids.append(world.complain("Returns?", answer_id=f"a{number}"))
 
     people = [threading.Thread(target=work, args=(number,)) for number in range(6)]
-    for one in people:
-        one.start()
-    for one in people:
-        one.join()
+    for person in people:
+        person.start()
+    for person in people:
+        person.join()
     assert ids == [ids[0]] * 6
     assert len(world.curation.item(ids[0])["complaints"]) == 6
 

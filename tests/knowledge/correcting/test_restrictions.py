@@ -29,7 +29,7 @@ def firm(world: World) -> World:
 def publish(world: World, *cited: str, **draft: Any) -> str:
     """A published correction of an answer that cited these documents. Returns its erratum's id."""
     sources = [{"n": n, "document_id": one, "passage": "…"} for n, one in enumerate(cited, start=1)]
-    snapshot = {"answer": "20 [1].", "sources": sources, "citations": [one["n"] for one in sources]}
+    snapshot = {"answer": "20 [1].", "sources": sources, "citations": [source["n"] for source in sources]}
     with world.database.write() as session:
         number = complaints.report(session, complaint(QUESTION, snapshot=snapshot), EVERYTHING).id
     world.curation.draft(number, {"answer": "There are 30 days of leave.", **draft}, actor="ann")

@@ -254,10 +254,10 @@ def test_edits_published_before_surroundings_were_stored_get_them_from_the_versi
     )
     world.put("rules", f"{SHOES}\n\n{PASSAGE}\n\nHats: at once.")
     world.curation.reopen(first, actor="ann")
-    kept, seen = surroundings(world), world.seen()
-    assert None not in (*kept["edits"], kept["supersessions"][0])
+    stored, seen = surroundings(world), world.seen()
+    assert None not in (*stored["edits"], stored["supersessions"][0])
     migrate(world)
-    assert (surroundings(world), world.seen()) == (kept, seen)
+    assert (surroundings(world), world.seen()) == (stored, seen)
 
 
 def test_an_edit_that_an_earlier_version_applied_to_another_statement_is_shown_to_curators(world: World) -> None:
