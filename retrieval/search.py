@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from retrieval.follow import Follower, PassageLog
 from retrieval.index import digest
 from retrieval.passage import LANGUAGE, Change, Hit, Row
-from retrieval.ranking import RANKING, Ranking, distinct, errata_first
-from retrieval.text import primary, tokens
+from retrieval.ranking import RANKING, Ranking, distinct, errata_first, exact_first
+from retrieval.text import codes, primary, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 COVERAGE_HITS = 3  # how many hits are searched for the question's words
+_MOST_CODES = 8  # codes of a question that are looked up
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,7 +142,8 @@ class Searcher:
         depth = max(self._ranking.depth, 2 * k)
         dense = view.dense(vector, depth, part)
         keyword = view.keyword(words, depth, part)
-        hits = self._ranked(dense, keyword, k, candidate)
+        exact = _with_rare_code(view, query, self._ranking.exact_most, part)
+        hits = self._ranked(dense, keyword, exact, k, candidate)
         best_dense = dense[0][1] if dense else 0.0
         covered = _coverage(view, words, hits)
         reach = dense[-1][1] if len(dense) == depth else -1.0
@@ -215,9 +217,16 @@ class Searcher:
         return view.part(language=min(languages, default=None), allowed=allowed)
 
     def _ranked(
-        self, dense: list[tuple[int, float]], keyword: list[tuple[int, float]], k: int, candidate: Candidate | None
+        self,
+        dense: list[tuple[int, float]],
+        keyword: list[tuple[int, float]],
+        exact: Sequence[int],
+        k: int,
+        candidate: Candidate | None,
     ) -> tuple[Hit, ...]:
         fused = self._ranking.fused(dense, keyword)
+        ranked = {id_ for id_, _ in fused}
+        fused += [(id_, 0.0) for id_ in exact if id_ not in ranked]
         stages: dict[int, dict[str, float]] = {id_: {} for id_, _ in fused}
         for name, ranking in (("dense", dense), ("keyword", keyword)):
             for rank, (id_, score) in enumerate(ranking, start=1):
@@ -228,7 +237,7 @@ class Searcher:
         chosen: list[Hit] = []
         for most in range(k, len(fused) + k, k):  # once, unless some passages have the same words
             first = [id_ for id_, _ in fused[:most]]
-            unread = [id_ for id_ in dict.fromkeys((*first, *near)) if id_ not in passages]
+            unread = [id_ for id_ in dict.fromkeys((*first, *exact, *near)) if id_ not in passages]
             read = self._passages(unread, candidate)
             passages |= {id_: read.get(id_) for id_ in unread}
             hits = [
@@ -236,8 +245,9 @@ class Searcher:
                 for id_, score in fused
                 if (passage := passages.get(id_)) is not None
             ]
-            ordered = errata_first(hits, self._ranking.erratum_margin)
-            chosen = distinct([hit for hit in ordered if hit.passage.id in first or "erratum" in hit.stages])
+            ordered = errata_first(exact_first(hits, exact), self._ranking.erratum_margin)
+            moved = {"erratum", "exact"}
+            chosen = distinct([hit for hit in ordered if hit.passage.id in first or moved & hit.stages.keys()])
             if len(chosen) >= k:
                 break
         return tuple(chosen[:k])
@@ -249,6 +259,20 @@ class Searcher:
         if missing := [id_ for id_ in stored_ids if id_ not in passages]:
             _log.error("passages %s are in the index but not in the database; run: errata doctor", missing)
         return passages
+
+
+def _with_rare_code(view: PassageView, query: str, most: int, part: Part | None) -> tuple[int, ...]:
+    """The ids of the passages in the part that have a code of the question which at most ``most`` passages have. The
+    most exact form of a code that any passage has counts."""
+    ids: dict[int, None] = {}
+    for forms in codes(query)[:_MOST_CODES]:
+        holders: Sequence[tuple[int, float]] = ()
+        for form in forms:
+            if holders := view.keyword((form,), most + 1, part):
+                break
+        if len(holders) <= most:
+            ids |= dict.fromkeys(id_ for id_, _ in holders)
+    return tuple(ids)
 
 
 def _coverage(view: PassageView, words: Sequence[str], hits: Sequence[Hit]) -> float:

@@ -9,6 +9,7 @@ Tokens are for matching, not for showing. They are made so that the words of a q
   became simplified ones. Its guessing of unknown words is switched off, so that a name is cut alike in every sentence.
 * English words lose their most common endings (``imports``, ``imported`` and ``importing`` are one token).
 * An identifier is kept whole and in parts: ``tidb-dashboard`` gives ``tidb-dashboard``, ``tidb``, ``dashboard``.
+* A code with letters and digits is also found without its separators: ``KX-59566`` gives ``kx59566`` too.
 * A version is found with and without its ``v`` and its last number: ``v5.4.0`` gives ``v5.4.0``, ``5.4.0``, ``5.4``.
 * Scripts without spaces that rjieba does not know (kana, hangul, Thai …) give pairs of characters.
 * There is no list of stop words: BM25 already gives such words almost no weight, and ``not`` or ``没有`` carry meaning.
@@ -42,6 +43,8 @@ _WORD = rf"{_LETTER}+(?:['’]{_LETTER}+)?"
 _TOKEN = re.compile(rf"([{_HAN}]+)|([{_PAIRED}]+)|({_WORD}(?:[._/-]{_WORD})*(?:\+\+|\#)?)")
 _PART = re.compile(rf"v?\d+(?:\.\d+)+(?!{_LETTER})|{_WORD}")
 _VERSION = re.compile(r"v?(\d+(?:\.\d+)+)")
+_LETTERS_THEN_DIGITS = re.compile(rf"[^\W\d_{_HAN}{_PAIRED}]+[._/-]?\d")
+_CODE_DIGITS = 5  # a number with so many digits is a code; a year has four
 _VOWELS = frozenset("aeiouy")
 _LONGEST = 64  # characters of a token; longer ones are encoded data that nobody types
 
@@ -52,7 +55,7 @@ _ENGLISH_GRAMMAR = frozenset(
     "a an are can did do does how i is it my of should the to was what when where which who why you".split()
 )
 
-TOKENS_VERSION = 2  # raise it when tokens() changes, so that snapshots with the old tokens are not used
+TOKENS_VERSION = 3  # raise it when tokens() changes, so that snapshots with the old tokens are not used
 
 
 class _Simplifier(NamedTuple):
@@ -157,11 +160,43 @@ def _forms(word: str) -> list[str]:
     mark."""
     parts = _PART.findall(word)
     forms = [_stem(word)] if len(parts) == 1 else [word, *map(_stem, parts)]
+    if joined := _without_separators(word):
+        forms.append(joined)
     for part in parts:
         if match := _VERSION.fullmatch(part):
             number = match[1]
             forms.extend(form for form in (number, number.rpartition(".")[0]) if form != part and "." in form)
     return forms
+
+
+def _without_separators(word: str) -> str:
+    """``kx59566`` for ``kx-59566``; an empty string for a word without separators, letters or digits, and for one with
+    a full stop, which is a version, a file or an address."""
+    joined = re.sub("[_/-]", "", word)
+    mixed = joined.isalnum() and not joined.isalpha() and not joined.isdigit()
+    return joined if mixed and joined != word else ""
+
+
+def codes(text: str) -> list[tuple[str, ...]]:
+    """The codes and versions in a question, in order and without repeats. Each has one or more search tokens, the most
+    exact first: as written, without separators or the ``v`` of a version, then its long numbers alone.
+
+    A code has letters before a digit (``h1n1``), five or more digits (``12-144``), or two full stops between digits
+    (``5.4.0``). A year, an ordinal (``5th``), a quantity (``20mg``) or a decimal number is none.
+    """
+    text = _THOUSANDS.sub(lambda number: number[0].replace(",", ""), normalise(text))
+    result: dict[tuple[str, ...], None] = {}
+    for _, _, word in _TOKEN.findall(text):
+        version = _VERSION.fullmatch(word)
+        digits = sum(character.isdigit() for character in word)
+        if version is not None:
+            if version[1].count(".") >= 2:
+                result[tuple(dict.fromkeys((word, version[1])))] = None
+        elif digits and (digits >= _CODE_DIGITS or _LETTERS_THEN_DIGITS.search(word)):
+            numbers = [part for part in re.findall(r"\w+", word) if part.isdigit() and len(part) >= _CODE_DIGITS]
+            forms = (word, _without_separators(word), *numbers)
+            result[tuple(dict.fromkeys(form[:_LONGEST] for form in forms if form))] = None
+    return list(result)
 
 
 def _stem(word: str) -> str:

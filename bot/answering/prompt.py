@@ -125,13 +125,15 @@ def weigh(hits: Sequence[Hit], selection: Selection) -> list[tuple[Hit, Use]]:
     """All hits, in their order, with what the prompt does with them, within the limits of ``selection``; the first hit
     is always read.
 
-    Errata come first, as search put them, and are never left out because of a low fused score.
+    Errata come first, then passages that alone have a code of the question, as search put them; neither are left out
+    because of a low fused score.
     """
     weighed: list[tuple[Hit, Use]] = []
     read, left, full = 0, selection.size, False
     best = max((hit.stages.get("fused", hit.score) for hit in hits), default=0.0)
     for hit in hits:
-        if hit.stages.get("fused", hit.score) < selection.near * best and "erratum" not in hit.stages:
+        moved = "erratum" in hit.stages or "exact" in hit.stages
+        if hit.stages.get("fused", hit.score) < selection.near * best and not moved:
             weighed.append((hit, Use.FAR))
             continue
         left -= len(hit.passage.text.encode())

@@ -60,7 +60,7 @@ FAMILIES = {
     "dialog": {f"{action}{part}" for action in ("reject", "reopen", "rollback") for part in ("", "_text")},
     "editor": {f"{name}{part}" for name in ("paraphrases", "negatives") for part in ("", "_hint")},
     "error.status": {"401", "403", "404", "409", "413", "422", "429", "500", "502", "503"},
-    "stage": {"dense", "dense_rank", "keyword", "keyword_rank", "fused", "erratum", "curated"},
+    "stage": {"dense", "dense_rank", "keyword", "keyword_rank", "fused", "erratum", "exact", "curated"},
     "tab": {"queue", "knowledge"},
     "use": set(Use),
     "who": {"visitor", "system", "recheck"},

@@ -8,7 +8,7 @@ import pytest
 
 from retrieval.passage import Hit
 from retrieval.ranking import RANKING, Ranking, errata_first
-from retrieval.scope import EVERYTHING, Scope
+from retrieval.scope import EVERYTHING, MAIN, Scope
 from retrieval.search import Check, Searcher
 from tests.fakes import HashingEmbedder, MemoryLog, passage
 
@@ -172,7 +172,7 @@ def test_errata_first_moves_an_erratum_that_is_near_the_best() -> None:
     ]
     ranked = errata_first(hits, margin=0.05)
     assert [(hit.passage.id, hit.score, "erratum" in hit.stages) for hit in ranked] == [
-        (2, 1.8, True),
+        (2, 2.8, True),
         (1, 0.9, False),
         (3, 0.7, False),
         (4, 0.6, False),
@@ -195,6 +195,55 @@ def test_search_puts_an_erratum_before_the_passage_that_it_corrects() -> None:
     assert [hit.passage.id for hit in result.hits] == [30, *without[:2]]
     assert result.hits[0].stages["dense_rank"] > 3
     assert ["erratum" in hit.stages for hit in result.hits] == [True, False, False]
+
+
+def table(*codes: str) -> tuple[MemoryLog, Searcher]:
+    """A row of a table as a passage for each code, and twelve passages that are nearer to "where is the flange nut"."""
+    source = MemoryLog()
+    source.add(*(passage(number, f"{code}, 4, hall east") for number, code in enumerate(codes, start=1)))
+    source.add(*(passage(100 + n, f"where is the flange nut of kind {n}") for n in range(12)))
+    return source, Searcher(source, source.embedder)
+
+
+@pytest.mark.parametrize(
+    ("written", "asked"),
+    [
+        ("KX-59566", "KX-59566"),
+        ("KX-59566", "kx59566"),
+        ("KX-59566", "KX/59566"),
+        ("KX-59566", "KX 59566"),
+        ("KX-59566", "ＫＸ－５９５６６"),
+        ("KX59566", "KX-59566"),
+    ],
+)
+def test_the_passage_that_alone_has_a_code_of_the_question_is_first(written: str, asked: str) -> None:
+    _, searcher = table("KX-59567", written, "KX-59565")
+    result = searcher.search(f"where is the flange nut {asked}", 3, scope=EVERYTHING)
+    assert (result.hits[0].passage.id, "exact" in result.hits[0].stages) == (2, True)
+    assert ["exact" in hit.stages for hit in result.hits[1:]] == [False, False]
+    assert [hit.score for hit in result.hits] == sorted((hit.score for hit in result.hits), reverse=True)
+
+
+def test_a_code_that_many_passages_have_moves_nothing() -> None:
+    _, searcher = table(*["KX-59566"] * 4)
+    assert all("exact" not in hit.stages for hit in searcher.search("flange nut KX-59566", 9, scope=EVERYTHING).hits)
+
+
+def test_an_erratum_comes_before_the_passage_that_has_the_code() -> None:
+    source, searcher = table("KX-59566")
+    source.add(passage(50, "where is the flange nut KX-59566: hall west", erratum=True))
+    hits = searcher.search("where is the flange nut KX-59566", 3, scope=EVERYTHING).hits
+    assert [hit.passage.id for hit in hits[:2]] == [50, 1]
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+
+
+def test_a_code_outside_the_filters_or_the_scope_is_not_found() -> None:
+    source, searcher = table("KX-59566")
+    source.add(passage(60, "KX-70000, 4, hall west", collection="other", language="zh"))
+    question = "where is the flange nut KX-70000"
+    assert 60 not in ids(searcher, question, language="en")
+    assert 60 not in ids(searcher, question, scope=Scope.of(MAIN))
+    assert ids(searcher, question)[0] == 60
 
 
 def test_a_passage_missing_from_the_source_is_left_out_and_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opencc import OpenCC
 
-from retrieval.text import language_of, normalise, tokens, tokens_fingerprint
+from retrieval.text import codes, language_of, normalise, tokens, tokens_fingerprint
 
 ANY_TEXT = st.text(st.characters(blacklist_categories=()))  # with lone surrogates and control characters
 
@@ -48,6 +48,9 @@ def test_normalise_simplifies_as_opencc_does(text: str) -> None:
         ("知识库检索", ["知识", "知识库", "检索"]),
         ("資料庫", ["资料", "资料库"]),
         ("tidb-dashboard", ["tidb-dashboard", "tidb", "dashboard"]),
+        ("KX-59566", ["kx-59566", "kx", "59566", "kx59566"]),
+        ("CG7625/5", ["cg7625/5", "cg7625", "5", "cg76255"]),
+        ("12-144", ["12-144", "12", "144"]),
         ("import imports imported importing", ["import"] * 4),
         ("use used using user's users", ["use", "used", "using", "user", "user"]),
         ("queries query", ["query", "query"]),
@@ -72,6 +75,29 @@ def test_normalise_simplifies_as_opencc_does(text: str) -> None:
 )
 def test_tokens_of_mixed_text(text: str, expected: list[str]) -> None:
     assert tokens(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("物料号 KX-59566 在哪个货位？", [("kx-59566", "kx59566", "59566")]),
+        ("ＫＸ－５９５６６在哪里", [("kx-59566", "kx59566", "59566")]),
+        ("From when may ticket CG7625/5 enter?", [("cg7625/5", "cg76255")]),
+        ("房号 12-144 的面积，房号 8-1881 的租金", [("12-144",), ("8-1881",)]),
+        ("error 40013 in v5.4.0 or 6.1.0", [("40013",), ("v5.4.0", "5.4.0"), ("6.1.0",)]),
+        ("is KX-59566 the same as kx-59566?", [("kx-59566", "kx59566", "59566")]),
+        ("the 5th of 2023: 20mg at 3.14 %, half of 1,200, tidb-dashboard", []),
+        ("", []),
+    ],
+)
+def test_codes_of_a_question(question: str, expected: list[tuple[str, ...]]) -> None:
+    assert codes(question) == expected
+
+
+@given(ANY_TEXT)
+def test_a_code_as_written_is_a_token_of_any_text(text: str) -> None:
+    for forms in codes(text):
+        assert forms[0] in tokens(text)
 
 
 def test_a_version_inside_a_name_becomes_tokens() -> None:

@@ -28,6 +28,11 @@ def test_choose_keeps_errata_first_and_compares_the_others_with_the_best() -> No
     assert numbers(choose(hits, Selection(most=3))) == [1, 2, 3]
 
 
+def test_choose_keeps_a_passage_that_alone_has_a_code_of_the_question() -> None:
+    coded = Hit(passage(1, "KX-59566"), 1.1, {"fused": 0.1, "exact": 1.0})
+    assert numbers(choose([coded, hit(2, 1.0), hit(3, 0.1)], Selection(most=4))) == [1, 2]
+
+
 def test_choose_keeps_to_the_budget_and_always_takes_the_first_hit() -> None:
     long = "x" * (Selection().size + 1)
     assert numbers(choose([hit(1, 1.0, text=long), hit(2, 1.0)], Selection(most=4))) == [1]
