@@ -1,7 +1,7 @@
 """Measures the running system: start, ingest, retrieval of large indexes, the chat path against the bare engine,
 write-back.
 
-    .venv/bin/python scripts/bench_system.py [--only start,ingest,retrieval,chat,writeback] [--out results.json]
+    .venv/bin/python -m scripts.bench_system [--only start,ingest,retrieval,chat,writeback] [--out results.json]
 
 Uses the real models and the bundled handbook in a temporary data folder. Prints a table; copy the figures with machine
 and date into scripts/RESULTS.md by hand. Times on a shared machine are upper bounds: compare the ratios of one run.
@@ -9,17 +9,12 @@ and date into scripts/RESULTS.md by hand. Times on a shared machine are upper bo
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +22,13 @@ import numpy as np
 import psutil
 
 from retrieval.scope import EVERYTHING
+from scripts.benchmark import sections
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from bot.wiring import Parts
+    from scripts.benchmark.sections import Run, Section
 
 ROOT = Path(__file__).parent.parent
 HANDBOOK = ROOT / "knowledge" / "handbook"
@@ -47,45 +44,13 @@ SIZES = (1_000, 100_000)
 WORDS = 20_000  # size of the synthetic vocabulary; its frequencies follow Zipf's law
 
 
-def main() -> int:
-    from bot import logs
-
-    arguments = _arguments()
-    logs.configure(form="console", level="error", text=False)
-    rows: list[dict[str, Any]] = []
-
-    def note(metric: str, value: float, unit: str, detail: str = "") -> None:
-        rows.append({"set": "system", "lang": "all", "system": "product", "metric": metric, "value": round(value, 4)})
-        print(f"{metric:<42} {value:>12.3f} {unit:<12} {detail}", flush=True)
-
-    with tempfile.TemporaryDirectory(prefix="errata-bench-") as folder:
-        for name in arguments.only.split(","):
-            if name not in SECTIONS:
-                print(f"--only takes {', '.join(SECTIONS)}; not {name!r}.", file=sys.stderr)
-                return 2
-            SECTIONS[name](Path(folder), note)
-    if arguments.out:
-        result = {
-            "bench": "system",
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "machine": f"{platform.machine()}, {os.cpu_count()} cores, {psutil.virtual_memory().total >> 30} GiB",
-            "settings": {"only": arguments.only},
-            "rows": rows,
-        }
-        Path(arguments.out).write_text(json.dumps(result, indent=1, ensure_ascii=False), encoding="utf-8")
-    return 0
+def main(arguments: Sequence[str] | None = None) -> int:
+    return sections.main("system", __doc__, SECTIONS, arguments)
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default=",".join(SECTIONS), help="comma-separated sections")
-    parser.add_argument("--out", help="write results.json here")
-    return parser.parse_args()
-
-
-def start(folder: Path, note: Callable[..., None]) -> None:
+def start(run: Run) -> None:
     """Time from the start of the command until the server answers requests, with an empty knowledge base."""
-    environment = os.environ | {"ERRATA_DATA": str(folder / "start"), "ERRATA_PORT": "0"}
+    environment = os.environ | {"ERRATA_DATA": str(run.folder / "start"), "ERRATA_PORT": "0"}
     for name in ("first", "again"):
         started = time.perf_counter()
         with subprocess.Popen(
@@ -95,27 +60,27 @@ def start(folder: Path, note: Callable[..., None]) -> None:
             for line in server.stdout:
                 if "is ready" in line:
                     break
-            note(f"start {name}", time.perf_counter() - started, "s")
+            run.note(f"start {name}", time.perf_counter() - started, "s")
             server.terminate()
             server.communicate()
 
 
-def ingest(folder: Path, note: Callable[..., None]) -> None:
+def ingest(run: Run) -> None:
     """Ingests the handbook into an empty knowledge base; then again, unchanged."""
     from knowledge.ingest import ingest as ingest_files
 
-    parts = _parts(folder / "ingest")
+    parts = _parts(run.folder / "ingest")
     parts.embedder.query("warm")
     for name in ("first", "again"):
         started = time.perf_counter()
         ingest_files(parts.database, parts.embedder, [HANDBOOK], actor="bench")
         seconds = time.perf_counter() - started
         count = len(parts.source.ids())
-        note(f"ingest {name}: passages per second", count / seconds, "1/s", f"{count} passages, {seconds:.2f} s")
+        run.note(f"ingest {name}: passages per second", count / seconds, "1/s", f"{count} passages, {seconds:.2f} s")
     parts.close()
 
 
-def retrieval(_folder: Path, note: Callable[..., None]) -> None:
+def retrieval(run: Run) -> None:
     """Search without the embedding model, on random unit vectors and synthetic text, against raw faiss."""
     import faiss
 
@@ -130,9 +95,9 @@ def retrieval(_folder: Path, note: Callable[..., None]) -> None:
         before = psutil.Process().memory_info().rss
         rows = (Row(number + 1, text, vector) for number, (text, vector) in enumerate(zip(texts, vectors, strict=True)))
         index = Index.build(rows, seq=1, fingerprint="bench", dimension=384)
-        note(f"build at {size:,}", time.perf_counter() - started, "s")
+        run.note(f"build at {size:,}", time.perf_counter() - started, "s")
         grown = psutil.Process().memory_info().rss - before
-        note(f"memory at {size:,}", grown / 2**20, "MiB", f"ratio to the bare vectors {grown / vectors.nbytes:.2f}")
+        run.note(f"memory at {size:,}", grown / 2**20, "MiB", f"ratio to the bare vectors {grown / vectors.nbytes:.2f}")
         queries = _unit(random.standard_normal((100, 384), dtype=np.float32))
         words = [text.split()[:8] for text in texts[:100]]
         raw = faiss.IndexFlatIP(384)
@@ -141,24 +106,26 @@ def retrieval(_folder: Path, note: Callable[..., None]) -> None:
         dense = _times(lambda q, view=view: view.dense(q, 50), queries)
         bare = _times(lambda q, raw=raw: raw.search(q[None], 50), queries)
         keyword = _times(lambda w, view=view: view.keyword(w, 50), words)
-        note(f"dense search p50 at {size:,}", dense, "ms", f"ratio to raw faiss {dense / bare:.2f}")
-        note(f"keyword search p50 at {size:,}", keyword, "ms")
+        run.note(f"dense search p50 at {size:,}", dense, "ms", f"ratio to raw faiss {dense / bare:.2f}")
+        run.note(f"keyword search p50 at {size:,}", keyword, "ms")
         change = Change(2, (Row(size + 1, "w1 w2", vectors[0]),), frozenset({1}))
-        note(f"apply one change at {size:,}", _times(lambda _q, index=index, c=change: index.apply(c), queries), "ms")
+        run.note(
+            f"apply one change at {size:,}", _times(lambda _q, index=index, c=change: index.apply(c), queries), "ms"
+        )
 
 
-def chat(folder: Path, note: Callable[..., None]) -> None:
+def chat(run: Run) -> None:
     """The whole path, with its constant prefix cached as in normal use, against the bare engine with the same
     prompts."""
     from bot.answering.values import Ask, Token
     from knowledge.ingest import ingest as ingest_files
 
-    parts = _parts(folder / "chat")
+    parts = _parts(run.folder / "chat")
     ingest_files(parts.database, parts.embedder, [HANDBOOK], actor="bench")
     parts.searcher.refresh()
     started = time.perf_counter()
     parts.load_chat_model()
-    note("load the chat model", time.perf_counter() - started, "s")
+    run.note("load the chat model", time.perf_counter() - started, "s")
     firsts, bare_firsts, speeds, bare_speeds, tokens = [], [], [], [], []
     for question in QUESTIONS:
         started, first = time.perf_counter(), []
@@ -176,22 +143,24 @@ def chat(folder: Path, note: Callable[..., None]) -> None:
         bare_first, bare_speed = _bare(parts, [(role, f"{len(firsts)}. {content}"), *rest])
         bare_firsts.append(bare_first)
         bare_speeds.append(bare_speed)
-    note("time to first token p50", statistics.median(firsts), "s", f"{statistics.median(tokens):.0f} prompt tokens")
+    run.note(
+        "time to first token p50", statistics.median(firsts), "s", f"{statistics.median(tokens):.0f} prompt tokens"
+    )
     ratios = [a / b for a, b in zip(firsts, bare_firsts, strict=True)]
-    note("ttft_ratio to the bare engine", statistics.median(ratios), "")
-    note("tokens per second", statistics.median(speeds), "1/s", f"bare engine {statistics.median(bare_speeds):.1f}")
-    note("resident memory", psutil.Process().memory_info().rss / 2**20, "MiB")
+    run.note("ttft_ratio to the bare engine", statistics.median(ratios), "")
+    run.note("tokens per second", statistics.median(speeds), "1/s", f"bare engine {statistics.median(bare_speeds):.1f}")
+    run.note("resident memory", psutil.Process().memory_info().rss / 2**20, "MiB")
     parts.close()
 
 
-def writeback(folder: Path, note: Callable[..., None]) -> None:
+def writeback(run: Run) -> None:
     """From the curator's approval to the first right answer, through the HTTP interface, at 100 corrections."""
     from starlette.testclient import TestClient
 
     from bot import accounts
     from bot.web.app import create_app
 
-    parts = _parts(folder / "writeback", chat_model="extractive")
+    parts = _parts(run.folder / "writeback", chat_model="extractive")
     with parts.database.write() as session:
         accounts.add_user(session, "bench", "bench bench bench", "admin")
     client = TestClient(create_app(parts), base_url="http://127.0.0.1:8000")
@@ -209,8 +178,8 @@ def writeback(folder: Path, note: Callable[..., None]) -> None:
         again = client.post("/api/chat", json={"question": question, "stream": False}).json()
         assert again["answer"] == f"The code is K-{number}.", again
         lags.append(time.perf_counter() - started)
-    note("approve (with proof) to right answer p50", statistics.median(lags), "s")
-    note("approve (with proof) to right answer p95", sorted(lags)[94], "s")
+    run.note("approve (with proof) to right answer p50", statistics.median(lags), "s")
+    run.note("approve (with proof) to right answer p95", sorted(lags)[94], "s")
     parts.close()
 
 
@@ -247,7 +216,7 @@ def _unit(vectors: Any) -> Any:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-SECTIONS: dict[str, Callable[[Path, Callable[..., None]], None]] = {
+SECTIONS: dict[str, Section] = {
     "start": start,
     "ingest": ingest,
     "retrieval": retrieval,

@@ -95,6 +95,13 @@ def table(rows: Sequence[Result]) -> str:
     return "\n".join(text)
 
 
+def lines(rows: Sequence[Result]) -> str:
+    """The rows as a Markdown table with a line for each figure, where each has a metric of its own."""
+    text = ["| set | metric | value | n |", "|---|---|---|---|"]
+    text += [f"| {row.set} | {row.metric} | {_cell(row)} | {'' if row.n is None else row.n} |" for row in rows]
+    return "\n".join(text)
+
+
 def _cell(row: Result | None) -> str:
     if row is None:
         return ""
