@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from knowledge.backup import manifest_path, verify
 from knowledge.errors import KnowledgeError
-from scripts.benchmark.crash import facts
+from scripts.benchmark.crash import facts, old
 from scripts.benchmark.crash.site import Site
 from scripts.benchmark.processes import KILLED, address, stop, words
 
@@ -40,6 +40,8 @@ class Round(Site):
     def run(self, kills: int) -> None:
         """Works and kills until ``kills`` is reached or something is wrong; at the end every accepted upload must be
         there, and the server ends in order."""
+        if self.random.random() < 0.4:
+            self._kill_while_migrating()
         while self.counts["kills"] < kills and not self.faults:
             self._kill_while_starting()
             if self.random.random() < 0.15:
@@ -71,6 +73,26 @@ class Round(Site):
             process = self.start("serve")
             time.sleep(self.random.uniform(0, 1.2 * (self.starts[-1] if self.starts else 1.0)))
             self.kill("start", process)
+
+    def _kill_while_migrating(self) -> None:
+        """Kills servers that bring a database of the first version to the newest form, until one is ready."""
+        folder = self.folder / "migrated"
+        old.write(folder / "data" / "errata.db")
+        site = Site(folder, self.tools, "", data=folder / "data")
+        for _ in range(self.random.randrange(1, 5)):
+            process = site.start("serve")
+            time.sleep(self.random.uniform(0, 0.8))
+            site.kill("migration", process)
+            site.settle()
+        process = site.start("serve")
+        if address(process) is None:
+            site.report(f"the server does not start after killed migrations: {words(process)[-600:]}")
+        elif (code := stop(process)) != 0:
+            site.report(f"the server ends with {code} after killed migrations: {words(process)[-600:]}")
+        site.settle()
+        self.counts.update(site.counts)
+        self.report(*site.faults)
+        shutil.rmtree(folder)
 
     def _command(self) -> tuple[Process, str, Path]:
         """Starts a command beside the server. Returns it with its name and its file or folder."""

@@ -67,7 +67,7 @@ class Site:
             Client(f"c{n}", self.ledger, Random(f"{seed}/{n}"), self.headers)  # noqa: S311
             for n in range(CLIENTS)
         ]
-        self._tools = tools
+        self.tools = tools
         self._settings = tools.template.settings | {"ERRATA_DATA": str(self.data)}
         self.processes = 0
 
@@ -75,7 +75,7 @@ class Site:
         """Starts a command line."""
         self.processes += 1
         log = self.folder / f"log-{self.processes:04d}.txt"
-        return self._tools.starter.start(arguments, self._settings, log)
+        return self.tools.starter.start(arguments, self._settings, log)
 
     def serve(self) -> tuple[Process, str] | None:
         """Starts a server, and compares it with what was promised. Returns it with its address; None when it does not
@@ -100,7 +100,7 @@ class Site:
         with httpx.Client(base_url=at, headers=self.headers, timeout=30) as http:
             queries = [f"code of {name}" for name in self._some([*self.ledger.of_kind("document")])]
             queries += self._some([*self.ledger.of_kind("correction")])
-            self.report(*differences(http, self.database, self._tools.embedder, queries, self.ledger))
+            self.report(*differences(http, self.database, self.tools.embedder, queries, self.ledger))
         self.counts["comparisons"] += 1
 
     def settle(self, stored: dict[tuple[str, str], str] | None = None) -> None:
