@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scripts.benchmark import sections
-from scripts.benchmark.crash import template
+from scripts.benchmark.crash import damage, disk, template
 from scripts.benchmark.crash.kills import Round
 from scripts.benchmark.crash.site import Tools
 from scripts.benchmark.processes import Nursery, Programs
@@ -49,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kills", type=int, default=1_000, help="how many processes the section kills ends")
     parser.add_argument("--real-kills", type=int, default=10, help="how many the section real ends")
+    parser.add_argument("--fills", type=int, default=10, help="how often the section disk fills the disk")
     parser.add_argument("--keep", type=Path, help="a folder for the data of rounds in which something was wrong")
 
 
@@ -127,7 +128,7 @@ def _figures(run: Run, done: list[dict[str, Any]]) -> None:
     run.note("seconds for each kill", sum(r["seconds"] for r in done) / max(1, counts["kills"]), "s")
 
 
-SECTIONS: dict[str, Section] = {"kills": kills, "real": real}
+SECTIONS: dict[str, Section] = {"kills": kills, "damage": damage.section, "disk": disk.section, "real": real}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from scripts.benchmark.crash.ledger import Fact, Ledger, Values
 
 SECONDS = 30.0  # an answer that takes longer is a fault
+FULL = 507
+EXPECTED = (409, 429, 503, FULL)  # refusals: another was first, too many, the disk is full
 STATUSES = ("answered", "curated", "refused", "failed", "stopped", "running")
 # How often each step is tried; most need something that an earlier step made.
 STEPS = {"put": 4, "ask": 4, "rate": 4, "draft": 4, "approve": 4, "again": 2, "roll_back": 1, "retire": 1}
@@ -87,8 +89,8 @@ class Client:
                     step()
                 except Refused as error:
                     self.ledger.refuse(self.name)
-                    kept = self.refused if error.status in (409, 429, 503) else self.faults
-                    kept.append(f"{step.__name__}: {error}")
+                    kept = self.refused if error.status in EXPECTED else self.faults
+                    kept.append(f"{error.status} {step.__name__}: {error}")
                 except httpx.TimeoutException:
                     self.faults.append(f"{step.__name__}: no answer in {SECONDS:.0f} s")
                     return
@@ -228,7 +230,12 @@ class Client:
 
     def _ask(self, question: str) -> dict[str, Any]:
         self._begin({("answer", question): STATUSES})
-        done = self._send("POST", "/api/chat", {"question": question, "stream": False})
+        try:
+            done = self._send("POST", "/api/chat", {"question": question, "stream": False})
+        except Refused as error:
+            if error.status == FULL:  # the question was stored, and then its answer was not, or nothing was
+                self.ledger.doubt(self.name)
+            raise
         self.ledger.acknowledge(self.name, {("answer", question): (done["status"],)})
         return done
 

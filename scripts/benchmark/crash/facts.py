@@ -75,15 +75,29 @@ def against_log(database: Path) -> list[int]:
 
 def age_jobs(database: Path) -> None:
     """Makes jobs of servers that were killed free at once, as if an hour had passed. Nothing may use the database."""
+    execute(
+        database,
+        "update jobs set heartbeat_at = '2020-01-01 00:00:00.000000' where state = 'running'",
+        "update jobs set run_after = '2020-01-01 00:00:00.000000' where state = 'queued'",
+    )
+
+
+def execute(database: Path, *statements: str) -> None:
+    """Changes a database that nothing else uses, behind the back of the product."""
     import pysqlite3.dbapi2 as sqlite
 
     connection = sqlite.connect(str(database), timeout=30)
     try:
-        connection.execute("update jobs set heartbeat_at = '2020-01-01 00:00:00.000000' where state = 'running'")
-        connection.execute("update jobs set run_after = '2020-01-01 00:00:00.000000' where state = 'queued'")
+        for statement in statements:
+            connection.execute(statement)
         connection.commit()
     finally:
         connection.close()
+
+
+def fold(database: Path) -> None:
+    """Copies the ``-wal`` into the database, as the last program that closes it does. Nothing else may use it."""
+    execute(database, "pragma wal_checkpoint(truncate)")
 
 
 def _documents(connection: Any) -> dict[Fact, str]:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 FILES = 6  # of the folder that a command ingests
 COMMANDS = ("ingest", "ingest", "reindex", "backup")
-JOB_SECONDS = 60.0  # in which accepted uploads are read after the last start
 WORK_SECONDS = 2.0  # the longest time from a start to the kill
 
 
@@ -199,17 +198,8 @@ class Round(Site):
         if (server := self.serve()) is None:
             return
         process, at = server
-        until = time.monotonic() + JOB_SECONDS
-        while (waiting := self._waiting_uploads()) and time.monotonic() < until:
-            time.sleep(0.2)
-        self.report(*(f"{name} was accepted and is not read" for name in waiting))
+        self.await_uploads()
         self.compare(at)
         self.examine(deep=True)
         if (code := stop(process)) != 0:
             self.report(f"the server ends with {code} after SIGTERM: {words(process)[-600:]}")
-
-    def _waiting_uploads(self) -> list[str]:
-        stored = facts.read(self.database)
-        return [
-            name for name in self.ledger.of_kind(facts.UPLOADS) if stored.get((facts.UPLOADS, name)) == facts.WAITING
-        ]

@@ -43,10 +43,11 @@ class Ledger:
         with self._lock:
             self._open.pop(writer, None)
 
-    def promise(self, values: Mapping[Fact, Values]) -> None:
-        """States what must be stored from now on."""
+    def doubt(self, writer: str) -> None:
+        """The write was refused, and may be stored all the same."""
         with self._lock:
-            self._promised |= values
+            for fact, values in self._open.pop(writer).items():
+                self._promised[fact] = (*self._promised.get(fact, (None,)), *values)
 
     def of_kind(self, kind: str) -> dict[str, Values]:
         """The promised values of the facts of a kind, by name."""

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 CLIENTS = 4
 SEARCHES = 6  # of documents, and as many of corrections, after each start
+JOB_SECONDS = 60.0  # in which accepted uploads are read
 SUSPICIOUS = ("does not match the database", "damaged", "Traceback")  # words that no start may say
 
 
@@ -51,7 +52,10 @@ class Site:
     """``data``: the data folder, a copy of the template unless it exists. ``faults``: a sentence for everything that
     was wrong."""
 
-    def __init__(self, folder: Path, tools: Tools, seed: str, *, data: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, tools: Tools, seed: str, *, data: Path | None = None, ledger: Ledger | None = None
+    ) -> None:
+        """``ledger``: what was promised; by default, that all stays as it is stored now."""
         self.folder = folder
         self.random = Random(seed)  # noqa: S311 - chooses moments, no secrets
         self.data = data or folder / "data"
@@ -61,7 +65,7 @@ class Site:
         self.counts: Counter[str] = Counter()
         self.starts: list[float] = []
         self.faults: list[str] = []
-        self.ledger = Ledger(facts.read_copy(self.database))
+        self.ledger = ledger or Ledger(facts.read_copy(self.database))
         self.headers = {"Authorization": f"Bearer {tools.template.key}"}
         self.clients = [
             Client(f"c{n}", self.ledger, Random(f"{seed}/{n}"), self.headers)  # noqa: S311
@@ -127,8 +131,17 @@ class Site:
         for client in self.clients:
             self.report(*client.faults)
             client.faults.clear()
-            self.counts["refused writes"] += len(client.refused)
+            full = sum(refusal.startswith("507 ") for refusal in client.refused)
+            self.counts["refused for lack of space"] += full
+            self.counts["refused for other reasons"] += len(client.refused) - full
             client.refused.clear()
+
+    def await_uploads(self, seconds: float = JOB_SECONDS) -> None:
+        """Waits until the server has read every upload that was accepted."""
+        until = time.monotonic() + seconds
+        while (waiting := self._waiting_uploads()) and time.monotonic() < until:
+            time.sleep(0.2)
+        self.report(*(f"{name} was accepted and is not read" for name in waiting))
 
     def examine(self, *, deep: bool) -> None:
         """Has ``errata doctor`` look."""
@@ -147,6 +160,11 @@ class Site:
 
     def report(self, *faults: str) -> None:
         self.faults += [f"after {self.counts['kills']} kills: {fault}" for fault in faults]
+
+    def _waiting_uploads(self) -> list[str]:
+        stored = facts.read(self.database)
+        uploads = self.ledger.of_kind(facts.UPLOADS)
+        return [name for name in uploads if stored.get((facts.UPLOADS, name)) == facts.WAITING]
 
     def _some(self, names: list[str]) -> list[str]:
         return self.random.sample(names, min(SEARCHES, len(names)))
