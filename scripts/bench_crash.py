@@ -49,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kills", type=int, default=1_000, help="how many processes the section kills ends")
     parser.add_argument("--real-kills", type=int, default=10, help="how many the section real ends")
+    parser.add_argument("--trials", type=int, help="at most this many trials of the section damage, chosen by chance")
     parser.add_argument("--fills", type=int, default=10, help="how often the section disk fills the disk")
     parser.add_argument("--keep", type=Path, help="a folder for the data of rounds in which something was wrong")
 
@@ -93,7 +94,7 @@ def _round(run: Run, tools: Tools, key: str, size: int) -> dict[str, Any]:
     folder = run.folder / key.replace("/", "-")
     folder.mkdir()
     started = time.monotonic()
-    one_round = Round(folder, tools, f"{run.options.seed}/{key}")
+    one_round = Round(folder, tools, f"{run.options.seed}/{key}", migrations=run.section == "kills")
     one_round.run(size)
     if one_round.faults and run.options.keep:
         shutil.copytree(folder, run.options.keep / f"{run.options.seed}-{folder.name}", dirs_exist_ok=True)

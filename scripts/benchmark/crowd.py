@@ -21,7 +21,7 @@ import httpx
 import psutil
 
 from scripts.benchmark.errors import BenchError
-from scripts.benchmark.processes import ROOT, Programs, address, stop, words
+from scripts.benchmark.processes import NO_TLS, ROOT, Programs, address, stop, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,7 +128,7 @@ def _look(process: psutil.Process, looked: list[tuple[float, int]], over: thread
 async def _converse(at: str, met: _Chats, people: int, seconds: float) -> None:
     until = time.monotonic() + seconds
     limits = httpx.Limits(max_connections=None)
-    async with httpx.AsyncClient(base_url=at, timeout=SECONDS, limits=limits) as health:
+    async with httpx.AsyncClient(base_url=at, timeout=SECONDS, limits=limits, verify=NO_TLS) as health:
         watching = asyncio.create_task(_watch(health, met))
         await asyncio.gather(*(_person(at, met, number, until) for number in range(people)))
         watching.cancel()
@@ -136,7 +136,7 @@ async def _converse(at: str, met: _Chats, people: int, seconds: float) -> None:
 
 async def _person(at: str, met: _Chats, number: int, until: float) -> None:
     conversation = None
-    async with httpx.AsyncClient(base_url=at, timeout=SECONDS) as http:
+    async with httpx.AsyncClient(base_url=at, timeout=SECONDS, verify=NO_TLS) as http:
         for turn in itertools.count():
             if time.monotonic() > until:
                 return
@@ -178,7 +178,7 @@ def _ask_together(address: str, name: str, run: Run, *, flooded: bool) -> None:
     cookies = _visitor(address)
 
     def insist(connection: int) -> None:
-        with httpx.Client(base_url=address, cookies=cookies, timeout=120) as client:
+        with httpx.Client(base_url=address, cookies=cookies, timeout=120, verify=NO_TLS) as client:
             number = 0
             while not over.is_set():
                 number += 1
@@ -193,7 +193,7 @@ def _ask_together(address: str, name: str, run: Run, *, flooded: bool) -> None:
     refused: list[int] = []
 
     def ask(number: int) -> None:
-        with httpx.Client(base_url=address, timeout=120) as client:
+        with httpx.Client(base_url=address, timeout=120, verify=NO_TLS) as client:
             started = time.perf_counter()
             response = client.post("/api/chat", json=_question(f"person {number} {name}"))
             (seconds.append(time.perf_counter() - started) if response.status_code == 200 else refused.append(number))
@@ -216,6 +216,6 @@ def _question(words: str) -> dict[str, Any]:
 
 
 def _visitor(address: str) -> httpx.Cookies:
-    with httpx.Client(base_url=address, timeout=120) as client:
+    with httpx.Client(base_url=address, timeout=120, verify=NO_TLS) as client:
         client.post("/api/chat", json=_question("first"))
         return client.cookies

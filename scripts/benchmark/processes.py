@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -25,6 +26,8 @@ ROOT = Path(__file__).parents[2]
 START_SECONDS = 120.0
 END_SECONDS = 60.0
 KILLED = -signal.SIGKILL
+# For clients of these servers. They speak plain http, and reading the certificates of the machine takes long.
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 _READY = re.compile(r"Errata is ready: (http://\S+)")
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from scripts.benchmark.crash.facts import RETIRED, UPLOADS, WAITING
+from scripts.benchmark.processes import NO_TLS
 
 if TYPE_CHECKING:
     import threading
@@ -82,7 +83,7 @@ class Client:
     def work(self, address: str, over: threading.Event) -> None:
         """Writes until ``over`` is set or the server is gone."""
         names, weights = list(STEPS), list(STEPS.values())
-        with httpx.Client(base_url=address, headers=self.headers, timeout=SECONDS) as self._http:
+        with httpx.Client(base_url=address, headers=self.headers, timeout=SECONDS, verify=NO_TLS) as self._http:
             while not over.is_set():
                 step: Callable[[], None] = getattr(self, self.random.choices(names, weights)[0])
                 try:

@@ -55,7 +55,10 @@ def section(run: Run) -> None:
         whole.mkdir()
         promised = left_by_a_killed_server(whole, tools, str(run.options.seed))
         outcomes: dict[str, int] = {}
-        for number, trial in enumerate(trials(whole / "data", run.options.seed)):
+        chosen = list(trials(whole / "data", run.options.seed))
+        if run.options.trials is not None:
+            chosen = Random(run.options.seed).sample(chosen, min(run.options.trials, len(chosen)))  # noqa: S311
+        for number, trial in enumerate(chosen):
             folder = run.folder / f"trial-{number}"
             folder.mkdir()
             shutil.copytree(whole / "data", folder / "data")

@@ -32,14 +32,16 @@ WORK_SECONDS = 2.0  # the longest time from a start to the kill
 class Round(Site):
     """One data folder, killed again and again."""
 
-    def __init__(self, folder: Path, tools: Tools, seed: str) -> None:
+    def __init__(self, folder: Path, tools: Tools, seed: str, *, migrations: bool = True) -> None:
+        """``migrations``: a part of the rounds begins with kills while an old database is migrated."""
         super().__init__(folder, tools, seed)
+        self._migrations = migrations
         self._copy: tuple[Path, Ledger] | None = None
 
     def run(self, kills: int) -> None:
         """Works and kills until ``kills`` is reached or something is wrong; at the end every accepted upload must be
         there, and the server ends in order."""
-        if self.random.random() < 0.4:
+        if self._migrations and self.random.random() < 0.4:
             self._kill_while_migrating()
         while self.counts["kills"] < kills and not self.faults:
             self._kill_while_starting()

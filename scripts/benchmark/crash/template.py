@@ -32,15 +32,16 @@ class Template:
     key: str
 
 
-def make(folder: Path, starter: Starter) -> Template:
+def make(folder: Path, starter: Starter, *, documents: int = DOCUMENTS) -> Template:
     """Makes the template in a folder. Raises BenchError when Errata does not run here."""
     data, books = folder / "template", folder / "books"
-    books.mkdir(parents=True)
-    for number in range(DOCUMENTS):
-        text = f"Book {number} stands on board {number % 7}.\n\nIts code is book{number}code."
-        (books / f"book{number}.txt").write_text(text, encoding="utf-8")
     settings = SETTINGS | {"ERRATA_DATA": str(data)}
-    _run(starter, ["ingest", str(books)], settings, folder / "ingest.txt")
+    if documents:
+        books.mkdir(parents=True)
+        for number in range(documents):
+            text = f"Book {number} stands on board {number % 7}.\n\nIts code is book{number}code."
+            (books / f"book{number}.txt").write_text(text, encoding="utf-8")
+        _run(starter, ["ingest", str(books)], settings, folder / "ingest.txt")
     key = _run(starter, ["keys", "add", "bench", "--role", "admin"], settings, folder / "key.txt")
     return Template(data, SETTINGS, key.strip().splitlines()[-1])
 
