@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from bot.commands.context import MakeParts
 
+DAMAGE = ("malformed", "not a database")  # SQLite's words for a file that it cannot read
+
 app = typer.Typer(
     name="errata",
     help="A chatbot that answers from your documents, and is corrected like a good book.\n\n"
@@ -104,7 +106,12 @@ def message_of(error: Exception) -> str:
     if isinstance(error, BotError | KnowledgeError | RetrievalError):
         return message or type(error).__name__
     if type(error).__module__.startswith("sqlalchemy"):
-        return f"The database refused: {_cause(error)}. Run: errata doctor"
+        cause = _cause(error)
+        if any(damage in cause for damage in DAMAGE):
+            return (
+                f"The database is damaged: {cause}. Stop the server and restore a backup: errata restore FILE --force"
+            )
+        return f"The database refused: {cause}. Run: errata doctor"
     if isinstance(error, MemoryError):
         return "There is not enough memory. Close other programs, or choose a smaller chat model (ERRATA_CHAT_MODEL)."
     if isinstance(error, OSError):

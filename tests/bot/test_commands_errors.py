@@ -45,7 +45,17 @@ def test_a_damaged_database_is_a_clear_line(errata: CommandLine) -> None:
     (errata.data / "errata.db").write_bytes(b"this is no database at all" * 100)
     printed = errata("user", "list")
     assert printed.code == 1
-    assert printed.err == "errata: The database refused: file is not a database. Run: errata doctor\n"
+    advice = "Stop the server and restore a backup: errata restore FILE --force"
+    assert printed.err == f"errata: The database is damaged: file is not a database. {advice}\n"
+
+
+def test_a_cut_database_is_said_to_be_damaged(errata: CommandLine) -> None:
+    assert errata("keys", "add", "shop").code == 0
+    database = errata.data / "errata.db"
+    database.write_bytes(database.read_bytes()[: database.stat().st_size // 2])
+    printed = errata("user", "list")
+    assert printed.code == 1
+    assert printed.err.startswith("errata: The database is damaged: database disk image is malformed. Stop the server")
 
 
 def test_a_data_folder_that_is_a_file_is_a_clear_line(
