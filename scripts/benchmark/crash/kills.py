@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 FILES = 6  # of the folder that a command ingests
 COMMANDS = ("ingest", "ingest", "reindex", "backup")
+MORE = 20
 WORK_SECONDS = 2.0  # the longest time from a start to the kill
 
 
@@ -43,7 +44,7 @@ class Round(Site):
         there, and the server ends in order."""
         if self._migrations and self.random.random() < 0.4:
             self._kill_while_migrating()
-        while self.counts["kills"] < kills and not self.faults:
+        while not self.faults and self.counts["kills"] < self._wanted(kills):
             self._kill_while_starting()
             if self.random.random() < 0.15:
                 self._put_back()
@@ -54,6 +55,11 @@ class Round(Site):
             self._work(*server)
         if not self.faults:
             self._end()
+
+    def _wanted(self, kills: int) -> int:
+        """How many kills there must be: some more where nothing was acknowledged yet, so that there is something to
+        lose."""
+        return kills if self.ledger.acknowledged else kills + MORE
 
     def _work(self, process: Process, at: str) -> None:
         """People write and maybe a command runs, until the server is killed."""
