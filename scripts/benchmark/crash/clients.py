@@ -160,19 +160,20 @@ class Client:
         """The corrected answer, sometimes with an edit of a document."""
         if not (question := self._in_state("queued", "drafted")):
             return
-        question.corrected = f"It is {self._new('corrected')}."
-        body: dict[str, Any] = {"answer": question.corrected, "edits": []}
-        name = self._pick([name for name, text in self.documents.items() if not text.edited])
-        question.edited = name if name and self.random.random() < 0.5 else ""
-        if question.edited:
-            document = self.documents[name]
-            edit = {"document_id": name, "version": document.version, "find": document.code}
+        corrected, edited_text = f"It is {self._new('corrected')}.", ""
+        body: dict[str, Any] = {"answer": corrected, "edits": []}
+        edited = self._pick([name for name, text in self.documents.items() if not text.edited])
+        if edited and self.random.random() < 0.5:
+            document = self.documents[edited]
+            edit = {"document_id": edited, "version": document.version, "find": document.code}
             body["edits"] = [{**edit, "replace": f"{document.code}-new"}]
-            question.edited_text = document.text.replace(document.code, f"{document.code}-new")
-        self._begin({("correction", question.text): (f"drafted {question.corrected}",)})
+            edited_text = document.text.replace(document.code, f"{document.code}-new")
+        self._begin({("correction", question.text): (f"drafted {corrected}",)})
         self._send("PUT", f"/api/corrections/{question.correction_id}/draft", body)
         self.ledger.acknowledge(self.name)
-        question.state = "drafted"
+        # Only now: after a refusal the former draft is what an approval publishes.
+        question.corrected, question.edited_text, question.state = corrected, edited_text, "drafted"
+        question.edited = edited if edited_text else ""
 
     def approve(self) -> None:
         if not (question := self._in_state("drafted")):
