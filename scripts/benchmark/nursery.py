@@ -71,23 +71,25 @@ def main() -> None:
     embedder.query("Errata 勘误")  # loads the dictionaries
     children: set[int] = set()
     print(json.dumps("ready"), flush=True)
-    for line in sys.stdin:
-        request = json.loads(line)
-        if "run" in request:
-            child = os.fork()
-            if not child:
-                _become(request, embedder)
-            children.add(child)
-            answer: int | None = child
-        else:
-            ended, status = os.waitpid(request["wait"], os.WNOHANG)
-            answer = status if ended else None
-            if ended:
-                children.discard(ended)
-        print(json.dumps(answer), flush=True)
-    for child in children:
-        with suppress(ProcessLookupError):
-            os.kill(child, signal.SIGKILL)
+    try:
+        for line in sys.stdin:
+            request = json.loads(line)
+            if "run" in request:
+                child = os.fork()
+                if not child:
+                    _become(request, embedder)
+                children.add(child)
+                answer: int | None = child
+            else:
+                ended, status = os.waitpid(request["wait"], os.WNOHANG)
+                answer = status if ended else None
+                if ended:
+                    children.discard(ended)
+            print(json.dumps(answer), flush=True)
+    finally:  # also when the benchmark was stopped, and nobody reads the answer
+        for child in children:
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
 
 
 def _become(request: dict[str, Any], embedder: Any) -> None:
