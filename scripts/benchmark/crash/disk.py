@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 MEGABYTES = 32
 CHUNK = 4096
+FULL_SECONDS = 30.0  # the longest wait for a first refusal
 WRITING_SECONDS = 1.5  # before the disk is full, while it is, and after that
 
 
@@ -80,7 +81,7 @@ class Filling(Site):
         with self.working(at):
             time.sleep(WRITING_SECONDS)
             self._fill()
-            time.sleep(WRITING_SECONDS)
+            self._await_refusals()
         self._look(at, full=True)
         if self.random.random() < 0.5:
             kill(process)
@@ -114,6 +115,14 @@ class Filling(Site):
                     file.write(bytes(CHUNK))
             except OSError:
                 return
+
+    def _await_refusals(self) -> None:
+        """Waits until clients were refused: for a while the ``-wal`` has space that it may use again."""
+        until = time.monotonic() + FULL_SECONDS
+        while time.monotonic() < until and not any(client.refused for client in self.clients):
+            time.sleep(0.1)
+            self._fill()
+        time.sleep(WRITING_SECONDS)
 
     def _serve_full(self, process: Process, at: str) -> tuple[Process, str]:
         """Starts on a full disk: the server is ready and can be read, or refuses and says that the disk is full."""
