@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from scripts.benchmark.crash import template
+from scripts.benchmark.crash import facts, template
 from scripts.benchmark.crash.site import Site, Tools
 from scripts.benchmark.errors import BenchError
 from scripts.benchmark.processes import NO_TLS, Nursery, address, kill, stop, words
@@ -98,8 +98,15 @@ class Filling(Site):
             time.sleep(WRITING_SECONDS)
         if self.ledger.acknowledged == before:
             self.report("nothing can be written after there is space again")
-        self.await_uploads()
-        self.compare(at)
+        self._stop(process)
+        facts.age_jobs(self.database)  # an upload that met the full disk is taken up again after a minute
+        if (server := self.serve()) is not None:
+            process, at = server
+            self.await_uploads()
+            self.compare(at)
+            self._stop(process)
+
+    def _stop(self, process: Process) -> None:
         if (code := stop(process)) != 0:
             self.report(f"the server ends with {code} after SIGTERM: {words(process)[-600:]}")
 
