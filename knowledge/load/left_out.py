@@ -24,6 +24,11 @@ _PHRASES = {
     "hidden_sheets": lambda count: Phrase.of(
         "Hidden sheets are not read: {count}.", code="left_out_hidden_sheets", count=count
     ),
+    "pdf_tables": lambda count: Phrase.of(
+        "Finding tables took too long; on {count} pages their rows are read as lines of text.",
+        code="left_out_pdf_tables",
+        count=count,
+    ),
     "pictures": lambda count: Phrase.of("Pictures are not read: {count}.", code="left_out_pictures", count=count),
     "struck_out": lambda count: Phrase.of(
         "Struck-out parts are not read: {count}.", code="left_out_struck_out", count=count

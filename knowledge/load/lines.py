@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from knowledge.load import headers
+from knowledge.load.tables import markdown as markdown_table
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -40,11 +43,14 @@ _HYPHEN = re.compile(r"[A-Za-z]{2,}-$")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of a page. ``size`` is the height of its letters, ``height`` its position (higher is more), in points."""
+    """A line of a page, or a table. ``size`` is the height of its letters, ``height`` its position (higher is more),
+    ``left`` where it begins, in points. ``rows``: the cells of a table, whose ``text`` is ""."""
 
     text: str
     size: float
     height: float
+    left: float = 0.0
+    rows: tuple[tuple[str, ...], ...] = ()
 
 
 def markdown(pages: Sequence[Sequence[Line]], outline: Mapping[tuple[int, str], int]) -> str:
@@ -55,8 +61,14 @@ def markdown(pages: Sequence[Sequence[Line]], outline: Mapping[tuple[int, str], 
     blocks: list[list[str]] = []  # each a list of lines: a paragraph may continue over many pages
     before: Line | None = None
     before_level = 0
+    tables = _whole_tables(pages)
     for number, page in enumerate(pages):
         for at, line in enumerate(page):
+            if line.rows:
+                if rows := tables.get((number, at)):
+                    blocks.append([_table(rows)])
+                before, before_level = None, 0
+                continue
             level = outline.get((number, heading_key(line.text)), 0) or _level(line, levels)
             if level and level == before_level and at and not outline:  # a heading on two lines
                 _join(blocks[-1], line.text)
@@ -70,6 +82,29 @@ def markdown(pages: Sequence[Sequence[Line]], outline: Mapping[tuple[int, str], 
                 blocks[-1].append(f"\n{_plain(line.text)}")
             before, before_level = line, level
     return "\n\n".join("".join(block) for block in blocks)
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    table = headers.split((number, list(row)) for number, row in enumerate(rows, start=1))
+    return "\n\n".join([*table.above, markdown_table(table.header, [row for _, row in table.rows])])
+
+
+def _whole_tables(pages: Sequence[Sequence[Line]]) -> dict[tuple[int, int], list[tuple[str, ...]]]:
+    """The rows of the tables by (page, line). A table at the top of a page that has the columns of the one at the end
+    of the page before is its continuation."""
+    tables: dict[tuple[int, int], list[tuple[str, ...]]] = {}
+    last: list[tuple[str, ...]] | None = None  # the table that the page before ended with
+    for number, page in enumerate(pages):
+        for at, line in enumerate(page):
+            if not line.rows:
+                continue
+            if at == 0 and last is not None and len(last[0]) == len(line.rows[0]):
+                last += line.rows[1:] if line.rows[0] == last[0] else line.rows
+            else:
+                last = tables[number, at] = list(line.rows)
+        if page and not page[-1].rows:
+            last = None
+    return tables
 
 
 def heading_key(text: str) -> str:
@@ -152,7 +187,8 @@ def _without_noise(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
             [
                 line
                 for at, line in enumerate(page)
-                if not _CONTENTS.search(line.text[-200:]) and not (at in edges and _pattern(line, number) in heads)
+                if line.rows
+                or (not _CONTENTS.search(line.text[-200:]) and not (at in edges and _pattern(line, number) in heads))
             ]
         )
     return rest

@@ -2,7 +2,8 @@
 
 In a measurement, pypdf's layout mode was worse than its plain mode: it prints two columns side by side, so that lines
 of different paragraphs become one, and puts spaces into Chinese words. Plain mode follows the order of writing. It also
-reports sizes and heights, from which ``lines`` makes headings and paragraphs.
+reports sizes and heights, from which ``lines`` makes headings and paragraphs. On pages with ruled lines,
+``pdf_tables`` finds the tables, which take the place of their lines.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from knowledge.load import lines
+from knowledge.load import lines, pdf_tables
 from knowledge.load.errors import Damaged, Empty, Protected, TooLarge
+from knowledge.load.left_out import LeftOut
 from knowledge.load.lines import Line
 from knowledge.load.values import Limits, LoadedDocument
 
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
 
     from pypdf import PageObject, PdfReader
 
+    from knowledge.load.pdf_tables import Table
+
+TABLE_SECONDS = 0.4  # of the file's processor time, for finding tables
+RULED = 6  # straight lines and rectangles: a page with fewer has no ruled table
 OUTLINE_ENTRIES = 5_000
 PICTURE_PAGES = 20
 FEW_CHARACTERS = 10  # on an average page: only page numbers and stamps on scanned pictures
@@ -52,11 +58,11 @@ def parse(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
     """Yields one document. ``metadata`` has the number of pages and lists those that have no text or cannot be read."""
     reader = _open(data, limits)
     pages: list[list[Line]] = []
-    blank, broken = [], []
+    blank, broken, ruled = [], [], []
     characters = 0
     for number, page in enumerate(reader.pages, start=1):
         try:
-            page_lines = _page_lines(page)
+            page_lines, is_ruled = _page_lines(page)
         except MemoryError:
             raise
         except Exception:  # noqa: BLE001 - a damaged page raises any exception; other pages may be good
@@ -65,6 +71,8 @@ def parse(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
         else:
             if not page_lines:
                 blank.append(number)
+            elif is_ruled:
+                ruled.append(number - 1)
         characters += sum(len(line.text) for line in page_lines)
         if characters > limits.document_characters:
             raise TooLarge(
@@ -86,8 +94,11 @@ def parse(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
         metadata["pages_without_text"] = _ranges(blank)
     if broken:
         metadata["unreadable_pages"] = _ranges(broken)
-    text = lines.markdown(pages, _outline(reader, pages))
-    yield LoadedDocument("", _title(reader) or PurePosixPath(name).stem, text, metadata=metadata)
+    outline = _outline(reader, pages)
+    left_out = _put_tables(pages, data, ruled, TABLE_SECONDS * limits.seconds)
+    text = lines.markdown(pages, outline)
+    title = _title(reader) or PurePosixPath(name).stem
+    yield LoadedDocument("", title, text, metadata=metadata, left_out=left_out)
 
 
 def _open(data: bytes, limits: Limits) -> PdfReader:
@@ -135,15 +146,21 @@ def _has_picture(page: PageObject) -> bool:
         return False
 
 
-def _page_lines(page: PageObject) -> list[Line]:
+def _page_lines(page: PageObject) -> tuple[list[Line], bool]:
+    """(the lines, whether the page has so many straight lines that there may be a table)."""
     page_lines: list[Line] = []
-    parts: list[tuple[str, float, float]] = []  # (text, size, height) of the present line
+    parts: list[tuple[str, float, float, float]] = []  # (text, size, height, left edge) of the present line
+    drawn = 0
+
+    def count(operator: bytes, _operands: Any, _page_matrix: Any, _text_matrix: Any) -> None:
+        nonlocal drawn
+        drawn += operator in {b"l", b"re"}
 
     def close() -> None:
-        text = _INNER_SPACE.sub("", " ".join("".join(part[0] for part in parts).translate(_LOOKALIKES).split()))
-        if text:
-            _longest, size, height = max(parts, key=lambda part: len(part[0].strip()))
-            page_lines.append(Line(text, size, height))
+        if text := _clean("".join(part[0] for part in parts)):
+            _longest, size, height, _left = max(parts, key=lambda part: len(part[0].strip()))
+            left = min(part[3] for part in parts if part[0].strip())
+            page_lines.append(Line(text, size, height, left))
         parts.clear()
 
     def visit(text: str, page_matrix: Sequence[float], text_matrix: Sequence[float], _font: Any, size: float) -> None:
@@ -151,14 +168,49 @@ def _page_lines(page: PageObject) -> list[Line]:
         scale = math.sqrt(abs(_determinant(page_matrix) * _determinant(text_matrix)))
         x, y = text_matrix[4], text_matrix[5]
         height = page_matrix[1] * x + page_matrix[3] * y + page_matrix[5]
-        parts.append((first, size * scale, height))
+        left = page_matrix[0] * x + page_matrix[2] * y + page_matrix[4]
+        parts.append((first, size * scale, height, left))
         for line in following_lines:
             close()
-            parts.append((line, size * scale, height))
+            parts.append((line, size * scale, height, left))
 
-    page.extract_text(visitor_text=visit)
+    page.extract_text(visitor_text=visit, visitor_operand_before=count)
     close()
-    return page_lines
+    return page_lines, drawn >= RULED
+
+
+def _clean(text: str) -> str:
+    """The text on one line, with common characters for those that look the same."""
+    return _INNER_SPACE.sub("", " ".join(text.translate(_LOOKALIKES).split()))
+
+
+def _put_tables(pages: list[list[Line]], data: bytes, ruled: Sequence[int], seconds: float) -> dict[str, int]:
+    """Replaces lines of the ruled pages by tables. Returns what was left out."""
+    left_out = LeftOut()
+    if ruled:
+        tables, unread = pdf_tables.find(data, ruled, seconds, _clean)
+        for at, page_tables in tables.items():
+            pages[at] = _with_tables(pages[at], page_tables)
+        left_out.add("pdf_tables", unread)
+    return left_out.take()
+
+
+def _with_tables(page: Sequence[Line], tables: Sequence[Table]) -> list[Line]:
+    """The lines, with a table in the place of those that it consists of."""
+    kept: list[Line] = []
+    placed: set[int] = set()
+    for line in page:
+        at = next((at for at, table in enumerate(tables) if _is_inside(line, table)), None)
+        if at is None:
+            kept.append(line)
+        elif at not in placed:
+            placed.add(at)
+            kept.append(Line("", line.size, line.height, line.left, tables[at].rows))
+    return kept
+
+
+def _is_inside(line: Line, table: Table) -> bool:
+    return table.bottom <= line.height <= table.top and table.left <= line.left <= table.right
 
 
 def _determinant(matrix: Sequence[float]) -> float:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 PdfLine = tuple[str, float, float, float]  # text, size, x, y in points from the lower left corner
+PdfBox = tuple[float, float, float, float]  # x, y, width, height
 
 _WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 _SHEET = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -109,8 +110,15 @@ def xlsx(sheets: Mapping[str, Sequence[Sequence[object]]], *, hidden: Sequence[s
     return zipped(members)
 
 
-def pdf(pages: Sequence[Sequence[PdfLine]], *, title: str = "", outline: Sequence[tuple[str, int]] = ()) -> bytes:
-    """A PDF with these lines of text. Any character may occur in them. ``outline``: (bookmark, page from 0)."""
+def pdf(
+    pages: Sequence[Sequence[PdfLine]],
+    *,
+    title: str = "",
+    outline: Sequence[tuple[str, int]] = (),
+    boxes: Sequence[Sequence[PdfBox]] = (),
+) -> bytes:
+    """A PDF with these lines of text. Any character may occur in them. ``outline``: (bookmark, page from 0); ``boxes``:
+    the rectangles that are drawn on each page."""
     kids = " ".join(f"{5 + 2 * at} 0 R" for at in range(len(pages)))
     objects = [
         b"",  # the catalogue, below
@@ -127,6 +135,7 @@ def pdf(pages: Sequence[Sequence[PdfLine]], *, title: str = "", outline: Sequenc
             f"BT /F {size:g} Tf 1 0 0 1 {x:g} {y:g} Tm <{text.encode('utf-16-be').hex()}> Tj ET\n"
             for text, size, x, y in page
         )
+        content += "".join(f"{x:g} {y:g} {w:g} {h:g} re S\n" for x, y, w, h in (boxes[at] if at < len(boxes) else ()))
         objects.append(_stream(content.encode()))
     catalogue = b"<< /Type /Catalog /Pages 2 0 R"
     if outline:
@@ -152,6 +161,20 @@ def prose(
 ) -> list[PdfLine]:
     """Lines of a page, one below the other."""
     return [(line, size, x, top - pitch * at) for at, line in enumerate(lines)]
+
+
+def grid(
+    rows: Sequence[Sequence[str]], *, top: float, x: float = 50, width: float = 100, height: float = 20
+) -> tuple[list[PdfLine], list[PdfBox]]:
+    """The lines and boxes of a ruled table on a page of a PDF."""
+    texts: list[PdfLine] = []
+    boxes: list[PdfBox] = []
+    for at, row in enumerate(rows):
+        for column, text in enumerate(row):
+            left, bottom = x + width * column, top - height * (at + 1)
+            texts.append((text, 10, left + 5, bottom + 6))
+            boxes.append((left, bottom, width, height))
+    return [text for text in texts if text[0]], boxes
 
 
 def _to_unicode(characters: Iterable[str]) -> bytes:

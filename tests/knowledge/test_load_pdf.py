@@ -6,7 +6,7 @@ import pytest
 
 from knowledge.load import Damaged, Empty, Limits, LoadedDocument, Protected, TooLarge
 from knowledge.load.child import documents
-from tests.knowledge.load_files import pdf, prose
+from tests.knowledge.load_files import grid, pdf, prose
 
 
 def load(data: bytes, limits: Limits | None = None) -> LoadedDocument:
@@ -131,3 +131,50 @@ def test_a_damaged_pdf_is_refused() -> None:
     for data in (b"no pdf", good[:60], good.replace(b"/Kids [5 0 R]", b"/Kids [2 0 R]"), b"%PDF-1.4\n%%EOF"):
         with pytest.raises(Damaged):
             load(data)
+
+
+PRICES = [["Item", "Week", "Weekend"], ["Shoe", "", "4"], ["⼄型柜", "5", ""], ["Book", "6", "7"]]
+
+
+def test_pdf_ruled_tables_keep_their_cells_apart_and_blank_cells_in_place() -> None:
+    texts, boxes = grid(PRICES, top=700)
+    page = [*prose(["Prices of this year."], top=730), *texts, *prose(["All prices in euros."], top=560)]
+    assert load(pdf([page], boxes=[boxes])).text == (
+        "Prices of this year.\n\n| Item | Week | Weekend |\n| --- | --- | --- |\n| Shoe |  | 4 |\n| 乙型柜 | 5 |  |\n"
+        "| Book | 6 | 7 |\n\nAll prices in euros."
+    )
+
+
+def test_pdf_a_table_that_goes_on_at_the_top_of_the_next_page_is_one_table() -> None:
+    header, *rows = [["Item", "Price"], *([f"Item {number}", str(number)] for number in range(40))]
+    first, first_boxes = grid([header, *rows[:20]], top=700)
+    second, second_boxes = grid(rows[20:], top=780)
+    text = load(pdf([first, second], boxes=[first_boxes, second_boxes])).text
+    pieces = text.split("\n\n")
+    assert {piece.split("\n")[0] for piece in pieces} == {"| Item | Price |"}
+    written = [row for piece in pieces for row in piece.split("\n")[2:]]
+    assert written == [f"| {item} | {price} |" for item, price in rows]
+
+
+def test_pdf_a_frame_around_text_is_no_table() -> None:
+    notes = [(40, 640, 400, 100), (30, 630, 420, 120), (40, 300, 400, 100), (30, 290, 420, 120)]
+    frames = [*notes, (0, 0, 9, 9), (9, 9, 9, 9)]
+    page = [*prose(["Note", "Purge the box first."], top=700), *prose(["Another note"], top=350)]
+    text = load(pdf([page], boxes=[frames])).text
+    assert "|" not in text
+    assert "Purge the box first." in text
+
+
+def test_pdf_text_beside_a_table_is_not_lost() -> None:
+    texts, boxes = grid(PRICES, top=700, x=300)
+    text = load(pdf([[*prose(["Left column of text."], x=40, top=670), *texts]], boxes=[boxes])).text
+    assert "Left column of text." in text
+    assert "| Book | 6 | 7 |" in text
+
+
+def test_pdf_without_time_for_tables_is_read_as_lines_and_the_report_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts, boxes = grid(PRICES, top=700)
+    monkeypatch.setattr("knowledge.load.pdf.TABLE_SECONDS", 0.0)
+    document = load(pdf([texts, texts], boxes=[boxes, boxes]))
+    assert document.left_out["pdf_tables"] >= 1
+    assert "Book" in document.text
