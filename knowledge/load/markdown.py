@@ -1,5 +1,8 @@
-"""Reads Markdown and its front matter. The text is not changed, except that underlined headings become ``#``
-headings."""
+"""Reads Markdown and its front matter.
+
+The text is not changed, except that underlined headings become ``#`` headings, long tables repeat their header, and
+what the front matter says about the document stands above the text.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from knowledge.load import markdown_tables, records
 from knowledge.load.text import decode
 from knowledge.load.tidy import language, web_address
 from knowledge.load.values import Limits, LoadedDocument
@@ -15,11 +19,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _FRONT = re.compile(r"\A\s*---[ \t]*\n(.{0,20000}?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
-_FIELD = re.compile(r"([A-Za-z_][\w-]*)[ \t]*:(?:[ \t]+(.*)|[ \t]*)$")
+_FIELD = re.compile(r"([^\W\d][\w -]{0,60}?)[ \t]*[:：](?:[ \t]+(.*)|[ \t]*|(?<=：)(.*))$")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
 _HEADING = re.compile(r" {0,3}#{1,6}[ \t]+(.*)$")
 _UNDERLINE = re.compile(r" {0,3}(=+|-{2,})[ \t]*$")
 _NO_PARAGRAPH = re.compile(r"\s*$| {4}|\t| {0,3}(?:[#>|]|[-*+][ \t]|\d+[.)][ \t]|[-*_=]{2,}[ \t]*$)")
+# Fields that tell a generator of web sites what to do with the page, and a reader nothing.
+_TECHNICAL = frozenset({
+    "aliases", "draft", "has_children", "hide", "hide_title", "icon", "layout", "nav_exclude", "nav_order", "nav_title",
+    "pagination_next", "pagination_prev", "permalink", "redirect_from", "redirect_to", "sidebar", "sidebar_label",
+    "sidebar_position", "slug", "template", "toc", "weight",
+})  # fmt: skip
 _URLS = ("url", "source_url", "canonical_url", "canonical", "permalink", "source", "link")
 
 
@@ -32,6 +42,8 @@ def parse(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
     title = fields.pop("title", "") or first or PurePosixPath(name).stem
     stated = fields.pop("language", "") or fields.pop("lang", "")
     url = next((fields.pop(key) for key in _URLS if web_address(fields.get(key))), None)
+    facts = {name: value for name, value in fields.items() if name not in _TECHNICAL}
+    text = records.with_context(markdown_tables.in_pieces(text).lstrip("\n"), facts)
     yield LoadedDocument("", title, text, language(stated), url, fields)
 
 
@@ -45,7 +57,7 @@ def front_matter(text: str) -> tuple[dict[str, str], str]:
     for row in match[1].split("\n"):
         if field := _FIELD.match(row):
             current = field[1].lower()
-            fields[current] = _scalar(field[2] or "")
+            fields[current] = _scalar(field[2] or field[3] or "")
         elif current and (item := row.strip().removeprefix("- ").strip()) and not item.startswith("#"):
             fields[current] = f"{fields[current]}, {_scalar(item)}" if fields[current] else _scalar(item)
     return fields, text[match.end() :]

@@ -76,7 +76,7 @@ class Records:
         return LoadedDocument(
             key=self._key(by_role, place, fallback),
             title=title or question or line(body)[:TITLE_FROM_TEXT],
-            text=_with_context(body, metadata, topic),
+            text=with_context(body, metadata, topic),
             language=language(by_role.get("language")),
             url=web_address(url),
             metadata=metadata,
@@ -113,7 +113,7 @@ class Records:
         return unique
 
 
-def _with_context(body: str, fields: Mapping[str, str], topic: str) -> str:
+def with_context(body: str, fields: Mapping[str, str], topic: str = "") -> str:
     """The text below the title of its table and the other fields with their names.
 
     These become a heading where the text is too long for one passage: each passage of it repeats its headings.

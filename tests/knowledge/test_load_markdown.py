@@ -19,7 +19,7 @@ def test_markdown_reads_front_matter() -> None:
     assert load(source) == LoadedDocument(
         key="",
         title="Returns: the rules",
-        text="# Returns\n\n三十天内退货。",
+        text="tags: shop, parcels; audience: staff, visitors\n\n# Returns\n\n三十天内退货。",
         language="zh",
         url="https://acme.example/returns",
         metadata={"tags": "shop, parcels", "audience": "staff, visitors"},
@@ -77,3 +77,32 @@ def test_restructured_text_gets_headings() -> None:
 def test_blank_text_is_empty() -> None:
     with pytest.raises(Empty):
         load(" \n\u200b\n")
+
+
+def test_a_long_table_repeats_its_header_in_each_piece() -> None:
+    rows = [f"| KM-{number} | {number} minutes |" for number in range(100)]
+    text = load("# Devices\n\n| Device | Time |\n|---|:-:|\n" + "\n".join(rows) + "\n\nChecked yearly.\n").text
+    heading, *pieces, end = text.strip().split("\n\n")
+    assert (heading, end) == ("# Devices", "Checked yearly.")
+    assert len(pieces) > 1
+    assert {piece.split("\n")[0] for piece in pieces} == {"| Device | Time |"}
+    assert [row for piece in pieces for row in piece.split("\n")[2:]] == rows
+
+
+def test_a_table_without_bars_at_the_ends_of_its_rows_is_a_table() -> None:
+    assert load("Route | Adult\n--- | ---\nA to B | 4\nC \\| D | 5\n").text.strip() == (
+        "| Route | Adult |\n| --- | --- |\n| A to B | 4 |\n| C \\| D | 5 |"
+    )
+
+
+def test_a_short_table_and_a_table_in_code_stay_as_they_are() -> None:
+    for text in ("|a|b|\n|:-|-|\n| 1|2 |", "```\na | b\n--- | ---\n1 | 2\n```", "one | two\nthree | four"):
+        assert load(text).text == text
+
+
+def test_what_the_front_matter_says_about_the_page_is_in_the_text() -> None:
+    document = load(
+        "---\ntitle: Backup\nowner: Team Heron\nlayout: page\n生效日期：2026-07-01\n---\n\n# Backup\n\nAt 01:40.\n"
+    )
+    assert document.title == "Backup"
+    assert document.text.strip() == "owner: Team Heron; 生效日期: 2026-07-01\n\n# Backup\n\nAt 01:40."
