@@ -42,6 +42,8 @@ def find(
     """
     import pdfplumber
 
+    if seconds <= 0:
+        return {}, len(pages)
     tables: dict[int, list[Table]] = {}
     done = 0
     with _clock(seconds):
@@ -71,7 +73,7 @@ class _clock:  # noqa: N801 - used as a statement
             raise _TimeIsUp
 
         self._before = signal.signal(signal.SIGPROF, stop)
-        signal.setitimer(signal.ITIMER_PROF, max(0.001, self._seconds))
+        signal.setitimer(signal.ITIMER_PROF, self._seconds)
 
     def __exit__(self, *_error: object) -> None:
         signal.setitimer(signal.ITIMER_PROF, 0)

@@ -20,6 +20,7 @@ from scripts.benchmark.errors import BenchError
 from scripts.benchmark.journal import Journal
 from scripts.benchmark.processes import Nursery, Programs, kill
 from scripts.benchmark.sections import Run
+from tests.asynchronous import in_a_thread
 from tests.fakes import HashingEmbedder
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def test_a_kill_with_the_real_embedding_model(tmp_path: Path) -> None:
 
 def test_many_chats_at_once(tmp_path: Path, tools: Tools) -> None:
     run = Run("chats", tmp_path, Namespace(chats=10, seconds=1.0), Journal.beside(None, {}))
-    crowd.chats(run, tools.starter)
+    in_a_thread(crowd.chats, run, tools.starter)
     figures = {row.metric: row.value for row in run.rows}
     assert run.faults == []
     assert figures["10 chats at once: answers"] >= 10
