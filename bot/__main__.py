@@ -21,6 +21,7 @@ from bot.commands import (
     documents,
     explain,
     ingest,
+    inspect,
     keys,
     models,
     reindex,
@@ -48,6 +49,7 @@ app = typer.Typer(
 )
 app.command()(serve.serve)
 app.command()(ingest.ingest)
+app.command()(inspect.inspect)
 app.command()(reindex.reindex)
 app.command()(ask.ask)
 app.command()(explain.explain)

@@ -151,16 +151,17 @@ def store(
         documents=len(stored),
         document_id=results[0].id if results else None,
         version=results[0].version if results else None,
-        remarks=[remark.to_json() for remark in (*remarks.of(document.content for document in new), *_left_out(new))],
+        remarks=[remark.to_json() for remark in remarks_on(new)],
         **_kept_out([document for document in results if document.kept_out_by is not None], len(results)),
     )
 
 
-def _left_out(documents: Iterable[NewDocument]) -> list[Phrase]:
+def remarks_on(documents: Sequence[NewDocument]) -> list[Phrase]:
+    """What a curator should know about the documents of a file: about their texts, and what was left out."""
     counts: Counter[str] = Counter()
     for document in documents:
         counts.update(document.left_out)
-    return left_out.phrases(counts)
+    return [*remarks.of(document.content for document in documents), *left_out.phrases(counts)]
 
 
 def rejected(name: str, error: ErrataError, *, replaces: str | None = None) -> FileResult:

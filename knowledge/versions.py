@@ -201,7 +201,7 @@ def plan(
     content = replace(root, text=text)
     is_new = base is not None or bool(add)
     stored = [] if is_new else _stored(session, document_id, base_version, edits_key(composed.kept))
-    language = language or (document.language if document else language_of(f"{content.title}\n{content.text}"))
+    language = language or (document.language if document else language_of_content(content))
     return Plan(
         document_id=document_id,
         kind=document.kind if document else kind,
@@ -216,10 +216,18 @@ def plan(
         broken=composed.broken,
         repeated=_repeated(kept, present, base) if kept and present and base else (),
         added=anchors,
-        pieces=_pieces(
-            content.title, language, stored or [(c.position, c.headings, c.text) for c in chunk(content.text)]
-        ),
+        pieces=_pieces(content.title, language, stored) if stored else pieces(content, language),
     )
+
+
+def language_of_content(content: Content) -> str:
+    """The language of a document that states none, by its words."""
+    return language_of(f"{content.title}\n{content.text}")
+
+
+def pieces(content: Content, language: str) -> tuple[Piece, ...]:
+    """The passages that a text is cut into. ``language``: that of the document; a passage may have another."""
+    return _pieces(content.title, language, [(cut.position, cut.headings, cut.text) for cut in chunk(content.text)])
 
 
 def see(session: Session, document_id: str) -> Seen:
@@ -347,9 +355,9 @@ def _stored(
 
 
 def _pieces(title: str, language: str, parts: Iterable[tuple[int, tuple[str, ...], str]]) -> tuple[Piece, ...]:
-    pieces = []
+    made = []
     for position, headings, text in parts:
         indexed = Passage(0, "", 0, position, title, headings, text, "").indexed_text
         sha256 = hashlib.sha256(indexed.encode()).hexdigest()
-        pieces.append(Piece(position, headings, text, language_in(text, language), sha256, indexed))
-    return tuple(pieces)
+        made.append(Piece(position, headings, text, language_in(text, language), sha256, indexed))
+    return tuple(made)
