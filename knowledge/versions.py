@@ -272,8 +272,12 @@ def _check_input(document_id: str, content: Content) -> None:
             characters=", ".join(hidden),
         )
     joined = all(c.isprintable() or unicodedata.category(c) == "Cf" for c in document_id)  # emoji are joined
-    if not document_id or len(document_id) > MAX_ID or not joined:
-        raise Invalid("A document id is 1 to {limit} printable characters.", code="document_id_invalid", limit=MAX_ID)
+    if not document_id.strip() or len(document_id) > MAX_ID or not joined:
+        raise Invalid(
+            "A document id is 1 to {limit} printable characters, not only spaces.",
+            code="document_id_invalid",
+            limit=MAX_ID,
+        )
     if not {".", ".."}.isdisjoint(document_id.split("/")):
         raise Invalid("An id has no part that is . or .. because no address could name it.", code="document_id_dots")
     if not content.text.strip():

@@ -54,8 +54,8 @@ TRUE, FALSE = ("true", "1", "on", "yes"), ("false", "0", "off", "no", "")  # as 
 
 
 class DocumentBody(Body):
-    id: Annotated[str, Field(max_length=versions.MAX_ID)] | None = Field(
-        None, description="Printable characters; left out: a new one"
+    id: Annotated[str, Field(min_length=1, max_length=versions.MAX_ID), declared(pattern=SOMETHING)] | None = Field(
+        None, description="Printable characters, not only spaces; left out: a new one"
     )
     title: str = Field(max_length=versions.MAX_TITLE, description="Left empty: the id")
     text: Annotated[str, Field(max_length=versions.MAX_TEXT), declared(pattern=SOMETHING)]

@@ -127,7 +127,7 @@ def test_document_id_is_decoded_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "document_id", ["..", ".", "a/../b", "a/.", "erratum-1", "a\x00b", "a\nb", "x" * 501, "\u202eb"]
+    "document_id", ["", " ", "\u3000", "..", ".", "a/../b", "a/.", "erratum-1", "a\x00b", "a\nb", "x" * 501, "\u202eb"]
 )
 def test_document_id_that_cannot_be_named_is_refused(curator: TestClient, document_id: str) -> None:
     refused = curator.post("/api/documents", json={"id": document_id, "title": "T", "text": "Words."})
