@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from bot.answering.condense import MAX_TURNS, Condensed, EarlierTurn, How
 from bot.answering.values import Ask, Outcome, Reason, Source, SourcesFound
 from bot.tables import Answer, AnsweredQuestion, AnswerSource, Conversation, Signal
+from knowledge import quoting
 from knowledge.db import utc_now
 from knowledge.errors import Invalid, NotFound
 from knowledge.scoping import collections_of
@@ -108,7 +109,7 @@ def rejected_entries(session: Session, conversation_id: str) -> frozenset[int]:
 def store_sources(session: Session, answer_id: str, event: SourcesFound) -> None:
     """Stores the sources as soon as they are known."""
     answer = session.get_one(Answer, answer_id)
-    answer.sources = [_source_json(source) for source in event.sources]
+    answer.sources = quoting.short_sources(session, [_source_json(source) for source in event.sources])
     answer.knowledge_version = event.knowledge_version
 
 
@@ -120,11 +121,12 @@ def finish(session: Session, answer_id: str, outcome: Outcome) -> None:
     answer.condensed_how = outcome.condensed_how
     answer.reason = outcome.reason
     answer.language = outcome.language
-    answer.sources = [_source_json(source) for source in outcome.sources]
+    answer.sources = quoting.short_sources(session, [_source_json(source) for source in outcome.sources])
     answer.citations = list(outcome.citations)
     answer.confidence = outcome.confidence
     answer.knowledge_version = outcome.knowledge_version
-    answer.prompt = [asdict(message) for message in outcome.prompt]
+    messages = [asdict(message) for message in outcome.prompt]
+    answer.prompt = quoting.short_prompt(session, messages, answer.sources, answer.condensed_question)
     answer.entry_id = outcome.entry_id
     answer.timings_ms = dict(outcome.timings_ms)
     answer.prompt_tokens = outcome.prompt_tokens
@@ -140,7 +142,7 @@ def note_answered(session: Session, answer_id: str) -> None:
     for source in answer.sources:
         cited = source["n"] in answer.citations
         passages[source["passage_id"]] = passages.get(source["passage_id"], False) or cited
-    question = answer.condensed_question or answer.question
+    question = answer.condensed_question
     collections = set(collections_of(session, {source["document_id"] for source in answer.sources}).values())
     session.add(
         AnsweredQuestion(
@@ -208,13 +210,14 @@ def delete(session: Session, conversation: Conversation) -> None:
     session.flush()
 
 
-def snapshot(answer: Answer) -> dict[str, Any]:
-    """The frozen copy that a complaint keeps."""
-    return {**record(answer), "prompt": answer.prompt}
+def snapshot(session: Session, answer: Answer) -> dict[str, Any]:
+    """The frozen copy that a complaint keeps: with the texts of its sources, and the prompt as it is stored."""
+    (sources,) = quoting.whole_sources(session, answer.sources)
+    return {**record(answer), "sources": sources, "prompt": answer.prompt}
 
 
 def record(answer: Answer) -> dict[str, Any]:
-    """Everything about an answer but its prompt, which is long."""
+    """Everything about an answer but its prompt and the texts of its sources."""
     return {
         "answer_id": answer.id,
         "conversation_id": answer.conversation_id,

@@ -66,8 +66,8 @@ def rate(
         correction = complaints.report(
             session,
             NewComplaint(
-                question=answer.condensed_question or answer.question,
-                snapshot=conversations.snapshot(answer),
+                question=answer.condensed_question,
+                snapshot=conversations.snapshot(session, answer),
                 origin="unanswered" if answer.status == "refused" else "rated_down",
                 who=who,
                 reporter=session.get_one(Conversation, answer.conversation_id).owner,
@@ -84,7 +84,7 @@ def rate(
             correction_id=_published_by(session, answer),
         )
         row.correction_id = answer.correction_id = correction.id
-        unanswered.adopt(session, correction, answer.condensed_question or answer.question)
+        unanswered.adopt(session, correction, answer.condensed_question)
     elif answer.correction_id is not None:
         complaints.withdraw(session, answer.id, who=who)
         row.correction_id = None
@@ -177,7 +177,7 @@ def signal(session: Session, answer: Answer, kind: str, value: float | None) -> 
         observations.observe(
             session,
             answer.entry_id,
-            question=answer.condensed_question or answer.question,
+            question=answer.condensed_question,
             reporter=session.get_one(Conversation, answer.conversation_id).owner,
         )
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import load_only
 
 from bot.answering import grounding, prompt
 from bot.tables import Answer, AnsweredQuestion, AnswerSource, Feedback
+from knowledge import quoting
 from knowledge.correcting.matching import normal_form
 from knowledge.correcting.nearest import NearestQuestions, fill
 from knowledge.correcting.proof import Replayable
@@ -167,25 +168,28 @@ def _choose(
         else:
             best.setdefault(question.sha256, question)
     candidates = list(best.values())
-    answers: list[Answered] = []
+    chosen: list[tuple[Answer, bool]] = []
     seen = set(without)
     position = 0
-    while len(answers) < most and position < len(candidates):
+    while len(chosen) < most and position < len(candidates):
         batch = candidates[position : position + most + SPARE]
         position += len(batch)
         loaded = _load(session, [candidate.id for candidate in batch])
         for number, candidate in enumerate(batch):
             row = loaded.get(candidate.id)
-            text = row.condensed_question or row.question if row else ""
+            text = row.condensed_question if row else ""
             if row is None or normal_form(text) in seen:
                 continue
-            if len(answers) == most:
+            if len(chosen) == most:
                 position -= len(batch) - number
                 break
             seen.add(normal_form(text))
-            answers.append(
-                Answered(text, row.answer, tuple(row.sources), tuple(row.citations), graded=candidate.rating == "up")
-            )
+            chosen.append((row, candidate.rating == "up"))
+    sources = quoting.whole_sources(session, *(row.sources for row, _ in chosen))
+    answers = [
+        Answered(row.condensed_question, row.answer, tuple(whole), tuple(row.citations), graded=graded)
+        for (row, graded), whole in zip(chosen, sources, strict=True)
+    ]
     return answers, {"limit": len(candidates) - position, "rated_down": len(down - best.keys())}
 
 
@@ -193,7 +197,7 @@ def _load(session: Session, ids: Sequence[int]) -> dict[int, Answer]:
     rows = session.execute(
         sa.select(AnsweredQuestion.id, Answer)
         .join(Answer, Answer.id == AnsweredQuestion.answer_id)
-        .options(load_only(Answer.question, Answer.condensed_question, Answer.answer, Answer.sources, Answer.citations))
+        .options(load_only(Answer.question, Answer.condensed, Answer.answer, Answer.sources, Answer.citations))
         .where(AnsweredQuestion.id.in_(ids))
     )
     return {row.id: row.Answer for row in rows}

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
 from knowledge.db import Base, utc_now
@@ -72,14 +73,14 @@ class Answer(Base):
     id: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
     conversation_id: Mapped[str] = mapped_column(sa.ForeignKey("conversations.id", ondelete="CASCADE"), index=True)
     question: Mapped[str]
-    condensed_question: Mapped[str]
+    condensed: Mapped[str] = mapped_column("condensed_question")  # empty: as ``question``
     language: Mapped[str] = mapped_column(sa.String(16))
     status: Mapped[str] = mapped_column(sa.String(16))  # running | answered | curated | refused | stopped | failed
     answer: Mapped[str] = mapped_column(default="")
-    sources: Mapped[list[Any]] = mapped_column(default=list)
+    sources: Mapped[list[Any]] = mapped_column(default=list)  # short: knowledge.quoting has their texts
     citations: Mapped[list[Any]] = mapped_column(default=list)
     confidence: Mapped[float | None]
-    prompt: Mapped[list[Any]] = mapped_column(default=list, deferred=True)  # long; read only when asked for
+    prompt: Mapped[list[Any]] = mapped_column(default=list, deferred=True)  # short, as ``sources``
     model: Mapped[str]
     knowledge_version: Mapped[int]
     entry_id: Mapped[int | None]  # the entry that was served verbatim
@@ -95,6 +96,20 @@ class Answer(Base):
     number: Mapped[int] = mapped_column(default=_next_number, server_default=sa.text("0"), index=True)
     # How it was made, as ids and numbers (bot.answering.trace); None: an older answer.
     trace: Mapped[dict[str, Any] | None]
+
+    @hybrid_property
+    def condensed_question(self) -> str:
+        """The question, understandable without its conversation."""
+        return self.condensed or self.question
+
+    @condensed_question.inplace.setter
+    def _set_condensed_question(self, text: str) -> None:
+        self.condensed = "" if text == self.question else text
+
+    @condensed_question.inplace.expression
+    @classmethod
+    def _condensed_question_in_sql(cls) -> sa.ColumnElement[str]:
+        return sa.case((cls.condensed == "", cls.question), else_=cls.condensed)
 
 
 class AnsweredQuestion(Base):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from bot.tables import Answer, Conversation, Feedback
+from knowledge import quoting
 from knowledge.correcting.outcomes import CorrectionOutcome, outcomes
 from knowledge.scoping import outside
 
@@ -64,8 +65,8 @@ def transcript(session: Session, conversation: Conversation, scope: Scope) -> di
         row.answer_id: row
         for row in session.scalars(sa.select(Feedback).where(Feedback.answer_id.in_([answer.id for answer in answers])))
     }
-    sources = {source["document_id"] for answer in answers for source in answer.sources}
-    hidden = outside(session, sources, scope)
+    hidden = outside(session, {source["document_id"] for answer in answers for source in answer.sources}, scope)
+    sources = quoting.whole_sources(session, *(answer.sources for answer in answers))
     correction_ids = {answer.correction_id for answer in answers if answer.correction_id is not None}
     corrections = outcomes(session, correction_ids, scope)
     return {
@@ -74,17 +75,24 @@ def transcript(session: Session, conversation: Conversation, scope: Scope) -> di
         "created_at": conversation.created_at,
         "updated_at": conversation.updated_at,
         "turns": [
-            _turn(answer, feedback.get(answer.id), corrections.get(answer.correction_id or 0), hidden)
-            for answer in answers
+            _turn(
+                answer,
+                [source for source in of_answer if source["document_id"] not in hidden],
+                feedback.get(answer.id),
+                corrections.get(answer.correction_id or 0),
+            )
+            for answer, of_answer in zip(answers, sources, strict=True)
         ],
     }
 
 
 def _turn(
-    answer: Answer, feedback: Feedback | None, outcome: CorrectionOutcome | None, hidden: frozenset[str]
+    answer: Answer,
+    sources: list[dict[str, Any]],
+    feedback: Feedback | None,
+    outcome: CorrectionOutcome | None,
 ) -> dict[str, Any]:
-    """One turn for the owner. ``hidden``: the documents that are not shown."""
-    sources = [source for source in answer.sources if source["document_id"] not in hidden]
+    """One turn for the owner. ``sources``: those that are shown."""
     shown = {source["n"] for source in sources}
     return {
         "answer_id": answer.id,

@@ -66,10 +66,11 @@ def note(
     marked as "not my question". The question belongs to the default collection of the asker's scope, because it is
     about no document."""
     collection = scope.default
-    question = answer.condensed_question or answer.question
+    question = answer.condensed_question
     form, who = normal_form(question), _hash(asker)
+    key = _key(form)
     waiting = sa.and_(Unanswered.correction_id.is_(None), Unanswered.collection == collection)
-    same_form = sa.and_(Unanswered.normalised == form, Unanswered.collection == collection)
+    same_form = sa.and_(Unanswered.normalised == key, Unanswered.collection == collection)
     again = sa.select(Unanswered.id).where(waiting, same_form, Unanswered.asker == who).limit(1)
     if not form or session.scalar(again) is not None:
         return
@@ -77,7 +78,7 @@ def note(
     row = Unanswered(
         collection=collection,
         question=question,
-        normalised=form,
+        normalised=key,
         language=language_of(question),
         asker=who,
         answer_id=answer.id,
@@ -119,10 +120,10 @@ def group(database: Database, embedder: Embedder, alike: float) -> int:
 
 def adopt(session: Session, correction: Correction, question: str) -> None:
     """Called when a correction of this question begins: the waiting questions of its groups join the correction."""
-    form = normal_form(question)
+    key = _key(normal_form(question))
     inside = _waiting(Scope.of(correction.collection))
-    groups = inside.with_only_columns(Unanswered.group_id).where(Unanswered.normalised == form).order_by(None)
-    same = sa.or_(Unanswered.normalised == form, Unanswered.group_id.in_(groups))
+    groups = inside.with_only_columns(Unanswered.group_id).where(Unanswered.normalised == key).order_by(None)
+    same = sa.or_(Unanswered.normalised == key, Unanswered.group_id.in_(groups))
     _join(session, session.scalars(inside.where(same)).all(), correction)
 
 
@@ -264,7 +265,7 @@ def _in_queue(session: Session, group_id: int, rows: Sequence[Unanswered]) -> Co
     correction = session.scalar(query.order_by(Correction.id).limit(1))
     if correction is not None:
         return correction
-    forms = dict.fromkeys((row.collection, row.normalised) for row in rows)
+    forms = dict.fromkeys((row.collection, normal_form(row.question)) for row in rows)
     opened = [corrections.open_about(session, collection, form) for collection, form in forms]
     return next((other for other in opened if other is not None and other.state in _IN_QUEUE), None)
 
@@ -284,7 +285,7 @@ def _join(session: Session, rows: Sequence[Unanswered], correction: Correction) 
 
 def _report(session: Session, row: Unanswered, correction: Correction | None) -> Correction:
     answer = session.get(Answer, row.answer_id)
-    snapshot = conversations.snapshot(answer) if answer is not None else _snapshot_without_answer(row)
+    snapshot = conversations.snapshot(session, answer) if answer is not None else _snapshot_without_answer(row)
     complaint = NewComplaint(
         question=row.question,
         snapshot=snapshot,
@@ -317,6 +318,11 @@ def _forget_oldest(session: Session) -> None:
     limit = session.scalar(newest.offset(MOST).limit(1))
     if limit is not None:
         session.execute(sa.delete(Unanswered).where(Unanswered.correction_id.is_(None), Unanswered.id <= limit))
+
+
+def _key(form: str) -> str:
+    """The hash by which questions of one normal form are found."""
+    return hashlib.sha256(form.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _hash(asker: str) -> str:

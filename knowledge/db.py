@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import shutil
 import tempfile
@@ -134,6 +135,7 @@ class Database:
         self.engine = sa.create_engine(
             self.url,
             hide_parameters=True,
+            json_serializer=_json,
             pool_size=connections,
             max_overflow=0,
             pool_timeout=connection_seconds,
@@ -265,6 +267,17 @@ def _explained() -> Iterator[None]:
         if lacks_space(error):
             raise disk_full() from error
         raise
+
+
+def _json(value: Any) -> str:
+    """JSON without escapes, which would make Chinese text twice as long. What UTF-8 cannot encode (half a character in
+    the name of a file) keeps its escapes."""
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value)
+    return text
 
 
 def disk_full() -> DiskFull:

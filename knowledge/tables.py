@@ -296,7 +296,7 @@ class Unanswered(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     collection: Mapped[str] = mapped_column(sa.String(64), server_default="main")
     question: Mapped[str]  # condensed: understandable without its conversation
-    normalised: Mapped[str] = mapped_column(index=True)
+    normalised: Mapped[str] = mapped_column(index=True)  # the hash of its normal form, which may be long
     language: Mapped[str] = mapped_column(sa.String(16))
     asker: Mapped[str] = mapped_column(sa.String(32))  # a hash: distinguishes people, names nobody
     answer_id: Mapped[str] = mapped_column(sa.String(32))
@@ -389,6 +389,15 @@ class QuestionVector(Base):
     fingerprint: Mapped[str] = mapped_column(sa.String(128), primary_key=True)
     sha256: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
     vector: Mapped[bytes]
+
+
+class Text(Base):
+    """A text that many prompts have in common, under the hash of its words. Written by knowledge.quoting."""
+
+    __tablename__ = "texts"
+
+    sha256: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    text: Mapped[str]
 
 
 class Job(Base):

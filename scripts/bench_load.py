@@ -1,7 +1,8 @@
 """Measures Errata under load: catching up with the log, approving during an ingest, proofs with many confirmed
-questions, people who ask while a visitor sends questions without pause, and many conversations at once.
+questions, people who ask while a visitor sends questions without pause, many conversations at once, and what refused
+questions cost on disk.
 
-    .venv/bin/python -m scripts.bench_load [--only catchup,approvals,proof,line,chats] [--chats N] [--seconds S]
+    .venv/bin/python -m scripts.bench_load [--only catchup,approvals,proof,line,chats,storage] [--chats N] [--seconds S]
         [--out results.json]
 
 Uses the real embedding model and the extractive reader, in a temporary data folder; ``line`` and ``chats`` start a real
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from scripts.benchmark import crowd, sections
+from scripts.benchmark import crowd, sections, storing
 
 if TYPE_CHECKING:
     import argparse
@@ -200,6 +201,7 @@ SECTIONS: dict[str, Section] = {
     "proof": proof,
     "line": crowd.line,
     "chats": crowd.chats,
+    "storage": storing.storage,
 }
 
 if __name__ == "__main__":

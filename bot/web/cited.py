@@ -24,6 +24,7 @@ from bot.errors import NotSignedIn
 from bot.tables import Answer, ApiKey, Conversation
 from bot.web.fields import Id
 from bot.web.security import MaybeIdentity, PartsDep, ScopeDep
+from knowledge import quoting
 from knowledge.errors import NotFound
 from knowledge.scoping import outside
 from retrieval.scope import EVERYTHING, Scope
@@ -94,10 +95,11 @@ def _source(session: Session, answer_id: str, n: int, identity: Identity | None,
         raise NotSignedIn("Nobody is signed in, and there is no visitor cookie.", code="nobody_signed_in")
     elif row is None or row.owner != identity.owner:
         raise NotFound("There is no such answer.", code="answer_not_found")
-    source: dict[str, Any] | None = next((source for source in row.sources if source["n"] == n), None)
+    source = next((source for source in row.sources if source["n"] == n), None)
     if source is None or outside(session, [source["document_id"]], scope):
         raise NotFound("This answer has no source {n}.", code="no_such_source", n=n)
-    return source
+    ((whole,),) = quoting.whole_sources(session, [source])
+    return whole
 
 
 def _scope_of_program(session: Session, owner: str) -> Scope:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 import sqlalchemy as sa
 from sqlalchemy.orm import defer
 
+from knowledge import quoting
 from knowledge.correcting import corrections, observations
 from knowledge.correcting.drafts import confirmed_forms
 from knowledge.correcting.matching import normal_form
@@ -215,7 +216,15 @@ def _complaints_of(session: Session, correction_id: int, scope: Scope, *, prompt
         .order_by(Complaint.id)
     ).all()
     shown = _visible(session, [snapshot for _, snapshot in rows], scope)
+    if prompts:
+        shown = [_with_prompt(session, snapshot) for snapshot in shown]
     return [(complaint, snapshot) for (complaint, _), snapshot in zip(rows, shown, strict=True)]
+
+
+def _with_prompt(session: Session, snapshot: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A frozen answer with the words of its prompt."""
+    question = snapshot.get("condensed_question") or snapshot.get("question") or ""
+    return {**snapshot, "prompt": quoting.whole_prompt(session, snapshot.get("prompt") or (), question)}
 
 
 def _complaints(session: Session, ids: Sequence[int]) -> dict[int, tuple[int, str]]:
