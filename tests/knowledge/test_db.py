@@ -309,3 +309,28 @@ def test_a_follow_up_that_an_older_version_called_complete_is_not_compared_with_
         kept = session.execute(sa.text("select id, condensed_how from answers order by id")).all()
     assert kept == [("a", "alone"), ("b", "unchanged"), ("c", "rewritten")]
     database.close()
+
+
+def test_refused_questions_of_an_older_version_are_found_by_the_hash_of_their_words(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'errata.db'}")
+    config = Config()
+    config.set_main_option("script_location", str(Path(knowledge.tables.__file__).parent / "migrations"))
+    with database.write() as session:
+        config.attributes["connection"] = session.connection()
+        command.upgrade(config, "0017")
+        for form in ("how long is a loan", "借期多长"):
+            session.execute(
+                sa.text(
+                    "insert into unanswered (question, normalised, language, asker, answer_id, without, created_at)"
+                    " values ('?', :form, 'en', 'a', 'b', '[]', '2026')"
+                ),
+                {"form": form},
+            )
+    database.migrate()
+    with database.read() as session:
+        keys = session.scalars(sa.text("select normalised from unanswered order by id")).all()
+    assert keys == [
+        "1504b6c64c05f268617d56554e88e018a93e800b2a72eae4215cdab79d78612a",
+        "44948002ff1caaf3d21e0e6f33d4639dd363e09a42c6b69553221df5d176cb5c",
+    ]
+    database.close()
