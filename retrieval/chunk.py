@@ -1,7 +1,8 @@
 """Cuts a document's text into chunks that can be found, shown and cited separately.
 
 Knows nothing about files, ids or models. Text is Markdown or plain text; ``#`` headings outside code fences make
-sections, and a chunk never spans two sections, so that its heading path says what it is about.
+sections, and a chunk never spans two sections, so that its heading path says what it is about. A caption or a line that
+introduces what follows begins the chunk of that, and does not end the chunk before.
 
 Every chunk is a part of the document's own text (line ends as ``\\n``), so that words to be replaced are found in
 both. No chunk is blank. The chunks with their headings contain every character of the document that is not white
@@ -33,9 +34,15 @@ _LONGEST_HEADING = 300  # characters; each chunk repeats its headings, so a long
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})([^\n]*)")
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
+_PARAGRAPH_END = re.compile(r"\n[ \t]*\n\s*")
+_LONGEST_LEAD = 150  # characters of a caption or a small heading
+_NO_LEAD = re.compile(
+    r"[.。!！…;；,，][\"'”’」』）)\]*]*$|^(?:[-*+•>|`~]|\d{1,3}[.)、] )"
+)  # a sentence, an item, a row, code
+
 # Where to cut, best first. Each match stays with the text before it.
 _CUTS = [
-    r"\n[ \t]*\n\s*",  # between paragraphs
+    _PARAGRAPH_END.pattern,  # between paragraphs
     r"\n(?=[ \t]*(?:[-*+•|>]|\d{1,3}[.)、]))",  # before a list item, table row or quotation
     r"[。！？!?…]+[”’」』）】\"')]*\s*|\.[\"')\]]*\s+",  # after a sentence
     r"\n",
@@ -165,11 +172,25 @@ def _packed(body: str, size: int, overlap: int) -> Iterator[str]:
     for piece in _pieces(body, size):
         weight = _bytes(piece)
         if current.strip() and length + weight > size:
+            current, lead = _without_lead(current, size - weight)
             yield (_tail(before, overlap) + current).strip()
-            before, current, length = current, "", 0
+            before, current, length = current, lead, _bytes(lead)
         current, length = current + piece, length + weight
     if current.strip():
         yield (_tail(before, overlap) + current).strip()
+
+
+def _without_lead(text: str, room: int) -> tuple[str, str]:
+    """(the text without its last paragraph, that paragraph) if it is a caption, a small heading or an introduction of
+    what follows; it goes with that, if it has at most ``room`` bytes. Else (the text, "")."""
+    breaks = [match.end() for match in _PARAGRAPH_END.finditer(text.rstrip())]
+    if not breaks or not text[: breaks[-1]].strip():
+        return text, ""
+    lead = text[breaks[-1] :]
+    words = lead.strip()
+    if _bytes(lead) > room or len(words) > _LONGEST_LEAD or "\n" in words or _NO_LEAD.search(words):
+        return text, ""
+    return text[: breaks[-1]], lead
 
 
 def _pieces(body: str, size: int) -> Iterator[str]:
@@ -181,7 +202,19 @@ def _pieces(body: str, size: int) -> Iterator[str]:
         elif whole:
             yield from _by_line(block, size)
         else:
-            yield from _splitter(size).split_text(block)
+            yield from _paragraphs(block, size)
+
+
+def _paragraphs(block: str, size: int) -> Iterator[str]:
+    """Cuts a text between its paragraphs, and those that do not fit ``size``."""
+    start = 0
+    for end in (*(match.end() for match in _PARAGRAPH_END.finditer(block)), len(block)):
+        paragraph = block[start:end]
+        if _bytes(paragraph) <= size:
+            yield paragraph
+        else:
+            yield from _splitter(size).split_text(paragraph)
+        start = end
 
 
 def _blocks(body: str) -> Iterator[tuple[str, bool]]:

@@ -12,7 +12,7 @@ import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from knowledge.load import render, seen
+from knowledge.load import furniture, render, seen
 from knowledge.load.left_out import LeftOut
 from knowledge.load.text import decode
 from knowledge.load.tidy import language, web_address
@@ -32,11 +32,6 @@ BLOCK_CHARACTERS = 20  # a shorter block may occur in several places
 _CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w-]{2,30})", re.IGNORECASE)
 _XML_ENCODING = re.compile(rb"^\s*<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([\w-]{2,30})")
 _ADDRESSES = "//link[@rel='canonical']/@href|//meta[@property='og:url']/@content"
-_FURNITURE = (
-    ".//nav|.//footer[not(ancestor::article)]|.//aside[not(ancestor::main or ancestor::article)]"
-    "|.//body/header[not(.//h1)]|.//script|.//template"
-    "|.//*[@role='navigation' or @role='banner' or @role='contentinfo' or @role='search' or @role='menu']"
-)
 
 
 def parse(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
@@ -44,10 +39,8 @@ def parse(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
     tree = render.tree(decode(data, declared=_declared(data)))
     url = next((address for address in map(web_address, tree.xpath(_ADDRESSES)) if address), None)
     stated = tree.get("lang") or tree.get("xml:lang")
-    for element in tree.xpath(_FURNITURE):
-        if element.getparent() is not None:
-            element.drop_tree()
     left_out = LeftOut()
+    furniture.remove(tree, left_out)
     seen.remove_unseen(tree, left_out)
     main = main_part(tree)
     text = render.markdown(main)

@@ -24,6 +24,9 @@ _PHRASES = {
     "hidden_sheets": lambda count: Phrase.of(
         "Hidden sheets are not read: {count}.", code="left_out_hidden_sheets", count=count
     ),
+    "navigation": lambda count: Phrase.of(
+        "Navigation and tables of contents are not read: {count}.", code="left_out_navigation", count=count
+    ),
     "pdf_tables": lambda count: Phrase.of(
         "Finding tables took too long; on {count} pages their rows are read as lines of text.",
         code="left_out_pdf_tables",

@@ -5,6 +5,7 @@ Knows nothing about which part of a page is the main part; ``html`` finds it.
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -30,6 +31,12 @@ SILENT = frozenset({
     "applet", "audio", "base", "button", "canvas", "datalist", "embed", "frame", "frameset", "head", "iframe", "img",
     "input", "link", "map", "math", "meta", "noframes", "noscript", "object", "option", "picture", "script", "select",
     "source", "style", "svg", "template", "textarea", "title", "track", "video",
+})  # fmt: skip
+# Classes of notes beside the text, in DocBook, Sphinx, AsciiDoc and others. A heading in one is not the heading of what
+# follows the note.
+_NOTES = frozenset({
+    "admonition", "admonitionblock", "alert", "attention", "callout", "caution", "danger", "hint", "important", "note",
+    "notice", "sidebar", "sidebarblock", "tip", "warning",
 })  # fmt: skip
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _WIDE = r"[\u3000-\u303f\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]"
@@ -79,19 +86,22 @@ def first_heading(root: Element) -> str:
 
 def text_of(element: Element, *, silent: frozenset[str] = SILENT) -> str:
     """The text as a reader sees it, on one line, without the elements of the names in ``silent``."""
-    return " ".join(" ".join(piece for piece in _texts(element, silent)).split())
+    return " ".join("".join(_texts(element, silent)).split())
 
 
 def _texts(element: Element, silent: frozenset[str]) -> Iterator[str]:
-    stack = [iter([element])]
+    stack: list[Iterator[Any]] = [iter([element])]
     while stack:
         item = next(stack[-1], None)
         if item is None:
             stack.pop()
         elif isinstance(item, str):
             yield item
-        elif isinstance(item.tag, str) and item.tag not in silent:
-            stack.append(_content(item))
+        elif isinstance(item.tag, str):
+            if item.tag in BLOCKS or item.tag == "br" or item.tag in silent:
+                yield " "
+            if item.tag not in silent:
+                stack.append(itertools.chain(_content(item), (" ",) if item.tag in BLOCKS else ()))
 
 
 def _content(element: Element) -> Iterator[Any]:
@@ -157,6 +167,8 @@ class _Writer:
         tag = element.tag
         if tag in _HEADINGS:
             words = " ".join(" ".join(self.blocks(element, depth)).split()).lstrip("\\# ")
+            if words and _is_in_note(element):
+                return [words if words.endswith((":", "：", "?", "？", "!", "！", ".", "。")) else f"{words}:"]
             return [f"{'#' * _HEADINGS[tag]} {words}"] if words else []
         if tag in {"ul", "ol", "menu"}:
             items = self._items(element, depth)
@@ -282,6 +294,15 @@ def _code(text: str) -> list[str]:
 def _is_data(table: Element, cells: list[list[Element]]) -> bool:
     nested = table.xpath("boolean(.//table or .//h1 or .//h2 or .//h3 or .//pre)")
     return not nested and any(len(row) > 1 for row in cells)
+
+
+def _is_in_note(heading: Element) -> bool:
+    """Whether a heading belongs to a note beside the text."""
+    return any(
+        above.tag == "aside" or above.get("role") == "note" or _NOTES & {*(above.get("class") or "").lower().split()}
+        for above in heading.iterancestors()
+        if above.tag not in {"body", "main", "html"}
+    )
 
 
 def _owner(element: Element, tag: str) -> Element | None:

@@ -211,3 +211,75 @@ def test_html_cells_that_span_rows_and_columns_give_their_text_to_each() -> None
 def test_html_spans_cannot_make_a_table_larger_than_its_rows() -> None:
     table = "<table><tr><td>a<td>b</tr>" + '<tr><td rowspan="999999" colspan="999999">x<td>y</tr>' * 40 + "</table>"
     assert len(text(table)) < 20_000 * 40
+
+
+ARTICLE = "<h1>Printers</h1><p>The blue printer is on floor 2.</p>"
+
+
+@pytest.mark.parametrize(
+    "furniture",
+    [
+        (
+            '<div class="navheader"><table><tr><th>Chapter 5. Printers</th></tr><tr><td><a href="4.html">Prev</a></td>'
+            '<td><a href="6.html">Next</a></td></tr></table></div>'
+        ),
+        '<ul class="docnav top"><li><a href="a.html"><b>Prev</b>Chapter 4</a></li><li>The Office Book</li></ul>',
+        '<ol class="breadcrumb"><li><a href="/">Home</a></li><li><a href="/it">IT</a></li><li>Printers</li></ol>',
+        '<p><a href="/">Home</a> › <a href="/it">IT</a> › Printers</p>',
+        '<p><a href="a.html">Previous</a> | <a href="b.html">Next</a></p>',
+        '<div><a rel="prev" href="a.html">Scanners</a> <a rel="next" href="b.html">Telephones</a></div>',
+        '<p>[ <a href="a.html">上一页</a> ] [ <a href="b.html">下一页</a> ]</p>',
+        '<div id="cookie-banner"><p>We use cookies to make the site better.</p><button>Accept</button></div>',
+        '<div class="toc"><p><b>Contents</b></p><dl><dt><a href="x.html">1. Scanners</a></dt></dl></div>',
+        (
+            '<h2>Contents</h2><ul><li><a href="#a">1. Paper</a></li><li><a href="#b">2. Ink</a><ul><li><a href="#c">2.1 '
+            'Colours</a></li></ul></li></ul><div id=a></div><div id=b></div><a name="c"></a>'
+        ),
+        '<a class="skip-link" href="#x">Skip to content</a>',
+    ],
+)
+def test_html_that_only_leads_elsewhere_is_not_read_and_is_counted(furniture: str) -> None:
+    document = load(f"<html><head><title>Printers</title></head><body>{furniture}{ARTICLE}{furniture}</body></html>")
+    assert document.text == "# Printers\n\nThe blue printer is on floor 2."
+    assert document.left_out == {"navigation": 2}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '<p>See <a href="#a">Paper</a>, <a href="#b">Ink</a> and <a href="#c">Colours</a>.</p>',
+        (
+            '<ul><li><a href="forms/leave.pdf">Leave</a></li><li><a href="forms/travel.pdf">Travel</a></li>'
+            '<li><a href="forms/car.pdf">Car</a></li></ul>'
+        ),
+        '<div class="toc-page">Paper is in the cellar.</div>',
+        f'<div class="nav">{"<p>Paper is in the cellar and ink is in the attic.</p>" * 9}</div>',
+        "<p>Press <a href=#x>Next</a> to print the second page.</p>",
+        '<div class="cookie-recipes"><p>Bake the cookies for ten minutes.</p></div>',
+    ],
+)
+def test_html_links_that_say_something_are_read(content: str) -> None:
+    document = load(f"<body>{ARTICLE}{content}<div id=a></div><div id=b></div><div id=c></div></body>")
+    assert document.text == text(ARTICLE) + "\n\n" + text(f"<p>x</p>{content}").removeprefix("x\n\n")
+    assert document.left_out == {}
+
+
+def test_html_page_of_links_only_is_read() -> None:
+    links = "".join(f'<dt><a href="{name}.html">{name}</a></dt>' for name in ("Paper", "Ink", "Colours"))
+    assert text(f'<dl class="toc">{links}</dl>') == "Paper\n\nInk\n\nColours"
+
+
+def test_html_heading_of_a_note_is_not_the_heading_of_what_follows() -> None:
+    note = (
+        '<div class="admonition tip"><h3>Tip</h3><p>Ask the desk.</p></div><aside><h4>Why?</h4><p>It helps.</p></aside>'
+    )
+    assert text(f"<main><h2>Keys</h2>{note}<p>Keys are blue.</p></main>") == (
+        "## Keys\n\nTip:\n\nAsk the desk.\n\nWhy?\n\nIt helps.\n\nKeys are blue."
+    )
+
+
+def test_html_marks_inside_a_word_add_no_space() -> None:
+    assert text("<p>Run <code>dpkg -i <em>name</em>_<em>version</em>.deb</code> in <a>/var/<b>lib</b></a></p>") == (
+        "Run `dpkg -i name_version.deb` in /var/lib"
+    )
+    assert text("<table><tr><td><p>a</p><p>b</p><td>c</tr><tr><td>d<td>e</table>").startswith("| a b | c |")

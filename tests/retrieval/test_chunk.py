@@ -195,3 +195,28 @@ def test_a_very_long_heading_is_not_repeated_in_every_chunk() -> None:
 def test_chunk_refuses_impossible_sizes(size: int, overlap: int) -> None:
     with pytest.raises(ValueError, match=r"size|overlap"):
         chunk("text", size=size, overlap=overlap)
+
+
+def test_a_caption_goes_with_the_table_below_it() -> None:
+    before = "The prices are those of this year. " * 3
+    table = "| Item | Price |\n| --- | --- |\n| Bread | 2 |\n| Milk | 1 |"
+    text = f"{before}\n\nTable 3. Prices of the shop\n\n{table}\n\nEnd."
+    assert [piece.text for piece in chunk(text, size=130)] == [
+        before.strip(),
+        f"Table 3. Prices of the shop\n\n{table}\n\nEnd.",
+    ]
+
+
+@pytest.mark.parametrize("lead", ["Lost keys", "Do this when a key is lost:", "钥匙丢失时", "按以下步骤操作："])
+def test_a_small_heading_or_an_introduction_goes_with_the_paragraph_below_it(lead: str) -> None:
+    text = f"Each guest gets one key at the desk.\n\n{lead}\n\nThe desk gives you a new key for ten euros."
+    assert [piece.text for piece in chunk(text, size=80)] == [
+        "Each guest gets one key at the desk.",
+        f"{lead}\n\nThe desk gives you a new key for ten euros.",
+    ]
+
+
+@pytest.mark.parametrize("last", ["It is cheap.", "- a key", "3. A key", "它很便宜。", "the key,"])
+def test_the_end_of_a_text_stays_with_it(last: str) -> None:
+    text = f"Each guest gets one key at the desk.\n\n{last}\n\nThe desk gives you a new key for ten euros."
+    assert chunk(text, size=80)[0].text == f"Each guest gets one key at the desk.\n\n{last}"
