@@ -1,17 +1,25 @@
-"""Reads plain text and reStructuredText. Only underlined titles of reStructuredText are changed, into headings."""
+"""Reads plain text and reStructuredText.
+
+Titles become headings: underlined ones, and in plain text those with a number of their own. Tables of contents are not
+read, and Chinese words that a line end broke are joined (``structure``).
+"""
 
 from __future__ import annotations
 
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from knowledge.load import structure
+from knowledge.load.left_out import LeftOut
 from knowledge.load.text import decode
 from knowledge.load.values import Limits, LoadedDocument
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+TITLE_CHARACTERS = 80
 _ADORNMENTS = frozenset("=-~^\"'`*+#:._<>")
+_UNDERLINES = frozenset("=-~^*#")  # in plain text, where other signs under a line are not meant for it
 
 
 def parse(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
@@ -20,11 +28,29 @@ def parse(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
     text, title = decode(data), ""
     if path.suffix.lower() == ".rst":
         text, title = _with_headings(text)
-    yield LoadedDocument("", title or path.stem, text)
+        yield LoadedDocument("", title or path.stem, text)
+        return
+    left_out = LeftOut()
+    lines, contents = structure.without_contents(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"))
+    left_out.add("navigation", contents)
+    text, title = _with_headings("\n".join(structure.joined(lines)), plain=True)
+    if not title:
+        lines, numbered = structure.with_headings(text.split("\n"))
+        text, title = "\n".join(lines), _title(lines) if numbered else ""
+    yield LoadedDocument("", title or path.stem, text, left_out=left_out.take())
 
 
-def _with_headings(text: str) -> tuple[str, str]:
-    """The text with ``#`` headings, and the first of them. Levels follow the order in which the styles appear."""
+def _title(lines: list[str]) -> str:
+    """The first line if it stands alone and is short."""
+    start = next((at for at, line in enumerate(lines) if line.strip()), len(lines))
+    alone = start + 1 >= len(lines) or not lines[start + 1].strip()
+    title = lines[start].strip() if start < len(lines) else ""
+    return title if alone and len(title) <= TITLE_CHARACTERS and not title.startswith("#") else ""
+
+
+def _with_headings(text: str, *, plain: bool = False) -> tuple[str, str]:
+    """The text with ``#`` headings, and the first of them. Levels follow the order in which the styles appear.
+    ``plain``: not reStructuredText, so an underline must be as long as its title."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     styles: list[tuple[str, bool]] = []
     first = ""
@@ -33,7 +59,7 @@ def _with_headings(text: str) -> tuple[str, str]:
     while at < len(lines):
         over = at + 2 < len(lines) and _is_adornment(lines[at]) and lines[at].rstrip() == lines[at + 2].rstrip()
         heading = at + 1 if over else at
-        if heading + 1 < len(lines) and _is_title(lines[heading], lines[heading + 1], over=over):
+        if heading + 1 < len(lines) and _is_title(lines, heading, over=over, plain=plain):
             style = (lines[heading + 1][0], over)
             if style not in styles:
                 styles.append(style)
@@ -46,11 +72,17 @@ def _with_headings(text: str) -> tuple[str, str]:
     return "\n".join(written), first
 
 
-def _is_title(line: str, below: str, *, over: bool) -> bool:
-    title = line.strip()
-    starts_well = bool(title) and (over or not line[0].isspace()) and not _is_adornment(line)
-    # An underline is as long as its title; a Chinese character is two columns wide but many writers count one column.
-    return starts_well and _is_adornment(below) and len(below.rstrip()) >= len(title)
+def _is_title(lines: list[str], at: int, *, over: bool, plain: bool) -> bool:
+    """Whether a line has its underline below it (and its line above, with ``over``)."""
+    line, below = lines[at], lines[at + 1]
+    title, mark = line.strip(), below.rstrip()
+    if not title or _is_adornment(line) or not _is_adornment(below) or not (over or not line[0].isspace()):
+        return False
+    if not plain:
+        # An underline is as long as its title; a Chinese character is two columns wide but many writers count one.
+        return len(mark) >= len(title)
+    alone = over or at == 0 or not lines[at - 1].strip()
+    return alone and mark[0] in _UNDERLINES and 0 <= len(mark) - len(title) <= len(title.encode()) - len(title) + 2
 
 
 def _is_adornment(line: str) -> bool:

@@ -232,8 +232,8 @@ ARTICLE = "<h1>Printers</h1><p>The blue printer is on floor 2.</p>"
         '<div id="cookie-banner"><p>We use cookies to make the site better.</p><button>Accept</button></div>',
         '<div class="toc"><p><b>Contents</b></p><dl><dt><a href="x.html">1. Scanners</a></dt></dl></div>',
         (
-            '<h2>Contents</h2><ul><li><a href="#a">1. Paper</a></li><li><a href="#b">2. Ink</a><ul><li><a href="#c">2.1 '
-            'Colours</a></li></ul></li></ul><div id=a></div><div id=b></div><a name="c"></a>'
+            '<h2>Contents</h2><ul><li><a href="#a">1. Paper</a></li><li><a href="#b">2. Ink</a><ul><li>'
+            '<a href="#c">2.1 Colours</a></li></ul></li></ul><div id=a></div><div id=b></div><a name="c"></a>'
         ),
         '<a class="skip-link" href="#x">Skip to content</a>',
     ],
