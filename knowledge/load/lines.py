@@ -209,7 +209,7 @@ def _pattern(line: Line, page: int) -> str:
     if not _PAGE_OF.sub("", text):  # "Page 3 of 12", "第3页 共12页", "- 3 -"; the first number is the page's
         number = re.search(r"\d+", text)
         return f"#{int(number[0]) - page}" if number else text
-    if number := re.search(r"^\d{1,4}\b|\b\d{1,4}$", text):
+    if number := re.search(r"^\d{1,4}\b|\b\d{1,4}(?=\s*(?:/|of|von|页，?共)\s*\d{1,4}$)|\b\d{1,4}$", text):
         return f"#{int(number[0]) - page} {text[: number.start()]}{text[number.end() :]}"
     return text
 

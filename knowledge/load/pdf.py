@@ -12,11 +12,12 @@ import io
 import math
 import re
 import unicodedata
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from knowledge.load import lines, pdf_tables
+from knowledge.load import lines, pdf_fonts, pdf_tables
 from knowledge.load.errors import Damaged, Empty, Protected, TooLarge
 from knowledge.load.left_out import LeftOut
 from knowledge.load.lines import Line
@@ -174,6 +175,8 @@ def _page_lines(page: PageObject) -> tuple[list[Line], bool]:
             close()
             parts.append((line, size * scale, height, left))
 
+    with suppress(Exception):  # a page with damaged fonts, which extract_text may read all the same
+        pdf_fonts.forget_space_widths(page)
     page.extract_text(visitor_text=visit, visitor_operand_before=count)
     close()
     return page_lines, drawn >= RULED

@@ -178,3 +178,19 @@ def test_pdf_without_time_for_tables_is_read_as_lines_and_the_report_says_so(mon
     document = load(pdf([texts, texts], boxes=[boxes, boxes]))
     assert document.left_out == {"pdf_tables": 2}
     assert "Book" in document.text
+
+
+def test_pdf_gaps_between_words_are_found_in_fonts_without_a_space() -> None:
+    data = pdf([prose(["SaleXYitems"])])
+    words, gap = "SaleXYitems".encode("utf-16-be").hex().encode(), "XY".encode("utf-16-be").hex().encode()
+    drawn = b"<" + words + b"> Tj"
+    moved = b"[<" + words.replace(gap, b">-250<") + b">]TJ "
+    wide = data.replace(drawn, moved).replace(b"/BaseFont /Any /DW 500", b"/W [32 [570]]  /DW 500")
+    assert len(wide) == len(data)
+    assert wide.count(b"-250") == wide.count(b"[570]") == 1
+    assert load(wide).text == "Sale items"
+
+
+def test_pdf_drops_running_heads_with_the_number_of_pages_behind_the_page() -> None:
+    pages = [prose([f"Handbook {n} / 7"], top=780) + prose([f"What page {n} says."]) for n in range(1, 8)]
+    assert load(pdf(pages)).text == "\n\n".join(f"What page {n} says." for n in range(1, 8))
