@@ -78,6 +78,13 @@ class Settings(BaseSettings):
         default_factory=list,
         description="Collections that people without an account may ask about, comma-separated. Empty: all.",
     )
+    keep_days: int = Field(
+        365,
+        ge=0,
+        le=36_500,
+        description="Days after its last question when a conversation is deleted, unless its correction is in the "
+        "queue, in work or published; 0: never.",
+    )
     questions_per_minute: int = Field(
         3000, ge=1, le=1_000_000, description="Questions per minute from one address; guards against floods."
     )

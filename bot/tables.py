@@ -58,7 +58,7 @@ class Conversation(Base):
     owner: Mapped[str] = mapped_column(index=True)
     title: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
-    updated_at: Mapped[datetime] = mapped_column(default=utc_now)
+    updated_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)  # of its last question
 
 
 _answers = sa.table("answers", sa.column("number", sa.Integer))

@@ -267,6 +267,7 @@ class Parts:
 
     @cached_property
     def worker(self) -> Worker:
+        from bot import retention
         from bot.recheck import give_up
         from bot.worker import Worker
         from knowledge.correcting.publish import RECHECK
@@ -278,7 +279,11 @@ class Parts:
         def end_upload(payload: dict[str, Any]) -> None:
             discard_upload(self.database, payload)
 
-        after = {INGEST: end_upload, RECHECK: note_unchecked}
+        def go_on_tomorrow(_payload: dict[str, Any]) -> None:
+            with self.database.write() as session:
+                retention.schedule(session, after=retention.EVERY)
+
+        after = {INGEST: end_upload, RECHECK: note_unchecked, retention.HOUSEKEEPING: go_on_tomorrow}
         return Worker(self.database, self._handlers(), after=after, spare=self._embed_questions)
 
     def _embed_questions(self) -> bool:
@@ -288,7 +293,7 @@ class Parts:
         return embed_questions(self.database, self.embedder) > 0
 
     def _handlers(self) -> dict[str, Handler]:
-        from bot import unanswered
+        from bot import retention, unanswered
         from bot.recheck import recheck
         from knowledge.correcting.publish import EXPIRE, RECHECK
         from knowledge.uploads import INGEST, ingest_uploads
@@ -312,12 +317,21 @@ class Parts:
         def do_group(_payload: dict[str, Any], _report: object) -> dict[str, Any]:
             return {"grouped": unanswered.group(self.database, self.embedder, self.profile.alike)}
 
-        return {RECHECK: do_recheck, EXPIRE: do_expire, INGEST: do_ingest, unanswered.GROUP: do_group}
+        def keep_house(_payload: dict[str, Any], report: Any) -> dict[str, Any]:
+            return dict(retention.keep_house(self.database, days=self.settings.keep_days, report=report))
+
+        return {
+            RECHECK: do_recheck,
+            EXPIRE: do_expire,
+            INGEST: do_ingest,
+            unanswered.GROUP: do_group,
+            retention.HOUSEKEEPING: keep_house,
+        }
 
     def recover(self) -> dict[str, int]:
         """Called when the server starts: ends interrupted work, and starts again rechecks that were given up. Returns
         counts by kind."""
-        from bot import conversations, recheck
+        from bot import conversations, recheck, retention
         from knowledge import uploads
         from knowledge.correcting import publish
 
@@ -325,6 +339,7 @@ class Parts:
             answers = conversations.fail_interrupted(session)
             expiries = publish.await_expiries(session)
             rechecks = recheck.take_up(session)
+            retention.schedule(session)
         return {
             "answers": answers,
             "proofs": self.curation(EVERYTHING).fail_interrupted(),

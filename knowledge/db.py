@@ -176,6 +176,19 @@ class Database:
             self.after_write()
 
     @contextlib.contextmanager
+    def alone(self) -> Iterator[Any]:
+        """A connection of the driver without a transaction, in line with those who write, for what SQLite does in none.
+        Raises DatabaseBusy, DiskFull."""
+        with self._in_line(), _explained():
+            connection = self.engine.raw_connection()
+            try:
+                yield connection.driver_connection
+            except self.engine.dialect.loaded_dbapi.OperationalError as error:
+                raise sa.exc.OperationalError("maintenance", None, error) from error
+            finally:
+                connection.close()
+
+    @contextlib.contextmanager
     def _in_line(self) -> Iterator[None]:
         if self._line.mine:
             raise RuntimeError("this thread writes already: give it the session")
@@ -297,6 +310,7 @@ def lacks_space(error: Exception) -> bool:
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # SQLAlchemy's "begin" event below opens transactions, not the driver
     for pragma in (
+        "auto_vacuum=INCREMENTAL",  # of a new file only, and before anything else is written (knowledge.space)
         "journal_mode=WAL",
         "synchronous=FULL",
         f"busy_timeout={BUSY_TIMEOUT_MS}",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
+    from sqlalchemy.orm import Session
 
     from knowledge.db import Database
     from retrieval.embed import Embedder
@@ -28,6 +29,14 @@ if TYPE_CHECKING:
 MOST = 50_000  # newest questions that are kept in memory: 77 MB at 384 dimensions
 AT_ONCE = 20  # questions that a proof embeds in addition to its own: about a second on two cores
 BATCH = 500  # below SQLite's limit of bound parameters
+
+
+def forget(session: Session, *tables: sa.FromClause) -> None:
+    """Deletes the vectors of questions that none of the tables has any more. Searches that have them in memory leave
+    out the questions."""
+    session.execute(
+        sa.delete(QuestionVector).where(*(QuestionVector.sha256.not_in(sa.select(table.c.sha256)) for table in tables))
+    )
 
 
 class NearestQuestions:

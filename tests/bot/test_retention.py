@@ -1,0 +1,179 @@
+"""Conversations that nobody used for a long time are deleted by a daily job, unless somebody may need them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+
+from bot import retention
+from bot.proving import embed_questions
+from bot.tables import Answer, AnsweredQuestion, Conversation, Feedback, Generation
+from knowledge.db import utc_now
+from knowledge.tables import Complaint, Job, QuestionVector, Unanswered
+from tests.bot.talk import Talk
+from tests.bot.test_unanswered import CATS, DOGS, compare, queue, refuse
+from tests.fakes import ScriptedChat
+from tests.loop.world import ask, world
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DAYS = 30
+
+
+@pytest.fixture
+def talk(tmp_path: Path, migrated: Path) -> Iterator[Talk]:
+    talk = Talk(tmp_path / "errata.db", migrated)
+    yield talk
+    talk.close()
+
+
+def grow_old(talk: Talk, days: float = DAYS + 1) -> None:
+    """Lets time pass for all that is stored."""
+    at = utc_now() - timedelta(days=days)
+    with talk.database.write() as session:
+        session.execute(sa.update(Conversation).values(updated_at=at))
+        session.execute(sa.update(Generation).values(created_at=at))
+
+
+def questions(talk: Talk) -> list[str]:
+    with talk.database.read() as session:
+        return list(session.scalars(sa.select(Answer.question).order_by(Answer.number)))
+
+
+def count(talk: Talk, *tables: type) -> list[int]:
+    with talk.database.read() as session:
+        return [session.scalar(sa.select(sa.func.count()).select_from(table)) or 0 for table in tables]
+
+
+def keep_house(talk: Talk, days: int = DAYS) -> int:
+    return retention.keep_house(talk.database, days=days)["deleted"]
+
+
+def test_what_is_old_goes_with_all_that_belongs_to_it(talk: Talk) -> None:
+    for number in range(2 * retention.AT_ONCE + 1):
+        _, answer_id = talk.ask(f"Question {number}?", owner=f"visitor:{number}")
+        talk.rate(answer_id, "up")
+    refuse(talk, DOGS)
+    embed_questions(talk.database, talk.embedder, most=100)
+    with talk.database.write() as session:
+        session.add(Generation(key="k", text="t", prompt_tokens=0, completion_tokens=0))
+    grow_old(talk)
+    talk.ask("A new one?")
+    assert keep_house(talk) == 2 * retention.AT_ONCE + 2
+    assert questions(talk) == ["A new one?"]
+    assert count(talk, Feedback, AnsweredQuestion, Unanswered, Generation, QuestionVector) == [0, 1, 0, 0, 0]
+
+
+def test_nothing_goes_before_its_time_or_without_a_limit(talk: Talk) -> None:
+    talk.ask("Old?")
+    grow_old(talk, DAYS - 1)
+    assert (keep_house(talk), keep_house(talk, 0), questions(talk)) == (0, 0, ["Old?"])
+    grow_old(talk, 100_000 / 24)
+    assert (keep_house(talk, 0), questions(talk)) == (0, ["Old?"])
+
+
+def test_a_conversation_is_as_old_as_its_last_question(talk: Talk) -> None:
+    conversation_id, _ = talk.ask("Old?")
+    grow_old(talk)
+    talk.ask("And now?", conversation_id=conversation_id)
+    assert (keep_house(talk), questions(talk)) == (0, ["Old?", "And now?"])
+
+
+def test_an_answer_that_is_being_written_keeps_its_conversation(talk: Talk) -> None:
+    talk.begin("Slow?")
+    grow_old(talk)
+    assert (keep_house(talk), questions(talk)) == (0, ["Slow?"])
+
+
+@pytest.mark.parametrize(
+    ("fate", "kept"),
+    [
+        ("queued", True),
+        ("drafted", True),
+        ("published", True),
+        ("rejected", False),
+        ("rolled back", False),
+        ("withdrawn", False),
+    ],
+)
+def test_a_complaint_keeps_its_conversation_while_its_correction_is_in_work_or_published(
+    talk: Talk, fate: str, kept: bool
+) -> None:
+    _, answer_id = talk.ask("Wrong?")
+    number = talk.rate(answer_id, "down", comment="No.")
+    assert number is not None
+    match fate:
+        case "drafted":
+            talk.curation.draft(number, {"answer": "Right."}, actor="ann")
+        case "published":
+            talk.correct(number, "Right.")
+        case "rejected":
+            talk.curation.reject(number, actor="ann", reason="It is right.")
+        case "rolled back":
+            talk.correct(number, "Right.")
+            talk.curation.rollback(number, actor="ann", reason="It was right.")
+        case "withdrawn":
+            talk.rate(answer_id, "up")
+    grow_old(talk)
+    assert (keep_house(talk), questions(talk)) == ((0, ["Wrong?"]) if kept else (1, []))
+    assert count(talk, Complaint) == [1]  # what a person handed in stays in any case
+    assert talk.curation.item(number)["snapshot"]["answer"] == "Within 14 days."
+
+
+def test_a_complaint_that_was_merged_keeps_its_conversation_as_long_as_the_other_correction_lives(talk: Talk) -> None:
+    numbers = []
+    for question in ("First?", "Second?"):
+        _, answer_id = talk.ask(question)
+        numbers.append(talk.rate(answer_id, "down"))
+    first, second = numbers
+    assert first is not None
+    assert second is not None
+    talk.curation.merge([first, second], actor="ann")
+    grow_old(talk)
+    assert (keep_house(talk), questions(talk)) == (0, ["First?", "Second?"])
+    talk.curation.reject(first, actor="ann", reason="Both are right.")
+    assert (keep_house(talk), questions(talk)) == (2, [])
+
+
+def test_a_refused_question_in_the_queue_keeps_its_conversation_and_a_waiting_one_goes(talk: Talk) -> None:
+    refuse(talk, CATS)
+    refuse(talk, DOGS)
+    refuse(talk, DOGS, "visitor:b")
+    compare(talk)
+    assert queue(talk) == [("queued", DOGS, [DOGS, DOGS])]
+    grow_old(talk)
+    assert (keep_house(talk), questions(talk), count(talk, Unanswered)) == (1, [DOGS, DOGS], [2])
+
+
+def test_the_space_is_given_back_to_the_disk(talk: Talk, tmp_path: Path) -> None:
+    keep_house(talk)
+    file = tmp_path / "errata.db"
+    empty = file.stat().st_size
+    for number in range(40):
+        talk.ask("Long? " * 600, owner=f"visitor:{number}", answer="Long. " * 600)
+    keep_house(talk)
+    assert file.stat().st_size > empty + 40 * 8_000
+    grow_old(talk)
+    keep_house(talk)
+    assert file.stat().st_size < empty + 20_000
+
+
+def test_the_server_does_it_once_a_day(tmp_path: Path) -> None:
+    with world(tmp_path, ScriptedChat(), keep_days=DAYS) as made:
+        ask(made.client(), "When does the shop open?")
+        with made.parts.database.write() as session:
+            session.execute(sa.update(Conversation).values(updated_at=utc_now() - timedelta(days=DAYS + 1)))
+        for _ in range(2):  # a second start does not plan it twice
+            made.parts.recover()
+        assert made.parts.worker.step(retention.HOUSEKEEPING)
+        assert not made.parts.worker.step(retention.HOUSEKEEPING)
+        with made.parts.database.read() as session:
+            assert session.scalar(sa.select(sa.func.count()).select_from(Conversation)) == 0
+            done, planned = session.scalars(sa.select(Job).where(Job.kind == retention.HOUSEKEEPING).order_by(Job.id))
+        assert (done.state, done.progress["deleted"], planned.state) == ("done", 1, "queued")
+        assert timedelta(hours=23) < planned.run_after - utc_now() <= timedelta(days=1)
