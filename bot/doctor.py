@@ -257,8 +257,8 @@ def jobs(parts: Parts) -> Finding:
         return Finding("jobs", "warn", f"{stuck} have waited for more than ten minutes", "Start: errata serve")
     if failed:
         first = failed[0]
-        what = f"{first.kind} {first.id} failed: {error_of(first, str)}"
-        if more := [sentence for job in failed[1:] if (sentence := kept_files(job))]:
+        what = f"{first.kind} {first.id} failed: {error_of(first, parts.settings.uploads, str)}"
+        if more := [sentence for job in failed[1:] if (sentence := kept_files(job, parts.settings.uploads))]:
             what = f"{what} Of {len(more)} more failed uploads: {' '.join(map(str, more))}"
         return Finding("jobs", "warn", what, "Do it again.")
     return Finding("jobs", "ok", "none is stuck")

@@ -277,7 +277,7 @@ class Parts:
             give_up(self.database, payload)
 
         def end_upload(payload: dict[str, Any]) -> None:
-            discard_upload(self.database, payload)
+            discard_upload(self.database, payload, uploads=self.settings.uploads)
 
         def go_on_tomorrow(_payload: dict[str, Any]) -> None:
             with self.database.write() as session:
@@ -312,7 +312,14 @@ class Parts:
             self.curation(EVERYTHING).expire(payload["entry_id"])
 
         def do_ingest(payload: dict[str, Any], report: Any) -> dict[str, Any]:
-            return ingest_uploads(self.database, self.embedder, payload, report=report, so_far=report.so_far)
+            return ingest_uploads(
+                self.database,
+                self.embedder,
+                payload,
+                uploads=self.settings.uploads,
+                report=report,
+                so_far=report.so_far,
+            )
 
         def do_group(_payload: dict[str, Any], _report: object) -> dict[str, Any]:
             return {"grouped": unanswered.group(self.database, self.embedder, self.profile.alike)}

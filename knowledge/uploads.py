@@ -44,13 +44,14 @@ def ingest_uploads(
     embedder: Embedder,
     payload: dict[str, Any],
     *,
+    uploads: Path,
     report: Callable[[dict[str, Any]], None],
     so_far: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Reads the files of an upload: ``payload`` has ``folder``, ``files`` (own name there, name as sent), ``actor``,
-    ``replace`` and ``collection``. ``so_far``: the progress of the try before. The folder stays for another try;
-    ``discard_upload`` removes it when the job has ended."""
-    folder = Path(payload["folder"])
+    """Reads the files of an upload: ``payload`` has ``folder`` (its name in ``uploads``), ``files`` (own name there,
+    name as sent), ``actor``, ``replace`` and ``collection``. ``so_far``: the progress of the try before. The folder
+    stays for another try; ``discard_upload`` removes it when the job has ended."""
+    folder = _folder(uploads, payload)
     names: list[tuple[str, str]] = payload["files"]
     results: list[dict[str, Any]] = list((so_far or {}).get("files", []))
     reading: dict[str, int] = (so_far or {}).get("reading") or {}
@@ -81,30 +82,27 @@ def ingest_uploads(
     return progress()
 
 
-def discard_upload(database: Database, payload: dict[str, Any], *, now: datetime | None = None) -> None:
+def discard_upload(database: Database, payload: dict[str, Any], *, uploads: Path, now: datetime | None = None) -> None:
     """Called when the job of an upload has ended: removes its files if the job is done, and those of jobs that failed
     for good more than ``KEPT`` ago."""
-    folder = Path(payload["folder"])
+    folder = _folder(uploads, payload)
     with database.read() as session:
         failed = session.scalars(sa.select(Job).where(Job.kind == INGEST, Job.state == "failed")).all()
-    unneeded = {Path(job.payload["folder"]) for job in failed if not _is_kept(job, now or utc_now())}
-    if folder not in {Path(job.payload["folder"]) for job in failed}:
+    unneeded = {_folder(uploads, job.payload) for job in failed if not _is_kept(job, now or utc_now())}
+    if folder not in {_folder(uploads, job.payload) for job in failed}:
         unneeded.add(folder)
     for path in unneeded:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def kept_files(job: Job) -> Phrase | None:
+def kept_files(job: Job, uploads: Path) -> Phrase | None:
     """A sentence about the files of an upload that failed for good; None when they are not there, and for other
     jobs."""
-    if (
-        job.kind != INGEST
-        or job.state != "failed"
-        or job.finished_at is None
-        or not Path(job.payload["folder"]).is_dir()
-    ):
+    if job.kind != INGEST or job.state != "failed" or job.finished_at is None:
         return None
-    name, until = Path(job.payload["folder"]).name, job.finished_at + KEPT
+    if not (folder := _folder(uploads, job.payload)).is_dir():
+        return None
+    name, until = folder.name, job.finished_at + KEPT
     return Phrase.of(
         "Its files are kept until {date} UTC in the data folder, in uploads/{name}.",
         code="upload_kept",
@@ -113,9 +111,9 @@ def kept_files(job: Job) -> Phrase | None:
     )
 
 
-def error_of(job: Job, write: Callable[[Phrase], str]) -> str | None:
+def error_of(job: Job, uploads: Path, write: Callable[[Phrase], str]) -> str | None:
     """The error of a job of any kind, with where the files of an upload are, as ``write`` writes both."""
-    error, files = jobs.error_of(job), kept_files(job)
+    error, files = jobs.error_of(job), kept_files(job, uploads)
     if error is None or files is None:
         only = error or files
         return write(only) if only else None
@@ -123,6 +121,12 @@ def error_of(job: Job, write: Callable[[Phrase], str]) -> str | None:
     if text.endswith("。"):
         return text + write(files)
     return f"{text if text.endswith(('.', '!', '?')) else f'{text}.'} {write(files)}"
+
+
+def _folder(uploads: Path, payload: dict[str, Any]) -> Path:
+    """Where the files of an upload are. Jobs of earlier versions have the whole path, of the data folder as it was
+    then."""
+    return uploads / Path(payload["folder"]).name
 
 
 def _is_kept(job: Job, now: datetime) -> bool:
@@ -135,9 +139,9 @@ def discard_forgotten(database: Database, uploads: Path, *, now: datetime | None
     now = now or utc_now()
     with database.read() as session:
         left = session.scalars(sa.select(Job).where(Job.kind == INGEST, Job.state != "done")).all()
-    needed = {Path(job.payload["folder"]).name for job in left if job.state != "failed" or _is_kept(job, now)}
+    needed = {_folder(uploads, job.payload) for job in left if job.state != "failed" or _is_kept(job, now)}
     folders = [path for path in uploads.iterdir() if path.is_dir()] if uploads.is_dir() else []
-    forgotten = [folder for folder in folders if folder.name not in needed]
+    forgotten = [folder for folder in folders if folder not in needed]
     for folder in forgotten:
         shutil.rmtree(folder, ignore_errors=True)
     return len(forgotten)

@@ -127,7 +127,7 @@ class Follower:
         try:
             while self._one_upkeep():
                 pass
-        except SnapshotError as error:
+        except (SnapshotError, OSError) as error:  # such as a full disk: no fault of the program
             _log.error("the snapshot of the index was not written: %s", error)
             with self._writing:
                 self._upkeep = None

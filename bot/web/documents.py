@@ -192,7 +192,7 @@ def get_job(job_id: Id, _identity: Curator, scope: ScopeDep, parts: PartsDep) ->
             "id": job.id,
             "kind": job.kind,
             "state": job.state,
-            "error": error_of(job, phrase),
+            "error": error_of(job, parts.settings.uploads, phrase),
             "error_code": job.error_code,
             "error_values": job.error_values,
             "total": job.progress.get("total", 0),
@@ -301,7 +301,7 @@ def _keep(parts: Parts, files: list[UploadFile], actor: str, *, replace: bool, c
                 shutil.copyfileobj(upload.file, target, COPY_BYTES)
         with parts.database.write() as session:
             payload = {
-                "folder": str(folder),
+                "folder": folder.name,
                 "files": list(zip(stored, names, strict=True)),
                 "actor": actor,
                 "replace": replace,

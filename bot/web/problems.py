@@ -249,10 +249,15 @@ class Unexpected:
         except ClientDisconnect:
             log.info("client_left")
         except Exception as error:
-            log.error("request_failed", error=type(error).__name__, exc_info=error)
+            full = lacks_space(error)  # no fault of the program: no traceback
+            log.error(
+                "request_failed",
+                error=type(error).__name__,
+                **{"detail": str(error)[:500]} if full else {"exc_info": error},
+            )
             if started:
                 raise
-            known = disk_full() if lacks_space(error) else error
+            known = disk_full() if full else error
             await from_error(known, path=scope["path"])(scope, receive, send)
 
 

@@ -1,4 +1,5 @@
-"""kill -9 again and again while an upload is read: every file ends once, and no try is used up."""
+"""kill -9 again and again while an upload is read, and the data folder moves: every file ends once, and no try is used
+up."""
 
 from __future__ import annotations
 
@@ -22,14 +23,16 @@ pytestmark = pytest.mark.slow
 FILES = [f"{name}.md" for name in ("maple", "birch", "alder", "hazel", "larch", "aspen")]
 
 
-def work(world: World) -> bool:
+def work(world: World, sent: Path) -> bool:
     def read(payload: dict[str, Any], report: Any) -> dict[str, Any]:
-        return uploads.ingest_uploads(world.database, world.embedder, payload, report=report, so_far=report.so_far)
+        return uploads.ingest_uploads(
+            world.database, world.embedder, payload, uploads=sent, report=report, so_far=report.so_far
+        )
 
     return Worker(world.database, {uploads.INGEST: read}).step()
 
 
-def live_until(path: Path, steps: int) -> bool:
+def live_until(path: Path, sent: Path, steps: int) -> bool:
     """A server that works on the job and is killed after so many steps of its writing. False: it was not killed."""
     child = os.fork()
     if not child:
@@ -39,7 +42,7 @@ def live_until(path: Path, steps: int) -> bool:
             sa.event.listen(world.database.engine, "before_cursor_execute", countdown.statement)
             sa.event.listen(world.database.engine, "commit", countdown.step)
             sa.event.listen(Session, "after_commit", countdown.step)
-            work(world)
+            work(world, sent)
             os._exit(0)
         finally:
             os._exit(1)
@@ -50,18 +53,20 @@ def live_until(path: Path, steps: int) -> bool:
 
 @pytest.mark.parametrize("steps", [44, 50, 57])
 def test_an_upload_ends_well_however_often_the_server_is_killed(tmp_path: Path, migrated: Path, steps: int) -> None:
-    path, folder = tmp_path / "errata.db", tmp_path / "sent"
-    folder.mkdir()
+    path, sent = tmp_path / "errata.db", tmp_path / "uploads 0"
+    folder = sent / "of carla"
+    folder.mkdir(parents=True)
     for name in FILES:
         (folder / name).write_text(f"# {name}\n\nThe {name[:-3]} has its own leaves.", encoding="utf-8")
     world = World(path, template=migrated)
-    payload = {"folder": str(folder), "files": [[name, name] for name in FILES], "actor": "carla", "replace": False}
+    payload = {"folder": folder.name, "files": [[name, name] for name in FILES], "actor": "carla", "replace": False}
     with world.database.write() as session:
         job_id = jobs.enqueue(session, uploads.INGEST, payload, actor="carla").id
     world.close()
     kills = 0
-    while live_until(path, steps):
+    while live_until(path, sent, steps):
         kills += 1
+        sent = sent.rename(tmp_path / f"uploads {kills}")
         assert kills < 50
         world.restart()
         with world.database.write() as session:  # an hour later

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 from typing import TYPE_CHECKING, Any
@@ -357,6 +358,17 @@ def test_error_of_a_route_is_a_problem_with_all_headers(shop: World, log: io.Str
     (line,) = [json.loads(line) for line in log.getvalue().splitlines() if "request_failed" in line]
     assert line["request_id"] == response.headers["x-request-id"]
     assert "ZeroDivisionError" in line["exception"]
+
+
+def test_a_full_disk_is_logged_in_a_line_without_a_traceback(shop: World, log: io.StringIO) -> None:
+    @shop.app.get("/full", include_in_schema=False)
+    def full() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    assert problem(shop.client().get("/full"))[0] == 507
+    (line,) = [json.loads(line) for line in log.getvalue().splitlines() if "request_failed" in line]
+    assert "exception" not in line
+    assert line["detail"] == "[Errno 28] No space left on device"
 
 
 @pytest.mark.parametrize("path", ["/api/chat", "/api/session", "/api/search"])

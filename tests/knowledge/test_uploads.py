@@ -34,14 +34,15 @@ def payload(folder: Path, *files: tuple[str, str], replace: bool = False) -> dic
         stored = f"{number}.{name.rpartition('.')[2]}"
         (folder / stored).write_text(text, encoding="utf-8")
         names.append([stored, name])
-    return {"folder": str(folder), "files": names, "actor": "carla", "replace": replace}
+    return {"folder": folder.name, "files": names, "actor": "carla", "replace": replace}
 
 
 class Job:
-    """A job's row: what a server reports, the next one is given."""
+    """A job's row: what a server reports, the next one is given. ``uploads``: where its folder is."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, uploads: Path) -> None:
         self.world = world
+        self.uploads = uploads
         self.progress: dict[str, Any] = {}
         self.read: list[str] = []
 
@@ -58,7 +59,12 @@ class Job:
                 self.read.append(name)
 
         return uploads.ingest_uploads(
-            self.world.database, self.world.embedder, payload, report=report, so_far=self.progress
+            self.world.database,
+            self.world.embedder,
+            payload,
+            uploads=self.uploads,
+            report=report,
+            so_far=self.progress,
         )
 
 
@@ -68,18 +74,28 @@ def states(progress: dict[str, Any]) -> list[tuple[str, str]]:
 
 def test_upload_reports_each_file_and_keeps_them_until_discarded(world: World, tmp_path: Path) -> None:
     sent = payload(tmp_path / "sent", ("hours.md", "# Hours\n\nOpen at nine."), ("scan.pdf", "no pdf"))
-    assert states(Job(world).run(sent)) == [("hours.md", "indexed"), ("scan.pdf", "rejected")]
+    assert states(Job(world, tmp_path).run(sent)) == [("hours.md", "indexed"), ("scan.pdf", "rejected")]
     assert world.live() == {"upload/hours.md": ["Open at nine."]}
-    assert states(Job(world).run(sent)) == [("hours.md", "unchanged"), ("scan.pdf", "rejected")]
-    uploads.discard_upload(world.database, sent)
+    assert states(Job(world, tmp_path).run(sent)) == [("hours.md", "unchanged"), ("scan.pdf", "rejected")]
+    uploads.discard_upload(world.database, sent, uploads=tmp_path)
     assert not (tmp_path / "sent").exists()
-    uploads.discard_upload(world.database, sent)
+    uploads.discard_upload(world.database, sent, uploads=tmp_path)
+
+
+def test_an_upload_of_an_earlier_version_which_names_the_whole_path_is_read_where_the_data_folder_is_now(
+    world: World, tmp_path: Path
+) -> None:
+    sent = payload(tmp_path / "sent", ("hours.md", "Open at nine."))
+    earlier = {**sent, "folder": "/former/place/uploads/sent"}
+    assert states(Job(world, tmp_path).run(earlier)) == [("hours.md", "indexed")]
+    uploads.discard_upload(world.database, earlier, uploads=tmp_path)
+    assert list(tmp_path.glob("sent")) == []
 
 
 def test_upload_does_not_replace_another_document_without_a_request(world: World, tmp_path: Path) -> None:
-    Job(world).run(payload(tmp_path / "1", ("plan.md", "# Roof\n\nThe roof is repaired in May.")))
+    Job(world, tmp_path).run(payload(tmp_path / "1", ("plan.md", "# Roof\n\nThe roof is repaired in May.")))
     other = ("plan.md", "# Cellar\n\nThe cellar is dry.")
-    (refused,) = Job(world).run(payload(tmp_path / "2", other))["files"]
+    (refused,) = Job(world, tmp_path).run(payload(tmp_path / "2", other))["files"]
     assert (refused["state"], refused["code"], refused["replaces"]) == (
         "rejected",
         "upload_would_replace",
@@ -87,7 +103,7 @@ def test_upload_does_not_replace_another_document_without_a_request(world: World
     )
     assert "upload/plan.md (Roof)" in refused["reason"]
     assert world.live() == {"upload/plan.md": ["The roof is repaired in May."]}
-    (taken,) = Job(world).run(payload(tmp_path / "3", other, replace=True))["files"]
+    (taken,) = Job(world, tmp_path).run(payload(tmp_path / "3", other, replace=True))["files"]
     assert (taken["state"], taken["version"]) == ("indexed", 2)
     assert world.live() == {"upload/plan.md": ["The cellar is dry."]}
 
@@ -97,13 +113,13 @@ def test_upload_of_a_table_replaces_its_rows_only_when_asked(world: World, tmp_p
         lines = (f'{{"id": "{key}", "title": "{key}", "text": "{text}"}}' for key, text in rows)
         return "rows.jsonl", "\n".join(lines)
 
-    Job(world).run(payload(tmp_path / "1", table(("a", "Apples."), ("b", "Bees."))))
-    more = Job(world).run(payload(tmp_path / "2", table(("c", "Cats."))))
+    Job(world, tmp_path).run(payload(tmp_path / "1", table(("a", "Apples."), ("b", "Bees."))))
+    more = Job(world, tmp_path).run(payload(tmp_path / "2", table(("c", "Cats."))))
     assert states(more) == [("rows.jsonl", "indexed")]
-    (refused,) = Job(world).run(payload(tmp_path / "3", table(("d", "Dogs."), ("b", "Bread."))))["files"]
+    (refused,) = Job(world, tmp_path).run(payload(tmp_path / "3", table(("d", "Dogs."), ("b", "Bread."))))["files"]
     assert (refused["state"], refused["replaces"]) == ("rejected", "upload/rows.jsonl#b")
     assert {key[-1] for key in world.live()} == {"a", "b", "c"}
-    Job(world).run(payload(tmp_path / "4", table(("d", "Dogs."), ("b", "Bread.")), replace=True))
+    Job(world, tmp_path).run(payload(tmp_path / "4", table(("d", "Dogs."), ("b", "Bread.")), replace=True))
     assert world.live() == {"upload/rows.jsonl#b": ["Bread."], "upload/rows.jsonl#d": ["Dogs."]}
 
 
@@ -116,33 +132,33 @@ def test_new_rows_of_an_uploaded_table_go_to_the_collection_of_the_others(world:
         with world.database.read() as session:
             return dict(session.execute(sa.text("select id, collection from documents")).all())
 
-    Job(world).run({**pay("1", 5, 6), "collection": "hr"})
-    Job(world).run(pay("2", 6, 7))  # by somebody who sees everything and named no collection
+    Job(world, tmp_path).run({**pay("1", 5, 6), "collection": "hr"})
+    Job(world, tmp_path).run(pay("2", 6, 7))  # by somebody who sees everything and named no collection
     assert collections() == {f"upload/pay.jsonl#{grade}": "hr" for grade in (5, 6, 7)}
     assert set(world.live()) == {"upload/pay.jsonl#6", "upload/pay.jsonl#7"}
-    (refused,) = Job(world).run({**pay("3", 6), "collection": "main"})["files"]
+    (refused,) = Job(world, tmp_path).run({**pay("3", 6), "collection": "main"})["files"]
     assert (refused["state"], refused["code"]) == ("rejected", "upload_in_other_collection")
     assert "Rename" in refused["reason"]
 
 
 def test_two_files_of_one_name_in_one_upload_end_one_by_one(world: World, tmp_path: Path) -> None:
     sent = payload(tmp_path / "1", ("note.md", "First."), ("other.md", "Other."), ("note.md", "Second."), replace=True)
-    progress = Job(world).run(sent)
+    progress = Job(world, tmp_path).run(sent)
     assert states(progress) == [("note.md", "indexed"), ("other.md", "indexed"), ("note.md", "rejected")]
     assert progress["files"][2]["code"] == "upload_name_twice"
     assert world.live() == {"upload/note.md": ["First."], "upload/other.md": ["Other."]}
 
 
 def test_upload_brings_back_a_document_that_was_retired(world: World, tmp_path: Path) -> None:
-    Job(world).run(payload(tmp_path / "1", ("a.md", "One.")))
+    Job(world, tmp_path).run(payload(tmp_path / "1", ("a.md", "One.")))
     world.remove("upload/a.md")
-    assert states(Job(world).run(payload(tmp_path / "2", ("a.md", "Two.")))) == [("a.md", "indexed")]
+    assert states(Job(world, tmp_path).run(payload(tmp_path / "2", ("a.md", "Two.")))) == [("a.md", "indexed")]
     assert world.live() == {"upload/a.md": ["Two."]}
 
 
 def test_upload_goes_on_after_the_last_finished_file(world: World, tmp_path: Path) -> None:
     sent = payload(tmp_path / "1", *((f"{name}.md", f"{name} is a letter.") for name in "abcd"))
-    job = Job(world)
+    job = Job(world, tmp_path)
     for _ in range(4):
         with pytest.raises(ServerEnds):
             job.run(sent, ends_at="c.md")
@@ -153,7 +169,7 @@ def test_upload_goes_on_after_the_last_finished_file(world: World, tmp_path: Pat
 
 def test_a_file_that_ends_the_server_again_and_again_is_left_out(world: World, tmp_path: Path) -> None:
     sent = payload(tmp_path / "1", *((f"{name}.md", f"{name} is a letter.") for name in "abc"))
-    job = Job(world)
+    job = Job(world, tmp_path)
     for _ in range(uploads.MOST_ENDS):
         with pytest.raises(ServerEnds):
             job.run(sent, ends_at="b.md")
@@ -166,7 +182,7 @@ def test_a_failure_of_the_job_is_not_the_fault_of_the_file(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent = payload(tmp_path / "1", ("a.md", "A."))
-    job = Job(world)
+    job = Job(world, tmp_path)
 
     def broken(*_args: object) -> None:
         raise OSError("the disk is full")
@@ -187,19 +203,19 @@ def test_the_files_of_an_upload_that_failed_for_good_are_kept_for_a_week(world: 
         session.flush()
         assert jobs.fail(session, job, "the engine is gone")
         job_id = job.id
-    uploads.discard_upload(world.database, sent)
+    uploads.discard_upload(world.database, sent, uploads=tmp_path / "uploads")
     with world.database.read() as session:
-        sentence = uploads.kept_files(jobs.get(session, job_id))
+        sentence = uploads.kept_files(jobs.get(session, job_id), tmp_path / "uploads")
     assert sentence is not None
     assert "uploads/sent" in str(sentence)
     assert f"{utc_now() + timedelta(days=7):%Y-%m-%d}" in str(sentence)
     soon, late = utc_now() + timedelta(days=6, hours=23), utc_now() + timedelta(days=7, hours=1)
     assert uploads.discard_forgotten(world.database, tmp_path / "uploads", now=soon) == 1
     assert [path.name for path in (tmp_path / "uploads").iterdir()] == ["sent"]
-    uploads.discard_upload(world.database, other, now=late)  # another upload ended
+    uploads.discard_upload(world.database, other, uploads=tmp_path / "uploads", now=late)  # another upload ended
     assert list((tmp_path / "uploads").iterdir()) == []
     with world.database.read() as session:
-        assert uploads.kept_files(jobs.get(session, job_id)) is None
+        assert uploads.kept_files(jobs.get(session, job_id), tmp_path / "uploads") is None
 
 
 def test_a_start_removes_the_files_of_a_failed_upload_after_a_week(world: World, tmp_path: Path) -> None:
@@ -256,4 +272,4 @@ def test_a_busy_database_or_a_full_disk_rejects_no_file(
         uploads._ingest_file(
             world.database, world.embedder, loader, tmp_path / "1" / "0.md", "a.md", (), {**sent, "collection": "main"}
         )
-    assert states(Job(world).run(sent)) == [("a.md", "indexed")]
+    assert states(Job(world, tmp_path).run(sent)) == [("a.md", "indexed")]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import logging
 import random
 import threading
@@ -164,6 +165,24 @@ def test_failed_upkeep_is_logged_and_search_goes_on(tmp_path: Path, caplog: pyte
             following.refresh()
         following.close()
     assert {f"{blocked} is not a folder" in message for message in caplog.messages} == {True}
+    assert same(following.refresh(), built(source))
+
+
+def test_a_full_disk_is_logged_in_a_line_and_search_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("retrieval.snapshot.os.fsync", full)
+    source = CountingSource()
+    following = follower(source, Snapshots(tmp_path), compact_after=2)
+    with caplog.at_level(logging.ERROR):
+        for id_ in range(5):
+            source.add(passage(id_, "text"))
+            following.refresh()
+        following.close()
+    assert {(record.exc_info, "No space left" in record.message) for record in caplog.records} == {(None, True)}
     assert same(following.refresh(), built(source))
 
 
