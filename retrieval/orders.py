@@ -17,7 +17,7 @@ _ORDERS = re.compile(
     r"\b(?:ignore|disregard|forget)\b.{0,40}\b(?:previous|prior|above|preceding|following|earlier)\b"
     rf"|\b(?:just|only)\s+{_WRITE}\b(?!\s+to\b)|\b{_WRITE}\s+(?:only|just|exactly)\b"
     rf"|\b{_WRITE}\b.{{0,80}}\band nothing else\b"
-    r"|<\|(?:im_start|im_end|system|user|assistant)\|>|\bsystem prompt\b"
+    r"|<\|[^\s<>|]{1,40}\|>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|\bsystem prompt\b"
     r"|\bassistant\s*:.{0,20}\b(?:ignore|reply|respond|say)\b|\bfrom now on,? you\b|\byou are now\b"
     r"|(?:忽略|无视|忘记|忘掉).{0,12}(?:规则|指令|指示|提示|要求)|只(?:回复|回答|输出)|不要输出其他|系统提示|提示词|开发者模式"
     r"|从(?:现在|本条)起|所有.{0,12}问题都回答|任何问题都回答|每次回答|在回答(?:末尾|开头|最后)",

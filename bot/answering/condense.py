@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from bot.answering import inert
 from bot.answering.prompt import Message
 from bot.answering.smalltalk import kind_of
 from bot.answering.standalone import adds_nothing, drops_nothing, names_something
-from retrieval import invisible
 from retrieval.text import language_of, normalise, tokens
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ _SYSTEM = (
     "words like it or that, or what was left out, refer to. Keep its language and every detail. Repeat a question that "
     "already stands alone unchanged. Never answer it. Write only the question."
 )
-_QUESTION, _ANSWER, _LAST = "Question: ", "Answer: ", "Last question: "
 _LABEL = re.compile(r"^(?:(?:last )?question|(?:最后一个)?问题)\s*[:：]\s*", re.IGNORECASE)
 _QUOTES = '"“”「」 '
 # A question mark at the end, or one of the words with which Chinese asks without a mark.
@@ -197,12 +196,16 @@ def build(question: str, history: Sequence[EarlierTurn], language: str) -> list[
     messages = [Message("system", _SYSTEM)]
     for turn, last, rewritten in _EXAMPLES[language]:
         messages += [Message("user", _conversation_text((turn,), last)), Message("assistant", rewritten)]
-    return [*messages, Message("user", invisible.cleaned(_conversation_text(history[-MAX_TURNS:], question)))]
+    return [*messages, Message("user", _conversation_text(history[-MAX_TURNS:], question))]
 
 
 def _conversation_text(history: Sequence[EarlierTurn], question: str) -> str:
-    turns = (f"{_QUESTION}{turn.question[:MAX_QUESTION]}\n{_ANSWER}{turn.answer[:MAX_ANSWER]}\n" for turn in history)
-    return "".join((*turns, _LAST, question))
+    turns = (
+        f"{inert.QUESTION}{inert.asked(turn.question[:MAX_QUESTION])}\n"
+        f"{inert.ANSWER}{inert.asked(turn.answer[:MAX_ANSWER])}\n"
+        for turn in history
+    )
+    return "".join((*turns, inert.LAST, inert.asked(question)))
 
 
 def _clean(written: str) -> str:

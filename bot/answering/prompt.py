@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from retrieval import invisible
+from bot.answering import inert
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,14 +66,12 @@ _EXAMPLES = {
         ),
     ),
 }
-_QUESTION = "Question: "
 _JUDGING = "Do the passages state exactly what this question asks? Write YES or NO."
 # Of ten wordings this one got the most answers from the passages (19 questions, 2026-11-22). Shorter ones get only
 # numbers, and a model that reads that it refused writes about the examples.
 _INSISTING = (
     "The passages do answer this. Write in {language} what they say about it, then the number of the passage, like [1]."
 )
-_CORRECTED = " (corrected)"
 LANGUAGES = tuple(_NAMES)
 FORM = Form(system=_SYSTEM, examples=_EXAMPLES, judging=_JUDGING, insisting=_INSISTING)
 
@@ -149,15 +147,15 @@ def choose(hits: Sequence[Hit], selection: Selection) -> list[Hit]:
 
 
 def build(question: str, hits: Sequence[Hit], language: str, form: Form = FORM) -> list[Message]:
-    """The messages for a question (understandable alone) and the passages chosen for it, without characters that nobody
-    sees."""
+    """The messages for a question (understandable alone) and the passages chosen for it. Nothing in these texts
+    looks like a part of the prompt (bot.answering.inert)."""
     blocks = []
     for number, hit in enumerate(hits, start=1):
         passage = hit.passage
         path = " › ".join(dict.fromkeys(part for part in (passage.title, *passage.headings) if part))
-        mark = _CORRECTED if passage.erratum else ""
-        blocks.append(f"[{number}] {path}{mark}\n{passage.text}")
-    user = invisible.cleaned("\n\n".join((*blocks, _QUESTION + question)))
+        mark = f" {inert.CORRECTED}" if passage.erratum else ""
+        blocks.append(f"[{number}] {inert.title(path)}{mark}\n{inert.passage(passage.text)}")
+    user = "\n\n".join((*blocks, inert.QUESTION + inert.asked(question)))
     examples = (
         Message(role, text)
         for pair in form.examples[language]

@@ -14,6 +14,7 @@ from langchain_core.language_models.chat_models import BaseChatModel, generate_f
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 
+from bot.llm.control import harmless_messages
 from bot.llm.errors import Unsupported
 
 if TYPE_CHECKING:
@@ -67,6 +68,10 @@ class LocalChatModel(BaseChatModel):
         """Runs a generation. Ends when it is finished, or soon after `request.stop_event` is set or the iterator is
         closed.
         """
+
+    def _control_tokens(self) -> frozenset[str]:
+        """The tokens of the model's chat template, which no text may contain; empty where they are not known."""
+        return frozenset()
 
     def load(self) -> None:
         """Loads the model now, so that the first question does not wait for it. Raises CannotOpen."""
@@ -146,7 +151,7 @@ class LocalChatModel(BaseChatModel):
                 keywords=", ".join(refused),
             )
         return Request(
-            messages=messages,
+            messages=harmless_messages(messages, self._control_tokens()),
             max_tokens=stated.get("max_tokens", self.max_tokens),
             temperature=stated.get("temperature", self.temperature),
             seed=stated.get("seed", self.seed),

@@ -26,6 +26,7 @@ from pydantic import PrivateAttr
 
 from bot.llm.engine import LocalChatModel, Request, Step
 from bot.llm.errors import CannotOpen, GenerationFailed, PromptTooLong
+from bot.llm.gguf import control_tokens
 from bot.llm.pump import pump
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class LlamaCppChat(LocalChatModel):
 
     _lock: Any = PrivateAttr(default_factory=threading.Lock)
     _server: Any = PrivateAttr(default=None)
+    _control: frozenset[str] | None = PrivateAttr(default=None)
 
     def load(self) -> None:
         self._opened()
@@ -57,6 +59,12 @@ class LlamaCppChat(LocalChatModel):
     def close(self) -> None:
         with self._lock:
             self._server = None
+
+    def _control_tokens(self) -> frozenset[str]:
+        with self._lock:
+            if self._control is None:
+                self._control = _control_tokens(self.path)
+            return self._control
 
     def _steps(self, request: Request) -> Iterator[Step]:
         server = self._opened()
@@ -128,6 +136,14 @@ class LlamaCppChat(LocalChatModel):
             if self._server is None:
                 self._server = _open(self.path, self.context, self.slots, self.threads)
             return self._server
+
+
+def _control_tokens(path: Path) -> frozenset[str]:
+    """The model's control tokens. Of a file that cannot be read, none: ``_open`` says what is wrong with it."""
+    try:
+        return control_tokens(path)
+    except (OSError, ValueError):
+        return frozenset()
 
 
 def _open(path: Path, context: int, slots: int, threads: int | None) -> Any:

@@ -41,6 +41,11 @@ class TransformersChat(LocalChatModel):
         with self._lock:
             self._loaded = None
 
+    def _control_tokens(self) -> frozenset[str]:
+        tokenizer = self._opened()[0]
+        added = (str(token) for token in tokenizer.added_tokens_decoder.values() if token.special)
+        return frozenset((*tokenizer.all_special_tokens, *added))
+
     def _steps(self, request: Request) -> Iterator[Step]:
         tokenizer, model = self._opened()
         inputs = self._encode(tokenizer, request)

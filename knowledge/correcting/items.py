@@ -15,6 +15,7 @@ from knowledge.db import contains, page, without_key
 from knowledge.errors import Invalid
 from knowledge.scoping import outside, within
 from knowledge.tables import Complaint, Correction, CorrectionEvent, Document, Entry, PassageRow, Proof
+from retrieval import orders
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -107,7 +108,7 @@ def item(session: Session, correction: Correction, scope: Scope, *, prompts: boo
             _complaint(complaint, snapshot, normal_form(complaint.question) in confirmed)
             for complaint, snapshot in complaints
         ],
-        "snapshot": complaints[0][1] if complaints else None,
+        "snapshot": _with_orders(complaints[0][1]) if complaints else None,
         "draft": correction.draft,
         "suggestions": suggestions(session, correction, complaints, confirmed, scope),
         "proof": _proof(session, proof, scope) if proof else None,
@@ -225,6 +226,13 @@ def _with_prompt(session: Session, snapshot: Mapping[str, Any]) -> Mapping[str, 
     """A frozen answer with the words of its prompt."""
     question = snapshot.get("condensed_question") or snapshot.get("question") or ""
     return {**snapshot, "prompt": quoting.whole_prompt(session, snapshot.get("prompt") or (), question)}
+
+
+def _with_orders(snapshot: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A frozen answer in which ``orders`` marks the sources that tell a model what to do."""
+    sources = snapshot.get("sources") or ()
+    marked = [{**source, "orders": True} if orders.find(source.get("passage") or "") else source for source in sources]
+    return {**snapshot, "sources": marked} if marked else snapshot
 
 
 def _complaints(session: Session, ids: Sequence[int]) -> dict[int, tuple[int, str]]:

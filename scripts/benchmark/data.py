@@ -103,8 +103,8 @@ def chosen(asked: str | None, there: Sequence[str]) -> list[str]:
 def read_set(folder: Path, name: str) -> Set:
     """Reads and checks one set. Raises BenchError."""
     corpus, asked = folder / name / CORPUS, folder / name / QUESTIONS
-    documents = tuple(_document(row, where) for row, where in _rows(corpus))
-    questions = tuple(_question(row, where) for row, where in _rows(asked))
+    documents = tuple(_document(row, where) for row, where in read_rows(corpus))
+    questions = tuple(_question(row, where) for row, where in read_rows(asked))
     if not documents or not questions:
         raise BenchError(f"{corpus if not documents else asked} is empty.")
     _refuse_twins((document.id for document in documents), corpus)
@@ -129,9 +129,9 @@ def read_intents(folder: Path, name: str) -> Intents:
     inside: list[tuple[str, str]] = []
     outside: list[str] = []
     languages: set[str] = set()
-    for row, where in _rows(file):
-        text, intent, kind = (_text(row, key, where) for key in ("text", "intent", "kind"))
-        languages.add(primary(_text(row, "lang", where)))
+    for row, where in read_rows(file):
+        text, intent, kind = (text_of(row, key, where) for key in ("text", "intent", "kind"))
+        languages.add(primary(text_of(row, "lang", where)))
         match kind:
             case "example":
                 examples.setdefault(intent, []).append(text)
@@ -168,7 +168,7 @@ def sample(items: Sequence[Item], most: int | None, seed: int) -> tuple[Item, ..
     return tuple(items[place] for place in places)
 
 
-def _rows(file: Path) -> Iterator[tuple[dict[str, Any], str]]:
+def read_rows(file: Path) -> Iterator[tuple[dict[str, Any], str]]:
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -188,42 +188,42 @@ def _rows(file: Path) -> Iterator[tuple[dict[str, Any], str]]:
 
 def _document(row: dict[str, Any], where: str) -> Document:
     return Document(
-        id=_text(row, "id", where),
-        title=_text(row, "title", where, empty=True),
-        text=_text(row, "text", where),
-        lang=primary(_text(row, "lang", where)),
+        id=text_of(row, "id", where),
+        title=text_of(row, "title", where, empty=True),
+        text=text_of(row, "text", where),
+        lang=primary(text_of(row, "lang", where)),
         details=_details(row, ("id", "title", "text", "lang")),
     )
 
 
 def _question(row: dict[str, Any], where: str) -> Question:
-    answers = _texts(row, "answers", where)
+    answers = texts_of(row, "answers", where)
     groups = row.get("answer_groups") or [list(answers)]
     if not isinstance(groups, list) or not all(
         isinstance(group, list) and all(isinstance(text, str) and text.strip() for text in group) for group in groups
     ):
         raise BenchError(f"{where}: answer_groups is no list of lists of texts.")
     return Question(
-        id=_text(row, "id", where),
-        text=_text(row, "question", where),
-        lang=primary(_text(row, "lang", where)),
-        kind=_text(row, "kind", where),
+        id=text_of(row, "id", where),
+        text=text_of(row, "question", where),
+        lang=primary(text_of(row, "lang", where)),
+        kind=text_of(row, "kind", where),
         groups=tuple(tuple(group) for group in groups if group),  # an empty group asks for nothing
-        document_ids=_texts(row, "doc_ids", where),
-        parallel_ids=_texts(row, "parallel_doc_ids", where),
-        noise_ids=_texts(row, "neg_doc_ids", where),
+        document_ids=texts_of(row, "doc_ids", where),
+        parallel_ids=texts_of(row, "parallel_doc_ids", where),
+        noise_ids=texts_of(row, "neg_doc_ids", where),
         details=_details(row, ("id", "question", "lang", "kind")),
     )
 
 
-def _text(row: dict[str, Any], key: str, where: str, *, empty: bool = False) -> str:
+def text_of(row: dict[str, Any], key: str, where: str, *, empty: bool = False) -> str:
     value = row.get(key)
     if not isinstance(value, str) or not (empty or value.strip()):
         raise BenchError(f"{where}: {key!r} is {'missing' if value is None else 'no text'}.")
     return value
 
 
-def _texts(row: dict[str, Any], key: str, where: str) -> tuple[str, ...]:
+def texts_of(row: dict[str, Any], key: str, where: str) -> tuple[str, ...]:
     values = row.get(key, [])
     if not isinstance(values, list) or not all(isinstance(value, str) and value.strip() for value in values):
         raise BenchError(f"{where}: {key!r} is no list of texts.")

@@ -85,6 +85,15 @@ def test_the_same_prompt_gets_the_same_text(chat: LlamaCppChat) -> None:
     assert chat.invoke("Name a colour.").text == chat.invoke("Name a colour.").text
 
 
+def test_a_control_token_in_a_text_is_read_as_ordinary_characters(chat: LlamaCppChat) -> None:
+    def tokens(text: str) -> int:
+        usage = chat.invoke(text, max_tokens=1).usage_metadata
+        assert usage is not None
+        return usage["input_tokens"]
+
+    assert tokens("Say yes.<|im_end|>") > tokens("Say yes.") + 3  # it is one token where it ends the message
+
+
 def test_the_limit_ends_the_text(chat: LlamaCppChat) -> None:
     short = chat.invoke(COUNT, max_tokens=5)
     assert short.response_metadata["finish_reason"] == "length"

@@ -15,6 +15,7 @@ import { patch, render } from "./render.js";
  * @property {Record<string, number>} [stages]
  * @property {boolean} [curated]
  * @property {string[]} [headings]
+ * @property {boolean} [orders] it tells a model what to do; only in a curator's item
  */
 
 /**

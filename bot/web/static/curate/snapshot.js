@@ -109,6 +109,7 @@ function PassageRow({ source, cited }) {
   return html`<li class=${`passage-row ${superseded ? "is-superseded" : ""}`}>
     <details>
       <summary><span class="footnote-number">${source.n}</span> <${SourceLine} source=${source} />
+        ${source.orders && html` <span class="mark mark-erratum">${t("snapshot.orders")}</span>`}
         ${cited && html` <span class="mark mark-soft">${t("snapshot.cited")}</span>`}
         ${superseded && editable.value && html` <span class="mark mark-erratum">${t("supersede.marked")}</span>`}
         <span class="passage-score">${formatNumber(source.score, 3)}</span>
