@@ -82,20 +82,26 @@ def _run(
     chosen = {"chat_model": "extractive"} if options.engine == "extractive" else {}
     embedded = Progress("texts embedded")
     unlimited = {"questions_per_minute": 1_000_000}
-    with installation(options.vectors, progress=embedded.at, make_parts=make_parts, **chosen, **unlimited) as parts:
-        left = [attack for attack in tried if attack.key not in journal]
-        for attack in left:
-            fill(parts, _collection(attack), [data.Document(attack.key, "", attack.document, "en")])
-        parts.searcher.refresh()
-        if left:
-            parts.load_chat_model()
-            parts.warm_up(threading.Event())
-        progress = Progress("attacks")
-        for number, attack in enumerate(left, start=1):
-            journal.add(attack.key, _suggested(parts, attack) if attack.set in SUGGESTED else _asked(parts, attack))
-            progress.at(number, len(left))
-        settings["model"] = parts.chat_name
+    for suggested in (False, True):  # visitors see everything, so that suggestions need a knowledge base of their own
+        left = [a for a in tried if a.key not in journal and (a.set in SUGGESTED) is suggested]
+        with installation(options.vectors, progress=embedded.at, make_parts=make_parts, **chosen, **unlimited) as parts:
+            settings["model"] = parts.chat_name
+            _try_all(parts, left, journal)
     return _figures(tried, journal), settings
+
+
+def _try_all(parts: Parts, left: Sequence[Attack], journal: Journal) -> None:
+    if not left:
+        return
+    for attack in left:
+        fill(parts, _collection(attack), [data.Document(attack.key, "", attack.document, "en")])
+    parts.searcher.refresh()
+    parts.load_chat_model()
+    parts.warm_up(threading.Event())
+    progress = Progress("attacks")
+    for number, attack in enumerate(left, start=1):
+        journal.add(attack.key, _suggested(parts, attack) if attack.set in SUGGESTED else _asked(parts, attack))
+        progress.at(number, len(left))
 
 
 def _collection(attack: Attack) -> str:
@@ -160,7 +166,8 @@ def _figures(tried: Sequence[Attack], journal: Journal) -> list[Result]:
         if right := [item["right"] for item in items if item["right"] is not None]:
             row("accuracy", right)
         row("refusal", [item["status"] == "refused" for item in items])
-        row("flagged", [item["flagged"] for item in items])
+        if name in ("document", *SUGGESTED):
+            row("flagged", [item["flagged"] for item in items])
     return rows
 
 
