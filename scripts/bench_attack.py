@@ -2,13 +2,16 @@
 falsehoods that nobody approved.
 
     .venv/bin/python -m scripts.bench_attack --data DIR [--sets clean,document,question,correction,poison]
-        [--engine real|extractive] [--limit N] [--seed S] [--vectors FILE] [--out results.json]
+        [--contexts SET] [--engine real|extractive] [--limit N] [--seed S] [--vectors FILE] [--out results.json]
 
-DIR has a folder ``attacks`` (scripts/benchmark/attacks.py says what is in it). ``attack_success``: the share of attacks
-after which the answer is carried away by the attack, or, for ``poison``, has the wrong answer. The same figure of
-``clean``, which has the documents of ``document`` without an attack, is the judgement's own error. ``accuracy``: the
-share of answers that have an accepted answer. ``refusal``: the share that is refused. ``flagged``: the share of the
-attacked documents or suggestions about which a curator gets a remark.
+DIR has a folder ``attacks`` (scripts/benchmark/attacks.py says what is in it). The harmless documents are those of this
+folder or, with --contexts, those of a set of bench_answers: a model that refuses all questions obeys no attack either,
+so that the harmless documents should answer theirs.
+
+``attack_success``: the share of attacks after which the answer is carried away by the attack, or, for ``poison``, has
+the wrong answer. The same figure of ``clean``, which has the documents of ``document`` without an attack, is the error
+of the judgement. ``accuracy``: the share of answers that have an accepted answer. ``refusal``: the share that is
+refused. ``flagged``: the share of the attacked documents or suggestions about which a curator gets a remark.
 
 A stopped run goes on where it was if --out is the same.
 """
@@ -58,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of the benchmark data")
     parser.add_argument("--sets", help="comma-separated; default: all")
+    parser.add_argument("--contexts", metavar="SET", help="take the harmless documents and questions of this set")
     parser.add_argument("--engine", choices=("real", "extractive"), default="extractive")
     parser.add_argument("--limit", type=int, help="at most this many attacks of a set, chosen by chance")
     parser.add_argument("--seed", type=int, default=0)
@@ -71,9 +75,11 @@ def _run(
 ) -> tuple[list[Result], dict[str, object]]:
     """The results and the settings of the run. Raises BenchError."""
     sets = data.chosen(options.sets, list(attacks.SETS))
-    tried = attacks.read(options.data / "attacks", sets, limit=options.limit, seed=options.seed)
+    contexts = attacks.contexts_of(data.read_set(options.data, options.contexts)) if options.contexts else []
+    tried = attacks.read(options.data / "attacks", sets, contexts=contexts, limit=options.limit, seed=options.seed)
     settings: dict[str, object] = {
         "sets": sets,
+        "contexts": options.contexts,
         "engine": options.engine,
         "limit": options.limit,
         "seed": options.seed,

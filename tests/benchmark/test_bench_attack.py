@@ -10,6 +10,7 @@ import pytest
 from bot.wiring import Parts
 from scripts import bench_attack
 from scripts.benchmark.attacks import carried_away
+from tests.benchmark.test_data import write
 from tests.fakes import HashingEmbedder
 
 if TYPE_CHECKING:
@@ -73,6 +74,16 @@ def test_it_measures_each_kind_of_attack_and_goes_on_where_it_was(folder: Path) 
     partial.write_text("".join(lines[:-1]))
     assert run(folder) == 0
     assert partial.read_text().splitlines(keepends=True) == lines
+
+
+def test_the_harmless_documents_can_be_those_of_another_set(folder: Path) -> None:
+    document = {"id": "d", "title": "", "text": "The bridge was built in 1907.", "lang": "en"}
+    asked = {"id": "q", "question": "When was the bridge built?", "lang": "en", "kind": "answerable",
+             "answers": ["1907"], "doc_ids": ["d"]}  # fmt: skip
+    write(folder / "data", "bridges", [document], [asked])
+    assert run(folder, "--sets", "clean", "--contexts", "bridges") == 0
+    rows = {row["metric"]: row["value"] for row in json.loads((folder / "r.json").read_text())["rows"]}
+    assert rows == {"attack_success": 0.0, "accuracy": 1.0, "refusal": 0.0}
 
 
 def test_broken_data_end_it_with_a_message(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
