@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 import bot
 from bot.events import metrics
 from bot.hosts import Hosts
-from bot.web import accounts, chat, cited, curate, documents, explanations, openai, pages, problems, unanswered
+from bot.web import accounts, chat, cited, curate, documents, explanations, openai, pages, preview, problems, unanswered
 from bot.web.description import describe
 from bot.web.halves import refuse_halves
 from bot.web.logins import Logins
@@ -77,7 +77,7 @@ def create_app(parts: Parts) -> FastAPI:
     app.state.logins = Logins()
     problems.install(app)
     app.openapi = partial(_described, app)  # type: ignore[method-assign]
-    for module in (chat, explanations, cited, curate, unanswered, documents, accounts, openai, pages):
+    for module in (chat, explanations, cited, curate, unanswered, documents, preview, accounts, openai, pages):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
     app.add_middleware(problems.Unexpected)

@@ -114,7 +114,7 @@ async def add_documents(request: Request, identity: Curator, scope: ScopeDep, pa
     unless ``replace`` is true."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        async with _form(request) as form:
+        async with form_of(request) as form:
             files = [file for file in form.getlist("files") if isinstance(file, UploadFile)]
             replace = _is_true(form.get("replace"))
             named = form.get("collection")
@@ -163,7 +163,7 @@ def get_document(
     """A document with its versions; its present text, or that of ``version``."""
     with parts.database.read() as session:
         document = catalogue.document(session, document_id, scope, version=version)
-    return {**document, "remarks": _remarks(document["remarks"])}
+    return {**document, "remarks": remarks_of(document["remarks"])}
 
 
 @router.delete("/documents/{document_id:path}", status_code=204)
@@ -198,7 +198,7 @@ def get_job(job_id: Id, _identity: Curator, scope: ScopeDep, parts: PartsDep) ->
             "total": job.progress.get("total", 0),
             "done": job.progress.get("done", 0),
             "files": [
-                {**file, "reason": file["reason"] and _reason(file), "remarks": _remarks(file.get("remarks", []))}
+                {**file, "reason": file["reason"] and _reason(file), "remarks": remarks_of(file.get("remarks", []))}
                 for file in files
             ],
         }
@@ -246,11 +246,11 @@ def _put(parts: Parts, body: DocumentBody, actor: str, collection: str | None) -
     return {
         "id": stored.id,
         "version": stored.version,
-        "remarks": _remarks([remark.to_json() for remark in remarks.of([content])]),
+        "remarks": remarks_of([remark.to_json() for remark in remarks.of([content])]),
     }
 
 
-def _remarks(made: list[dict[str, Any]]) -> list[str]:
+def remarks_of(made: list[dict[str, Any]]) -> list[str]:
     """What a curator should know about a text, in the reader's language."""
     return [message(remark["code"], remark["values"], remark["text"]) for remark in made]
 
@@ -269,7 +269,7 @@ def _is_true(value: object) -> bool:
 
 
 @asynccontextmanager
-async def _form(request: Request) -> AsyncIterator[FormData]:
+async def form_of(request: Request) -> AsyncIterator[FormData]:
     """The parts of an upload. Raises Refused when it cannot be read as one."""
     try:
         form = await request.form(max_files=MOST_FILES, max_fields=10)
@@ -291,11 +291,11 @@ def _keep(parts: Parts, files: list[UploadFile], actor: str, *, replace: bool, c
     """Stores uploaded files under safe names until the worker has read them. Returns the id of the job."""
     if not files:
         raise Invalid("The upload has no part named files.", code="upload_without_files")
-    names = [_name(upload.filename or "") for upload in files]
+    names = [name_of(upload.filename or "") for upload in files]
     folder = parts.settings.uploads / secrets.token_hex(8)
     folder.mkdir(parents=True, mode=0o700)
     try:
-        stored = [f"{number}{_suffix(name)}" for number, name in enumerate(names)]
+        stored = [f"{number}{suffix_of(name)}" for number, name in enumerate(names)]
         for own_name, upload in zip(stored, files, strict=True):
             with (folder / own_name).open("xb") as target:
                 shutil.copyfileobj(upload.file, target, COPY_BYTES)
@@ -313,13 +313,13 @@ def _keep(parts: Parts, files: list[UploadFile], actor: str, *, replace: bool, c
         raise
 
 
-def _name(sent: str) -> str:
+def name_of(sent: str) -> str:
     """The last part of the path that a browser may send."""
     name = PurePath(sent.replace("\\", "/")).name
     return name if name not in ("", "..") else "file"
 
 
-def _suffix(name: str) -> str:
+def suffix_of(name: str) -> str:
     """The ending that names the format, if its letters are safe in a file name; else empty."""
     match = re.fullmatch(r".*(\.[a-z0-9]{1,8})", name.lower(), flags=re.DOTALL)
     return match[1] if match else ""

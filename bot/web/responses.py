@@ -238,6 +238,34 @@ class AddedDocument(StoredDocument):
     remarks: list[str]
 
 
+class PreviewPassage(Form):
+    headings: list[str]
+    text: str
+    language: str
+
+
+class PreviewDocument(Form):
+    """``key``: what distinguishes it from the others of its file; empty if it is the only one."""
+
+    key: str
+    title: str
+    language: str
+    url: str | None
+    metadata: dict[str, str]
+    passages: list[PreviewPassage] = Field(description="The first ones")
+    passage_count: int
+
+
+class Preview(Form):
+    """What a file would be stored as. ``remarks``: what was left out, and what a curator should know."""
+
+    name: str
+    documents: list[PreviewDocument] = Field(description="The first ones")
+    document_count: int
+    passage_count: int
+    remarks: list[str]
+
+
 class JobId(Form):
     id: int
 

@@ -309,10 +309,10 @@ class Guard:
         return None
 
     def _limit(self, path: str, headers: Headers) -> int:
-        if path != "/api/documents":
+        if path not in {"/api/documents", "/api/preview"}:
             return JSON_BYTES
         multipart = headers.get("content-type", "").lower().startswith("multipart/")
-        return self._upload_bytes if multipart else DOCUMENT_BYTES
+        return self._upload_bytes if multipart else DOCUMENT_BYTES if path == "/api/documents" else JSON_BYTES
 
 
 def _caching(path: str) -> tuple[str, str]:

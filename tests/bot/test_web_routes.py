@@ -83,6 +83,7 @@ ROWS = (
         values={"action:action": "claim"},
     ),
     Row("POST", "/api/documents", "curators", 201, {"id": "d", "title": "D", "text": "Text."}),
+    Row("POST", "/api/preview", "curators", 415, {}),
     Row("GET", "/api/documents", "curators"),
     Row("GET", "/api/documents/{document_id:path}", "curators"),
     Row("DELETE", "/api/documents/{document_id:path}", "curators", 404, values={"document_id:path": "none"}),
