@@ -256,7 +256,16 @@ def test_curate_page_takes_in_a_file_finds_it_and_deletes_it(stage: Stage, tmp_p
     page = stage.curator(path="/curate#/knowledge")
     (tmp_path / "parking.md").write_text("# Parking\n\nThe car park opens at seven.\n")
     (tmp_path / "broken.pdf").write_text("no PDF at all")
+    stage.audience.announce("status of 422")
     page.locator("#files").set_input_files([tmp_path / "parking.md", tmp_path / "broken.pdf"])
+    page.locator(".chosen summary", has_text="parking.md").focus()
+    page.keyboard.press("Enter")  # what it would be stored as
+    expect(page.locator(".preview")).to_contain_text("The car park opens at seven.", timeout=40_000)
+    page.locator(".chosen summary", has_text="broken.pdf").click()
+    expect(page.locator(".chosen .rejected")).to_contain_text("PDF", timeout=40_000)
+    expect(page.locator(".entry-question", has_text="Parking")).to_have_count(0)  # nothing is stored yet
+    press(page, SAY("preview.take_in.other", n=2))
+    expect(page.locator(".chosen")).to_have_count(0)
     expect(page.locator(".job")).to_contain_text(SAY("job.done"), timeout=40_000)  # read in a process of its own
     expect(page.locator(".rejected li")).to_contain_text("broken.pdf")
     expect(page.locator(".entry-question")).to_contain_text(["Parking"])
@@ -285,6 +294,7 @@ def test_curate_page_asks_before_a_file_replaces_a_document(stage: Stage, tmp_pa
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "notice.md").write_text(text)
         page.locator("#files").set_input_files([tmp_path / folder / "notice.md"])
+        press(page, SAY("preview.take_in.one", n=1))
         expect(page.locator(".job")).to_contain_text(SAY("job.done"), timeout=40_000)
         press(page, SAY("ui.close")) if folder == "1" else None
     expect(page.locator(".rejected li")).to_contain_text("upload/notice.md (Bells)")

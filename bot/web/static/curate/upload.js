@@ -1,8 +1,9 @@
-/** Adding documents: choosing or dropping files, and the job that takes them in. */
+/** Adding documents: choosing or dropping files, looking at what they become, and the job that takes them in. */
 import { html, useRef, useState } from "../html.js";
 import { label, t } from "../i18n.js";
 import { Icon } from "../ui.js";
-import { isUploading, replaceDocuments, upload } from "./knowledge.js";
+import { choose, ChosenFiles } from "./chosen.js";
+import { isUploading, replaceDocuments } from "./knowledge.js";
 import { job } from "./knowledge_store.js";
 
 const KINDS = ".md,.markdown,.txt,.html,.htm,.pdf,.docx,.csv,.xlsx,.jsonl,.json";
@@ -10,19 +11,20 @@ const KINDS = ".md,.markdown,.txt,.html,.htm,.pdf,.docx,.csv,.xlsx,.jsonl,.json"
 export function Upload() {
   const box = useRef(/** @type {HTMLInputElement | null} */ (null));
   const [over, setOver] = useState(false);
+  const busy = isUploading();
   const drop = (/** @type {DragEvent} */ event) => {
     event.preventDefault();
     setOver(false);
-    if (event.dataTransfer?.files.length) upload(event.dataTransfer.files);
+    if (event.dataTransfer?.files.length && !busy) choose(event.dataTransfer.files);
   };
-  const busy = isUploading();
   return html`<div class=${`upload ${over ? "is-over" : ""}`} onDragOver=${(/** @type {DragEvent} */ event) => { event.preventDefault(); setOver(true); }} onDragLeave=${() => setOver(false)} onDrop=${drop}>
     <input ref=${box} id="files" class="visually-hidden" type="file" multiple accept=${KINDS} disabled=${busy} onChange=${() => {
-      if (box.current?.files?.length) upload(box.current.files);
+      if (box.current?.files?.length) choose(box.current.files);
       if (box.current) box.current.value = "";
     }} />
     <label for="files" class="button"><${Icon} name="upload" /> ${t("upload.choose")}</label>
     <span class="hint">${t("upload.drop")}</span>
+    <${ChosenFiles} />
     <${Job} />
   </div>`;
 }
