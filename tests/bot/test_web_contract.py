@@ -41,6 +41,7 @@ RULES_BEYOND_SCHEMA = (
     "POST /api/corrections/{correction_id}/split",  # the complaints are some of the correction's, not all
     "POST /api/corrections/merge",  # two different corrections
     "POST /api/documents",  # the id is printable
+    "POST /api/preview",  # the file can be read
     "POST /v1/chat/completions",  # the last message is the user's
 )
 
