@@ -56,7 +56,7 @@ def ingest(
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if any file was rejected.")] = False,
 ) -> None:
-    """Take in Markdown, text, HTML, PDF, DOCX, CSV, XLSX and JSONL files.
+    """Take in Markdown, text, AsciiDoc, HTML, PDF, EPUB, EML, DOCX, ODT, RTF, PPTX, CSV, XLSX and JSONL files.
 
     Only what is new or changed costs time; what was approved as a correction stays. Each file ends indexed,
     unchanged, skipped or rejected with its reason; one bad file stops nothing. A running server answers from the

@@ -1,5 +1,5 @@
-"""Checks whether a ZIP is safe to unpack, before any reader of DOCX or XLSX gets it. Unpacks only the start of XML
-members.
+"""Checks whether a ZIP is safe to unpack, before any reader of DOCX, XLSX, PPTX, ODT or EPUB gets it. Unpacks only the
+start of XML members.
 
 The sizes in a ZIP's directory may be wrong. A member that is larger than stated does no harm to readers that stop at
 the stated size, as Python's does; other readers reach the memory limit.

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _PHRASES = {
+    "attachments": lambda count: Phrase.of(
+        "Attachments are not read: {count}.", code="left_out_attachments", count=count
+    ),
     "comments": lambda count: Phrase.of("Comments are not read: {count}.", code="left_out_comments", count=count),
     "hidden_columns": lambda count: Phrase.of(
         "Hidden columns are not read: {count}.", code="left_out_hidden_columns", count=count
@@ -24,6 +27,9 @@ _PHRASES = {
     "hidden_sheets": lambda count: Phrase.of(
         "Hidden sheets are not read: {count}.", code="left_out_hidden_sheets", count=count
     ),
+    "hidden_slides": lambda count: Phrase.of(
+        "Hidden slides are not read: {count}.", code="left_out_hidden_slides", count=count
+    ),
     "navigation": lambda count: Phrase.of(
         "Navigation and tables of contents are not read: {count}.", code="left_out_navigation", count=count
     ),
@@ -33,6 +39,9 @@ _PHRASES = {
         count=count,
     ),
     "pictures": lambda count: Phrase.of("Pictures are not read: {count}.", code="left_out_pictures", count=count),
+    "speaker_notes": lambda count: Phrase.of(
+        "Speaker notes are not read: {count}.", code="left_out_speaker_notes", count=count
+    ),
     "struck_out": lambda count: Phrase.of(
         "Struck-out parts are not read: {count}.", code="left_out_struck_out", count=count
     ),

@@ -8,7 +8,8 @@ from typing import TypeAlias
 
 SUFFIXES = frozenset({
     ".md", ".markdown", ".txt", ".text", ".rst", ".html", ".htm", ".pdf", ".docx",
-    ".csv", ".tsv", ".xlsx", ".jsonl", ".ndjson", ".json",
+    ".csv", ".tsv", ".xlsx", ".jsonl", ".ndjson", ".json", ".epub", ".eml", ".pptx", ".odt", ".rtf", ".adoc",
+    ".asciidoc",
 })  # fmt: skip
 
 
@@ -37,11 +38,11 @@ class Limits:
     would send. A larger file is rejected with TooLarge or TimedOut and a message that names the limit."""
 
     file_bytes: int = 100_000_000  # read whole into memory; a 1,000-page PDF with pictures has 20 to 50 MB
-    unpacked_bytes: int = 300_000_000  # the unpacked size of a DOCX or XLSX, all members together
+    unpacked_bytes: int = 300_000_000  # the unpacked size of a DOCX, XLSX, EPUB …, all members together
     unpacked_ratio: int = (
         200  # a member's unpacked size divided by its packed size; spreadsheets reach 50, a bomb 1,000
     )
-    members: int = 10_000  # files inside a DOCX or XLSX
+    members: int = 10_000  # files inside such a package
     pages: int = 2_000  # of a PDF: 40 s of processor time, at 50 dense pages a second
     documents: int = 100_000  # rows of a table, lines of a JSONL file
     document_characters: int = 5_000_000  # of one document: about 2,000 pages

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from knowledge.load import CannotStart, Limits, LoadedDocument, Loader, LoadError
-from tests.knowledge.load_files import docx, paragraph, pdf, prose, table, xlsx
+from tests.knowledge.load_files import docx, paragraph, pdf, prose, table, xlsx, zipped
+from tests.knowledge.test_load_formats import RTF, epub, odt, pptx
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +33,13 @@ FILES = {
     "a.csv": 'id,问题,答案\n1,期限？,"三十\n天"\n2,b,c\n'.encode(),
     "a.xlsx": xlsx({"FAQ": [["问题", "答案"], ["期限？", 30]], "B": [["x", "y"], [1, 2.5]]}),
     "a.jsonl": b'{"id": "a", "text": "one", "metadata": {"x": 1}}\n{"question": "q", "answer": "a"}\n',
+    "a.epub": zipped(epub()),
+    "a.eml": b"Subject: Returns\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nText\n--b\n"
+    b"Content-Type: text/html\n\n<p>x\n--b--",
+    "a.pptx": pptx(),
+    "a.odt": odt("<text:h>Returns</text:h><table:table><table:table-row/></table:table>"),
+    "a.rtf": RTF,
+    "a.adoc": b"= Returns\n\n----\ncode\n----\n",
     "a.json": json.dumps({"documents": [{"text": "one", "tags": ["a"]}]}).encode(),
 }
 Mutation = list[tuple[int, int, bytes]]

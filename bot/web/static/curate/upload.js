@@ -6,7 +6,7 @@ import { choose, ChosenFiles } from "./chosen.js";
 import { isUploading, replaceDocuments } from "./knowledge.js";
 import { job } from "./knowledge_store.js";
 
-const KINDS = ".md,.markdown,.txt,.html,.htm,.pdf,.docx,.csv,.xlsx,.jsonl,.json";
+const KINDS = ".md,.markdown,.txt,.rst,.adoc,.html,.htm,.pdf,.epub,.eml,.docx,.odt,.rtf,.pptx,.csv,.tsv,.xlsx,.jsonl,.json";
 
 export function Upload() {
   const box = useRef(/** @type {HTMLInputElement | null} */ (null));
