@@ -8,6 +8,7 @@ changes. A document whose file had gone comes back with the file.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 from knowledge import origins, pruning, put, remarks
 from knowledge.errors import DatabaseBusy, DiskFull, Invalid, KnowledgeError
 from knowledge.folder import Folder, folders_of, look_up
-from knowledge.load import CannotStart, FoundFile, LoadedDocument, Loader, left_out
+from knowledge.load import READER, CannotStart, FoundFile, LoadedDocument, Loader, left_out
 from knowledge.origins import Place, Source
-from knowledge.put import NewDocument
+from knowledge.put import NewDocument, Reading
 from knowledge.recognise import is_known
 from knowledge.scoping import collections_of
 from knowledge.versions import Content
+from retrieval.phrases import Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from knowledge.put import Stored
     from retrieval.embed import Embedder
     from retrieval.errors import ErrataError
-    from retrieval.phrases import Phrase
 
 BATCH_CHARACTERS = 60_000  # of text per transaction: some seconds of embedding, so that progress is seen
 BATCH_DOCUMENTS = 64
@@ -132,7 +133,13 @@ def read(
     """The documents of a file of this source. ``document_id``: the id of the file, by default its name in the source.
     Raises LoadError."""
     loaded = loader.load(path, name=name)
-    return [_new(document_id or f"{source}/{name}", name, document, source, collection) for document in loaded]
+    new = [_new(document_id or f"{source}/{name}", name, document, source, collection) for document in loaded]
+    try:
+        with path.open("rb") as file:
+            reading = Reading(hashlib.file_digest(file, "sha256").hexdigest(), READER)
+    except OSError:  # gone since it was read
+        return new
+    return [replace(document, reading=reading) for document in new]
 
 
 def store(
@@ -151,9 +158,22 @@ def store(
         documents=len(stored),
         document_id=results[0].id if results else None,
         version=results[0].version if results else None,
-        remarks=[remark.to_json() for remark in remarks_on(new)],
+        remarks=[remark.to_json() for remark in (*_read_anew(results), *remarks_on(new))],
         **_kept_out([document for document in results if document.kept_out_by is not None], len(results)),
     )
+
+
+def _read_anew(results: Sequence[Stored]) -> list[Phrase]:
+    count = sum(result.read_anew for result in results)
+    if not count:
+        return []
+    return [
+        Phrase.of(
+            "Read again because the reader changed; the file is the same. Documents with a new text: {count}.",
+            code="reader_changed",
+            count=count,
+        )
+    ]
 
 
 def remarks_on(documents: Sequence[NewDocument]) -> list[Phrase]:

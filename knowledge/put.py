@@ -36,10 +36,18 @@ ATTEMPTS = 5  # how often a plan is made anew when others keep changing the same
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """Which file a text was read from (the hash of its bytes), and by which version of the reader."""
+
+    file_sha256: str
+    reader: int
+
+
+@dataclass(frozen=True, slots=True)
 class NewDocument:
     """A document as it comes from outside. ``collection``: where it belongs, for ever; None: where the document with
     this id is already, else the main one. ``left_out``: what was not read of its file, by kind; it is reported and not
-    stored."""
+    stored. ``reading``: None if it came from no file."""
 
     id: str
     content: Content
@@ -47,17 +55,20 @@ class NewDocument:
     language: str | None = None
     collection: str | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
+    reading: Reading | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
     """The result of one document. ``changed`` False: the same text was stored already, or the document stays retired
-    because the person ``kept_out_by`` retired it."""
+    because the person ``kept_out_by`` retired it. ``read_anew``: its text changed although its file is the same:
+    another version of the reader read it."""
 
     id: str
     version: int
     changed: bool
     kept_out_by: str | None = None
+    read_anew: bool = False
 
 
 def put(
@@ -104,7 +115,8 @@ def put(
             plans = versions.embed(session, plans, embedder)
         try:
             with database.write() as session:
-                stored = _store(session, plans, embedder.fingerprint, actor, reason)
+                readings = {document.id: document.reading for document in new}
+                stored = _store(session, plans, embedder.fingerprint, actor, reason, readings)
             results = kept_out | {result.id: result for result in stored}
             return [results[document.id] for document in new]
         except Stale:
@@ -122,7 +134,7 @@ def restore(database: Database, embedder: Embedder, document_id: str, scope: Sco
         _refuse_outside(session, document_id, scope)
         plans = versions.embed(session, [versions.plan(session, document_id)], embedder)
     with database.write() as session:
-        return _store(session, plans, embedder.fingerprint, actor, "restored")[0]
+        return _store(session, plans, embedder.fingerprint, actor, "restored", {})[0]
 
 
 def replaced(session: Session, new: Sequence[NewDocument]) -> list[str]:
@@ -217,7 +229,14 @@ def _kept_out(session: Session, ids: Sequence[str]) -> dict[str, Stored]:
     return results
 
 
-def _store(session: Session, plans: Sequence[Plan], fingerprint: str, actor: str, reason: str | None) -> list[Stored]:
+def _store(
+    session: Session,
+    plans: Sequence[Plan],
+    fingerprint: str,
+    actor: str,
+    reason: str | None,
+    readings: Mapping[str, Reading | None],
+) -> list[Stored]:
     """Writes all plans. All that readers see of them changes in one step of the log."""
     stored: list[Stored] = []
     for plan in plans:
@@ -232,7 +251,10 @@ def _store(session: Session, plans: Sequence[Plan], fingerprint: str, actor: str
             stored.append(Stored(plan.document_id, plan.seen.current_version, changed=False))
         else:
             version = documents.install(session, plan, fingerprint=fingerprint, actor=actor, reason=reason)
-            stored.append(Stored(plan.document_id, version, changed=True))
+            read_anew = plan.base is not None and _is_read_anew(session, plan.document_id, readings)
+            stored.append(Stored(plan.document_id, version, changed=True, read_anew=read_anew))
+        if plan.document_id in readings:
+            _note(session, plan.document_id, readings[plan.document_id])
     changed = [result.id for result in stored if result.changed]
     only = changed[0] if len(changed) == 1 else None
     documents.settle(session, changed, action="put", actor=actor, document_id=only, reason=reason)
@@ -240,3 +262,20 @@ def _store(session: Session, plans: Sequence[Plan], fingerprint: str, actor: str
         if not plan.unchanged:
             affected.reopen_by_source(session, plan)
     return stored
+
+
+def _is_read_anew(session: Session, document_id: str, readings: Mapping[str, Reading | None]) -> bool:
+    """Whether a document was read from this very file before, by another version of the reader."""
+    document, reading = session.get(Document, document_id), readings.get(document_id)
+    if document is None or reading is None:
+        return False
+    return document.file_sha256 == reading.file_sha256 and document.reader != reading.reader
+
+
+def _note(session: Session, document_id: str, reading: Reading | None) -> None:
+    """Stores what a document was read from, if that is new."""
+    document = session.get(Document, document_id)
+    assert document is not None
+    new = (reading.file_sha256, reading.reader) if reading else (None, None)
+    if (document.file_sha256, document.reader) != new:
+        document.file_sha256, document.reader = new

@@ -48,6 +48,10 @@ class Document(Base):
     retired_by: Mapped[str | None]
     # a person retired it: it does not come back because a file is there
     kept_out: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    # the file that its text was read from, and the version of the reader (knowledge.load.READER); null: from no file,
+    # or read before these were stored
+    file_sha256: Mapped[str | None] = mapped_column(sa.String(64))
+    reader: Mapped[int | None]
 
 
 class Origin(Base):

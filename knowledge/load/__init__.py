@@ -26,9 +26,10 @@ from knowledge.load.errors import (
 )
 from knowledge.load.find import FoundFile, find_files
 from knowledge.load.runner import Loader, load
-from knowledge.load.values import SUFFIXES, Limits, LoadedDocument
+from knowledge.load.values import READER, SUFFIXES, Limits, LoadedDocument
 
 __all__ = [
+    "READER",
     "SUFFIXES",
     "CannotStart",
     "Changed",

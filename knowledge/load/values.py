@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+# Raised with every change because of which some file is read as another text. Stored with each document.
+READER = 2
+
 SUFFIXES = frozenset({
     ".md", ".markdown", ".txt", ".text", ".rst", ".html", ".htm", ".pdf", ".docx",
     ".csv", ".tsv", ".xlsx", ".jsonl", ".ndjson", ".json", ".epub", ".eml", ".pptx", ".odt", ".rtf", ".adoc",

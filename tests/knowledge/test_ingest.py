@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlalchemy as sa
 
 from knowledge import ingest, put
 from knowledge.errors import Invalid, NotFound
+from knowledge.load import READER
+from knowledge.tables import Document
+from knowledge.versions import Content
 from retrieval.scope import EVERYTHING
 
 if TYPE_CHECKING:
@@ -184,3 +189,31 @@ def test_a_document_that_a_curator_retired_comes_back_when_a_person_puts_it(worl
     assert world.live() == {}
     world.put("hours", "Open at nine.")
     assert world.live() == {"hours": ["Open at nine."]}
+
+
+def test_ingest_says_which_documents_changed_because_the_reader_did(world: World, manual: Path) -> None:
+    run(world, manual)
+    file = manual / "returns.md"
+    older = put.Reading(hashlib.sha256(file.read_bytes()).hexdigest(), READER - 1)
+    content = Content("Returns", "# Returns\n\nWithin 14days.")  # as an older reader read it
+    put.put(
+        world.database, world.embedder, [put.NewDocument("manual/returns.md", content, reading=older)], actor="test"
+    )
+    (again,) = [result for result in run(world, manual).files if result.remarks]
+    assert (again.name, again.state, again.version) == ("returns.md", "indexed", 3)
+    assert [(remark["code"], remark["values"]) for remark in again.remarks] == [("reader_changed", {"count": 1})]
+    assert not any(result.remarks for result in run(world, manual).files)
+    put.put(
+        world.database, world.embedder, [put.NewDocument("manual/returns.md", content, reading=older)], actor="test"
+    )
+    file.write_text("# Returns\n\nWithin 15 days.\n", encoding="utf-8")  # the file changed, too
+    assert not any(result.remarks for result in run(world, manual).files)
+
+
+def test_ingest_of_an_unchanged_file_notes_the_version_of_the_reader(world: World, manual: Path) -> None:
+    run(world, manual)
+    with world.database.write() as session:
+        session.execute(sa.update(Document).values(reader=READER - 1))
+    assert "indexed" not in states(run(world, manual)).values()
+    with world.database.read() as session:
+        assert {*session.scalars(sa.select(Document.reader))} == {READER}
