@@ -38,7 +38,7 @@ KEPT = (".html", ".txt", ".pdf", ".epub", ".rst")
 _NAVIGATION = re.compile(
     r"(?:prev(?:ious)?|next|up|home|(?:table of )?contents|index|上一页|下一页|起始页|目录)", re.IGNORECASE
 )
-_ENTRY = re.compile(r"(?:[-*] )?(?:\d+\.)+\d*\.? \S.{0,100}|.{1,100}(?:\.\s?){4,}\d+|(?:[-*] )?第 ?\S+ ?章.{0,60}")
+_ENTRY = re.compile(r"(?:[-*] )?\d+(?:\.\d+)+\.? \S.{0,100}|.{1,100}(?:\.\s?){4,}\d+|(?:[-*] )?第 ?\S+ ?章.{0,60}")
 _BROKEN = re.compile(r"[\u4e00-\u9fff]\n *[\u4e00-\u9fff]")
 _SPREAD = re.compile(r"[a-z] _ [a-z]|(?:^|\s)/[a-z]+/ [a-z]+")
 _GLUED = re.compile(r"[A-Za-z]{35,}")

@@ -163,7 +163,7 @@ NAMED = {
     "who": {affected.ACTOR, recheck.ACTOR, "visitor"},
 }
 PHRASES = {"before", "cause", "place", "kind", "reason", "problem"}
-FORMATS = {"PDF", "DOCX", "XLSX"}  # read the same in both languages
+FORMATS = {"PDF", "DOCX", "XLSX", "EPUB", "EML", "ODT", "PPTX", "RTF"}  # read the same in both languages
 
 
 def test_it_is_known_of_every_value_in_a_chinese_text_what_it_is() -> None:

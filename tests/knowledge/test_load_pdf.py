@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import pytest
 
-from knowledge.load import Damaged, Empty, Limits, LoadedDocument, Protected, TooLarge
+from knowledge.load import Damaged, Empty, Limits, LoadedDocument, Protected, TooLarge, pdf_fonts
 from knowledge.load.child import documents
 from tests.knowledge.load_files import grid, pdf, prose
 
@@ -194,3 +195,17 @@ def test_pdf_gaps_between_words_are_found_in_fonts_without_a_space() -> None:
 def test_pdf_drops_running_heads_with_the_number_of_pages_behind_the_page() -> None:
     pages = [prose([f"Handbook {n} / 7"], top=780) + prose([f"What page {n} says."]) for n in range(1, 8)]
     assert load(pdf(pages)).text == "\n\n".join(f"What page {n} says." for n in range(1, 8))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "width"),
+    [
+        ({"/Differences": [16, "/quotedblleft", 33, "/exclam"]}, 0),
+        ({"/Differences": [31, "/a", "/space"]}, 500),
+        ({"/Differences": [33, "/exclam"], "/BaseEncoding": "/WinAnsiEncoding"}, 500),
+    ],
+)
+def test_pdf_width_of_a_space_is_forgotten_where_32_need_not_be_one(encoding: dict[str, Any], width: int) -> None:
+    font = {"/Encoding": encoding, "/FirstChar": 30, "/Widths": [100, 200, 500, 300]}
+    pdf_fonts.forget_space_widths({"/Resources": {"/Font": {"/F": font}}})  # type: ignore[arg-type]
+    assert font["/Widths"] == [100, 200, width, 300]
