@@ -26,7 +26,7 @@ HEADING_LEVELS = 4
 FULL_LINE = 0.75  # of the widest line near it: unjustified lines end within a word's length of the margin
 PARAGRAPH_GAP = 1.9  # letter heights from one line to the next; single spacing is 1.2, one and a half 1.7
 EDGE_LINES = 2  # at the top and the bottom of a page, where running heads are looked for
-EDGE_SHARE = 0.5  # of the pages on which a line must occur to be a running head
+EDGE_SHARE = 0.3  # of the pages on which a line must occur to be a running head; left and right pages have their own
 NUMBERED_PAGES = 3  # on so many pages, if it has a number that increases with them
 
 _WIDE = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\u3000-\u303f“”‘’—…]")

@@ -6,6 +6,7 @@ read, and Chinese words that a line end broke are joined (``structure``).
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TITLE_CHARACTERS = 80
+_MARKS = re.compile(r"^\.\. _[^\n]{1,200}:[ \t]*\n", re.MULTILINE)  # names for places, which no reader sees
+_HASH = re.compile(r" {0,3}#{1,6}(?:[ \t]|$)")
 _ADORNMENTS = frozenset("=-~^\"'`*+#:._<>")
 _UNDERLINES = frozenset("=-~^*#")  # in plain text, where other signs under a line are not meant for it
 
@@ -27,16 +30,18 @@ def parse(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
     path = PurePosixPath(name)
     text, title = decode(data), ""
     if path.suffix.lower() == ".rst":
-        text, title = _with_headings(text)
+        text, title = _with_headings(_MARKS.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
         yield LoadedDocument("", title or path.stem, text)
         return
     left_out = LeftOut()
     lines, contents = structure.without_contents(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"))
     left_out.add("navigation", contents)
-    text, title = _with_headings("\n".join(structure.joined(lines)), plain=True)
+    lines = structure.joined(lines)
+    text, title = _with_headings("\n".join(lines), plain=True)
     if not title:
-        lines, numbered = structure.with_headings(text.split("\n"))
-        text, title = "\n".join(lines), _title(lines) if numbered else ""
+        lines, numbered = structure.with_headings([_escaped(line) for line in lines])
+        if numbered:
+            text, title = "\n".join(lines), _title(lines)
     yield LoadedDocument("", title or path.stem, text, left_out=left_out.take())
 
 
@@ -55,6 +60,7 @@ def _with_headings(text: str, *, plain: bool = False) -> tuple[str, str]:
     styles: list[tuple[str, bool]] = []
     first = ""
     written: list[str] = []
+    headings: set[int] = set()  # of the lines written
     at = 0
     while at < len(lines):
         over = at + 2 < len(lines) and _is_adornment(lines[at]) and lines[at].rstrip() == lines[at + 2].rstrip()
@@ -64,12 +70,20 @@ def _with_headings(text: str, *, plain: bool = False) -> tuple[str, str]:
             if style not in styles:
                 styles.append(style)
             first = first or lines[heading].strip()
+            headings.add(len(written))
             written.append(f"{'#' * min(6, styles.index(style) + 1)} {lines[heading].strip()}")
             at = heading + 2
         else:
             written.append(lines[at])
             at += 1
+    if headings:  # then "# apt-get update" is no heading but a command
+        written = [line if at in headings else _escaped(line) for at, line in enumerate(written)]
     return "\n".join(written), first
+
+
+def _escaped(line: str) -> str:
+    """The line, not to be read as a heading."""
+    return line.replace("#", "\\#", 1) if _HASH.match(line) else line
 
 
 def _is_title(lines: list[str], at: int, *, over: bool, plain: bool) -> bool:

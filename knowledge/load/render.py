@@ -122,10 +122,10 @@ class _Run:
     def add(self, text: str, target: str = "") -> None:
         self._pieces.append((text, target))
 
-    def take(self) -> str:
-        """Returns the text so far as one paragraph, and empties the run."""
+    def take(self, *, targets: bool = True) -> str:
+        """Returns the text so far as one paragraph, and empties the run. ``targets``: those of few links are kept."""
         links = sum(1 for text, target in self._pieces if target and text.strip())
-        keep = links <= LINKS_KEPT
+        keep = targets and links <= LINKS_KEPT
         text = "".join(_linked(text, target) if keep and target else text for text, target in self._pieces)
         self._pieces.clear()
         text = _SPACES.sub(" ", _WIDE_BREAK.sub("", text))
@@ -143,6 +143,7 @@ class _Writer:
             while above is not None and above not in self._containers:
                 self._containers.add(above)
                 above = above.getparent()
+        self._targets = True  # of links; a table with many links would be full of them
 
     def blocks(self, element: Element, depth: int) -> list[str]:
         """The blocks below an element, in order."""
@@ -156,12 +157,18 @@ class _Writer:
             elif not isinstance(child.tag, str) or child.tag in SILENT:
                 continue
             elif child.tag in BLOCKS or child in self._containers:
-                _flush(run, written)
+                self._flush(run, written)
                 written += self._block(child, depth + 1)
             else:
                 self._inline(child, run, depth + 1)
-        _flush(run, written)
+        self._flush(run, written)
         return written
+
+    def _flush(self, run: _Run, written: list[str]) -> None:
+        if words := run.take(targets=self._targets):
+            written.append(
+                re.sub(r"^(?=#{1,6}\s|```|~~~)", r"\\", words)
+            )  # always a paragraph, whatever it begins with
 
     def _block(self, element: Element, depth: int) -> list[str]:
         tag = element.tag
@@ -207,9 +214,17 @@ class _Writer:
         cells = [[cell for cell in row if cell.tag in {"td", "th"}] for row in rows]
         if not _is_data(table, cells):  # a table that only arranges the page
             return caption + [block for row in cells for cell in row for block in self.blocks(cell, depth)]
-        table_parts = headers.split(enumerate(self._grid(cells, depth), start=1))
-        written = tables.markdown(table_parts.header, [row for _, row in table_parts.rows])
-        return [*caption, *table_parts.above, *([written] if written else [])]
+        outer = self._targets
+        self._targets = outer and len(table.xpath(".//a[@href]")) <= LINKS_KEPT * len(rows)
+        grid = self._grid(cells, depth)
+        if sum(any(map(str.strip, column)) for column in itertools.zip_longest(*grid, fillvalue="")) < 2:
+            written = caption + [block for row in cells for cell in row for block in self.blocks(cell, depth)]
+            self._targets = outer
+            return written  # one column, for example a note with its picture
+        self._targets = outer
+        table_parts = headers.split(enumerate(grid, start=1))
+        text = tables.markdown(table_parts.header, [row for _, row in table_parts.rows])
+        return [*caption, *table_parts.above, *([text] if text else [])]
 
     def _grid(self, rows: list[list[Element]], depth: int) -> list[list[str]]:
         """The texts of the cells, row by row. A cell that spans rows or columns gives its text to each of them."""
@@ -255,11 +270,6 @@ class _Writer:
                     run.add(child)
                 elif isinstance(child.tag, str) and child.tag not in SILENT:
                     self._inline(child, run, depth + 1)
-
-
-def _flush(run: _Run, written: list[str]) -> None:
-    if words := run.take():
-        written.append(re.sub(r"^(?=#{1,6}\s|```|~~~)", r"\\", words))  # always a paragraph, whatever it begins with
 
 
 def _linked(text: str, target: str) -> str:

@@ -118,16 +118,16 @@ def _key(line: str) -> str:
 
 def with_headings(lines: Sequence[str]) -> tuple[list[str], list[str]]:
     """(the lines with ``#`` headings for numbered lines that stand alone, the words of these headings)."""
-    found: dict[int, tuple[int, int, str]] = {}  # first line → (line after it, level, words)
+    headings: dict[int, tuple[int, int, str]] = {}  # first line → (line after it, level, words)
     for at in range(len(lines)):
         if (at == 0 or not lines[at - 1].strip()) and (heading := _heading(lines, at)):
-            found[at] = heading
+            headings[at] = heading
     written: list[str] = []
     words: list[str] = []
     at = 0
     while at < len(lines):
-        if at in found and _has_text_below(lines, found, at):
-            end, level, title = found[at]
+        if at in headings and _has_text_below(lines, headings, at):
+            end, level, title = headings[at]
             written.append(f"{'#' * min(level, 6)} {title}")
             words.append(title)
             at = end
@@ -155,11 +155,11 @@ def _heading(lines: Sequence[str], at: int) -> tuple[int, int, str] | None:
     return end, numbered[1].count(".") + 1 if numbered else 1, title
 
 
-def _has_text_below(lines: Sequence[str], found: dict[int, tuple[int, int, str]], at: int) -> bool:
+def _has_text_below(lines: Sequence[str], headings: dict[int, tuple[int, int, str]], at: int) -> bool:
     """Whether text or a deeper heading follows: else it is an item of a list."""
-    end, level, _ = found[at]
+    end, level, _ = headings[at]
     below = next((number for number in range(end, len(lines)) if lines[number].strip()), None)
-    return below is not None and (below not in found or found[below][1] > level)
+    return below is not None and (below not in headings or headings[below][1] > level)
 
 
 def joined(lines: Sequence[str]) -> list[str]:

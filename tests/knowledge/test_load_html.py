@@ -283,3 +283,18 @@ def test_html_marks_inside_a_word_add_no_space() -> None:
         "Run `dpkg -i name_version.deb` in /var/lib"
     )
     assert text("<table><tr><td><p>a</p><p>b</p><td>c</tr><tr><td>d<td>e</table>").startswith("| a b | c |")
+
+
+def test_html_table_of_one_column_is_text() -> None:
+    note = (
+        "<table><tr><td rowspan=2><img src=tip.png></td><th>Tip</th></tr><tr><td><p>Ask the desk.</p></td></tr></table>"
+    )
+    assert text(note) == "Tip\n\nAsk the desk."
+
+
+def test_html_table_full_of_links_keeps_their_words_only() -> None:
+    link = "<td><a href='https://acme.example/{0}'>{0}</a></td>"
+    many = "".join(f"<tr>{''.join(link.format(f'{row}{column}') for column in 'abc')}</tr>" for row in "123")
+    assert "acme.example" not in text(f"<table>{many}</table>")
+    few = f"<table><tr><th>Form<th>For</tr><tr>{link.format('leave')}<td>holidays</td></tr></table>"
+    assert "[leave](https://acme.example/leave)" in text(few)

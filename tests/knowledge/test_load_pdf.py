@@ -209,3 +209,9 @@ def test_pdf_width_of_a_space_is_forgotten_where_32_need_not_be_one(encoding: di
     font = {"/Encoding": encoding, "/FirstChar": 30, "/Widths": [100, 200, 500, 300]}
     pdf_fonts.forget_space_widths({"/Resources": {"/Font": {"/F": font}}})  # type: ignore[arg-type]
     assert font["/Widths"] == [100, 200, width, 300]
+
+
+def test_pdf_drops_running_heads_of_left_and_right_pages() -> None:
+    heads = ("The Garage Book", "Release 12 of the book")
+    pages = [prose([heads[n % 2]], top=780) + prose([f"What page {n} says."]) for n in range(1, 9)]
+    assert load(pdf(pages)).text == "\n\n".join(f"What page {n} says." for n in range(1, 9))

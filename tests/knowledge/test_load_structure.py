@@ -158,3 +158,15 @@ def test_underlined_titles_of_plain_text_are_headings() -> None:
 def test_hostile_text_takes_time_proportional_to_its_length(line: str) -> None:
     text = f"{line}\n" * (200_000 // len(line))
     assert len(load(text).text.replace("\n", "").replace("# ", "")) > 100_000
+
+
+def test_commands_and_comments_with_a_hash_are_no_headings_beside_real_ones() -> None:
+    commands = "# apt-get update\n\nUpdates the lists.\n"
+    assert load(f"1. Lists\n\n{commands}").text == f"# 1. Lists\n\n\\{commands}".strip()
+    assert load(f"Lists\n=====\n\n{commands}").text == f"# Lists\n\n\\{commands}".strip()
+    assert load(commands).text == commands.strip()  # perhaps a heading of Markdown
+
+
+def test_restructured_text_without_the_names_of_places() -> None:
+    (document,) = documents(b".. _x-y:\n\nLists\n=====\r\n\r\n.. _z:\r\n\r\nSee `x`_.\n", "a.rst", Limits())
+    assert document.text.split() == ["#", "Lists", "See", "`x`_."]
