@@ -5,6 +5,7 @@ BotError
 ├── Forbidden       the person is known and may not do this (403)
 ├── TooMany         too many attempts or questions of one person; ``retry_after`` seconds (429)
 │   └── TooManyWaiting  the questions of one asker take all places that one asker may have before the model
+│       └── TooManyFromNetwork  the same for the people without an account of one network
 ├── Busy            the line before the model is full; ``retry_after`` seconds (503)
 ├── SettingsError   a setting is wrong; the message names it and its allowed values
 ├── ModelError      the model store (bot.models.errors)
@@ -55,6 +56,21 @@ class TooManyWaiting(TooMany):
             "Wait for their answers, or try again in {seconds} seconds."
         )
         super().__init__(template, retry_after=retry_after, code="too_many_waiting", count=count, seconds=retry_after)
+
+
+class TooManyFromNetwork(TooManyWaiting):
+    """The same for ``count`` questions of people without an account who share a network."""
+
+    code = "too_many_from_network"
+
+    def __init__(self, count: int, *, retry_after: int) -> None:
+        template = (
+            "{count} questions from your network are being answered or are waiting, and no more may wait without an "
+            "account. Sign in, or try again in {seconds} seconds."
+        )
+        TooMany.__init__(
+            self, template, retry_after=retry_after, code="too_many_from_network", count=count, seconds=retry_after
+        )
 
 
 class Busy(BotError):

@@ -70,6 +70,13 @@ class Settings(BaseSettings):
         description="Questions of one browser, account or key that may wait or be answered at the same time; further "
         "ones get 429 and Retry-After.",
     )
+    queue_per_network: int = Field(
+        12,
+        ge=1,
+        le=10_000,
+        description="Questions of all people without an account who share an address that may wait or be answered at "
+        "the same time; further ones get 429. A number below ERRATA_QUEUE leaves places to others.",
+    )
     passages: int | None = Field(
         None, ge=1, le=20, description="Most passages in a prompt. Default: the number of the reading profile, 3."
     )
@@ -86,7 +93,13 @@ class Settings(BaseSettings):
         "queue, in work or published; 0: never.",
     )
     questions_per_minute: int = Field(
-        3000, ge=1, le=1_000_000, description="Questions per minute from one address; guards against floods."
+        300,
+        ge=1,
+        le=1_000_000,
+        description="Questions per minute of all people without an account who share an address; further ones get 429.",
+    )
+    questions_per_minute_per_asker: int = Field(
+        30, ge=1, le=1_000_000, description="Questions per minute of one browser or account; further ones get 429."
     )
     upload_mb: int = Field(50, ge=1, le=4096, description="Largest upload in megabytes.")
     public_url: str | None = Field(None, description="Address that people use, when there is a proxy in front.")

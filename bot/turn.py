@@ -95,8 +95,8 @@ class Turns:
         listen: Listen = lambda _event: None,
     ) -> StartedTurn:
         """Stores the question and has it answered in its own thread; returns at once. A question that cannot be taken
-        is refused here. Raises Busy (the line is full, too many turns, no thread), TooManyWaiting (of this asker),
-        Invalid, NotFound.
+        is refused here. Raises Busy (the line is full, too many turns, no thread), TooManyWaiting (of this asker or
+        network), Invalid, NotFound.
 
         ``scope``: the knowledge from which it may be answered. ``regenerate``: an answer of the owner that is to be
         worded differently. ``history``: the earlier turns, where another program keeps the conversation;
@@ -108,7 +108,7 @@ class Turns:
             raise Busy(RETRY_SECONDS)
         alone = not (conversation_id or regenerate or history or introduced)
         new = regenerate is None
-        ticket = self._join(asker or owner, question, scope, filters, alone=alone, new=new)
+        ticket = self._join(asker or owner, network, question, scope, filters, alone=alone, new=new)
         with ExitStack() as undo:
             if ticket is not None:
                 undo.callback(ticket.leave)
@@ -208,12 +208,20 @@ class Turns:
             return self._idle.wait_for(lambda: not self._running, timeout)
 
     def _join(
-        self, asker: str, question: str, scope: Scope, filters: dict[str, str] | None, *, alone: bool, new: bool
+        self,
+        asker: str,
+        network: str | None,
+        question: str,
+        scope: Scope,
+        filters: dict[str, str] | None,
+        *,
+        alone: bool,
+        new: bool,
     ) -> Ticket | None:
         """A place in the line. None where no place is free and no model is needed: for small talk, and for a
         corrected question that begins a conversation (``alone``). Raises Busy, TooManyWaiting."""
         try:
-            return self._answerer.join(asker)
+            return self._answerer.join(asker, network)
         except (Busy, TooManyWaiting):
             if new and self._answerer.needs_no_model(question, scope, alone=alone, filters=filters):
                 return None

@@ -172,7 +172,12 @@ class Parts:
     def gate(self) -> Gate:
         from bot.llm.gate import Gate
 
-        return Gate(self.settings.parallel, self.settings.queue, per_asker=self.settings.queue_per_asker)
+        return Gate(
+            self.settings.parallel,
+            self.settings.queue,
+            per_asker=self.settings.queue_per_asker,
+            per_network=self.settings.queue_per_network,
+        )
 
     @cached_property
     def writer(self) -> ChatWriter:

@@ -72,10 +72,11 @@ class Answerer:
         ) as reading:
             return self._answer_with_reader(ask, emit, reading, stop, started)
 
-    def join(self, asker: str) -> Ticket:
-        """Takes a place in the line before the model, for a question that ``asker`` is about to ask. Raises Busy where
-        no place is free, TooManyWaiting where the asker's own questions have all the places that one asker may have."""
-        return self._reader.join(asker)
+    def join(self, asker: str, network: str | None = None) -> Ticket:
+        """Takes a place in the line before the model, for a question that ``asker`` is about to ask; ``network``: of a
+        person without an account. Raises Busy where no place is free, TooManyWaiting where the questions of the asker,
+        or of the network, have all the places that one may have."""
+        return self._reader.join(asker, network)
 
     def needs_no_model(
         self, question: str, scope: Scope, *, alone: bool, filters: Mapping[str, str] | None = None

@@ -28,9 +28,9 @@ class ChatReader:
         self._writer = writer
         self._profile = profile
 
-    def join(self, asker: str) -> Ticket:
+    def join(self, asker: str, network: str | None = None) -> Ticket:
         """Takes a place in the line before the model. Raises Busy, TooManyWaiting."""
-        return self._writer.join(asker)
+        return self._writer.join(asker, network)
 
     @contextmanager
     def reading(

@@ -71,7 +71,7 @@ class ExtractiveReader:
     """A ``Reader`` without a line: every question is answered at once. Deterministic. It rewrites no follow-up; a short
     one is joined with the question before it."""
 
-    def join(self, asker: str) -> Ticket:
+    def join(self, asker: str, network: str | None = None) -> Ticket:
         """A ticket for anybody at any time."""
         return _TicketWithoutLine()
 

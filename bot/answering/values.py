@@ -171,7 +171,7 @@ class Ticket(Protocol):
 class Writer(Protocol):
     """A chat model with its queue and its memory (bot.llm.writer)."""
 
-    def join(self, asker: str) -> Ticket: ...
+    def join(self, asker: str, network: str | None = None) -> Ticket: ...
 
     def place(
         self,
@@ -255,9 +255,9 @@ class Reading(Protocol):
 class Reader(Protocol):
     """Makes an answer from a question and passages: with a chat model, or with the extractive reader."""
 
-    def join(self, asker: str) -> Ticket:
+    def join(self, asker: str, network: str | None = None) -> Ticket:
         """Takes a place for a question that ``asker`` is about to ask. Raises Busy where no place is free,
-        TooManyWaiting where the asker's own questions have all the places that one asker may have."""
+        TooManyWaiting where the questions of the asker, or of the network, have all the places that one may have."""
         ...
 
     def reading(

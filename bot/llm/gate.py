@@ -3,7 +3,8 @@
 Knows nothing about engines, prompts or the web. `slots` generations run at once; others wait, get their position (1 =
 next), and get a slot in the order of `line`: askers take turns. If `limit` people wait already, the next question is
 refused with the number of seconds after which to try again. Background work has a limit of the same size. An asker may
-have `per_asker` places, waiting and running ones together, so that nobody can fill the line alone.
+have `per_asker` places, waiting and running ones together, so that nobody can fill the line alone; anybody can be many
+askers without an account, so all of one network may have `per_network` places.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from bot.errors import Busy, TooManyWaiting
+from bot.errors import Busy, TooManyFromNetwork, TooManyWaiting
 from bot.llm.errors import WaitCancelled
 from bot.llm.line import Line, Waiter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 POLL_SECONDS: Final = 0.1  # how soon the `cancelled` event of a waiting person is noticed
 FIRST_GUESS_SECONDS: Final = 10.0  # assumed length of a generation until one was measured
@@ -59,7 +60,8 @@ class Ticket:
 
 
 class Gate:
-    """The queue. Thread-safe. `per_asker` None: an asker may have all places. `clock` is a parameter for tests."""
+    """The queue. Thread-safe. `per_asker`, `per_network` None: an asker, a network may have all places. `clock` is a
+    parameter for tests."""
 
     def __init__(
         self,
@@ -67,18 +69,23 @@ class Gate:
         limit: int,
         *,
         per_asker: int | None = None,
+        per_network: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if slots < 1 or limit < 0 or (per_asker is not None and per_asker < 1):
-            raise ValueError("A gate needs at least one slot, a limit of 0 or more, and a place for each asker.")
+        if slots < 1 or limit < 0 or any(most is not None and most < 1 for most in (per_asker, per_network)):
+            raise ValueError(
+                "A gate needs at least one slot, a limit of 0 or more, and a place for each asker and network."
+            )
         self.slots = slots
         self.limit = limit
         self._per_asker = per_asker
+        self._per_network = per_network
         self._clock = clock
         self._changed = threading.Condition()
         self._line = Line()
         self._tickets: dict[Waiter, Ticket] = {}  # of all who wait
         self._running: Counter[str] = Counter()  # asker → running generations
+        self._networks: Counter[str | None] = Counter()  # the same by network
         self._seconds = FIRST_GUESS_SECONDS
 
     @property
@@ -98,15 +105,15 @@ class Gate:
         with self._changed:
             return self._position(ticket)
 
-    def join(self, asker: str = NOBODY, *, background: bool = False) -> Ticket:
+    def join(self, asker: str = NOBODY, *, network: str | None = None, background: bool = False) -> Ticket:
         """Takes a place in the line without waiting, so that the caller knows at once whether there is one. It keeps
-        no free slot from others until `wait` is called. Raises Busy past the limit, TooManyWaiting past that of
-        an asker."""
-        waiter = Waiter(asker, background)
+        no free slot from others until `wait` is called. `network`: of a person without an account. Raises Busy past the
+        limit, TooManyWaiting past that of an asker, TooManyFromNetwork past that of a network."""
+        waiter = Waiter(asker, network, background)
         ticket = Ticket(self, waiter)
         with self._changed:
             if not background and asker != NOBODY:
-                self._refuse_too_many(asker)
+                self._refuse_too_many(asker, network)
             waiting = self._line.background if background else self._line.people
             if waiting >= self.limit + max(0, self.slots - self._running.total()):
                 raise Busy(self._seconds_for(waiting + 1))
@@ -159,7 +166,9 @@ class Gate:
         with self._changed:
             if ticket.admitted:
                 self._running[ticket.waiter.asker] -= 1
+                self._networks[ticket.waiter.network] -= 1
                 self._running += Counter()  # forgets askers without running generations
+                self._networks += Counter()
                 if began is not None:
                     self._seconds += SMOOTHING * (self._clock() - began - self._seconds)
             else:
@@ -173,18 +182,26 @@ class Gate:
         while self._running.total() < self.slots and (waiter := self._line.take()) is not None:
             self._tickets.pop(waiter).admitted = True
             self._running[waiter.asker] += 1
+            self._networks[waiter.network] += 1
 
     def _position(self, ticket: Ticket) -> int:
         return self._line.position(ticket.waiter) if ticket.waiter in self._tickets else 0
 
-    def _refuse_too_many(self, asker: str) -> None:
-        waiting = self._line.of(asker)
-        count = len(waiting) + self._running[asker]
-        if self._per_asker is None or count < self._per_asker:
+    def _refuse_too_many(self, asker: str, network: str | None) -> None:
+        self._refuse_past(self._per_asker, self._line.of(asker), self._running[asker], TooManyWaiting)
+        if network is not None:
+            waiting = self._line.from_network(network)
+            self._refuse_past(self._per_network, waiting, self._networks[network], TooManyFromNetwork)
+
+    def _refuse_past(
+        self, most: int | None, waiting: Sequence[Waiter], running: int, refusal: type[TooManyWaiting]
+    ) -> None:
+        count = len(waiting) + running
+        if most is None or count < most:
             return
-        # One of the asker's generations must end first: a running one, or else the first waiting one.
-        ahead = 0 if self._running[asker] else self._line.position(waiting[0])
-        raise TooManyWaiting(count, retry_after=self._seconds_for(ahead + 1))
+        # One of these generations must end first: a running one, or else the first waiting one.
+        ahead = 0 if running else min(self._line.position(waiter) for waiter in waiting)
+        raise refusal(count, retry_after=self._seconds_for(ahead + 1))
 
     def _seconds_for(self, generations: int) -> int:
         """The estimated seconds until so many generations have ended."""

@@ -20,10 +20,12 @@ PATIENCE: Final = 4
 
 @dataclass(eq=False, slots=True)
 class Waiter:
-    """A question, or a background job, in the line. ``asker``: the person who asked it. ``ready``: whether it
-    takes a place that becomes free; until then the place goes to the next waiter that is ready."""
+    """A question, or a background job, in the line. ``asker``: the person who asked it; ``network``: where from, of a
+    person without an account. ``ready``: whether it takes a place that becomes free; until then the place goes to the
+    next waiter that is ready."""
 
     asker: str
+    network: str | None = None
     background: bool = False
     ready: bool = False
 
@@ -53,6 +55,10 @@ class Line:
     def of(self, asker: str) -> list[Waiter]:
         """The waiting questions of an asker, in the order in which they came."""
         return list(self._people.get(asker, ()))
+
+    def from_network(self, network: str) -> list[Waiter]:
+        """The waiting questions from a network."""
+        return [waiter for own in self._people.values() for waiter in own if waiter.network == network]
 
     def join(self, waiter: Waiter) -> None:
         """Adds a waiter at the end: after the asker's own earlier questions; a new asker's turn comes after all

@@ -56,10 +56,10 @@ class ChatWriter:
         self.max_tokens = max_tokens
         self.patience = patience
 
-    def join(self, asker: str) -> Ticket:
+    def join(self, asker: str, network: str | None = None) -> Ticket:
         """Takes a place in the line for a turn of ``asker`` that begins later. Raises Busy past the line's limit,
-        TooManyWaiting past the asker's."""
-        return self.gate.join(asker)
+        TooManyWaiting past the asker's or the network's."""
+        return self.gate.join(asker, network=network)
 
     @contextmanager
     def place(

@@ -24,7 +24,8 @@ from bot.web import accounts, chat, cited, curate, documents, explanations, open
 from bot.web.description import describe
 from bot.web.halves import refuse_halves
 from bot.web.logins import Logins
-from bot.web.security import Flood, Guard
+from bot.web.rates import Rates
+from bot.web.security import Guard
 from bot.wiring import Parts
 
 log = structlog.get_logger()
@@ -73,7 +74,7 @@ def create_app(parts: Parts) -> FastAPI:
         responses={"default": {}},  # described in bot.web.description; without it the framework adds a 422 of its own
     )
     app.state.parts = parts
-    app.state.flood = Flood(settings.questions_per_minute, 60.0)
+    app.state.rates = Rates(settings.questions_per_minute_per_asker, settings.questions_per_minute)
     app.state.logins = Logins()
     problems.install(app)
     app.openapi = partial(_described, app)  # type: ignore[method-assign]

@@ -18,7 +18,8 @@ from bot.feedback import Rating, Thumb
 from bot.turn_events import Begun, Failed, Finished, Listen, StartedTurn, TurnEvent
 from bot.web import event_forms, problems, responses, sse
 from bot.web.fields import SOMETHING, WHOLE, AnId, AnswerId, Body, ConversationId, Filters, Question, declared, names
-from bot.web.security import Asker, Flood, MaybeIdentity, PartsDep, Program, ScopeDep, Visitor, address
+from bot.web.rates import Rates
+from bot.web.security import Asker, MaybeIdentity, PartsDep, Program, ScopeDep, Visitor, address
 from bot.wiring import Parts
 
 router = APIRouter(prefix="/api", tags=["chat"])
@@ -118,10 +119,11 @@ def _go_on() -> None:
 
 def ask(request: Request, identity: Identity, parts: Parts, **question: Any) -> StartedTurn:
     """Has a question answered for the identity of the request. Raises TooMany and the errors of ``Turns.ask``."""
+    network = _network(request, identity, parts)
     if identity.role != "program":
-        flood: Flood = request.app.state.flood
-        flood.take(identity.owner if identity.role != "visitor" else address(request))
-    return parts.turns.ask(owner=identity.owner, network=_network(request, identity, parts), **question)
+        rates: Rates = request.app.state.rates
+        rates.take(identity.owner, network)
+    return parts.turns.ask(owner=identity.owner, network=network, **question)
 
 
 def until_the_end(feed: sse.Feed, pass_on: Listen) -> Listen:

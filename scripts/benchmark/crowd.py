@@ -53,6 +53,9 @@ def server(run: Run, starter: Starter, **settings: str) -> Iterator[tuple[Proces
         "ERRATA_PORT": "0",
         "ERRATA_CHAT_MODEL": "extractive",
         "ERRATA_LOG_LEVEL": "error",
+        "ERRATA_QUEUE_PER_NETWORK": "10000",  # all ask from one address
+        "ERRATA_QUESTIONS_PER_MINUTE": "1000000",
+        "ERRATA_QUESTIONS_PER_MINUTE_PER_ASKER": "1000000",
         **settings,
     }
     process = starter.start(["serve"], environment, run.folder / "server.txt")
@@ -88,8 +91,7 @@ class _Chats:
 def chats(run: Run, starter: Starter | None = None) -> None:
     """``--chats`` conversations at once for ``--seconds`` seconds; each asks, reads the whole answer, and asks on."""
     people, seconds = run.options.chats, run.options.seconds
-    room = {"ERRATA_QUEUE": str(2 * people), "ERRATA_QUESTIONS_PER_MINUTE": "1000000"}
-    with server(run, starter or Programs(), **room) as (process, at):
+    with server(run, starter or Programs(), ERRATA_QUEUE=str(2 * people)) as (process, at):
         looked: list[tuple[float, int]] = []  # bytes of memory, descriptors
         over = threading.Event()
         looking = threading.Thread(target=_look, args=(psutil.Process(process.pid), looked, over))

@@ -51,7 +51,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """Its ids are the same in each run, because what schemathesis sends depends on what it got."""
     chosen = random.Random(SEED)
     monkeypatch.setattr(secrets, "token_hex", lambda count=16: chosen.randbytes(count).hex())
-    with world(tmp_path, ScriptedChat(script=lambda _: "At nine [1]."), questions_per_minute=1_000_000) as made:
+    with world(tmp_path, ScriptedChat(script=lambda _: "At nine [1].")) as made:
         put(made.client("carla"), "hours", "Hours", "The shop opens at nine.")
         yield made
 

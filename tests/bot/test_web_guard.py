@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from httpx import Response
+
 QUESTION = {"question": "When do you open?", "stream": False}
 
 
@@ -354,3 +356,21 @@ def test_address_of_a_flood_is_the_network_of_one_subscriber(tmp_path: Path) -> 
         assert statuses("10.0.0.1", "10.0.0.2", "10.0.0.1") == [200, 200, 429]
         assert ask(shop.program(), "Programs have no such limit")["status"] == "refused"
         assert ask(shop.program(), "Programs have no such limit")["status"] == "refused"
+
+
+def test_a_new_cookie_brings_no_more_questions_and_one_browser_has_fewer_than_a_network(tmp_path: Path) -> None:
+    limits = {"questions_per_minute": 5, "questions_per_minute_per_asker": 2}
+    with world(tmp_path, ScriptedChat(), **limits) as shop:
+
+        def post(client: TestClient) -> Response:
+            return client.post("/api/chat", json={"question": "One?", "stream": False})
+
+        one = shop.client()
+        assert [post(one).status_code for _ in range(3)] == [200, 200, 429]
+        assert post(one).json()["code"] == "too_many_questions"
+        assert "You asked 2 questions within a minute" in post(one).json()["detail"]
+        assert [post(shop.client()).status_code for _ in range(4)] == [200, 200, 200, 429]
+        assert post(shop.client()).json()["code"] == "too_many_questions_of_network"
+        assert post(shop.client(address="10.0.0.9")).status_code == 200
+        curator = shop.client("carla")
+        assert [post(curator).status_code for _ in range(3)] == [200, 200, 429]

@@ -162,7 +162,7 @@ def test_many_whole_answers_leave_room_for_other_requests(tmp_path: Path) -> Non
     """The threads that routes share are forty."""
     gate = threading.Semaphore(0)
     chat = ScriptedChat(script=lambda _: ANSWER, gate=gate)
-    with shop(tmp_path, chat, queue=100, parallel=1) as made, serving(made.app) as address:
+    with shop(tmp_path, chat, queue=100, queue_per_network=100, parallel=1) as made, serving(made.app) as address:
 
         def question(number: int) -> None:
             with httpx.Client(base_url=address, timeout=WAIT) as client:
@@ -236,3 +236,37 @@ def test_people_take_turns(tmp_path: Path) -> None:
             listener.wait()
         asked = [prompt[prompt.rindex("on day ") :][7] for prompt in chat.prompts]
         assert asked == list("014523")
+
+
+def test_people_of_one_network_leave_places_to_others(tmp_path: Path) -> None:
+    gate = threading.Semaphore(0)
+    chat = ScriptedChat(script=lambda _: ANSWER, gate=gate)
+    with shop(tmp_path, chat, queue=5, queue_per_network=2) as made:
+        answers: list[Any] = []
+
+        def question(client: Any, number: int) -> None:
+            answers.append(client.post("/api/chat", json={"question": f"Day {number}?", "stream": False}).json())
+
+        threads = []
+
+        def begin(client: Any) -> None:
+            threads.append(threading.Thread(target=question, args=(client, len(threads))))
+            threads[-1].start()
+            until(lambda: made.parts.gate.running + made.parts.gate.waiting == len(threads))
+
+        for _ in range(2):  # each is another browser
+            begin(made.client(address="10.0.0.1"))
+        body = {"question": "One more?"}
+        refused = made.client(address="10.0.0.1").post("/api/chat", json=body)
+        assert (refused.status_code, int(refused.headers["retry-after"]) > 0) == (429, True)
+        assert "2 questions from your network" in refused.json()["detail"]
+        chinese = made.client(address="10.0.0.1").post("/api/chat", json=body, headers={"Accept-Language": "zh-CN"})
+        assert "你所在的网络已有 2 个问题在回答或排队" in chinese.json()["detail"]
+        begin(made.client(address="10.0.0.2"))
+        begin(made.client("carla", address="10.0.0.1"))  # who is signed in counts alone
+        gate.release(1000)
+        for thread in threads:
+            thread.join(WAIT)
+        assert [answer["status"] for answer in answers] == ["answered"] * 4
+        question(made.client(address="10.0.0.1"), 9)  # the places were given back
+        assert answers[-1]["status"] == "answered"

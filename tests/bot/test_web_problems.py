@@ -223,7 +223,8 @@ def test_too_many_questions_are_429_with_the_time_to_wait(tmp_path: Any) -> None
         ask(visitor, "One")
         refused = visitor.post("/api/chat", json={"question": "Two"})
         wait = int(refused.headers["retry-after"])
-        assert problem(refused) == (429, f"Too many attempts. Please try again in {wait} seconds.")
+        text = "1 questions came from your network within a minute, and no more are taken without an account. Sign in, "
+        assert problem(refused) == (429, f"{text}or try again in {wait} seconds.")
         assert 1 <= wait <= 60
 
 

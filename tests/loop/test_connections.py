@@ -36,7 +36,7 @@ def quote_first_days(prompt: str) -> str:
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[World]:
-    with world(tmp_path, ScriptedChat(script=quote_first_days), questions_per_minute=10_000) as made:
+    with world(tmp_path, ScriptedChat(script=quote_first_days)) as made:
         path = made.parts.database.url.database
         made.parts.database.close()
         made.parts.database = Database(f"sqlite:///{path}", connections=1, connection_seconds=PATIENCE)
@@ -124,7 +124,7 @@ def test_the_process_is_alive_while_every_thread_waits(shop: World) -> None:
 
 
 def test_64_approvals_of_different_corrections_at_once_all_succeed(tmp_path: Path) -> None:
-    with world(tmp_path, ScriptedChat(script=quote_first_days), questions_per_minute=10_000) as shop:
+    with world(tmp_path, ScriptedChat(script=quote_first_days)) as shop:
         curator = shop.client("carla")
         put(curator, "returns", "Returns", "Shoes can be returned within 14 days of delivery.")
         ids = []
