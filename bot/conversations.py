@@ -6,6 +6,7 @@ that nothing is lost when a person leaves or the machine stops. Knows nothing of
 
 from __future__ import annotations
 
+import json
 import secrets
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 MAX_QUESTION = 4_000  # characters
 TITLE = 80  # characters of the first question
+ROWS_BYTES = 4_000  # that an answer takes beside its texts: rows, indexes, a vector, unused ends of pages
 NOT_MINE = "not_my_question"  # the signal that a curated answer was served to the wrong question
 
 
@@ -74,7 +76,16 @@ def begin(session: Session, *, owner: str, question: str, conversation_id: str |
     )
     session.add(answer)
     session.flush()
+    count_bytes(session, conversation.id, ROWS_BYTES + 2 * _length(question))  # proofs or curators have it once more
     return answer
+
+
+def count_bytes(session: Session, conversation_id: str, more: int) -> None:
+    """Adds to what a conversation takes on the disk."""
+    same = sa.update(Conversation).where(Conversation.id == conversation_id)
+    session.execute(
+        same.values(stored_bytes=Conversation.stored_bytes + more).execution_options(synchronize_session=False)
+    )
 
 
 def history(session: Session, conversation_id: str, *, before: str) -> tuple[EarlierTurn, ...]:
@@ -133,6 +144,8 @@ def finish(session: Session, answer_id: str, outcome: Outcome) -> None:
     answer.completion_tokens = outcome.completion_tokens
     answer.profile = outcome.profile or None
     answer.trace = outcome.trace.to_json() if outcome.trace else None
+    texts = (answer.condensed, answer.answer, answer.sources, answer.prompt, answer.trace)
+    count_bytes(session, answer.conversation_id, sum(map(_length, texts)))
 
 
 def note_answered(session: Session, answer_id: str) -> None:
@@ -238,6 +251,12 @@ def record(answer: Answer) -> dict[str, Any]:
         "trace": answer.trace,
         "answered_at": answer.created_at.isoformat(),
     }
+
+
+def _length(value: Any) -> int:
+    """Bytes of a text, or of a value that is stored as JSON."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def _source_json(source: Source) -> dict[str, Any]:

@@ -7,6 +7,7 @@ BotError
 │   └── TooManyWaiting  the questions of one asker take all places that one asker may have before the model
 │       └── TooManyFromNetwork  the same for the people without an account of one network
 ├── Busy            the line before the model is full; ``retry_after`` seconds (503)
+├── StorageFull     what people without an account may store is full, and nothing of it can be deleted (507)
 ├── SettingsError   a setting is wrong; the message names it and its allowed values
 ├── ModelError      the model store (bot.models.errors)
 └── EngineError     the chat engine (bot.llm.errors)
@@ -81,6 +82,21 @@ class Busy(BotError):
     def __init__(self, retry_after: int) -> None:
         template = "Too many questions are waiting: try again in {seconds} seconds."
         super().__init__(template, code="busy", seconds=retry_after)
+        self.retry_after = retry_after
+
+
+class StorageFull(BotError):
+    """What people without an account may store is full, and nothing of it can be deleted; try again after
+    ``retry_after`` seconds."""
+
+    code = "storage_full"
+
+    def __init__(self, retry_after: int) -> None:
+        template = (
+            "The space for conversations without an account is full, and nothing in it can be deleted now. Sign in, or "
+            "try again in {seconds} seconds."
+        )
+        super().__init__(template, code="storage_full", seconds=retry_after)
         self.retry_after = retry_after
 
 

@@ -31,6 +31,7 @@ Thumb: TypeAlias = Literal["up", "down"]
 MAX_TEXT = 10_000  # characters of a comment, suggestion or quote
 MAX_REASONS = 20
 MAX_REASON = 200  # characters of one
+MOST_SIGNALS = 100  # that are kept of an answer: a browser may send any number
 STARS = (1, 5)  # the fewest and the most
 SIGNALS = ("copied", "dwell", "regenerated", "source_opened", "stopped", conversations.NOT_MINE)
 
@@ -59,9 +60,11 @@ def rate(
     if row is None:
         row = Feedback(answer_id=answer.id, rating=rating.rating, who=who)
         session.add(row)
+    before = _written(row)
     row.rating, row.reasons, row.comment = rating.rating, list(rating.reasons), rating.comment
     row.suggested_answer, row.quote, row.stars, row.who = rating.suggested_answer, rating.quote, rating.stars, who
     row.created_at = utc_now()
+    conversations.count_bytes(session, answer.conversation_id, 2 * (_written(row) - before))  # a complaint has it again
     if rating.rating == "down":
         correction = complaints.report(
             session,
@@ -165,12 +168,15 @@ def split(
 
 
 def signal(session: Session, answer: Answer, kind: str, value: float | None) -> None:
-    """Stores a signal. "Not my question" is also an observation on the entry that was given. Raises Invalid for an
-    unknown kind."""
+    """Stores a signal, unless the answer has MOST_SIGNALS. "Not my question" is also an observation on the entry that
+    was given. Raises Invalid for an unknown kind."""
     if kind not in SIGNALS:
         raise Invalid(
             "kind is one of {kinds}; not {given!r}.", code="signal_unknown", kinds=", ".join(SIGNALS), given=kind[:40]
         )
+    stored = session.scalar(sa.select(sa.func.count()).where(Signal.answer_id == answer.id)) or 0
+    if stored >= MOST_SIGNALS:
+        return
     session.add(Signal(answer_id=answer.id, kind=kind, value=value))
     session.flush()
     if kind == conversations.NOT_MINE and answer.entry_id is not None:
@@ -185,8 +191,20 @@ def signal(session: Session, answer: Answer, kind: str, value: float | None) -> 
 def survey(session: Session, conversation_id: str, stars: int, comment: str | None) -> None:
     """Stores the stars for a whole conversation; a second survey replaces the first. Raises Invalid."""
     _check(Rating("up", stars=stars, comment=comment))
+    earlier = session.get(Survey, conversation_id)
+    more = _bytes(comment) - (_bytes(earlier.comment) if earlier else 0)
+    conversations.count_bytes(session, conversation_id, more)
     session.merge(Survey(conversation_id=conversation_id, stars=stars, comment=comment, created_at=utc_now()))
     session.flush()
+
+
+def _written(row: Feedback) -> int:
+    """Bytes of what a person wrote in a rating."""
+    return _bytes(row.comment, row.suggested_answer, row.quote, *(row.reasons or ()))
+
+
+def _bytes(*texts: str | None) -> int:
+    return sum(len(text.encode("utf-8", "surrogatepass")) for text in texts if text)
 
 
 def _published_by(session: Session, answer: Answer) -> int | None:

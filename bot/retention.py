@@ -1,4 +1,5 @@
-"""How long conversations are kept: the daily job that deletes those that nobody used for a long time.
+"""How long conversations are kept, and how much of them: a daily job deletes those that nobody used for a long time,
+and the oldest of people without an account where these take too much of the disk.
 
 Deleted is what a person would delete with the button (bot.forgetting): the conversation with its answers and ratings,
 and its refused questions that no curator has worked on. With the answers go the vectors of their questions; texts that
@@ -13,16 +14,22 @@ A conversation is kept, however old, while somebody may need it:
 
 The complaints of deleted conversations stay: they are frozen copies that people handed in, and say why a correction was
 made. Confirmed answers (rated up) of deleted conversations are no longer replayed by proofs.
+
+Decision: what people without an account store is limited as a whole and not for each of them, because anybody can be
+many. When it is nearly full the job makes it smaller; where that comes too late, a question deletes some conversations
+itself. So readers are refused only if nothing at all can be deleted. Costs: who floods the server shortens the time for
+which conversations of others are kept.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from bot import forgetting
+from bot.errors import StorageFull
 from bot.tables import Answer, AnsweredQuestion, Conversation, Generation
 from knowledge import jobs, space
 from knowledge.correcting import nearest
@@ -39,29 +46,55 @@ if TYPE_CHECKING:
 
 HOUSEKEEPING = "housekeeping"  # the kind of the job
 EVERY = timedelta(days=1)
+NEARLY, AFTERWARDS = 0.9, 0.8  # of the limit: from where the job is due at once, and how far it goes
+LARGEST = 300_000  # bytes that a question or a rating adds at most
+FULL_SECONDS = 600  # after which a refused asker may try again: curators finish corrections meanwhile
 AT_ONCE = 20  # conversations that are deleted in one transaction: others may write between two
+ANONYMOUS = Conversation.owner.startswith("visitor:")
 
 
 def schedule(session: Session, *, after: timedelta = timedelta(0)) -> None:
-    """Makes sure that the job is done once more, ``after`` this time."""
-    waiting = sa.select(Job.id).where(Job.kind == HOUSEKEEPING, Job.state.in_(("queued", "running")))
-    if session.scalar(waiting.limit(1)) is None:
-        jobs.enqueue(session, HOUSEKEEPING, {}, actor="system", run_after=utc_now() + after)
+    """Makes sure that the job is done once more, ``after`` this time or earlier."""
+    waiting = sa.select(Job).where(Job.kind == HOUSEKEEPING, Job.state.in_(("queued", "running")))
+    job, due = session.scalar(waiting.limit(1)), utc_now() + after
+    if job is None:
+        jobs.enqueue(session, HOUSEKEEPING, {}, actor="system", run_after=due)
+    elif job.run_after > due and not job.failures:
+        job.run_after = due
 
 
 def keep_house(
-    database: Database, *, days: int, report: Callable[[dict[str, int]], None] = lambda _progress: None
+    database: Database,
+    *,
+    days: int,
+    most: int = 0,
+    report: Callable[[dict[str, int]], None] = lambda _progress: None,
 ) -> dict[str, int]:
-    """Deletes the conversations without a question in the last ``days`` days (0: none), and gives free space back to
-    the disk. ``report``: called after each transaction. Returns how many conversations and bytes."""
+    """Deletes the conversations without a question in the last ``days`` days, and where people without an account
+    store nearly ``most`` bytes, the oldest of theirs (0: no limit). Gives free space back to the disk. ``report``:
+    called after each transaction. Returns how many conversations and bytes."""
     deleted = 0
-    if days:
-        before = utc_now() - timedelta(days=days)
-        while count := _delete_some(database, before):
+
+    def delete_while(due: Callable[[Session], bool], *conditions: sa.ColumnElement[bool]) -> None:
+        nonlocal deleted
+        while True:
+            with database.write() as session:
+                count = _delete_some(session, *conditions) if due(session) else 0
+            if not count:
+                return
             deleted += count
             report({"deleted": deleted})
+
+    if days:
+        before = utc_now() - timedelta(days=days)
+        delete_while(lambda _session: True, Conversation.updated_at < before)
         with database.write() as session:
             session.execute(sa.delete(Generation).where(Generation.created_at < before))
+    if most:
+        with database.read() as session:
+            nearly = stored_anonymously(session) > NEARLY * most
+        if nearly:
+            delete_while(lambda session: stored_anonymously(session) > AFTERWARDS * most, ANONYMOUS)
     with database.write() as session:
         nearest.forget(session, Golden.__table__, AnsweredQuestion.__table__)
     return {"deleted": deleted, "bytes": space.give_back(database)}
@@ -78,11 +111,39 @@ def needed() -> sa.ColumnElement[bool]:
     return sa.or_(of_it.where(Answer.status == "running").exists(), reported.exists())
 
 
-def _delete_some(database: Database, before: datetime) -> int:
-    """Deletes the oldest conversations that are not needed. Returns how many."""
-    old = sa.select(Conversation).where(Conversation.updated_at < before, ~needed()).order_by(Conversation.updated_at)
-    with database.write() as session:
-        conversations = session.scalars(old.limit(AT_ONCE)).all()
-        for conversation in conversations:
-            forgetting.delete_conversation(session, conversation)
-        return len(conversations)
+def stored_anonymously(session: Session) -> int:
+    """About how many bytes the conversations of people without an account take."""
+    return session.scalar(sa.select(sa.func.sum(Conversation.stored_bytes)).where(ANONYMOUS)) or 0
+
+
+class AnonymousBudget:
+    """``most``: bytes that people without an account may store; 0: no limit. Used in write transactions, so by one
+    thread at a time."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._unchecked = 0  # so many questions fit in any case
+
+    def make_room(self, session: Session) -> None:
+        """Called when a person without an account stores a question or a rating. Raises StorageFull, where too much is
+        stored and nothing can be deleted."""
+        if not self._most:
+            return
+        if self._unchecked > 0:
+            self._unchecked -= 1
+            return
+        stored = stored_anonymously(session)
+        if stored > self._most and not _delete_some(session, ANONYMOUS):
+            raise StorageFull(FULL_SECONDS)
+        if stored > NEARLY * self._most:
+            schedule(session)
+        self._unchecked = max(0, self._most - stored) // LARGEST
+
+
+def _delete_some(session: Session, *conditions: sa.ColumnElement[bool]) -> int:
+    """Deletes the oldest conversations that are not needed, at most AT_ONCE. Returns how many."""
+    old = sa.select(Conversation).where(*conditions, ~needed()).order_by(Conversation.updated_at).limit(AT_ONCE)
+    conversations = session.scalars(old).all()
+    for conversation in conversations:
+        forgetting.delete_conversation(session, conversation)
+    return len(conversations)

@@ -92,6 +92,13 @@ class Settings(BaseSettings):
         description="Days after its last question when a conversation is deleted, unless its correction is in the "
         "queue, in work or published; 0: never.",
     )
+    anonymous_mb: int = Field(
+        1000,
+        ge=0,
+        le=10_000_000,
+        description="Megabytes for the conversations of people without an account; when they are full, the oldest ones "
+        "that nobody needs are deleted. 0: no limit.",
+    )
     questions_per_minute: int = Field(
         300,
         ge=1,

@@ -59,6 +59,7 @@ class Conversation(Base):
     title: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     updated_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)  # of its last question
+    stored_bytes: Mapped[int] = mapped_column(default=0, server_default=sa.text("0"))  # about what it takes on the disk
 
 
 _answers = sa.table("answers", sa.column("number", sa.Integer))

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from bot.answering.answer import Answerer
     from bot.answering.condense import EarlierTurn
     from bot.answering.values import Ticket
+    from bot.retention import AnonymousBudget
     from knowledge.db import Database
     from retrieval.scope import Scope
 
@@ -70,10 +71,14 @@ class _Running:
 class Turns:
     """Runs and stops turns. ``ask`` is the only way to have a question answered and stored."""
 
-    def __init__(self, database: Database, answerer: Answerer, *, model: str) -> None:
+    def __init__(
+        self, database: Database, answerer: Answerer, *, model: str, budget: AnonymousBudget | None = None
+    ) -> None:
+        """``budget``: of what people without an account may store; None: no limit."""
         self._database = database
         self._answerer = answerer
         self._model = model
+        self._budget = budget
         self._running: dict[str, _Running] = {}
         self._idle = threading.Condition()
         self._ending = False
@@ -95,8 +100,8 @@ class Turns:
         listen: Listen = lambda _event: None,
     ) -> StartedTurn:
         """Stores the question and has it answered in its own thread; returns at once. A question that cannot be taken
-        is refused here. Raises Busy (the line is full, too many turns, no thread), TooManyWaiting (of this asker or
-        network), Invalid, NotFound.
+        is refused here. Raises Busy (the line is full, too many turns, no thread), StorageFull, TooManyWaiting (of this
+        asker or network), Invalid, NotFound.
 
         ``scope``: the knowledge from which it may be answered. ``regenerate``: an answer of the owner that is to be
         worded differently. ``history``: the earlier turns, where another program keeps the conversation;
@@ -121,6 +126,8 @@ class Turns:
                     conversation_id=earlier.conversation_id if earlier else conversation_id,
                     model=self._model,
                 )
+                if self._budget is not None and network is not None:
+                    self._budget.make_room(session)
                 ask = conversations.make_ask(session, answer, scope, language=language, filters=filters, again=earlier)
                 if history is not None:
                     ask = replace(ask, history=tuple(history))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bot.llm.writer import ChatWriter
     from bot.models.spec import ResolvedModel
     from bot.models.store import ModelStore
+    from bot.retention import AnonymousBudget
     from bot.same_questions import SameQuestions
     from bot.settings import Settings
     from bot.turn import Turns
@@ -244,10 +245,17 @@ class Parts:
             load()
 
     @cached_property
+    def budget(self) -> AnonymousBudget:
+        """What people without an account may store."""
+        from bot.retention import AnonymousBudget
+
+        return AnonymousBudget(self.settings.anonymous_mb * 1_000_000)
+
+    @cached_property
     def turns(self) -> Turns:
         from bot.turn import Turns
 
-        return Turns(self.database, self.answerer, model=self.chat_name)
+        return Turns(self.database, self.answerer, model=self.chat_name, budget=self.budget)
 
     def curation(self, scope: Scope) -> Curation:
         """The curation actions of a person who may see this scope."""
@@ -330,7 +338,8 @@ class Parts:
             return {"grouped": unanswered.group(self.database, self.embedder, self.profile.alike)}
 
         def keep_house(_payload: dict[str, Any], report: Any) -> dict[str, Any]:
-            return dict(retention.keep_house(self.database, days=self.settings.keep_days, report=report))
+            days, megabytes = self.settings.keep_days, self.settings.anonymous_mb
+            return dict(retention.keep_house(self.database, days=days, most=megabytes * 1_000_000, report=report))
 
         return {
             RECHECK: do_recheck,

@@ -194,6 +194,8 @@ def rate(
     """Rates an answer; a second rating replaces the first."""
     network = _network(request, identity, parts)
     with parts.database.write() as session:
+        if network is not None:
+            parts.budget.make_room(session)
         answer = conversations.get_answer(session, answer_id, identity.owner)
         row = feedback.rate(session, answer, _rating(body), scope, who=_who(identity), network=network)
         metrics.ratings.labels(body.rating).inc()

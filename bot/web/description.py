@@ -67,7 +67,7 @@ REFUSALS = {
     502: "The chat model failed.",
     503: "The server is busy or not ready.",
     504: "The chat model did not answer in time.",
-    507: "The disk is full: nothing was stored.",
+    507: "The disk, or the space for people without an account, is full: nothing was stored.",
 }
 WAIT = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer", "minimum": 1}}}
 BEARER = {"WWW-Authenticate": {"schema": {"type": "string"}}}

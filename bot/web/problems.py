@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot import texts
-from bot.errors import BotError, Busy, Forbidden, NotSignedIn, SettingsError, TooMany
+from bot.errors import BotError, Busy, Forbidden, NotSignedIn, SettingsError, StorageFull, TooMany
 from bot.llm.errors import EngineError, ModelSilent
 from bot.web import openai_errors
 from bot.web.methods import allowed
@@ -65,6 +65,7 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (EngineError, 502),
     (DatabaseBusy, 503),
     (DiskFull, 507),
+    (StorageFull, 507),
     (KnowledgeError, 500),
     (RetrievalError, 500),
     (BotError, 500),

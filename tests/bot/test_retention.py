@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot import retention
+from bot.errors import StorageFull
 from bot.proving import embed_questions
 from bot.tables import Answer, AnsweredQuestion, Conversation, Feedback, Generation
 from knowledge.db import utc_now
@@ -177,3 +178,110 @@ def test_the_server_does_it_once_a_day(tmp_path: Path) -> None:
             done, planned = session.scalars(sa.select(Job).where(Job.kind == retention.HOUSEKEEPING).order_by(Job.id))
         assert (done.state, done.progress["deleted"], planned.state) == ("done", 1, "queued")
         assert timedelta(hours=23) < planned.run_after - utc_now() <= timedelta(days=1)
+
+
+def stored(talk: Talk) -> int:
+    with talk.database.read() as session:
+        return retention.stored_anonymously(session)
+
+
+def make_room(talk: Talk, budget: retention.AnonymousBudget) -> None:
+    with talk.database.write() as session:
+        budget.make_room(session)
+
+
+def test_what_a_conversation_takes_on_the_disk_is_counted(talk: Talk, tmp_path: Path) -> None:
+    """For 40 conversations in two languages about as much as the file grows."""
+    keep_house(talk)
+    file = tmp_path / "errata.db"
+    empty = file.stat().st_size
+    for number in range(40):
+        long = ("问题？" if number % 2 else "Why? ") * 700
+        refuse(talk, f"{number} {long}", f"visitor:{number}")
+    keep_house(talk)
+    assert 0.8 < stored(talk) / (file.stat().st_size - empty) < 1.5
+
+
+def test_a_rating_is_counted_as_it_is_now(talk: Talk) -> None:
+    _, answer_id = talk.ask("Why?")
+    before = stored(talk)
+    for _ in range(3):
+        talk.rate(answer_id, "down", comment="错" * 1000)
+    assert stored(talk) == before + 2 * 3000
+    talk.rate(answer_id, "up")
+    assert stored(talk) == before
+
+
+def test_accounts_do_not_count(talk: Talk) -> None:
+    talk.ask("Why?", owner="user:ann")
+    talk.ask("Why?", owner="key:1")
+    assert stored(talk) == 0
+
+
+def test_where_visitors_store_too_much_their_oldest_conversations_go_first(talk: Talk) -> None:
+    talk.ask("Of an account?", owner="user:ann")
+    _, complained = talk.ask("Wrong?", owner="visitor:0")
+    talk.rate(complained, "down")
+    for number in range(1, 3 * retention.AT_ONCE):
+        talk.ask(f"Question {number}?", owner=f"visitor:{number}")
+    budget = retention.AnonymousBudget(stored(talk) // 2)
+    make_room(talk, budget)
+    left = [
+        "Of an account?",
+        "Wrong?",
+        *(f"Question {n}?" for n in range(retention.AT_ONCE + 1, 3 * retention.AT_ONCE)),
+    ]
+    assert questions(talk) == left
+    make_room(talk, budget)
+    make_room(talk, budget)  # now they take less than the limit
+    assert questions(talk) == [*left[:2], *left[2 + retention.AT_ONCE :]]
+
+
+def test_readers_are_refused_only_if_nothing_can_be_deleted(talk: Talk) -> None:
+    _, complained = talk.ask("Wrong?", owner="visitor:0")
+    number = talk.rate(complained, "down")
+    assert number is not None
+    budget = retention.AnonymousBudget(stored(talk) - 1)
+    with pytest.raises(StorageFull) as refusal:
+        make_room(talk, budget)
+    assert refusal.value.retry_after > 0
+    talk.curation.reject(number, actor="ann", reason="It is right.")
+    make_room(talk, budget)
+    assert questions(talk) == []
+
+
+def test_without_a_limit_nothing_is_counted_or_deleted(talk: Talk) -> None:
+    talk.ask("Why?")
+    make_room(talk, retention.AnonymousBudget(0))
+    assert questions(talk) == ["Why?"]
+
+
+def test_the_job_deletes_before_the_space_is_full(talk: Talk) -> None:
+    for number in range(50):
+        talk.ask(f"Question {number}?", owner=f"visitor:{number}")
+    size = stored(talk)
+    assert retention.keep_house(talk.database, days=0, most=size * 10)["deleted"] == 0
+    assert retention.keep_house(talk.database, days=0, most=size)["deleted"] == retention.AT_ONCE
+    with talk.database.write() as session:
+        retention.schedule(session, after=retention.EVERY)
+    make_room(talk, retention.AnonymousBudget(stored(talk)))  # nearly full: not tomorrow but now
+    with talk.database.read() as session:
+        (job,) = session.scalars(sa.select(Job).where(Job.kind == retention.HOUSEKEEPING))
+        assert job.run_after <= utc_now()
+
+
+def test_a_visitor_who_is_refused_reads_why_and_an_account_may_go_on(tmp_path: Path) -> None:
+    with world(tmp_path, ScriptedChat()) as made:
+        made.parts.budget = retention.AnonymousBudget(5_000)
+        visitor = made.client()
+        first = ask(visitor, "One?")
+        path = f"/api/answers/{first['answer_id']}/feedback"
+        assert visitor.post(path, json={"rating": "down"}).status_code == 201
+        with made.parts.database.write() as session:
+            session.execute(sa.update(Conversation).values(stored_bytes=6_000))
+        refused = made.client().post("/api/chat", json={"question": "Two?"}, headers={"Accept-Language": "zh-CN"})
+        assert (refused.status_code, refused.json()["code"]) == (507, "storage_full")
+        assert refused.headers["retry-after"] == str(retention.FULL_SECONDS)
+        assert "匿名对话的存储空间已满" in refused.json()["detail"]
+        assert made.parts.gate.waiting == 0
+        assert ask(made.client("carla"), "Three?")["status"] == "refused"
