@@ -12,12 +12,15 @@ import sqlalchemy as sa
 from bot.tables import Answer, Conversation, Feedback
 from knowledge import quoting
 from knowledge.correcting.outcomes import CorrectionOutcome, outcomes
+from knowledge.errors import NotFound
 from knowledge.scoping import outside
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from retrieval.scope import Scope
+
+PAGE = 50  # turns of a conversation that are shown at once, at most
 
 
 def listing(session: Session, owner: str, scope: Scope, limit: int = 200) -> list[dict[str, Any]]:
@@ -55,12 +58,13 @@ def listing(session: Session, owner: str, scope: Scope, limit: int = 200) -> lis
     ]
 
 
-def transcript(session: Session, conversation: Conversation, scope: Scope) -> dict[str, Any]:
-    """The conversation as its owner sees it, with the corrections of its answers. Only sources and corrections that are
-    inside the scope now are shown."""
-    answers = session.scalars(
-        sa.select(Answer).where(Answer.conversation_id == conversation.id).order_by(Answer.number)
-    ).all()
+def transcript(
+    session: Session, conversation: Conversation, scope: Scope, *, before: str | None = None, limit: int = PAGE
+) -> dict[str, Any]:
+    """The conversation as its owner sees it, with the corrections of its answers: a page of its turns, the newest ones,
+    or those before the answer ``before``. ``earlier``: the ``before`` of the page before it, None where there is none.
+    Only sources and corrections that are inside the scope now are shown. Raises NotFound."""
+    answers, earlier = _page(session, conversation.id, before, max(1, min(limit, PAGE)))
     feedback = {
         row.answer_id: row
         for row in session.scalars(sa.select(Feedback).where(Feedback.answer_id.in_([answer.id for answer in answers])))
@@ -83,7 +87,23 @@ def transcript(session: Session, conversation: Conversation, scope: Scope) -> di
             )
             for answer, of_answer in zip(answers, sources, strict=True)
         ],
+        "earlier": earlier,
     }
+
+
+def _page(session: Session, conversation_id: str, before: str | None, limit: int) -> tuple[list[Answer], str | None]:
+    """The last ``limit`` answers (before another one), the oldest first, and the first of them if there are earlier
+    ones."""
+    query = sa.select(Answer).where(Answer.conversation_id == conversation_id)
+    if before is not None:
+        of_it = sa.select(Answer.number).where(Answer.id == before, Answer.conversation_id == conversation_id)
+        number = session.scalar(of_it)
+        if number is None:
+            raise NotFound("There is no such answer.", code="answer_not_found")
+        query = query.where(Answer.number < number)
+    newest = session.scalars(query.order_by(Answer.number.desc()).limit(limit + 1)).all()
+    answers = list(reversed(newest[:limit]))
+    return answers, answers[0].id if len(newest) > limit else None
 
 
 def _turn(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
@@ -17,7 +17,19 @@ from bot.events import metrics
 from bot.feedback import Rating, Thumb
 from bot.turn_events import Begun, Failed, Finished, Listen, StartedTurn, TurnEvent
 from bot.web import event_forms, problems, responses, sse
-from bot.web.fields import SOMETHING, WHOLE, AnId, AnswerId, Body, ConversationId, Filters, Question, declared, names
+from bot.web.fields import (
+    SOMETHING,
+    WHOLE,
+    AnId,
+    AnswerId,
+    Body,
+    ConversationId,
+    Filters,
+    Limit,
+    Question,
+    declared,
+    names,
+)
 from bot.web.rates import Rates
 from bot.web.security import Asker, MaybeIdentity, PartsDep, Program, ScopeDep, Visitor, address
 from bot.wiring import Parts
@@ -242,13 +254,18 @@ def list_conversations(identity: MaybeIdentity, scope: ScopeDep, parts: PartsDep
     response_model_exclude_unset=True,
 )
 def get_conversation(
-    conversation_id: ConversationId, identity: Visitor, scope: ScopeDep, parts: PartsDep
+    conversation_id: ConversationId,
+    identity: Visitor,
+    scope: ScopeDep,
+    parts: PartsDep,
+    before: Annotated[AnId | None, Query(description="An answer: the turns before it. Left out: the newest.")] = None,
+    limit: Limit = transcripts.PAGE,
 ) -> dict[str, Any]:
-    """The conversation with its turns and the corrections of its answers. A turn with the status ``running``
-    has the text so far, and its place in the line (``position``) while it waits."""
+    """The conversation with a page of its turns and the corrections of their answers. A turn with the status
+    ``running`` has the text so far, and its place in the line (``position``) while it waits."""
     with parts.database.read() as session:
         conversation = conversations.get(session, conversation_id, identity.owner)
-        transcript = transcripts.transcript(session, conversation, scope)
+        transcript = transcripts.transcript(session, conversation, scope, before=before, limit=limit)
     return {**transcript, "turns": [_with_progress(parts, turn) for turn in transcript["turns"]]}
 
 

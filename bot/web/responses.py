@@ -166,7 +166,8 @@ class Conversation(Form):
     title: str
     created_at: datetime
     updated_at: datetime
-    turns: list[Turn]
+    turns: list[Turn] = Field(description="A page of them, the oldest first.")
+    earlier: str | None = Field(description="The `before` of the page before this one; null: there is none.")
 
 
 class Renamed(Form):

@@ -72,9 +72,9 @@ def test_the_list_of_conversations(talk: Talk) -> None:
 
 
 def test_a_conversation(talk: Talk) -> None:
-    def read(conversation_id: str) -> Callable[[Session], Any]:
+    def read(conversation_id: str, **page: Any) -> Callable[[Session], Any]:
         return lambda session: transcripts.transcript(
-            session, conversations.get(session, conversation_id, "visitor:a"), MAIN
+            session, conversations.get(session, conversation_id, "visitor:a"), MAIN, **page
         )
 
     short, _ = complained(talk, 1)
@@ -84,6 +84,9 @@ def test_a_conversation(talk: Talk) -> None:
     assert [turn["correction"]["corrected"] for turn in shown["turns"]] == [True] * (1 + MANY)
     assert (len(few), len(many)) == (5, 5)
     assert many.naming("answers.prompt,") == []
+    later = shown["turns"][-1]["answer_id"]
+    page, shown = cost(talk, read(short, before=later, limit=MANY - 1))
+    assert (len(page), len(shown["turns"])) == (6, MANY - 1)
 
 
 def test_an_item_of_the_queue(talk: Talk) -> None:

@@ -315,3 +315,27 @@ def test_feedback_from_elsewhere_enters_the_same_queue(tmp_path: Path) -> None:
         assert elsewhere.json()["correction_id"] == rated.json()["correction_id"]
         up = made.program().post("/api/feedback", json={**body, "rating": "up"}).json()
         assert up["correction_id"] is None
+
+
+def test_a_long_conversation_comes_in_pages_the_newest_first(tmp_path: Path) -> None:
+    with shop(tmp_path, ScriptedChat(script=lambda _: ANSWER)) as made:
+        visitor = made.client()
+        first = ask(visitor, "Question 0?")
+        for number in range(1, 7):
+            ask(visitor, f"Question {number}?", conversation_id=first["conversation_id"])
+        path = f"/api/conversations/{first['conversation_id']}"
+        whole = visitor.get(path).json()
+        assert ([turn["question"][9] for turn in whole["turns"]], whole["earlier"]) == (list("0123456"), None)
+        pages, before = [], None
+        while True:
+            page = visitor.get(path, params={"limit": 3} | ({"before": before} if before else {})).json()
+            pages.append("".join(turn["question"][9] for turn in page["turns"]))
+            if (before := page["earlier"]) is None:
+                break
+            assert before == page["turns"][0]["answer_id"]
+        assert pages == ["456", "123", "0"]
+        assert visitor.get(path, params={"before": whole["turns"][0]["answer_id"]}).json()["turns"] == []
+        elsewhere = ask(visitor, "Question 9?")["answer_id"]
+        for unknown in ("0" * 32, elsewhere):
+            assert visitor.get(path, params={"before": unknown}).status_code == 404
+        assert made.client().get(path, params={"before": whole["turns"][3]["answer_id"]}).status_code == 401

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 
+from bot import conversations, transcripts
 from bot.tables import Conversation
+from retrieval.scope import EVERYTHING
 from tests.bot.shop import until
 from tests.browser.cable import cable
 from tests.browser.stage import (
@@ -511,3 +513,68 @@ def test_chat_page_says_that_the_model_is_silent_and_then_that_it_was_given_up(
         expect(page.locator(".turn-streaming")).to_be_visible()
         expect(page.locator(".progress")).to_have_text(SAY("turn.silent", seconds=2, limit=6), timeout=15_000)
         expect(page.locator(".turn-error")).to_contain_text("did not answer for 6 seconds", timeout=15_000)
+
+
+def long_conversation(stage: Stage, language: str, questions: int) -> Page:
+    """The page of somebody who has a conversation of so many questions."""
+    page = stage.visitor(language)
+    ask(page, CASES[language].question)
+    (listed,) = stored(page, "/api/conversations")["conversations"]
+    with stage.world.parts.database.write() as session:
+        owner = session.get_one(Conversation, listed["id"]).owner
+        for number in range(1, questions):
+            answer = conversations.begin(
+                session, owner=owner, question=f"Number {number}?", conversation_id=listed["id"], model="scripted"
+            )
+            conversations.fail(session, answer.id, f"Text {number}.\n\n" * 8)
+    return page
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_chat_page_shows_earlier_questions_by_keyboard_and_stays_where_the_reader_is(
+    stage: Stage, language: str
+) -> None:
+    from playwright.sync_api import expect
+
+    say = Words(language)
+    page = long_conversation(stage, language, 2 * transcripts.PAGE + 1)
+    page.reload()
+    turns = page.locator("article.turn")
+    expect(turns).to_have_count(transcripts.PAGE)
+    more = page.get_by_role("button", name=say("chat.earlier"), exact=True)
+    first = turns.first
+    question = f"Number {transcripts.PAGE + 1}?"
+    expect(first).to_contain_text(question)
+    more.focus()
+    before = page.get_by_text(question, exact=True).bounding_box()
+    page.keyboard.press("Enter")
+    expect(turns).to_have_count(2 * transcripts.PAGE)
+    after = page.get_by_text(question, exact=True).bounding_box()
+    assert before is not None
+    assert after is not None
+    assert abs(before["y"] - after["y"]) < 2
+    expect(page.locator("p[role=status]")).to_have_text(say("chat.earlier.shown.other", n=transcripts.PAGE))
+    page.keyboard.press("Tab")
+    expect(more).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(turns).to_have_count(2 * transcripts.PAGE + 1)
+    expect(more).to_have_count(0)
+    expect(turns.first).to_contain_text(CASES[language].question)
+
+
+def test_chat_page_opens_a_long_conversation_at_the_answer_that_was_corrected(stage: Stage) -> None:
+    from playwright.sync_api import expect
+
+    page = long_conversation(stage, "en", transcripts.PAGE + 3)
+    (conversation,) = stored(page, "/api/conversations")["conversations"]
+    whole = stored(page, f"/api/conversations/{conversation['id']}")
+    answer_id = stored(page, f"/api/conversations/{conversation['id']}?before={whole['earlier']}")["turns"][0][
+        "answer_id"
+    ]
+    page.context.request.post(f"/api/answers/{answer_id}/feedback", data={"rating": "down"})
+    stage.world.parts.curation(EVERYTHING).draft(1, {"answer": CASE.corrected}, actor="carla")
+    stage.world.parts.curation(EVERYTHING).approve(1, actor="carla")
+    page.goto("/")
+    page.locator(".conversation-open").click()
+    expect(page.locator(".slip-corrected")).to_be_in_viewport()
+    expect(page.locator("article.turn")).to_have_count(transcripts.PAGE + 3)

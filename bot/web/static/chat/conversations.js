@@ -1,11 +1,11 @@
 /** The list of conversations and the one that is open: fetching, renaming, deleting, and the page's address. */
-import { ApiError, call, segment } from "../api.js";
+import { ApiError, call, segment, withQuery } from "../api.js";
 import { explain } from "../errors.js";
 import { t } from "../i18n.js";
 import { toast } from "../ui.js";
 import { addressed, showInAddress } from "./address.js";
 import { setTyped } from "./drafts.js";
-import { conversationId, conversations, drafts, drawer, hidden, isRunning, loading, loadingProblem, panel, running, turns, update } from "./store.js";
+import { announcement, conversationId, conversations, drafts, drawer, earlier, hidden, isRunning, loading, loadingProblem, panel, running, turns, update } from "./store.js";
 import { follow, fromStored } from "./turns.js";
 
 /** How long a deleted conversation can be brought back. */
@@ -30,13 +30,49 @@ export async function refreshConversations() {
   }
 }
 
-/** @param {string} id */
+/**
+ * A page of a stored conversation.
+ * @param {string} id
+ * @param {string | null} [before] the first turn of the page after it; without it the newest page
+ * @returns {Promise<{turns: any[], earlier: string | null}>}
+ */
+async function fetchPage(id, before = null) {
+  const stored = await call("GET", withQuery(`/api/conversations/${segment(id)}`, { before }));
+  return { turns: stored?.turns ?? [], earlier: stored?.earlier ?? null };
+}
+
+/** Looks for corrections of the turns that are shown. @param {string} id */
 async function fetchCorrections(id) {
-  const stored = await call("GET", `/api/conversations/${segment(id)}`);
-  if (conversationId.value !== id) return;
-  for (const turn of turns.value) {
-    const match = (stored?.turns ?? []).find((/** @type {any} */ item) => item.answer_id === turn.value.answerId);
-    if (match?.correction) update(turn, { correction: match.correction });
+  const first = turns.value[0]?.value.answerId;
+  for (let before = null; ;) {
+    const page = await fetchPage(id, before);
+    if (conversationId.value !== id) return;
+    for (const turn of turns.value) {
+      const match = page.turns.find((item) => item.answer_id === turn.value.answerId);
+      if (match?.correction) update(turn, { correction: match.correction });
+    }
+    if (!page.earlier || page.turns.some((item) => item.answer_id === first)) return;
+    before = page.earlier;
+  }
+}
+
+/**
+ * Shows the turns before those that are shown.
+ * @param {() => void} prepare called when they have come, before they are shown
+ */
+export async function showEarlier(prepare) {
+  const id = conversationId.value;
+  const before = earlier.value;
+  if (!id || !before) return;
+  try {
+    const page = await fetchPage(id, before);
+    if (conversationId.value !== id || earlier.value !== before) return;
+    prepare();
+    turns.value = [...page.turns.map((turn) => fromStored(turn, id)), ...turns.value];
+    earlier.value = page.earlier;
+    announcement.value = t("chat.earlier.shown", { n: page.turns.length });
+  } catch (error) {
+    toast(explain(error));
   }
 }
 
@@ -50,11 +86,18 @@ export async function openConversation(id, { address = true } = {}) {
   loading.value = "loading";
   if (address) showInAddress(id);
   try {
-    const stored = await call("GET", `/api/conversations/${segment(id)}`);
+    let page = await fetchPage(id);
+    const stored = [...page.turns];
+    const corrected = conversations.value.find((item) => item.id === id)?.corrected;
+    while (corrected && page.earlier && !page.turns.some((turn) => turn.correction?.corrected)) { // the corrected answer is what the reader came for
+      page = await fetchPage(id, page.earlier);
+      stored.unshift(...page.turns);
+    }
     if (mine !== latest) return;
-    const before = (stored?.turns ?? []).map((/** @type {any} */ turn) => fromStored(turn, id));
+    const before = stored.map((turn) => fromStored(turn, id));
     const asked = new Set(before.map((/** @type {any} */ turn) => turn.value.answerId));
     turns.value = [...before, ...turns.value.filter((turn) => !asked.has(turn.value.answerId))]; // those asked while this was loading
+    earlier.value = page.earlier;
     loading.value = "idle";
     for (const turn of before) if (isRunning(turn.value.status) && !turn.value.asked) follow(turn);
   } catch (error) {
@@ -85,6 +128,7 @@ function leave(id) {
   panel.value = null;
   conversationId.value = id;
   turns.value = [];
+  earlier.value = null;
   latest += 1;
   return latest;
 }

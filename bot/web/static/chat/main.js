@@ -8,11 +8,11 @@ import { Dialog, IconButton, isDialogOpen, LanguageSwitch, ShortcutTable, Toasts
 import { ask, stop } from "./ask.js";
 import { addressed } from "./address.js";
 import { Composer, focusComposer } from "./composer.js";
-import { followAddress, newConversation, openConversation, refreshConversations, startConversations } from "./conversations.js";
+import { followAddress, newConversation, openConversation, refreshConversations, showEarlier, startConversations } from "./conversations.js";
 import { restoreTyped } from "./drafts.js";
 import { OwnAnswer } from "./explained.js";
 import { Sidebar } from "./sidebar.js";
-import { announcement, conversationId, conversations, drawer, helpOpen, loading, loadingProblem, panel, running, turns, unseen } from "./store.js";
+import { announcement, conversationId, conversations, drawer, earlier, helpOpen, loading, loadingProblem, panel, running, turns, unseen } from "./store.js";
 import { TurnView } from "./turn.js";
 
 const EXAMPLES = ["example.ask", "example.wrong", "example.after"];
@@ -50,9 +50,20 @@ function TopBar() {
 
 function Conversation() {
   const box = useRef(/** @type {HTMLElement | null} */ (null));
+  /** Pixels from the top of the screen to the end of the conversation, when earlier turns come: what is read stays where it is. */
+  const below = useRef(/** @type {number | null} */ (null));
+  const more = () => showEarlier(() => {
+    if (box.current) below.current = box.current.scrollHeight - box.current.scrollTop;
+  });
   useLayoutEffect(() => {
     const area = box.current;
     if (!area || turns.value.length === 0) return;
+    if (below.current !== null) {
+      area.scrollTop = area.scrollHeight - below.current;
+      below.current = null;
+      area.focus({ preventScroll: true }); // the button may be gone; if not, it is the next one
+      return;
+    }
     const last = area.querySelector(".turn:last-child");
     if (last?.matches(".turn-asked")) {
       last.scrollIntoView({ block: "start" });
@@ -68,6 +79,7 @@ function Conversation() {
       ${loading.value === "missing" && html`<div class="notice notice-problem"><p>${t("chat.missing")}</p><p class="buttons"><button type="button" class="button" onClick=${() => newConversation()}>${t("conversations.new")}</button></p></div>`}
       ${loading.value === "failed" && html`<div class="notice notice-problem"><p>${loadingProblem.value}</p><p class="buttons"><button type="button" class="button" onClick=${() => { const id = conversationId.value; if (id) openConversation(id, { address: false }); }}>${t("ui.try_again")}</button></p></div>`}
       ${loading.value === "idle" && turns.value.length === 0 && html`<${Welcome} />`}
+      ${earlier.value && html`<p class="buttons earlier"><button type="button" class="button" onClick=${more}>${t("chat.earlier")}</button></p>`}
       ${turns.value.map((turn) => html`<${TurnView} key=${turn.peek().key} turn=${turn} />`)}
     </div>
   </section>`;

@@ -53,6 +53,8 @@ export const hidden = signal(/** @type {ReadonlySet<string>} */ (new Set()));
 export const conversationId = signal(null);
 /** @type {import("../vendor/signals.js").Signal<TurnSignal[]>} */
 export const turns = signal([]);
+/** Where the turns before those that are shown begin (`before` for the server); null: all are shown. @type {import("../vendor/signals.js").Signal<string | null>} */
+export const earlier = signal(null);
 /** `idle`, `loading` a stored conversation, or `missing`: it does not exist or belongs to somebody else. */
 export const loading = signal(/** @type {"idle" | "loading" | "missing" | "failed"} */ ("idle"));
 /** Why a stored conversation could not be shown. */
