@@ -23,6 +23,7 @@ which conversations of others are kept.
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,7 @@ HOUSEKEEPING = "housekeeping"  # the kind of the job
 EVERY = timedelta(days=1)
 NEARLY, AFTERWARDS = 0.9, 0.8  # of the limit: from where the job is due at once, and how far it goes
 LARGEST = 300_000  # bytes that a question or a rating adds at most
+SOON_AGAIN_SECONDS = 3_600  # the job cannot delete what is needed: it is not tried with each question
 FULL_SECONDS = 600  # after which a refused asker may try again: curators finish corrections meanwhile
 AT_ONCE = 20  # conversations that are deleted in one transaction: others may write between two
 ANONYMOUS = Conversation.owner.startswith("visitor:")
@@ -123,6 +125,7 @@ class AnonymousBudget:
     def __init__(self, most: int) -> None:
         self._most = most
         self._unchecked = 0  # so many questions fit in any case
+        self._not_before = 0.0  # the job is not due once more; by time.monotonic
 
     def make_room(self, session: Session) -> None:
         """Called when a person without an account stores a question or a rating. Raises StorageFull, where too much is
@@ -135,8 +138,10 @@ class AnonymousBudget:
         stored = stored_anonymously(session)
         if stored > self._most and not _delete_some(session, ANONYMOUS):
             raise StorageFull(FULL_SECONDS)
-        if stored > NEARLY * self._most:
+        now = time.monotonic()
+        if stored > NEARLY * self._most and now >= self._not_before:
             schedule(session)
+            self._not_before = now + SOON_AGAIN_SECONDS
         self._unchecked = max(0, self._most - stored) // LARGEST
 
 
