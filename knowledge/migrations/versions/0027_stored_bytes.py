@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0026"
-down_revision = "0025"
+revision = "0027"
+down_revision = "0026"
 
 _TEXTS = ("question", "question", "condensed_question", "answer", "sources", "prompt", "trace")
 _ROWS = 4_000
