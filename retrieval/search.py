@@ -18,10 +18,14 @@ from retrieval.follow import Follower, PassageLog
 from retrieval.index import digest
 from retrieval.passage import LANGUAGE, Change, Hit, Row
 from retrieval.ranking import RANKING, Ranking, distinct, errata_first, exact_first
-from retrieval.text import codes, primary, tokens
+from retrieval.text import codes, language_of, primary, tokens
+from retrieval.vectors import DECIMALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from retrieval.embed import Embedder
     from retrieval.index import Index
@@ -35,6 +39,7 @@ _log = logging.getLogger(__name__)
 
 COVERAGE_HITS = 3  # how many hits are searched for the question's words
 _MOST_CODES = 8  # codes of a question that are looked up
+_MOST_ERRATA = 8  # errata whose question is compared with the question of a search
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,7 +148,7 @@ class Searcher:
         dense = view.dense(vector, depth, part)
         keyword = view.keyword(words, depth, part)
         exact = _with_rare_code(view, query, self._ranking.exact_most, part)
-        hits = self._ranked(dense, keyword, exact, k, candidate)
+        hits = self._ranked(query, vector, dense, keyword, exact, k, candidate)
         best_dense = dense[0][1] if dense else 0.0
         covered = _coverage(view, words, hits)
         reach = dense[-1][1] if len(dense) == depth else -1.0
@@ -218,6 +223,8 @@ class Searcher:
 
     def _ranked(
         self,
+        query: str,
+        vector: NDArray[np.float32],
         dense: list[tuple[int, float]],
         keyword: list[tuple[int, float]],
         exact: Sequence[int],
@@ -232,7 +239,7 @@ class Searcher:
             for rank, (id_, score) in enumerate(ranking, start=1):
                 stages[id_] |= {name: score, f"{name}_rank": float(rank)}
         # An erratum further down may be moved to the front, so every passage near the best one is read.
-        near = [id_ for id_, score in dense if score >= dense[0][1] - self._ranking.erratum_margin]
+        near = {id_: score for id_, score in dense if score >= dense[0][1] - self._ranking.most_for_errata}
         passages: dict[int, Passage | None] = {}
         chosen: list[Hit] = []
         for most in range(k, len(fused) + k, k):  # once, unless some passages have the same words
@@ -245,12 +252,24 @@ class Searcher:
                 for id_, score in fused
                 if (passage := passages.get(id_)) is not None
             ]
-            ordered = errata_first(exact_first(hits, exact), self._ranking.erratum_margin)
+            errata = [hit.passage for hit in hits if hit.passage.erratum and hit.passage.id in near]
+            ordered = errata_first(exact_first(hits, exact), self._bonus(query, vector, errata))
             moved = {"erratum", "exact"}
             chosen = distinct([hit for hit in ordered if hit.passage.id in first or moved & hit.stages.keys()])
             if len(chosen) >= k:
                 break
         return tuple(chosen[:k])
+
+    def _bonus(self, query: str, vector: NDArray[np.float32], errata: Sequence[Passage]) -> dict[int, float]:
+        """How much the cosine of each of these errata rises for a question, by id; that of the first ones only. The
+        embedder remembers the vectors of questions, so that each is embedded once."""
+        language = language_of(query)
+        bonus: dict[int, float] = {}
+        for erratum in errata[:_MOST_ERRATA]:
+            same = language_of(erratum.title) == language
+            likeness = round(float(vector @ self._embedder.query(erratum.title)), DECIMALS) if same else None
+            bonus[erratum.id] = self._ranking.bonus(likeness)
+        return bonus
 
     def _passages(self, ids: list[int], candidate: Candidate | None) -> Mapping[int, Passage]:
         own = candidate.passages if candidate else {}

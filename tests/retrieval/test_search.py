@@ -1,16 +1,22 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from retrieval.passage import Hit
-from retrieval.ranking import RANKING, Ranking, errata_first
+from retrieval.ranking import Ranking, errata_first
 from retrieval.scope import EVERYTHING, MAIN, Scope
 from retrieval.search import Check, Searcher
 from tests.fakes import HashingEmbedder, MemoryLog, passage
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def knowledge(*, hide: int | None = None) -> tuple[MemoryLog, Searcher]:
@@ -163,26 +169,97 @@ def hit(id_: int, score: float, dense: float | None, *, erratum: bool = False) -
     return Hit(passage(id_, "x", erratum=erratum), score, {} if dense is None else {"dense": dense})
 
 
-def test_errata_first_moves_an_erratum_that_is_near_the_best() -> None:
+def test_errata_first_moves_an_erratum_whose_cosine_and_bonus_reach_the_best_of_the_others() -> None:
     hits = [
         hit(1, 0.9, 0.80),
         hit(2, 0.8, 0.79, erratum=True),
-        hit(3, 0.7, 0.60, erratum=True),
-        hit(4, 0.6, None, erratum=True),
+        hit(3, 0.7, 0.76, erratum=True),
+        hit(4, 0.6, 0.79, erratum=True),
+        hit(5, 0.5, None, erratum=True),
+        hit(6, 0.4, 0.79),
+        hit(7, 0.3, 0.90, erratum=True),
     ]
-    ranked = errata_first(hits, margin=0.05)
+    ranked = errata_first(hits, {2: 0.005, 3: 0.045, 4: 0.015, 5: 0.05, 6: 0.05, 7: -0.2})
     assert [(hit.passage.id, hit.score, "erratum" in hit.stages) for hit in ranked] == [
-        (2, 2.8, True),
+        (3, 2.7, True),
+        (4, 2.6, True),
         (1, 0.9, False),
-        (3, 0.7, False),
-        (4, 0.6, False),
+        (2, 0.8, False),
+        (5, 0.5, False),
+        (6, 0.4, False),
+        (7, 0.3, False),
     ]
+
+
+def test_the_bonus_of_an_erratum_rises_with_the_likeness_of_its_question() -> None:
+    ranking = Ranking(erratum_weight=0.5, erratum_like=0.9, erratum_margin=0.01)
+    assert [round(ranking.bonus(likeness), 3) for likeness in (1.0, 0.9, 0.7, None)] == [0.05, 0.0, -0.1, 0.01]
 
 
 def test_errata_first_without_errata_changes_nothing() -> None:
     hits = [hit(1, 0.9, None), hit(2, 0.8, 0.5)]
-    assert errata_first(hits, RANKING.erratum_margin) == hits
-    assert errata_first([], RANKING.erratum_margin) == []
+    assert errata_first(hits, {}) == hits
+    assert errata_first([], {}) == []
+
+
+class PlaneEmbedder(HashingEmbedder):
+    """Unit vectors in a plane, by the angle in degrees that is given for the text."""
+
+    def __init__(self, angles: dict[str, float]) -> None:
+        super().__init__(dimension=2)
+        self._angles = angles
+
+    def _vector(self, text: str) -> NDArray[np.float32]:
+        angle = math.radians(self._angles[text])
+        return np.array([math.cos(angle), math.sin(angle)], dtype=np.float32)
+
+
+def test_an_erratum_is_first_for_its_question_in_other_words_but_not_for_a_neighbouring_question() -> None:
+    corrected = "When does the last ferry leave?"
+    other_words, neighbour = "What is the time of the last ferry?", "When does the first ferry leave?"
+    embedder = PlaneEmbedder(
+        {
+            neighbour: 0,
+            "The first ferry leaves at six.": 30,
+            f"{corrected}\nAt ten.": 31,  # nearly as near to the neighbouring question as the passage that answers it
+            "The last ferry leaves at nine.": 34,
+            corrected: 55,
+            other_words: 60,
+        }
+    )
+    source = MemoryLog(embedder)
+    source.add(
+        passage(1, "The first ferry leaves at six."),
+        passage(2, "The last ferry leaves at nine."),
+        passage(3, "At ten.", title=corrected, erratum=True),
+    )
+    searcher = Searcher(source, embedder)
+    assert ids(searcher, other_words)[0] == 3
+    assert ids(searcher, neighbour)[0] == 1
+    assert "erratum" not in searcher.search(neighbour, scope=EVERYTHING).hits[1].stages
+
+
+def test_an_erratum_in_another_language_than_the_question_keeps_its_margin() -> None:
+    corrected, asked = "末班渡轮几点开？", "When does the last ferry leave?"
+    embedder = PlaneEmbedder(
+        {asked: 0, f"{corrected}\n十点。": 31, "The last ferry leaves at nine.": 30, corrected: 80}
+    )
+    source = MemoryLog(embedder)
+    source.add(
+        passage(1, "The last ferry leaves at nine."),
+        passage(2, "十点。", title=corrected, language="zh", erratum=True),
+    )
+    assert ids(Searcher(source, embedder), asked) == [2, 1]
+
+
+def test_the_questions_of_at_most_eight_errata_are_embedded_for_a_search() -> None:
+    source = MemoryLog()
+    source.add(*(passage(n, "At ten.", title=f"When does ferry {n} leave?", erratum=True) for n in range(1, 21)))
+    searcher = Searcher(source, source.embedder)
+    searcher.refresh()
+    before = source.embedder.embedded
+    searcher.search("When does the ferry leave?", 5, scope=EVERYTHING)
+    assert source.embedder.embedded - before == 1 + 8
 
 
 def test_search_puts_an_erratum_before_the_passage_that_it_corrects() -> None:
@@ -190,7 +267,7 @@ def test_search_puts_an_erratum_before_the_passage_that_it_corrects() -> None:
     text = " ".join(["the opening hours of the shop are nine to five"] * 4)
     source.add(*(passage(10 + number, f"{text} {number}") for number in range(8)))
     without = ids(searcher, text, k=3)
-    source.add(passage(30, f"{text} or so, today", erratum=True))
+    source.add(passage(30, "Ten to six today.", title=text, erratum=True))
     result = searcher.search(text, 3, scope=EVERYTHING)
     assert [hit.passage.id for hit in result.hits] == [30, *without[:2]]
     assert result.hits[0].stages["dense_rank"] > 3
