@@ -4,8 +4,8 @@ BotError
 ├── NotSignedIn     nobody is signed in, or the password is wrong (401)
 ├── Forbidden       the person is known and may not do this (403)
 ├── TooMany         too many attempts or questions of one person; ``retry_after`` seconds (429)
-│   └── TooManyWaiting  the questions of one asker take all places that one asker may have before the model
-│       └── TooManyFromNetwork  the same for the people without an account of one network
+│   ├── TooManyWaiting  the questions of one asker take all places that one asker may have before the model
+│   └── TooManyFromNetwork  the same for the people without an account of one network
 ├── Busy            the line before the model is full; ``retry_after`` seconds (503)
 ├── StorageFull     what people without an account may store is full, and nothing of it can be deleted (507)
 ├── SettingsError   a setting is wrong; the message names it and its allowed values
@@ -59,8 +59,8 @@ class TooManyWaiting(TooMany):
         super().__init__(template, retry_after=retry_after, code="too_many_waiting", count=count, seconds=retry_after)
 
 
-class TooManyFromNetwork(TooManyWaiting):
-    """The same for ``count`` questions of people without an account who share a network."""
+class TooManyFromNetwork(TooMany):
+    """As TooManyWaiting, for ``count`` questions of people without an account who share a network."""
 
     code = "too_many_from_network"
 
@@ -69,8 +69,8 @@ class TooManyFromNetwork(TooManyWaiting):
             "{count} questions from your network are being answered or are waiting, and no more may wait without an "
             "account. Sign in, or try again in {seconds} seconds."
         )
-        TooMany.__init__(
-            self, template, retry_after=retry_after, code="too_many_from_network", count=count, seconds=retry_after
+        super().__init__(
+            template, retry_after=retry_after, code="too_many_from_network", count=count, seconds=retry_after
         )
 
 

@@ -24,7 +24,7 @@ import structlog
 from bot import conversations
 from bot.answering.condense import Condensed, How
 from bot.answering.values import Ask, Event, Outcome, SourcesFound, Token, Waiting
-from bot.errors import BotError, Busy, TooManyWaiting
+from bot.errors import BotError, Busy, TooManyFromNetwork, TooManyWaiting
 from bot.events import metrics
 from bot.feedback import report_unanswered
 from bot.tables import Answer
@@ -229,7 +229,7 @@ class Turns:
         corrected question that begins a conversation (``alone``). Raises Busy, TooManyWaiting."""
         try:
             return self._answerer.join(asker, network)
-        except (Busy, TooManyWaiting):
+        except (Busy, TooManyWaiting, TooManyFromNetwork):
             if new and self._answerer.needs_no_model(question, scope, alone=alone, filters=filters):
                 return None
             raise

@@ -194,7 +194,11 @@ class Gate:
             self._refuse_past(self._per_network, waiting, self._networks[network], TooManyFromNetwork)
 
     def _refuse_past(
-        self, most: int | None, waiting: Sequence[Waiter], running: int, refusal: type[TooManyWaiting]
+        self,
+        most: int | None,
+        waiting: Sequence[Waiter],
+        running: int,
+        refusal: type[TooManyWaiting | TooManyFromNetwork],
     ) -> None:
         count = len(waiting) + running
         if most is None or count < most:
