@@ -184,6 +184,16 @@ def reading_profile(parts: Parts) -> Finding:
     return Finding("reading profile", "ok", profile.name)
 
 
+def span_reader(parts: Parts) -> Finding:
+    """Whether the span reader belongs to the embedding model in use. Reads a sentence with it."""
+    from retrieval.reading.spans import Text
+
+    if parts.span_reader is None:
+        return Finding("span reader", "ok", f"not in use: it belongs to another model than {parts.embedding_name}")
+    parts.span_reader.read("Errata?", [Text("Errata 勘误")])
+    return Finding("span reader", "ok", f"{parts.span_reader.fingerprint}: loads")
+
+
 def embedded(parts: Parts) -> Finding:
     from knowledge.reindex import count_missing, damaged_passages
 
@@ -334,6 +344,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("chat model", chat_model),
     ("embedding model", embedding_model),
     ("reading profile", reading_profile),
+    ("span reader", span_reader),
     ("vectors", embedded),
     ("index", index),
     ("snapshots", snapshots),

@@ -6,6 +6,7 @@ commands, scripts and tests all start here; tests pass a small chat model and em
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from functools import cached_property
@@ -37,8 +38,11 @@ if TYPE_CHECKING:
     from knowledge.db import Database
     from knowledge.log import KnowledgeLog
     from retrieval.embed import Embedder
+    from retrieval.reading.span_reader import SpanReader
     from retrieval.scope import Scope
     from retrieval.search import Searcher
+
+_log = logging.getLogger(__name__)
 
 
 class Parts:
@@ -201,7 +205,7 @@ class Parts:
         from bot.calibration import store
 
         embedding = self.embedding_name
-        profile = shipped(self.chat_name, embedding)
+        profile = shipped(self.chat_name, embedding, reads_spans=self.span_reader is not None)
         stored = store.load(self.settings.data, self.chat_fingerprint, self.embedder.fingerprint)
         if stored is not None:
             calibration, measured_at = stored
@@ -229,7 +233,24 @@ class Parts:
     def answerer(self) -> Answerer:
         from bot.answering.answer import Answerer
 
-        return Answerer(self.database, self.searcher, self.reader, self.matcher, self.profile)
+        return Answerer(self.database, self.searcher, self.reader, self.matcher, self.profile, self.span_reader)
+
+    @cached_property
+    def span_reader(self) -> SpanReader | None:
+        """The span reader that ships with Errata; None where the embedding model is another one than it was trained
+        on."""
+        from retrieval.errors import SpanReaderError
+        from retrieval.reading.span_reader import SpanReader
+        from retrieval.reading.weights import SHIPPED
+
+        embedder: Any = self.embedder
+        if not hasattr(embedder, "trunk"):
+            return None
+        try:
+            return SpanReader(embedder, SHIPPED)
+        except SpanReaderError as error:
+            _log.warning("%s", error)
+            return None
 
     @cached_property
     def matcher(self) -> Matcher:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -113,6 +113,12 @@ class SentenceTransformerEmbedder:
     def load(self) -> None:
         """Loads the model now instead of at the first question."""
         self._loaded()
+
+    def trunk(self) -> tuple[Any, Any, threading.Lock]:
+        """The transformer and its tokeniser, for other networks on the same weights, and the lock that whoever uses the
+        tokeniser must hold. The transformer's weights may be read and never changed."""
+        model = self._loaded()
+        return model[0].auto_model, model.tokenizer, self._tokenising
 
     def _embed(self, texts: list[str]) -> NDArray[np.float32]:
         import torch

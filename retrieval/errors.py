@@ -5,6 +5,7 @@
         ├── ChangeError         a step of the log does not fit the index that it is applied to
         ├── VectorError         a vector that does not fit the index
         ├── EmbedderError       the embedding model cannot be loaded or returns unusable vectors
+        ├── SpanReaderError     the reader's weights cannot be loaded or belong to another embedding model
         └── SnapshotError       a snapshot on disk is damaged (then an older one, or the log, is used instead), or
                                 there is no folder to save a snapshot in
 
@@ -60,6 +61,10 @@ class VectorError(RetrievalError):
 
 class EmbedderError(RetrievalError):
     """The embedding model cannot be loaded, or its vectors cannot be used."""
+
+
+class SpanReaderError(RetrievalError):
+    """The reader's weights cannot be loaded, or they belong to another embedding model."""
 
 
 class SnapshotError(RetrievalError):

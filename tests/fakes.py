@@ -17,6 +17,7 @@ from pydantic import ConfigDict, Field
 
 from bot.llm.engine import LocalChatModel, Request, Step
 from retrieval.passage import Change, Passage, Row
+from retrieval.reading.spans import NOTHING, SpanReading, sentences_around
 from retrieval.scope import MAIN
 from retrieval.text import normalise, tokens
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
+
+    from retrieval.reading.spans import Text
 
 
 class HashingEmbedder:
@@ -180,3 +183,24 @@ class ScriptedChat(LocalChatModel):
             return ()
         likely = {"NO": self.doubt(prompt), "YES": 1 - self.doubt(prompt)}
         return ({"top_logprobs": [{"token": token, "logprob": math.log(p)} for token, p in likely.items() if p]},)
+
+
+class Pointing:
+    """A span reader: points to the first of its texts that a passage has, with the log-odds of that text (an underscore
+    stands for a space)."""
+
+    def __init__(self, **odds: float) -> None:
+        self.odds = {words.replace("_", " "): value for words, value in odds.items()}
+        self.asked: list[str] = []
+
+    def read(self, question: str, passages: Sequence[Text]) -> list[SpanReading]:
+        self.asked.append(question)
+        return [self._reading(passage.text) for passage in passages]
+
+    def _reading(self, text: str) -> SpanReading:
+        for words, odds in self.odds.items():
+            if words in text:
+                start = text.index(words)
+                end = start + len(words)
+                return SpanReading(words, start, end, sentences_around(text, start, end), 1.0, odds)
+        return NOTHING

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bot import texts
-from bot.answering import citations, prompt, smalltalk, trace
+from bot.answering import citations, prompt, smalltalk, spans, trace
 from bot.answering.condense import Condensed, How
 from bot.answering.evidence import foreign
 from bot.answering.trace import Trace
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bot.answering.profile import Profile
+    from bot.answering.spans import PassageReader
     from bot.answering.values import Matcher, Reader, Reading, Ticket
     from knowledge.db import Database
     from retrieval.passage import Hit, Passage
@@ -37,13 +38,20 @@ class Answerer:
     """Answers each question from the knowledge as it is at that moment."""
 
     def __init__(
-        self, database: Database, searcher: Searcher, reader: Reader, matcher: Matcher, profile: Profile
+        self,
+        database: Database,
+        searcher: Searcher,
+        reader: Reader,
+        matcher: Matcher,
+        profile: Profile,
+        passage_reader: PassageReader | None = None,
     ) -> None:
         self._database = database
         self._searcher = searcher
         self._reader = reader
         self._matcher = matcher
         self._profile = profile
+        self._passage_reader = passage_reader
 
     def answer(
         self,
@@ -144,10 +152,17 @@ class Answerer:
         )
         weighed = prompt.weigh(result.hits, self._profile.selection)
         chosen = [hit for hit, use in weighed if use is prompt.Use.READ]
-        sources = tuple(_source(n, hit) for n, hit in enumerate(chosen, start=1))
         timings = {"retrieval": _milliseconds_since(searching)}
-        emit(SourcesFound(sources, result.seq))
         spoken = language_of(condensed.text)
+        asked = condensed.asked or condensed.text
+        enough = self._profile.evidence.enough(result, spoken)
+        reading_passages = time.perf_counter()
+        readings = spans.read(self._passage_reader, asked, chosen) if enough else ()
+        if readings:
+            timings["passages"] = _milliseconds_since(reading_passages)
+        quoted = spans.sure_sentence(readings, chosen, self._profile.limits.quoting)
+        sources = tuple(_source(n, hit, quoted) for n, hit in enumerate(chosen, start=1))
+        emit(SourcesFound(sources, result.seq))
         made = trace.of_search(weighed, result, self._profile.evidence, spoken)
         common: dict[str, Any] = {
             "condensed_question": condensed.text,
@@ -158,11 +173,11 @@ class Answerer:
             "profile": self._profile.name,
             "trace": made,
         }
-        if not self._profile.evidence.enough(result, spoken):
+        if not enough:
             empty = not chosen and not len(self._searcher.refresh().within(ask.scope))
             return _refused(Reason.NO_DOCUMENTS if empty else Reason.NOTHING_NEAR, common, timings, started)
         material = Material(
-            condensed.asked or condensed.text,
+            asked,
             language,
             chosen,
             sources,
@@ -170,6 +185,7 @@ class Answerer:
             quotable=self._quotable(sources),
             corrected=self._profile.evidence.corrected(result),
             fresh=ask.fresh,
+            readings=readings,
         )
 
         def on_text(text: str) -> None:
@@ -184,7 +200,7 @@ class Answerer:
             "prompt": tuple(reply.messages),
             "prompt_tokens": reply.prompt_tokens,
             "completion_tokens": reply.completion_tokens,
-            "trace": replace(made, reading=reply.trace),
+            "trace": replace(made, reading=replace(reply.trace, spans=spans.traced(readings))),
         }
         if reply.reason is not None:
             return _refused(reply.reason, common, timings, started)
@@ -293,7 +309,7 @@ def _language(ask: Ask) -> str:
     return smalltalk.language_of_marks(ask.question) or ask.spoken or language_of(earlier)
 
 
-def _source(n: int, hit: Hit) -> Source:
+def _source(n: int, hit: Hit, quoted: tuple[int, str] | None) -> Source:
     passage: Passage = hit.passage
     return Source(
         n=n,
@@ -307,6 +323,7 @@ def _source(n: int, hit: Hit) -> Source:
         score=round(hit.score, 6),
         stages=dict(hit.stages),
         curated=passage.erratum,
+        quote=quoted[1] if quoted is not None and quoted[0] == n else "",
     )
 
 

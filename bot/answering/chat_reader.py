@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from bot.answering import prompt
+from bot.answering import prompt, spans
 from bot.answering.condense import condense
 from bot.answering.reply import PreparedPrompt, reply
 
@@ -78,6 +78,7 @@ class ChatReading:
             quotable=material.quotable,
             corrected=material.corrected,
             fresh=material.fresh,
+            sentence=self._sentence(material),
         )
         return reply(prepared, self._place, on_text)
 
@@ -85,6 +86,12 @@ class ChatReading:
         """The doubt, in log-odds, above which the passages are assumed to lack the answer; None: the model does not
         judge."""
         limits = self._profile.limits
-        coverage = limits.foreign if material.coverage is None else material.coverage
-        length = sum(len(hit.passage.text.encode()) for hit in material.hits)
-        return limits.limit(coverage, length, corrected="erratum" in material.hits[0].stages)
+        return limits.limit(
+            limits.foreign if material.coverage is None else material.coverage,
+            sum(len(hit.passage.text.encode()) for hit in material.hits),
+            corrected="erratum" in material.hits[0].stages,
+        )
+
+    def _sentence(self, material: Material) -> tuple[int, str] | None:
+        """The sentence that answers by the span reader, and its passage's number; None where it is not sure enough."""
+        return spans.sure_sentence(material.readings, material.hits, self._profile.limits.quoting)

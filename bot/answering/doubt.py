@@ -43,6 +43,9 @@ class Limits:
     assumed for a question in another language than the passages; ``length``: subtracted for each doubling of the
     passages' length over ``typical`` (UTF-8 bytes); ``corrected``: added where a correction comes first; ``sure``: how
     far below the limit a model counts as sure.
+
+    ``quoting``: the log-odds of the span reader from which its sentence is quoted while the model writes, and is the
+    answer where the model writes none.
     """
 
     intercept: float | None = None
@@ -52,6 +55,7 @@ class Limits:
     typical: int = 1_500
     corrected: float = 0.25
     sure: float = 0.6
+    quoting: float = math.inf
 
     def limit(self, coverage: float, length: int, *, corrected: bool = False) -> float | None:
         """The doubt above which the passages are assumed to lack the answer. ``coverage``: 0 to 1; ``length``: of all

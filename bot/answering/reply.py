@@ -1,9 +1,10 @@
 """Has the model reply to a prompt, in three steps: the model judges whether the passages contain the answer, it writes,
 and its text is verified.
 
-Where the model judged that the passages contain the answer and then does not answer, there are two cases. If the first
-source is a correction of a question like this one, its text is given. Otherwise a model that was sure is asked once
-more. This module does not know how the passages were found (answer) or where a reply is stored.
+Where the model judged that the passages contain the answer and then does not answer, there are three cases. If the
+first source is a correction of a question like this one, its text is given. Otherwise a model that was sure is asked
+once more. Where it still writes nothing but a marker, YES or a refusal, the sentence is given in which the span reader
+is sure to see the answer. This module does not know how the passages were found (answer) or where a reply is stored.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ _MARK = re.compile(r"\s*[(（]corrected[)）](?=\s*(?:[\[【［.。,，;；]|$))
 class PreparedPrompt:
     """A prompt with everything that affects its reply. ``messages``: from ``prompt.build``; ``limit``: the doubt, in
     log-odds, above which the passages are assumed to lack the answer (doubt), None: the model does not judge; ``sure``:
-    how far below the limit the model is sure; ``quotable``, ``corrected`` and ``fresh``: as in ``values.Material``."""
+    how far below the limit the model is sure; ``quotable``, ``corrected`` and ``fresh``: as in ``values.Material``;
+    ``sentence``: of a passage, with its number, where the span reader is sure that it answers."""
 
     messages: Sequence[Message]
     question: str
@@ -59,6 +61,7 @@ class PreparedPrompt:
     quotable: frozenset[int] = frozenset()
     corrected: bool = False
     fresh: bool = False
+    sentence: tuple[int, str] | None = None
 
 
 def reply(prepared: PreparedPrompt, place: ModelAccess, on_text: Callable[[str], None]) -> Reply:
@@ -93,6 +96,11 @@ def reply(prepared: PreparedPrompt, place: ModelAccess, on_text: Callable[[str],
             written = place.write(messages, on_text=stream.take, fresh=prepared.fresh)
             text = _answer_text(written, prepared)
             trace = replace(trace, tries=2)
+    silent = not written.stopped and not stream.passed_on
+    if silent and prepared.sentence is not None and (says_nothing(text) or (margin >= 0 and is_refusal(text))):
+        number, sentence = prepared.sentence
+        text = f"{sentence} [{number}]"
+        trace = replace(trace, sentence=True)
     trace = replace(trace, quoted=text in {_quote(prepared, n) for n in prepared.quotable})
     answer, cited, reason = _verify(text, written, prepared)
     status: Status = "stopped" if written.stopped else "refused" if reason else "answered"
@@ -116,6 +124,11 @@ def is_refusal(text: str) -> bool:
     """Whether the model wrote that the passages lack the answer: the sentinel at the start, or nothing but markers."""
     words = bare(text)
     return not _WORD.search(words) or _SENTINEL.match(words) is not None
+
+
+def says_nothing(text: str) -> bool:
+    """Whether the text is no answer and no refusal in words: nothing but markers, or YES alone."""
+    return "".join(_WORD.findall(bare(text))).upper() in ("", doubt.YES)
 
 
 def _may_be_asked_again(prepared: PreparedPrompt) -> bool:
@@ -161,10 +174,15 @@ def _quote(prepared: PreparedPrompt, n: int) -> str:
 
 
 def _may_refuse(text: str) -> bool:
-    """Whether a text that is still being written is a refusal in words or may become one."""
+    """Whether a text that is still being written is a refusal in words or YES alone, or may become one."""
     words = bare(text)
     beginning = words.lstrip(_LEADING).upper().replace(" ", "_")
-    return NO_ANSWER.startswith(beginning) or _SENTINEL.match(words) is not None
+    return (
+        NO_ANSWER.startswith(beginning)
+        or _SENTINEL.match(words) is not None
+        or doubt.YES.startswith(beginning)
+        or says_nothing(text)
+    )
 
 
 class _RefusalFilter:

@@ -49,7 +49,8 @@ class Signs:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The part of passage ``n`` (characters ``start`` to ``end``) that may state the answer, and how surely."""
+    """The part of passage ``n`` (characters ``start`` to ``end``) that may state the answer; ``score``: the log-odds
+    that the passage answers."""
 
     n: int
     start: int
@@ -61,12 +62,13 @@ class Span:
 class ReadingTrace:
     """The reader's part. ``doubt``: the probability that the passages lack the answer, 0 to 1; ``limit``: the doubt (in
     log-odds) from which there is no answer; ``tries``: how often a model wrote; ``quoted``: the text is a correction's
-    own."""
+    own; ``sentence``: it is the sentence in which the span reader sees the answer."""
 
     doubt: float | None = None
     limit: float | None = None
     tries: int = 0
     quoted: bool = False
+    sentence: bool = False
     spans: tuple[Span, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -77,6 +79,8 @@ class ReadingTrace:
         }
         if self.quoted:
             values["quoted"] = True
+        if self.sentence:
+            values["sentence"] = True
         if self.spans:
             values["spans"] = [[span.n, span.start, span.end, _short(span.score)] for span in self.spans[:MOST]]
         return values

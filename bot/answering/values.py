@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bot.answering.prompt import Message
     from knowledge.correcting.matching import Match
     from retrieval.passage import Hit
+    from retrieval.reading.spans import SpanReading
     from retrieval.scope import Scope
 
 
@@ -40,7 +41,8 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A passage as the contract shows it; ``n`` is the number that citations use."""
+    """A passage as the contract shows it; ``n`` is the number that citations use. ``quote``: its sentence in which the
+    span reader is sure to see the answer; empty in all other passages."""
 
     n: int
     passage_id: int
@@ -53,6 +55,7 @@ class Source:
     score: float
     stages: Mapping[str, float]
     curated: bool
+    quote: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +194,7 @@ class Material:
     passages contains (SearchResult), None where the passages are in another language and the share means nothing;
     ``quotable``: numbers of the sources that can be the answer themselves, because they contain the curator's whole
     answer; ``corrected``: the first source is a correction that was written for a question like this one; ``fresh``: as
-    in ``Ask``."""
+    in ``Ask``; ``readings``: of the span reader, one for each hit, or none."""
 
     question: str
     language: str
@@ -201,6 +204,7 @@ class Material:
     quotable: frozenset[int] = frozenset()
     corrected: bool = False
     fresh: bool = False
+    readings: tuple[SpanReading, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,7 @@ class Source(Form):
     score: float
     stages: dict[str, float]
     curated: bool
+    quote: str = Field("", description="The sentence in which the answer is, where that is sure")
     collection: str = "main"
 
 

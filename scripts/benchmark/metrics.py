@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
@@ -37,3 +39,14 @@ def ranking_metrics(ranking: Sequence[str], relevant: Collection[str]) -> dict[s
 
 def _gain(rank: int) -> float:
     return 1 / math.log2(rank + 1)
+
+
+def area_under_curve(higher: Sequence[float], lower: Sequence[float]) -> float:
+    """How often a score of ``higher`` is above one of ``lower``; ties count half. Raises ValueError without scores."""
+    if not higher or not lower:
+        raise ValueError("two groups of scores are needed")
+    scores = np.concatenate([higher, lower])
+    _, group, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[group]  # equal scores share the mean of their ranks
+    wins = ranks[: len(higher)].sum() - len(higher) * (len(higher) + 1) / 2
+    return float(wins / (len(higher) * len(lower)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -52,6 +52,10 @@ class RememberingEmbedder:
     @property
     def dimension(self) -> int:
         return self.bare.dimension
+
+    def trunk(self) -> Any:
+        """The transformer of the embedder, where it has one, for the span reader."""
+        return self.bare.trunk()  # type: ignore[attr-defined]
 
     def passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
         return self._vectors("passage", texts, self.bare.passages)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
 
 from bot import conversations, transcripts
+from bot.answering.doubt import Limits
 from bot.tables import Conversation
 from retrieval.scope import EVERYTHING
 from tests.bot.shop import until
@@ -27,6 +29,7 @@ from tests.browser.stage import (
     stand_still,
     stored,
 )
+from tests.fakes import Pointing
 from tests.loop.world import act
 
 if TYPE_CHECKING:
@@ -498,6 +501,28 @@ def test_chat_page_takes_a_lost_question_back_into_the_box(stage: Stage, audienc
         press(page.locator(".turn-lost"), SAY("chat.error.edit"))
         expect(page.locator("#question")).to_have_value(CASE.question)
         page.context.close()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_chat_page_quotes_the_sentence_that_answers_until_the_first_word(
+    slow: Stage, gate: threading.Semaphore, language: str
+) -> None:
+    from playwright.sync_api import expect
+
+    answerer, say, case = slow.world.parts.answerer, Words(language), CASES[language]
+    answerer._passage_reader = Pointing(**{case.find.replace(" ", "_"): 3.0})
+    answerer._profile = replace(answerer._profile, limits=Limits(quoting=1.0))
+    page = slow.visitor(language)
+    begin(page, case.question)
+    quoted = page.locator(".quoted-first")
+    sentence = {"en": "Shoes can be returned within 14 days of delivery.", "zh-CN": "鞋子可以在收货后 14 天内退货。"}
+    expect(quoted.locator("blockquote")).to_have_text(sentence[language])
+    expect(quoted.locator("figcaption")).to_contain_text(say("turn.quoted"))
+    quoted.get_by_role("button").click()
+    expect(page.locator(".passage-panel .passage-text")).to_contain_text(sentence[language])
+    gate.release(MANY)
+    expect(page.locator(".turn-answered")).to_be_visible()
+    expect(quoted).to_have_count(0)
 
 
 def test_chat_page_says_that_the_model_is_silent_and_then_that_it_was_given_up(

@@ -14,6 +14,7 @@ import { patch, render } from "./render.js";
  * @property {number} [score]
  * @property {Record<string, number>} [stages]
  * @property {boolean} [curated]
+ * @property {string} [quote] the sentence of it that surely answers
  * @property {string[]} [headings]
  * @property {boolean} [orders] it tells a model what to do; only in a curator's item
  */

@@ -150,6 +150,6 @@ def test_any_text_keeps_everything_except_its_brackets(text: str) -> None:
     "piece", ["`", "``` ", "[1]", "x[1]", "[", "<code>", "- ", "\n\n    a[1]", "~~~\n", "> ", "\\`"]
 )
 def test_long_texts_are_read_in_little_time(piece: str) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()  # this thread's own work, on a busy machine too
     markers(piece * 20_000)
-    assert time.perf_counter() - began < 2
+    assert time.thread_time() - began < 2

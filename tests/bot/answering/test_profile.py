@@ -15,7 +15,7 @@ from tests.fakes import passage
 def test_the_default_pair_is_calibrated_and_named() -> None:
     profile = shipped(DEFAULT_CHAT, DEFAULT_EMBEDDING)
     assert profile.calibrated
-    assert profile.name == f"{DEFAULT_CHAT}+{DEFAULT_EMBEDDING}/shipped-2026-11-22"
+    assert profile.name == f"{DEFAULT_CHAT}+{DEFAULT_EMBEDDING}/shipped-2026-11-27"
 
 
 @pytest.mark.parametrize(("chat", "embedding"), [("other", "other"), ("other", DEFAULT_EMBEDDING)])

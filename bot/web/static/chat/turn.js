@@ -41,6 +41,7 @@ export function TurnView({ turn }) {
         ? html`<${Refusal} turn=${turn} onOpen=${open} />`
         : html`<${Answer} text=${value.text} sources=${value.sources} streaming=${isRunning(value.status)} unfinished=${!["answered", "curated"].includes(value.status)} onCite=${open} box=${box} />`}
       <${Progress} turn=${turn} />
+      <${QuotedFirst} value=${value} onOpen=${open} />
       <${Footnotes} value=${value} onOpen=${open} />
     </div>
     ${["answered", "curated", "stopped"].includes(value.status) && value.text && html`<${AnswerActions} turn=${turn} onDetails=${() => openForm(true)} />`}
@@ -76,6 +77,16 @@ function Progress({ turn }) {
     </${Failure}>`;
   }
   return null;
+}
+
+/** The sentence that surely answers, under its source, until the first word is written. @param {{value: Turn, onOpen: (source: Source, button: HTMLElement) => void}} props */
+function QuotedFirst({ value, onOpen }) {
+  const source = value.sources.find((item) => item.quote);
+  if (!source || value.text || !isRunning(value.status)) return null;
+  return html`<figure class="quoted-first">
+    <blockquote lang=${languageOf(source.quote)}>${source.quote}</blockquote>
+    <figcaption>${t("turn.quoted")} <button type="button" class="cite" aria-label=${t("answer.citation", { n: source.n, title: source.title })} onClick=${(/** @type {any} */ event) => onOpen(source, event.currentTarget)}>${source.n}</button></figcaption>
+  </figure>`;
 }
 
 /** What is known of an answer whose connection broke. @param {Turn} value */

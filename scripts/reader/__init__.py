@@ -1,0 +1,1 @@
+"""Builds the examples that the reader is trained on, and trains it."""
