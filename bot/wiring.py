@@ -144,6 +144,7 @@ class Parts:
     def searcher(self) -> Searcher:
         from bot import folders
         from bot.answering.profile import ranking_for
+        from retrieval.scope import HANDBOOK
         from retrieval.search import Searcher
         from retrieval.snapshot import Snapshots
 
@@ -153,6 +154,7 @@ class Parts:
             self.embedder,
             snapshots=Snapshots(self.settings.snapshots),
             ranking=ranking_for(self.embedding_name),
+            background=frozenset({HANDBOOK}),
         )
 
     @cached_property

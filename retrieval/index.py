@@ -31,12 +31,11 @@ from retrieval.vectors import SealedVectors
 from retrieval.view import Fresh, Sealed, View, coded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
     from numpy.typing import NDArray
 
     from retrieval.passage import Change, Row
-    from retrieval.scope import Scope
     from retrieval.view import Label
 
 _VIEWS = 64  # how many views of an index are kept; each has a mask of the rows
@@ -240,8 +239,8 @@ class Index:
         )
         return Index(seq=self.seq, fingerprint=self.fingerprint, sealed=sealed, total=self._total)
 
-    def within(self, scope: Scope) -> View:
-        """The rows of the index inside the scope, as if no others existed. Costs nothing if all rows are inside."""
+    def within(self, scope: Container[str]) -> View:
+        """The rows of the index in these collections, as if no others existed. Costs nothing if all rows are inside."""
         inside = frozenset(name for name in self._collections if name in scope)
         view = self._views.get(inside)
         if view is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 MAIN = "main"  # the collection of documents that were added without naming one
+HANDBOOK = "errata-handbook"  # the collection of the product's own handbook
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Scope:
             return self
         return Scope(frozenset({collection} if collection in self else ()))
 
-    def __contains__(self, collection: str) -> bool:
+    def __contains__(self, collection: object) -> bool:
         return self.collections is None or collection in self.collections
 
 

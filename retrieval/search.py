@@ -52,6 +52,28 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class _Restriction:
+    """The passages that may be found: those in a language and with one of these ids; None: all."""
+
+    language: str | None = None
+    allowed: frozenset[int] | None = None
+
+    def part(self, view: PassageView) -> Part | None:
+        return view.part(language=self.language, allowed=self.allowed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Except:
+    """The collections of a scope without some."""
+
+    scope: Scope
+    names: frozenset[str]
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name in self.scope and name not in self.names
+
+
+@dataclass(frozen=True, slots=True)
 class SearchResult:
     """``hits`` best first, found at ``seq``; ``best_dense`` is the highest cosine of any passage, 0.0 if none.
 
@@ -87,6 +109,8 @@ class Check:
 class Searcher:
     """Hybrid search over a source, always at the newest step of its log. Safe to call from several threads.
 
+    ``background``: collections that take part in a search only where one of their passages is nearer to the question,
+    by ``Ranking.background_lead``, than every passage of the other collections, or where there is no other passage.
     ``compact_after`` is how many fresh and hidden rows the index may have before they are folded in, in the background.
     ``ChangeError`` is never raised: if the log does not fit the index, it is rebuilt from the source's rows.
     """
@@ -99,8 +123,10 @@ class Searcher:
         snapshots: Snapshots | None = None,
         compact_after: int = 2000,
         ranking: Ranking = RANKING,
+        background: frozenset[str] = frozenset(),
     ) -> None:
         self._ranking = ranking
+        self._background = background
         self._source = source
         self._embedder = embedder
         self._follower = Follower(
@@ -137,15 +163,14 @@ class Searcher:
         index: PassageIndex = candidate.index if candidate else self.refresh()
         started = time.perf_counter()
         words = tokens(query)
-        view = index.within(scope)
-        if not words or not len(view):
+        if not words or not len(index.within(scope)):
             return SearchResult((), index.seq, 0.0, _milliseconds(started), 0.0, 0.0)
         vector = self._embedder.query(query)
         embed_ms = _milliseconds(started)
         started = time.perf_counter()
-        part = self._part(view, language, filters or {}, candidate)
+        restriction = self._restriction(language, filters or {}, candidate)
         depth = max(self._ranking.depth, 2 * k)
-        dense = view.dense(vector, depth, part)
+        view, part, dense = self._nearest(index, scope, vector, depth, restriction)
         keyword = view.keyword(words, depth, part)
         exact = _with_rare_code(view, query, self._ranking.exact_most, part)
         hits = self._ranked(query, vector, dense, keyword, exact, k, candidate)
@@ -158,12 +183,11 @@ class Searcher:
         """The ids of the k passages inside the scope that are best in the fused ranking of a candidate. Errata are not
         moved to the front. Does not read the source, so that it may be called inside a transaction."""
         words = tokens(query)
-        view = candidate.index.within(scope)
-        if not words or not len(view):
+        if not words or not len(candidate.index.within(scope)):
             return ()
         depth = max(self._ranking.depth, 2 * k)
-        dense = view.dense(self._embedder.query(query), depth, None)
-        keyword = view.keyword(words, depth, None)
+        view, part, dense = self._nearest(candidate.index, scope, self._embedder.query(query), depth, _Restriction())
+        keyword = view.keyword(words, depth, part)
         return tuple(id_ for id_, _ in self._ranking.fused(dense, keyword)[:k])
 
     def candidate(
@@ -208,18 +232,39 @@ class Searcher:
         """Waits for a compaction or snapshot that is running."""
         self._follower.close()
 
-    def _part(
-        self, view: PassageView, language: str | None, filters: Mapping[str, str], candidate: Candidate | None
-    ) -> Part | None:
+    def _nearest(
+        self,
+        index: PassageIndex,
+        scope: Scope,
+        vector: NDArray[np.float32],
+        depth: int,
+        restriction: _Restriction,
+    ) -> tuple[PassageView, Part | None, list[tuple[int, float]]]:
+        """The rows that take part in a search, those of them that may be found, and the nearest of these."""
+        whole = index.within(scope)
+        behind = index.within(frozenset(name for name in self._background if name in scope))
+        if len(behind):
+            others = index.within(_Except(scope, self._background))
+            part = restriction.part(others)
+            dense = others.dense(vector, depth, part)
+            best = behind.dense(vector, 1, restriction.part(behind))
+            if dense and (not best or best[0][1] < dense[0][1] + self._ranking.background_lead):
+                return others, part, dense
+        part = restriction.part(whole)
+        return whole, part, whole.dense(vector, depth, part)
+
+    def _restriction(
+        self, language: str | None, filters: Mapping[str, str], candidate: Candidate | None
+    ) -> _Restriction:
         languages = {primary(code) for code in (language, filters.get(LANGUAGE)) if code is not None}
         if len(languages) > 1:
-            return view.part(allowed=frozenset())  # no passage is in two languages
+            return _Restriction(allowed=frozenset())  # no passage is in two languages
         properties = {key: value for key, value in filters.items() if key != LANGUAGE}
         allowed = None
         if properties:
             own = candidate.passages.values() if candidate else ()
             allowed = self._source.select(properties) | {passage.id for passage in own if passage.fulfils(properties)}
-        return view.part(language=min(languages, default=None), allowed=allowed)
+        return _Restriction(min(languages, default=None), allowed)
 
     def _ranked(
         self,

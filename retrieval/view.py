@@ -21,12 +21,11 @@ from retrieval.keywords import bm25, document_frequencies
 from retrieval.vectors import DECIMALS, could_be_best, exact_scores
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from retrieval.keywords import SealedKeywords, Terms
-    from retrieval.scope import Scope
     from retrieval.vectors import SealedVectors
 
     Label = tuple[str, str]  # (collection, language)
@@ -89,7 +88,7 @@ class PassageIndex(Protocol):
     @property
     def seq(self) -> int: ...
 
-    def within(self, scope: Scope) -> PassageView: ...
+    def within(self, scope: Container[str]) -> PassageView: ...
 
 
 class View:

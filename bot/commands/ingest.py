@@ -90,13 +90,15 @@ def ingest(
 
 
 def take_in_handbook(parts: Parts) -> None:
-    """Ingests the bundled handbook, once per edition of it. What a curator retires in it stays retired; pages that a
-    new edition no longer has are retired."""
+    """Ingests the bundled handbook into its own collection, once per edition of it. What a curator retires in it stays
+    retired; pages that a new edition no longer has are retired."""
     import knowledge
     from knowledge import put
     from knowledge.errors import NotFound
     from knowledge.origins import Place
+    from knowledge.scoping import collections_of
     from retrieval.scope import EVERYTHING
+    from retrieval.scope import HANDBOOK as COLLECTION
 
     folder = Path(knowledge.__file__).parent / "handbook"
     stamp = parts.settings.data / "handbook.json"
@@ -106,7 +108,11 @@ def take_in_handbook(parts: Parts) -> None:
         return
     # wherever this installation lies; a folder of the user's own may have been given the name before
     place = Place(HANDBOOK, (HANDBOOK, "errata-handbook"))
-    report = _ingest(parts, [folder], by="errata", place=place)
+    with parts.database.read() as session:
+        stored = set(collections_of(session, known_ids).values())
+    # corrections keep the pages that they change in their own collection; new pages go where the others are
+    collection = COLLECTION if not stored or COLLECTION in stored else None
+    report = _ingest(parts, [folder], by="errata", place=place, collection=collection)
     if report.count("rejected"):
         return  # reported already; the next start tries again
     ids = sorted(file.document_id for file in report.files if file.document_id)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from retrieval.scope import MAIN
+from retrieval.scope import HANDBOOK as COLLECTION
 from scripts.benchmark.cases import Case, Plan
 from scripts.benchmark.data import Document, sample
 
@@ -49,17 +49,17 @@ def added() -> dict[str, Document]:
 
 
 def plan(*, limit: int | None, seed: int) -> Plan:
-    """The cases and their collections; the main one is the handbook itself (``fill``)."""
+    """The cases and their collections; the first one is the handbook itself (``fill``)."""
     cases = sample([question.case for question in questions()], limit, seed)
     documents = {name: (document,) for name, document in added().items()}
-    return Plan(cases, {MAIN: (), **documents})
+    return Plan(cases, {COLLECTION: (), **documents})
 
 
 def fill(parts: Parts) -> None:
-    """Ingests the handbook into the main collection, as an installation does."""
+    """Ingests the handbook into its collection, as an installation does."""
     from knowledge.ingest import ingest
 
-    ingest(parts.database, parts.embedder, [HANDBOOK], actor="benchmark")
+    ingest(parts.database, parts.embedder, [HANDBOOK], actor="benchmark", collection=COLLECTION)
 
 
 def _question(row: dict[str, Any]) -> HandbookQuestion:
@@ -72,7 +72,7 @@ def _question(row: dict[str, Any]) -> HandbookQuestion:
             lang=row["lang"],
             question=row["question"],
             answerable=kind not in REFUSED,
-            collections=(MAIN, *row.get("added", ())),
+            collections=(COLLECTION, *row.get("added", ())),
             groups=tuple(map(tuple, row.get("groups", ()))),
             history=tuple((question, answer) for question, answer in row.get("history", ())),
         ),

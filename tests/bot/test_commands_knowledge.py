@@ -276,9 +276,11 @@ def test_handbook_is_taken_in_once_per_edition(
     with parts.database.read() as session:
         from knowledge.tables import Document
 
-        assert [(row.id, row.retired_at is None) for row in session.query(Document).order_by(Document.id)] == [
-            ("handbook/en/asking.md", True),
-            ("handbook/en/old.md", False),
+        assert [
+            (row.id, row.retired_at is None, row.collection) for row in session.query(Document).order_by(Document.id)
+        ] == [
+            ("handbook/en/asking.md", True, "errata-handbook"),
+            ("handbook/en/old.md", False, "errata-handbook"),
         ]
     take_in_handbook(parts)  # nothing to do
     parts.close()

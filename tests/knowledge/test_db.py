@@ -170,6 +170,33 @@ def test_sources_and_retired_documents_of_an_older_version_are_kept(tmp_path: Pa
     database.close()
 
 
+def test_the_handbook_of_an_older_version_moves_to_its_collection_except_for_corrected_pages(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'errata.db'}")
+    config = Config()
+    config.set_main_option("script_location", str(Path(knowledge.tables.__file__).parent / "migrations"))
+    with database.write() as session:
+        config.attributes["connection"] = session.connection()
+        command.upgrade(config, "0027")
+        session.execute(sa.text("insert into origins values ('handbook', 'handbook', '2026', '2026')"))
+        for statement in _documents_of_the_first_version(*[("en", "en")] * 3):
+            session.execute(sa.text(statement))
+        session.execute(sa.text("update documents set source = 'handbook' where id in ('d1', 'd2')"))
+        session.execute(
+            sa.text(
+                "insert into corrections (id, state, revision, origin, priority, cluster, question, language, draft,"
+                " created_at, updated_at) values (1, 'open', 1, 'api', 'normal', 'q', 'Q?', 'en',"
+                """ '{"edits": [{"document_id": "d2"}]}', '2026', '2026')"""
+            )
+        )
+    database.migrate()
+    with database.read() as session:
+        collections = dict(session.execute(sa.text("select id, collection from documents")).all())
+        steps = session.execute(sa.text("select seq, passage_id, added from log_changes order by seq")).all()
+    assert collections == {"d1": "errata-handbook", "d2": "main", "d3": "main"}
+    assert steps == [(1, 1, False), (2, 1, True)]  # every index learns the new collection of the passage
+    database.close()
+
+
 def _documents_of_the_first_version(*languages: tuple[str, str]) -> list[str]:
     """Statements that write documents of one passage each: (language of the document, of the passage)."""
     return [

@@ -490,3 +490,29 @@ def test_an_erratum_is_kept_rather_than_a_document_with_the_same_words() -> None
         passage(3, "Loans are free of charge.", title="Fees"),
     )
     assert ids(Searcher(source, source.embedder), "How long is a loan?", k=2) == [2, 3]
+
+
+def with_background() -> tuple[MemoryLog, PlaneEmbedder]:
+    embedder = PlaneEmbedder(
+        {
+            "How long is a loan?": 0,
+            "A loan takes 30 days.": 20,
+            "Errata keeps answers for 365 days.": 22,
+            "How long are answers kept?": 50,
+        }
+    )
+    source = MemoryLog(embedder)
+    source.add(passage(1, "Errata keeps answers for 365 days.", collection="own"))
+    return source, embedder
+
+
+def test_a_background_collection_takes_part_only_where_it_is_clearly_nearer_than_all_others() -> None:
+    source, embedder = with_background()
+    searcher = Searcher(source, embedder, ranking=Ranking(background_lead=0.01), background=frozenset({"own"}))
+    assert ids(searcher, "How long is a loan?") == [1]  # there is nothing else
+    source.add(passage(2, "A loan takes 30 days."))
+    assert ids(searcher, "How long is a loan?") == [2]
+    assert ids(searcher, "How long are answers kept?")[0] == 1
+    assert ids(searcher, "How long is a loan?", scope=Scope.of("own")) == [1]
+    assert ids(searcher, "How long is a loan?", filters={"document_id": "document-1"}) == [1]
+    assert ids(searcher, "How long are answers kept?", scope=Scope.of(MAIN)) == [2]
