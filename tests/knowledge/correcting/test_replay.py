@@ -291,7 +291,9 @@ def test_a_proof_costs_no_more_with_ten_thousand_golden_questions(world: World) 
     asked = world.embedder.embedded
     assert embed_questions(world.database, world.embedder) == 0  # all have their vectors
     assert world.embedder.embedded == asked
-    first = cost_of_a_proof(world, correction_id)
-    assert first == few == cost_of_a_proof(world, correction_id)
+    many = cost_of_a_proof(world, correction_id)
+    assert many == cost_of_a_proof(world, correction_id)
+    assert many[0] == few[0]
+    assert many[1] <= few[1]  # the questions of the errata that are near differ
     left_out = world.curation.item(correction_id)["proof"]["left_out"]
     assert left_out == [{"role": "golden", "reason": "limit", "count": 10_031 - 20}]
