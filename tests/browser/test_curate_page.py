@@ -86,6 +86,7 @@ def test_curate_page_rejects_the_chosen_items_tells_what_failed_and_takes_it_bac
     desk = stage.world.client("ada")
     page = stage.curator(path=f"/curate#/queue/{numbers[3]}", language=language)
     page.locator("#answer").wait_for()
+    expect(page.locator(".entry")).to_have_count(4)  # the queue is there: "j" has somewhere to go
     page.keyboard.press("x")  # the newest
     page.keyboard.press("j")
     expect(page.locator(".item-head h1")).to_have_text(SIZES[2])
