@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING
 
 from retrieval.follow import Follower, PassageLog
 from retrieval.index import digest
-from retrieval.passage import LANGUAGE, Change, Hit, Row
+from retrieval.nearest import Background, nearest
+from retrieval.passage import Change, Hit, Row
 from retrieval.ranking import RANKING, Ranking, distinct, errata_first, exact_first
-from retrieval.text import codes, language_of, primary, tokens
+from retrieval.restriction import NO_RESTRICTION, Restriction
+from retrieval.text import codes, language_of, tokens
 from retrieval.vectors import DECIMALS
 
 if TYPE_CHECKING:
@@ -49,28 +51,6 @@ class Candidate:
 
     index: Index
     passages: Mapping[int, Passage]
-
-
-@dataclass(frozen=True, slots=True)
-class _Restriction:
-    """The passages that may be found: those in a language and with one of these ids; None: all."""
-
-    language: str | None = None
-    allowed: frozenset[int] | None = None
-
-    def part(self, view: PassageView) -> Part | None:
-        return view.part(language=self.language, allowed=self.allowed)
-
-
-@dataclass(frozen=True, slots=True)
-class _Except:
-    """The collections of a scope without some."""
-
-    scope: Scope
-    names: frozenset[str]
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name in self.scope and name not in self.names
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +106,7 @@ class Searcher:
         background: frozenset[str] = frozenset(),
     ) -> None:
         self._ranking = ranking
-        self._background = background
+        self._background = Background(background, ranking.background_lead)
         self._source = source
         self._embedder = embedder
         self._follower = Follower(
@@ -168,14 +148,15 @@ class Searcher:
         vector = self._embedder.query(query)
         embed_ms = _milliseconds(started)
         started = time.perf_counter()
-        restriction = self._restriction(language, filters or {}, candidate)
+        own = candidate.passages.values() if candidate else ()
+        restriction = Restriction.of(language, filters or {}, select=self._source.select, own=own)
         depth = max(self._ranking.depth, 2 * k)
-        view, part, dense = self._nearest(index, scope, vector, depth, restriction)
-        keyword = view.keyword(words, depth, part)
-        exact = _with_rare_code(view, query, self._ranking.exact_most, part)
+        near = nearest(index, scope, vector, depth, restriction, self._background)
+        dense, keyword = near.dense, near.view.keyword(words, depth, near.part)
+        exact = _with_rare_code(near.view, query, self._ranking.exact_most, near.part)
         hits = self._ranked(query, vector, dense, keyword, exact, k, candidate)
         best_dense = dense[0][1] if dense else 0.0
-        covered = _coverage(view, words, hits)
+        covered = _coverage(near.view, words, hits)
         reach = dense[-1][1] if len(dense) == depth else -1.0
         return SearchResult(hits, index.seq, embed_ms, _milliseconds(started), best_dense, covered, reach)
 
@@ -186,9 +167,10 @@ class Searcher:
         if not words or not len(candidate.index.within(scope)):
             return ()
         depth = max(self._ranking.depth, 2 * k)
-        view, part, dense = self._nearest(candidate.index, scope, self._embedder.query(query), depth, _Restriction())
-        keyword = view.keyword(words, depth, part)
-        return tuple(id_ for id_, _ in self._ranking.fused(dense, keyword)[:k])
+        vector = self._embedder.query(query)
+        near = nearest(candidate.index, scope, vector, depth, NO_RESTRICTION, self._background)
+        keyword = near.view.keyword(words, depth, near.part)
+        return tuple(id_ for id_, _ in self._ranking.fused(near.dense, keyword)[:k])
 
     def candidate(
         self, *, hide: Iterable[int] = (), add: Sequence[Passage] = (), base: Index | None = None
@@ -231,40 +213,6 @@ class Searcher:
     def close(self) -> None:
         """Waits for a compaction or snapshot that is running."""
         self._follower.close()
-
-    def _nearest(
-        self,
-        index: PassageIndex,
-        scope: Scope,
-        vector: NDArray[np.float32],
-        depth: int,
-        restriction: _Restriction,
-    ) -> tuple[PassageView, Part | None, list[tuple[int, float]]]:
-        """The rows that take part in a search, those of them that may be found, and the nearest of these."""
-        whole = index.within(scope)
-        behind = index.within(frozenset(name for name in self._background if name in scope))
-        if len(behind):
-            others = index.within(_Except(scope, self._background))
-            part = restriction.part(others)
-            dense = others.dense(vector, depth, part)
-            best = behind.dense(vector, 1, restriction.part(behind))
-            if dense and (not best or best[0][1] < dense[0][1] + self._ranking.background_lead):
-                return others, part, dense
-        part = restriction.part(whole)
-        return whole, part, whole.dense(vector, depth, part)
-
-    def _restriction(
-        self, language: str | None, filters: Mapping[str, str], candidate: Candidate | None
-    ) -> _Restriction:
-        languages = {primary(code) for code in (language, filters.get(LANGUAGE)) if code is not None}
-        if len(languages) > 1:
-            return _Restriction(allowed=frozenset())  # no passage is in two languages
-        properties = {key: value for key, value in filters.items() if key != LANGUAGE}
-        allowed = None
-        if properties:
-            own = candidate.passages.values() if candidate else ()
-            allowed = self._source.select(properties) | {passage.id for passage in own if passage.fulfils(properties)}
-        return _Restriction(min(languages, default=None), allowed)
 
     def _ranked(
         self,
