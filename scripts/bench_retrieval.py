@@ -8,7 +8,8 @@ documents are put into a temporary installation with the wiring of the server. E
 documents of all sets together (set "pooled"). If questions and documents have a field in common, such as a course, the
 set is also asked with it as a filter (set "name[field]"). If a set has its documents in two languages, its questions
 are also asked where only the other language has the answer (language "zh>en"): with the other language alone, and with
-all documents but those that answer in the question's own language (set "name[mixed]").
+all documents but those that answer in the question's own language (set "name[mixed]"). There, hit@3 says whether the
+answer is among the three passages that a prompt has.
 
 Documents with the same words are one document: some sets have the same articles.
 

@@ -13,7 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-METRICS = ("ndcg@10", "mrr@10", "recall@5", "recall@10", "hit@5", "mrr@5")
+METRICS = ("ndcg@10", "mrr@10", "recall@5", "recall@10", "hit@3", "hit@5", "mrr@5")
 
 
 def ranking_metrics(ranking: Sequence[str], relevant: Collection[str]) -> dict[str, float]:
@@ -32,6 +32,7 @@ def ranking_metrics(ranking: Sequence[str], relevant: Collection[str]) -> dict[s
         "mrr@10": 1 / first if first <= 10 else 0.0,
         "recall@5": sum(rank <= 5 for rank in ranks) / wanted,
         "recall@10": sum(rank <= 10 for rank in ranks) / wanted,
+        "hit@3": float(first <= 3),
         "hit@5": float(first <= 5),
         "mrr@5": 1 / first if first <= 5 else 0.0,
     }

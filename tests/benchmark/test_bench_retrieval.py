@@ -78,7 +78,7 @@ def test_every_set_condition_system_and_metric_has_a_figure(folder: Path, capsys
             ("pooled", "en"),
         ]
         for system in ("product", "bm25", "dense", "rrf")
-        for metric in ("ndcg@10", "mrr@10", "recall@5", "recall@10", "hit@5", "mrr@5")
+        for metric in ("ndcg@10", "mrr@10", "recall@5", "recall@10", "hit@3", "hit@5", "mrr@5")
     }
     times = {("all", "all", "product", f"{name}_ms_p{p}") for name in ("search", "embed") for p in (50, 95)}
     assert rows.keys() == expected | times | {("all", "all", "product", "index_build_s")}

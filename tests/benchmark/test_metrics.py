@@ -16,6 +16,7 @@ def test_a_perfect_ranking_has_the_best_value_of_every_metric() -> None:
         "mrr@10": 1.0,
         "recall@5": 1.0,
         "recall@10": 1.0,
+        "hit@3": 1.0,
         "hit@5": 1.0,
         "mrr@5": 1.0,
     }
@@ -30,9 +31,17 @@ def test_metrics_of_ranks_two_and_six_of_three_relevant_documents() -> None:
         "mrr@10": 0.5,
         "recall@5": 1 / 3,
         "recall@10": 2 / 3,
+        "hit@3": 1.0,
         "hit@5": 1.0,
         "mrr@5": 0.5,
     }
+
+
+@pytest.mark.parametrize(("rank", "hit3", "hit5"), [(3, 1.0, 1.0), (4, 0.0, 1.0), (5, 0.0, 1.0), (6, 0.0, 0.0)])
+def test_a_hit_counts_up_to_its_rank(rank: int, hit3: float, hit5: float) -> None:
+    ranking = [str(number) for number in range(1, 11)]
+    values = ranking_metrics(ranking, {str(rank)})
+    assert (values["hit@3"], values["hit@5"]) == (hit3, hit5)
 
 
 def test_documents_beyond_the_tenth_do_not_count() -> None:
