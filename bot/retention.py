@@ -15,6 +15,11 @@ A conversation is kept, however old, while somebody may need it:
 The complaints of deleted conversations stay: they are frozen copies that people handed in, and say why a correction was
 made. Confirmed answers (rated up) of deleted conversations are no longer replayed by proofs.
 
+Decision: after a long time without this job (the server was off, a backup was restored, or the clock is wrong) it
+deletes nothing for its age on the first day, and says so in the log. A day later it deletes. So nothing is lost by a
+clock that is far ahead for an hour, or by a restored old backup. Costs: a server that was off for long keeps old
+conversations for one day more.
+
 Decision: what people without an account store is limited as a whole and not for each of them, because anybody can be
 many. When it is nearly full the job makes it smaller; where that comes too late, a question deletes some conversations
 itself. So readers are refused only if nothing at all can be deleted. Costs: who floods the server shortens the time for
@@ -28,6 +33,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
+import structlog
 
 from bot import forgetting
 from bot.errors import StorageFull
@@ -45,12 +51,16 @@ if TYPE_CHECKING:
 
     from knowledge.db import Database
 
+log = structlog.get_logger()
+
 HOUSEKEEPING = "housekeeping"  # the kind of the job
 EVERY = timedelta(days=1)
+ALMOST_A_DAY = timedelta(hours=23)
 NEARLY, AFTERWARDS = 0.9, 0.8  # of the limit: from where the job is due at once, and how far it goes
 LARGEST = 300_000  # bytes that a question or a rating adds at most
 SOON_AGAIN_SECONDS = 3_600  # the job cannot delete what is needed: it is not tried with each question
 FULL_SECONDS = 600  # after which a refused asker may try again: curators finish corrections meanwhile
+LONGEST_GAP = 0.5  # of the time that conversations are kept; a longer time without the job is unusual
 AT_ONCE = 20  # conversations that are deleted in one transaction: others may write between two
 ANONYMOUS = Conversation.owner.startswith("visitor:")
 
@@ -74,8 +84,9 @@ def keep_house(
 ) -> dict[str, int]:
     """Deletes the conversations without a question in the last ``days`` days, and where people without an account
     store nearly ``most`` bytes, the oldest of theirs (0: no limit). Gives free space back to the disk. ``report``:
-    called after each transaction. Returns how many conversations and bytes."""
-    deleted = 0
+    called after each transaction. Returns how many conversations and bytes, and whether what is old waits for the next
+    day (``postponed``: 1 or 0)."""
+    deleted = postponed = 0
 
     def delete_while(due: Callable[[Session], bool], *conditions: sa.ColumnElement[bool]) -> None:
         nonlocal deleted
@@ -87,7 +98,14 @@ def keep_house(
             deleted += count
             report({"deleted": deleted})
 
-    if days:
+    if days and (gap := _unusual_gap(database, max(2 * EVERY, LONGEST_GAP * timedelta(days=days)))):
+        postponed = 1
+        log.warning(
+            "old_conversations_kept_for_a_day",
+            days_without_this_job=gap.days,
+            help="is the clock right?",
+        )
+    elif days:
         before = utc_now() - timedelta(days=days)
         delete_while(lambda _session: True, Conversation.updated_at < before)
         with database.write() as session:
@@ -99,7 +117,18 @@ def keep_house(
             delete_while(lambda session: stored_anonymously(session) > AFTERWARDS * most, ANONYMOUS)
     with database.write() as session:
         nearest.forget(session, Golden.__table__, AnsweredQuestion.__table__)
-    return {"deleted": deleted, "bytes": space.give_back(database)}
+    return {"deleted": deleted, "bytes": space.give_back(database), "postponed": postponed}
+
+
+def _unusual_gap(database: Database, longest: timedelta) -> timedelta | None:
+    """How long the job had not been done before, if that is longer than ``longest`` and became known less than a day
+    ago; else None. Times that only a later clock can have written tell nothing."""
+    now = utc_now()
+    done = sa.select(sa.func.max(Job.finished_at)).where(Job.kind == HOUSEKEEPING, Job.state == "done")
+    with database.read() as session:
+        trusted = session.scalar(done.where(Job.finished_at.between(now - longest, now - ALMOST_A_DAY)))
+        before = session.scalar(done.where(Job.finished_at < now - longest))
+    return now - before if before and not trusted else None
 
 
 def needed() -> sa.ColumnElement[bool]:

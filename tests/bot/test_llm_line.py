@@ -23,9 +23,9 @@ NOW = threading.Event()
 NOW.set()
 
 
-def ask(gate: Gate, asker: str, *, background: bool = False) -> Ticket:
+def ask(gate: Gate, asker: str, *, network: str | None = None, background: bool = False) -> Ticket:
     """Somebody joins and waits, without a thread: the ticket keeps the place after the wait was cancelled."""
-    ticket = gate.join(asker, background=background)
+    ticket = gate.join(asker, network=network, background=background)
     with pytest.raises(WaitCancelled):
         ticket.wait(cancelled=NOW)
     return ticket
@@ -48,6 +48,22 @@ def test_a_person_who_asks_forty_times_delays_another_by_one_answer_only() -> No
     order = served([*flood, *quiet])
     assert order[:6] == ["flood 0", "flood 1", "quiet 0", "quiet 1", "quiet 2", "flood 2"]
     assert order[6:] == [f"flood {number}" for number in range(3, 40)]
+
+
+def test_forty_askers_from_one_network_delay_a_person_elsewhere_by_one_answer_only() -> None:
+    gate = Gate(1, 100)
+    flood = [(f"flood {number}", ask(gate, f"cookie {number}", network="198.51.100.0/24")) for number in range(40)]
+    network = ("other network", ask(gate, "visitor", network="203.0.113.0/24"))
+    account = ("account", ask(gate, "user:anna"))
+    order = served([*flood, network, account])
+    assert order[:5] == ["flood 0", "flood 1", "other network", "account", "flood 2"]
+
+
+def test_within_a_network_askers_take_turns() -> None:
+    gate = Gate(1, 100)
+    flood = [(f"flood {number}", ask(gate, "flood", network="198.51.100.0/24")) for number in range(9)]
+    quiet = ("quiet", ask(gate, "quiet", network="198.51.100.0/24"))
+    assert served([*flood, quiet])[:3] == ["flood 0", "flood 1", "quiet"]
 
 
 def test_one_asker_may_have_only_so_many_places() -> None:
@@ -103,6 +119,7 @@ def test_an_asker_keeps_the_turn_while_nobody_waits_for_the_question_yet() -> No
 
 
 ASKERS = "abcde"
+NETWORKS = {"a": "x", "b": "x", "c": "x", "d": "y"}  # e has an account
 EVENTS = st.lists(
     st.one_of(
         st.tuples(st.just("join"), st.sampled_from(ASKERS)),
@@ -115,11 +132,24 @@ EVENTS = st.lists(
 )
 
 
+def is_fair(asker: str, own: int, passed: Counter[str]) -> bool:
+    """``passed``: the places that each asker got while the ``own``-th question of ``asker`` waited."""
+    places = Counter[str]()  # by network; an account counts as one
+    for name in ASKERS:
+        places[NETWORKS.get(name, name)] += passed[name]
+    mine = NETWORKS.get(asker, asker)
+    neighbours = [name for name in ASKERS if NETWORKS.get(name, name) == mine and name != asker]
+    return all(passed[name] <= own for name in neighbours) and all(
+        count <= places[mine] + 1 for network, count in places.items() if network != mine
+    )
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.integers(1, 3), EVENTS)
 def test_no_question_is_overtaken_more_often_than_turns_allow(slots: int, events: list[tuple[str, int | str]]) -> None:
-    """While somebody's k-th own question waits, no other asker gets more than k places, and the background gets at most
-    one place for each three of people, and one more. At the end everybody has been served."""
+    """While somebody's k-th own question waits, no other asker of the network gets more than k places, and each other
+    network and account gets at most one place more than the own network. The background gets at most one place for each
+    three of people, and one more. At the end everybody has been served."""
     gate = Gate(slots, 1000)
     waiting: dict[Ticket, tuple[str, int, Counter[str]]] = {}  # → asker, own questions up to it, who passed since
     running: list[Ticket] = []
@@ -135,7 +165,7 @@ def test_no_question_is_overtaken_more_often_than_turns_allow(slots: int, events
             for _, _, passed in waiting.values():
                 passed[name] += 1
         for asker, own, passed in waiting.values():
-            assert all(count <= own for name, count in passed.items() if name not in (asker, "background"))
+            assert is_fair(asker, own, passed)
             assert passed["background"] <= 1 + sum(passed[name] for name in ASKERS) // 3
 
     def end(ticket: Ticket) -> None:
@@ -146,7 +176,7 @@ def test_no_question_is_overtaken_more_often_than_turns_allow(slots: int, events
     for kind, value in events:
         if kind == "join":
             own = 1 + sum(asker == value for asker, _, _ in waiting.values())
-            waiting[ask(gate, str(value))] = (str(value), own, Counter())
+            waiting[ask(gate, str(value), network=NETWORKS.get(str(value)))] = (str(value), own, Counter())
         elif kind == "background":
             backgrounds.add(ask(gate, "", background=True))
         elif kind == "end" and running:
@@ -169,7 +199,8 @@ def test_positions_predict_the_order_of_the_places(events: list[tuple[str, int |
     tickets: list[Ticket] = []
     for kind, value in events:
         if kind in ("join", "background"):
-            tickets.append(ask(gate, str(value), background=kind == "background"))
+            network = NETWORKS.get(str(value))
+            tickets.append(ask(gate, str(value), network=network, background=kind == "background"))
         elif tickets:
             tickets.pop(int(value) % len(tickets)).leave()
     foretold = sorted((ticket for ticket in tickets if not ticket.admitted), key=lambda ticket: ticket.position)

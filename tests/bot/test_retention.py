@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from bot import retention
 from bot.errors import StorageFull
 from bot.proving import embed_questions
 from bot.tables import Answer, AnsweredQuestion, Conversation, Feedback, Generation
+from knowledge import jobs
 from knowledge.db import utc_now
 from knowledge.tables import Complaint, Job, QuestionVector, Unanswered
 from tests.bot.talk import Talk
@@ -178,6 +180,40 @@ def test_the_server_does_it_once_a_day(tmp_path: Path) -> None:
             done, planned = session.scalars(sa.select(Job).where(Job.kind == retention.HOUSEKEEPING).order_by(Job.id))
         assert (done.state, done.progress["deleted"], planned.state) == ("done", 1, "queued")
         assert timedelta(hours=23) < planned.run_after - utc_now() <= timedelta(days=1)
+
+
+def note_housekeeping(talk: Talk, *hours_ago: float) -> None:
+    with talk.database.write() as session:
+        for hours in hours_ago:
+            job = jobs.enqueue(session, retention.HOUSEKEEPING, {}, actor="system")
+            job.state, job.finished_at = "done", utc_now() - timedelta(hours=hours)
+
+
+@pytest.mark.parametrize(
+    ("hours_ago", "deleted"),
+    [
+        pytest.param((), 1, id="a server that never did it before"),
+        pytest.param((24,), 1, id="every day"),
+        pytest.param((14 * 24,), 1, id="a server that is on once a fortnight"),
+        pytest.param((16 * 24,), 0, id="the clock is ahead, or a backup was restored"),
+        pytest.param((16 * 24, 1), 0, id="the same, an hour later"),
+        pytest.param((16 * 24, 24), 1, id="the same, a day later"),
+        pytest.param((24, -9_000), 1, id="the clock was ahead and is right again"),
+        pytest.param((16 * 24, -9_000), 0, id="ahead, right, and ahead again"),
+        pytest.param((5,), 1, id="the second time on the first day"),
+    ],
+)
+def test_after_a_long_time_without_it_nothing_is_deleted_before_the_next_day(
+    talk: Talk, hours_ago: tuple[float, ...], deleted: int
+) -> None:
+    talk.ask("Old?")
+    grow_old(talk)
+    note_housekeeping(talk, *hours_ago)
+    with capture_logs() as logs:
+        result = retention.keep_house(talk.database, days=DAYS)
+    assert (result["deleted"], result["postponed"]) == (deleted, 1 - deleted)
+    assert len(questions(talk)) == 1 - deleted
+    assert [entry["days_without_this_job"] for entry in logs] == ([] if deleted else [16])
 
 
 def stored(talk: Talk) -> int:
