@@ -188,6 +188,8 @@ def span_reader(parts: Parts) -> Finding:
     """Whether the span reader belongs to the embedding model in use. Reads a sentence with it."""
     from retrieval.reading.spans import Text
 
+    if not parts.has_chat_model:
+        return Finding("span reader", "ok", "not in use: the extractive reader does without it")
     if parts.span_reader is None:
         return Finding("span reader", "ok", f"not in use: it belongs to another model than {parts.embedding_name}")
     parts.span_reader.read("Errata?", [Text("Errata 勘误")])

@@ -240,13 +240,13 @@ class Parts:
     @cached_property
     def span_reader(self) -> SpanReader | None:
         """The span reader that ships with Errata; None where the embedding model is another one than it was trained
-        on."""
+        on, and for the extractive reader, which uses no readings: they would take most of its time."""
         from retrieval.errors import SpanReaderError
         from retrieval.reading.span_reader import SpanReader
         from retrieval.reading.weights import SHIPPED
 
         embedder: Any = self.embedder
-        if not hasattr(embedder, "trunk"):
+        if not self.has_chat_model or not hasattr(embedder, "trunk"):
             return None
         try:
             return SpanReader(embedder, SHIPPED)
