@@ -240,8 +240,8 @@ def _names(place: Place) -> Iterator[str]:
 def _is_free(session: Session, name: str) -> bool:
     """Whether no document has this source, or an id that could be an id of it."""
     above = [name[:at] for at, letter in enumerate(name) if letter == "/"]  # the source a may have the id a/b/c, too
-    taken = session.scalar(sa.select(Origin.source).where(Origin.source.in_([name, *above])).limit(1))
-    if taken is not None or not RESERVED.isdisjoint([name, *above]):
+    owner = session.scalar(sa.select(Origin.source).where(Origin.source.in_([name, *above])).limit(1))
+    if owner is not None or not RESERVED.isdisjoint([name, *above]):
         return False
     below = sa.and_(Document.id >= f"{name}/", Document.id < f"{name}0")  # "0" comes after "/"
     return session.scalar(sa.select(Document.id).where(sa.or_(Document.source == name, below)).limit(1)) is None

@@ -70,7 +70,7 @@ def ingest_uploads(
                 result = rejected(name, Invalid(template, code="file_ends_server", count=ends))
             else:
                 report(progress(reading={"file": number, "ends": ends + 1}))  # the next report takes this back
-                earlier = {sent for _, sent in names[:number]}
+                earlier = {other_name for _, other_name in names[:number]}
                 try:
                     result = _ingest_file(database, embedder, loader, folder / stored, name, earlier, payload)
                 except Exception:  # the server did not end: the job counts its own failures

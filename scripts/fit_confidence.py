@@ -207,17 +207,17 @@ def _figures(rows: Sequence[Row]) -> list[Result]:
         family = row["set"].partition("@")[0]
         for key in ((family, row["lang"]), ("all", row["lang"]), ("all", "all")):
             groups.setdefault(key, []).append(at)
-    found: list[Result] = []
+    results: list[Result] = []
     for (set_, lang), places in groups.items():
         right = [float(rows[at]["right"]) for at in places if rows[at]["right"] is not None]
         if right:
-            found.append(Result.of_mean(set_, lang, "reader", "accuracy", right))
+            results.append(Result.of_mean(set_, lang, "reader", "accuracy", right))
         good = [at for at in places if rows[at]["answerable"]]
         bad = [at for at in places if not rows[at]["answerable"]]
         if min(len(good), len(bad)) >= 10:
             for name, values in scores.items():
-                found += _separation(set_, lang, name, values[good], values[bad])
-    return sorted(found, key=lambda row: (row.set == "all", row.set, row.lang, row.system))
+                results += _separation(set_, lang, name, values[good], values[bad])
+    return sorted(results, key=lambda row: (row.set == "all", row.set, row.lang, row.system))
 
 
 def _separation(set_: str, lang: str, name: str, good: NDArray[np.float64], bad: NDArray[np.float64]) -> list[Result]:

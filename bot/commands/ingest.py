@@ -84,8 +84,10 @@ def ingest(
         report = _ingest(parts, paths, by=actor(), source=source, moved=moved, collection=collection, **options)
         _summarise(report, time.monotonic() - started)
         rejected = report.count("rejected")
-        taken = report.count("indexed") + report.count("unchanged") + report.count("kept_out") + report.count("retired")
-        if report.refusals or (rejected and (strict or not taken)):
+        accepted = (
+            report.count("indexed") + report.count("unchanged") + report.count("kept_out") + report.count("retired")
+        )
+        if report.refusals or (rejected and (strict or not accepted)):
             raise typer.Exit(FAILED)
 
 

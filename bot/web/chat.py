@@ -154,12 +154,12 @@ def until_the_end(feed: sse.Feed, pass_on: Listen) -> Listen:
 def _listener(parts: Parts, feed: sse.Feed) -> Listen:
     """Sends the events of a turn under the names of the contract. ``meta`` is first, also when the question waits in
     the line before the search. If the knowledge changes meanwhile, ``meta`` is sent again with the new version."""
-    sent: list[int] = []  # knowledge versions
+    versions: list[int] = []  # of the knowledge, whose sources were sent
     begun: list[Begun] = []
 
     def meta(knowledge_version: int) -> None:
-        if knowledge_version not in sent:
-            sent.append(knowledge_version)
+        if knowledge_version not in versions:
+            versions.append(knowledge_version)
             feed.send("meta", {**_ids(begun[0]), "knowledge_version": knowledge_version})
 
     def pass_on(event: TurnEvent) -> None:
@@ -169,7 +169,7 @@ def _listener(parts: Parts, feed: sse.Feed) -> Listen:
             meta(event.knowledge_version)
             feed.send("sources", {"sources": _sources(event)})
         elif isinstance(event, Waiting | Silent):
-            if not sent:
+            if not versions:
                 meta(parts.searcher.refresh().seq)
             feed.send(*_waiting_event(parts, event))
         elif isinstance(event, Token):
@@ -177,7 +177,7 @@ def _listener(parts: Parts, feed: sse.Feed) -> Listen:
         elif isinstance(event, Finished):
             feed.send("done", _done(begun[0], event.outcome))
         elif isinstance(event, Failed):
-            if not sent:
+            if not versions:
                 meta(0)
             feed.send("error", problems.summary(event.error))
 

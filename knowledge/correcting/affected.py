@@ -171,15 +171,15 @@ def reopen_replaced(
     )
     reopen(session, owners, superseded_it)
     own = Scope.of(corrections.get(session, correction_id, EVERYTHING).collection)
-    taken: dict[int, str] = {}
+    replacements: dict[int, str] = {}
     for form, match in matching.served(session, forms, own, now=now).items():
-        taken.setdefault(match.correction_id, forms[form])
-    for owner in sorted(taken.keys() - owners - {correction_id}):
+        replacements.setdefault(match.correction_id, forms[form])
+    for owner in sorted(replacements.keys() - owners - {correction_id}):
         why = Reason.of(
             "correction {number} answers a question of it now: {question}",
             code="question_taken",
             number=correction_id,
-            question=taken[owner],
+            question=replacements[owner],
         )
         reopen(session, [owner], why)
 

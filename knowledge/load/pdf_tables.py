@@ -59,7 +59,7 @@ def find(
             raise
         except Exception:  # noqa: BLE001 - whatever fails in it, the text of the page is there
             done = len(pages)
-    return {number: found for number, found in tables.items() if found}, len(pages) - done
+    return {number: of_page for number, of_page in tables.items() if of_page}, len(pages) - done
 
 
 class _clock:  # noqa: N801 - used as a statement
@@ -84,13 +84,13 @@ def _of_page(page: Any, text: Callable[[str], str]) -> list[Table]:
     if page.rotation:
         return []
     base = page.height + page.mediabox[1]
-    found = []
+    tables = []
     for table in page.find_tables():
         rows = tuple(_rows(page, table, text))
         if is_table(rows):
             left, top, right, bottom = table.bbox
-            found.append(Table(rows, left - SNAP, right + SNAP, base - top + SNAP, base - bottom - SNAP))
-    return sorted(found, key=lambda table: -table.top)
+            tables.append(Table(rows, left - SNAP, right + SNAP, base - top + SNAP, base - bottom - SNAP))
+    return sorted(tables, key=lambda table: -table.top)
 
 
 def is_table(rows: Sequence[Sequence[str]]) -> bool:

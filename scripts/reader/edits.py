@@ -129,9 +129,9 @@ def _chinese_names(text: str) -> list[str]:
 def _pairs(rows: Sequence[str]) -> dict[str, str]:
     pairs: dict[str, str] = {}
     for row in rows:
-        one, other = row.split()
-        pairs.setdefault(one, other)
-        pairs.setdefault(other, one)
+        word, other = row.split()
+        pairs.setdefault(word, other)
+        pairs.setdefault(other, word)
     return pairs
 
 

@@ -205,9 +205,9 @@ class _Neighbours:
         counts: Counter[str] = Counter()
         terms = sorted(set(_terms(row["question"])), key=lambda term: len(self._postings.get(term, ())))
         for term in [term for term in terms if term in self._postings][:4]:
-            found = self._postings[term]
-            for context in found[:200]:
-                counts[context] += 1 / len(found) ** 0.5
+            contexts = self._postings[term]
+            for context in contexts[:200]:
+                counts[context] += 1 / len(contexts) ** 0.5
         for context, _ in counts.most_common(8):
             other = self._rows[context]
             if context != row["context"] and answer not in context and other["lang"] == row["lang"]:

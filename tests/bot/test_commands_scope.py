@@ -28,7 +28,7 @@ def test_documents_go_to_a_collection_and_questions_are_answered_from_one(errata
         ("--collection", "shop", "--collection", "bank"),
     ):
         answer = json.loads(errata("ask", "When does it close?", "--json", *options).out)
-        sources[options] = {one["document_id"] for one in answer["sources"]}
+        sources[options] = {source["document_id"] for source in answer["sources"]}
     assert sources == {
         (): {"shop/hours.md", "bank/hours.md"},
         ("--collection", "shop"): {"shop/hours.md"},
@@ -37,8 +37,8 @@ def test_documents_go_to_a_collection_and_questions_are_answered_from_one(errata
     }
     (tmp_path / "shop" / "hours.md").write_text("# Hours\n\nThe shop closes at five.\n", encoding="utf-8")
     assert errata("ingest", str(tmp_path / "shop")).code == 0  # without the option: where it is already
-    found = json.loads(errata("ask", "When does it close?", "--json", "--collection", "shop").out)
-    assert "five" in found["sources"][0]["passage"]
+    of_shop = json.loads(errata("ask", "When does it close?", "--json", "--collection", "shop").out)
+    assert "five" in of_shop["sources"][0]["passage"]
 
 
 def test_a_folder_cannot_be_ingested_into_another_collection(errata: CommandLine, tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_corrections_are_started_and_listed_by_collection(errata: CommandLine) -
     assert errata("corrections", "new", "Who pays?", "--collection", "shop").code == 0
     assert errata("corrections", "new", "Who pays?").code == 0
     lists = [
-        [one["collection"] for one in json.loads(errata("corrections", "list", "--json", *options).out)["items"]]
+        [item["collection"] for item in json.loads(errata("corrections", "list", "--json", *options).out)["items"]]
         for options in ((), ("--collection", "shop"), ("--collection", "none"))
     ]
     assert (sorted(lists[0]), lists[1:]) == (["main", "shop"], [["shop"], []])

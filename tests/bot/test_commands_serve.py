@@ -126,7 +126,7 @@ def test_serve_works_beside_commands_and_stops_in_order(
         assert refused.code == 1
         assert refused.err.startswith(f"errata: Another Errata server uses the data folder {errata.data} already.")
         monkeypatch.setenv("ERRATA_PORT", str(server.port))
-        findings = {one["name"]: one for one in json.loads(errata("doctor", "--json").out)}
+        findings = {finding["name"]: finding for finding in json.loads(errata("doctor", "--json").out)}
         assert findings["index"]["state"] == "ok"
         assert findings["port"]["what"] == f"127.0.0.1:{server.port}: Errata is running there"
         assert server.end(signal.SIGTERM) == 0
@@ -171,7 +171,7 @@ def test_serve_builds_a_wrong_index_anew(errata: CommandLine, page: str) -> None
         session.execute(sa.update(PassageRow).values(text="The shop opens at ten."))
     database.close()
     wrong = json.loads(errata("doctor", "--json").out)
-    assert {one["name"]: one["state"] for one in wrong}["index"] == "fail"
+    assert {finding["name"]: finding["state"] for finding in wrong}["index"] == "fail"
     with serving(errata.data) as server:
         assert server.end(signal.SIGTERM) == 0
     assert (

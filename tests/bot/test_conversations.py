@@ -46,7 +46,7 @@ def test_the_sources_are_stored_as_soon_as_they_are_known(talk: Talk) -> None:
     with talk.database.write() as session:
         conversations.store_sources(session, answer_id, SourcesFound((SOURCE,), 7))
     turn = talk.turn(conversation_id)
-    assert (turn["status"], turn["knowledge_version"], [one["passage"] for one in turn["sources"]]) == (
+    assert (turn["status"], turn["knowledge_version"], [source["passage"] for source in turn["sources"]]) == (
         "running", 7, ["Within 14 days."]
     )  # fmt: skip
 

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def parts(errata: CommandLine) -> Iterator[Parts]:
-    found = errata.parts(Settings(data=errata.data, chat_model="extractive"))
-    yield found
-    found.close()
+    parts_in_use = errata.parts(Settings(data=errata.data, chat_model="extractive"))
+    yield parts_in_use
+    parts_in_use.close()
 
 
 def document(parts: Parts) -> None:
@@ -44,9 +44,9 @@ def test_doctor_is_content_with_a_sound_installation(errata: CommandLine, monkey
         monkeypatch.setenv("ERRATA_PORT", str(listener.getsockname()[1]))
     monkeypatch.setenv("ERRATA_CHAT_MODEL", "extractive")
     errata("user", "add", "root", "--role", "admin", "--generate")
-    found = errata.parts(Settings(data=errata.data))
-    document(found)
-    found.close()
+    parts_in_use = errata.parts(Settings(data=errata.data))
+    document(parts_in_use)
+    parts_in_use.close()
     printed = errata("doctor", "--json")
     findings = [Finding(**finding) for finding in json.loads(printed.out)]
     assert [finding.name for finding in findings] == [name for name, _ in doctor.CHECKS]

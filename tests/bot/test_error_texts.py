@@ -127,7 +127,7 @@ def test_the_source_has_templates() -> None:
 
 
 def test_every_code_has_one_english_template() -> None:
-    assert {code: found for code, found in english().items() if len(found) != 1} == {}
+    assert {code: templates for code, templates in english().items() if len(templates) != 1} == {}
 
 
 def test_every_code_has_a_chinese_template_and_nothing_is_left_over() -> None:

@@ -399,7 +399,7 @@ def test_not_my_question_reopens_nothing_and_curators_see_it(talk: Talk) -> None
     item = talk.curation.item(correction_id)
     observed = item["observations"]
     assert (observed["count"], observed["readers"]) == (2, 2)
-    assert [(one["question"], one["count"], one["kind"]) for one in observed["questions"]] == [
+    assert [(seen["question"], seen["count"], seen["kind"]) for seen in observed["questions"]] == [
         ("How long?", 2, "not_my_question")
     ]  # fmt: skip
     assert len(item["complaints"]) == 1

@@ -49,7 +49,7 @@ def hear(
     """Returns (the result, the pieces that were passed on, the reported silences)."""
     pieces: list[str] = []
     silences: list[int] = []
-    heard = listen(
+    reply = listen(
         Playing(play=lambda: steps),
         [("user", "hi")],
         {"max_tokens": max_tokens},
@@ -58,17 +58,17 @@ def hear(
         on_text=pieces.append,
         on_silence=silences.append,
     )
-    return heard, pieces, silences
+    return reply, pieces, silences
 
 
 def test_text_and_counts_come_through() -> None:
-    heard, pieces, silences = hear(Step("One "), Step("two."), END)
-    assert (heard.text, pieces, heard.tokens, silences) == ("One two.", ["One ", "two."], (5, 3), [])
+    reply, pieces, silences = hear(Step("One "), Step("two."), END)
+    assert (reply.text, pieces, reply.tokens, silences) == ("One two.", ["One ", "two."], (5, 3), [])
 
 
 def test_silence_is_reported_repeatedly_and_the_answer_still_counts() -> None:
-    heard, _, silences = hear(0.5, Step("late"), END, notice=0.2, limit=30)
-    assert (heard.text, silences) == ("late", [0, 0])  # whole seconds
+    reply, _, silences = hear(0.5, Step("late"), END, notice=0.2, limit=30)
+    assert (reply.text, silences) == ("late", [0, 0])  # whole seconds
 
 
 @pytest.mark.parametrize("before", [(), (Step("Half an ans"),)], ids=["before the first word", "between words"])
@@ -95,8 +95,8 @@ def test_a_model_that_stays_silent_is_given_up_and_stopped(before: tuple[Step, .
 
 def test_empty_chunks_end_a_silence() -> None:
     reading = [item for _ in range(6) for item in (0.15, Step(prompt_tokens=5))]
-    heard, _, silences = hear(*reading, Step("read"), END, notice=0.4, limit=0.6)
-    assert (heard.text, silences) == ("read", [])
+    reply, _, silences = hear(*reading, Step("read"), END, notice=0.4, limit=0.6)
+    assert (reply.text, silences) == ("read", [])
 
 
 def test_a_text_that_never_ends_is_cut() -> None:
@@ -108,7 +108,7 @@ def test_a_text_that_never_ends_is_cut() -> None:
             count += 1
             yield Step("word ")
 
-    heard = listen(
+    reply = listen(
         Playing(play=endless),
         [("user", "hi")],
         {"max_tokens": 100},
@@ -117,7 +117,7 @@ def test_a_text_that_never_ends_is_cut() -> None:
         on_text=lambda _text: None,
         on_silence=lambda _seconds: None,
     )
-    assert 100 * 5 < len(heard.text) < 2_000
+    assert 100 * 5 < len(reply.text) < 2_000
     seen = count
     time.sleep(0.2)
     assert count - seen < 200  # the engine was stopped
@@ -125,8 +125,8 @@ def test_a_text_that_never_ends_is_cut() -> None:
 
 def test_a_correct_text_that_uses_all_tokens_is_not_cut() -> None:
     long_words = "Donaudampfschifffahrt " * 100  # 22 characters for each of 100 pieces
-    heard, _, _ = hear(*(Step(word) for word in long_words.split(" ")), END, max_tokens=400)
-    assert heard.text == long_words.replace(" ", "")
+    reply, _, _ = hear(*(Step(word) for word in long_words.split(" ")), END, max_tokens=400)
+    assert reply.text == long_words.replace(" ", "")
 
 
 def test_a_stream_that_ends_without_a_reason_is_incomplete() -> None:
@@ -148,7 +148,7 @@ def test_the_text_before_a_stop_is_kept() -> None:
         pieces.append(text)
         stop.set()
 
-    heard = listen(
+    reply = listen(
         Playing(play=lambda: (Step("One "), 30.0, Step("two."), END)),
         [("user", "hi")],
         {"max_tokens": 9},
@@ -157,16 +157,16 @@ def test_the_text_before_a_stop_is_kept() -> None:
         on_text=stop_after_the_first,
         on_silence=lambda _seconds: None,
     )
-    assert (heard.text, pieces) == ("One ", ["One "])
+    assert (reply.text, pieces) == ("One ", ["One "])
 
 
 def test_halves_of_a_character_are_joined_and_a_lone_half_is_replaced() -> None:
-    heard, pieces, _ = hear(Step("a\ud83d"), Step("\ude00b"), Step("\udc00c"), Step("d\ud83d"), Step("e\ud83d"), END)
+    reply, pieces, _ = hear(Step("a\ud83d"), Step("\ude00b"), Step("\udc00c"), Step("d\ud83d"), Step("e\ud83d"), END)
     assert (
-        heard.text
+        reply.text
         == "a\N{GRINNING FACE}b\N{REPLACEMENT CHARACTER}cd\N{REPLACEMENT CHARACTER}e\N{REPLACEMENT CHARACTER}"
     )
-    assert "".join(pieces) == heard.text
+    assert "".join(pieces) == reply.text
 
 
 @settings(max_examples=60, deadline=None)
@@ -175,10 +175,10 @@ def test_text_is_the_same_however_its_utf_16_was_cut(text: str, cuts: list[int])
     units = text.encode("utf-16-le", "surrogatepass")
     edges = [0, *sorted(2 * min(cut, len(units) // 2) for cut in cuts), len(units)]
     pieces = [units[a:b].decode("utf-16-le", "surrogatepass") for a, b in pairwise(edges)]
-    heard, _, _ = hear(*(Step(piece) for piece in pieces), END)
-    assert heard.text == text
+    reply, _, _ = hear(*(Step(piece) for piece in pieces), END)
+    assert reply.text == text
 
 
 def test_impossible_counts_of_a_server_are_limited_to_a_database_integer() -> None:
-    heard, _, _ = hear(Step("text"), Step(prompt_tokens=10**30, completion_tokens=-3, finish_reason="stop"))
-    assert heard.tokens == (2**31 - 1, 0)
+    reply, _, _ = hear(Step("text"), Step(prompt_tokens=10**30, completion_tokens=-3, finish_reason="stop"))
+    assert reply.tokens == (2**31 - 1, 0)

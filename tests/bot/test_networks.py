@@ -28,9 +28,9 @@ def test_the_key_is_made_once_and_for_nobody_else_to_read(tmp_path: Path) -> Non
 
 
 def test_hashes_tell_networks_apart_and_depend_on_the_key() -> None:
-    one, other = b"a" * 32, b"b" * 32
-    assert networks.hashed("10.0.0.1", one) == networks.hashed("10.0.0.1", one)
-    assert len({networks.hashed(network, key) for network in ("10.0.0.1", "10.0.0.2") for key in (one, other)}) == 4
+    first, other = b"a" * 32, b"b" * 32
+    assert networks.hashed("10.0.0.1", first) == networks.hashed("10.0.0.1", first)
+    assert len({networks.hashed(network, key) for network in ("10.0.0.1", "10.0.0.2") for key in (first, other)}) == 4
 
 
 def test_three_fresh_cookies_from_one_address_do_not_make_an_item_urgent(tmp_path: Path) -> None:

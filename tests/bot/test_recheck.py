@@ -214,7 +214,7 @@ def test_an_answer_that_says_the_opposite_is_not_verified(
     assert check(talk, correction_id, how=answerer(talk, written)) == (not opposite)
     item = talk.curation.item(correction_id)
     assert item["state"] == ("approved" if opposite else "verified")
-    assert [one["code"] for one in item["recheck"]["retrieved"]["problems"]] == ["opposite"] * opposite
+    assert [problem["code"] for problem in item["recheck"]["retrieved"]["problems"]] == ["opposite"] * opposite
 
 
 def test_a_recheck_that_failed_three_times_says_why_and_is_taken_up_at_the_next_start(talk: Talk) -> None:

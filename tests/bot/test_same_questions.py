@@ -33,7 +33,7 @@ def complain(talk: Talk, question: str) -> int:
 def offered(talk: Talk, correction_id: int, scope: Scope = EVERYTHING, alike: float = 0.97) -> list[str]:
     with talk.database.read() as session:
         alike_items = SameQuestions(Meanings(), alike).of(session, correction_id, scope)
-    return [one["question"] for one in alike_items]
+    return [item["question"] for item in alike_items]
 
 
 def test_only_corrections_with_the_same_question_are_offered(talk: Talk) -> None:

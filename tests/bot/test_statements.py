@@ -52,9 +52,9 @@ def document(talk: Talk, name: str, text: str) -> None:
 
 
 def cost(talk: Talk, read: Callable[[Session], Any]) -> tuple[Statements, Any]:
-    with talk.database.read() as session, statements(talk.database) as sent:
+    with talk.database.read() as session, statements(talk.database) as statements_sent:
         result = read(session)
-    return sent, result
+    return statements_sent, result
 
 
 def test_the_list_of_conversations(talk: Talk) -> None:
@@ -106,11 +106,11 @@ def test_an_item_of_the_queue(talk: Talk) -> None:
 
     correction_id = complain(0)
     few, shown = cost(talk, read)
-    assert [one["document_id"] for one in shown["suggestions"]["conflicts"]] == ["d0"]
+    assert [conflict["document_id"] for conflict in shown["suggestions"]["conflicts"]] == ["d0"]
     assert {complain(number) for number in range(1, MANY)} == {correction_id}
     many, shown = cost(talk, read)
     assert len(shown["complaints"]) == MANY
-    assert [one["document_id"] for one in shown["suggestions"]["conflicts"]] == [f"d{n}" for n in range(MANY)]
+    assert [conflict["document_id"] for conflict in shown["suggestions"]["conflicts"]] == [f"d{n}" for n in range(MANY)]
     assert len(few) == len(many) == 10
     assert "SECRET" not in str(shown)
 

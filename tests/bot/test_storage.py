@@ -22,12 +22,14 @@ LONG = "When does the shop open? " + "The shop is near the old bridge. " * 118 +
 
 def places(database: Database, words: str) -> list[str]:
     """The columns that have the words, once for each row."""
-    found = []
+    columns = []
     with database.read() as session:
         for table in sa.inspect(session.connection()).get_table_names():
             for row in session.execute(sa.text(f'SELECT * FROM "{table}"')).mappings():
-                found += [f"{table}.{name}" for name, value in row.items() if isinstance(value, str) and words in value]
-    return sorted(found)
+                columns += [
+                    f"{table}.{name}" for name, value in row.items() if isinstance(value, str) and words in value
+                ]
+    return sorted(columns)
 
 
 def test_a_refused_question_of_full_length_is_stored_with_its_answer_and_in_the_list_of_curators(

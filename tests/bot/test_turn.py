@@ -23,28 +23,28 @@ SCOPE = Scope.of("main")
 
 
 def test_the_events_begin_with_the_ids_and_end_with_the_stored_answer(tmp_path: Path) -> None:
-    heard: list[TurnEvent] = []
+    turn_events: list[TurnEvent] = []
     with shop(tmp_path, ScriptedChat(script=lambda _: ANSWER)) as made:
-        asked = made.parts.turns.ask(owner="user:ann", scope=SCOPE, question=QUESTION, listen=heard.append)
+        asked = made.parts.turns.ask(owner="user:ann", scope=SCOPE, question=QUESTION, listen=turn_events.append)
         outcome = asked.outcome.result(WAIT)
-        assert heard[0] == Begun(asked.conversation_id, asked.answer_id)
-        assert isinstance(heard[1], SourcesFound)
-        assert {type(event) for event in heard[2:-1]} == {Token}
-        assert heard[-1] == Finished(outcome)
+        assert turn_events[0] == Begun(asked.conversation_id, asked.answer_id)
+        assert isinstance(turn_events[1], SourcesFound)
+        assert {type(event) for event in turn_events[2:-1]} == {Token}
+        assert turn_events[-1] == Finished(outcome)
         assert (stored(made), made.parts.turns.running) == ([("answered", ANSWER)], 0)
 
 
 def test_an_error_reaches_the_listener_the_database_and_the_caller(tmp_path: Path) -> None:
-    heard: list[TurnEvent] = []
+    turn_events: list[TurnEvent] = []
 
     def broken(_prompt: str) -> str:
         raise RuntimeError("broken")
 
     with shop(tmp_path, ScriptedChat(script=broken)) as made:
-        asked = made.parts.turns.ask(owner="user:ann", scope=SCOPE, question=QUESTION, listen=heard.append)
+        asked = made.parts.turns.ask(owner="user:ann", scope=SCOPE, question=QUESTION, listen=turn_events.append)
         error = asked.outcome.exception(WAIT)
         assert error is not None
-        assert heard[-1] == Failed(error)  # type: ignore[arg-type]
+        assert turn_events[-1] == Failed(error)  # type: ignore[arg-type]
         assert [status for status, _ in stored(made)] == ["failed"]
 
 

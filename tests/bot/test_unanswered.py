@@ -67,7 +67,7 @@ def waiting(talk: Talk, scope: Scope = EVERYTHING, **how: Any) -> list[tuple[lis
     """(wordings, people) of each group in the list."""
     with talk.database.read() as session:
         queue = unanswered.listing(session, scope, **how)
-    return [(one["questions"], one["people"]) for one in queue["items"]]
+    return [(group["questions"], group["people"]) for group in queue["items"]]
 
 
 def queue(talk: Talk) -> list[tuple[str, str, list[str]]]:
@@ -75,7 +75,7 @@ def queue(talk: Talk) -> list[tuple[str, str, list[str]]]:
     with talk.database.read() as session:
         ids = session.scalars(sa.select(Correction.id).order_by(Correction.id)).all()
     items = [talk.curation.item(id_) for id_ in ids]
-    return [(one["state"], one["question"], [each["question"] for each in one["complaints"]]) for one in items]
+    return [(item["state"], item["question"], [each["question"] for each in item["complaints"]]) for item in items]
 
 
 def test_a_question_that_one_person_asks_ten_times_counts_once_and_is_not_queued(talk: Talk) -> None:
@@ -92,7 +92,7 @@ def test_a_second_person_with_the_same_words_brings_it_into_the_queue(talk: Talk
     assert queue(talk) == [("queued", DOGS, [DOGS, "may i bring my DOG"])]
     assert waiting(talk) == []
     with talk.database.read() as session:  # who asked hears of it
-        assert [session.get_one(Answer, one).correction_id for one in (first, second)] == [1, 1]
+        assert [session.get_one(Answer, answer_id).correction_id for answer_id in (first, second)] == [1, 1]
 
 
 def test_a_second_person_with_other_words_brings_it_into_the_queue(talk: Talk) -> None:
@@ -104,7 +104,7 @@ def test_a_second_person_with_other_words_brings_it_into_the_queue(talk: Talk) -
     assert queue(talk) == [("queued", DOGS, [DOGS, PETS])]
     assert waiting(talk) == [([CATS], 1)]
     item = talk.curation.item(1)
-    assert [one["confirmed"] for one in item["complaints"]] == [True, False]  # likeness confirms nothing
+    assert [complaint["confirmed"] for complaint in item["complaints"]] == [True, False]  # likeness confirms nothing
     refuse(talk, PETS, "visitor:d")
     assert queue(talk) == [("queued", DOGS, [DOGS, PETS, PETS])]
 
@@ -218,7 +218,7 @@ def test_a_curator_starts_a_correction_of_a_waiting_question(talk: Talk) -> None
         with pytest.raises(NotFound, match="There is no unanswered question 1"):
             unanswered.start(session, 1, EVERYTHING, actor="ann")
     assert queue(talk) == [("queued", DOGS, [DOGS, PETS])]
-    assert [one["action"] for one in talk.curation.item(1)["history"]] == ["start"]
+    assert [step["action"] for step in talk.curation.item(1)["history"]] == ["start"]
 
 
 def test_a_correction_that_a_curator_starts_gets_the_waiting_questions(talk: Talk) -> None:

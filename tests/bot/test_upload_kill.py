@@ -77,8 +77,8 @@ def test_an_upload_ends_well_however_often_the_server_is_killed(tmp_path: Path, 
     with world.database.read() as session:
         job = jobs.get(session, job_id)
     assert (job.state, job.failures) == ("done", 0)
-    assert {one["state"] for one in job.progress["files"]} <= {"indexed", "unchanged"}
-    assert [one["name"] for one in job.progress["files"]] == FILES
+    assert {file["state"] for file in job.progress["files"]} <= {"indexed", "unchanged"}
+    assert [file["name"] for file in job.progress["files"]] == FILES
     assert world.live() == {f"upload/{name}": [f"The {name[:-3]} has its own leaves."] for name in FILES}
     assert len(world.rows("document_versions")["document_versions"]) == len(FILES)
     assert_index_follows(world)

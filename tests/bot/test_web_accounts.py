@@ -174,7 +174,7 @@ def test_administrator_adds_accounts_and_keys(office: World, now: list[float]) -
     again = admin.post("/api/users", json={"username": "李雷", "password": "p" * 10})
     assert (again.status_code, again.json()["detail"]) == (409, "There is a user '李雷' already.")
     listed = admin.get("/api/users").json()["users"]
-    assert {(one["username"], one["role"], one["disabled"]) for one in listed} == {
+    assert {(line_of_key["username"], line_of_key["role"], line_of_key["disabled"]) for line_of_key in listed} == {
         ("ada", "admin", False),
         ("carla", "curator", False),
         ("李雷", "curator", False),
@@ -182,7 +182,7 @@ def test_administrator_adds_accounts_and_keys(office: World, now: list[float]) -
     assert all("password" not in name for row in listed for name in row)
     key = admin.post("/api/keys", json={"name": " robot "}).json()
     assert (key["name"], key["role"], key["key"][:7]) == ("robot", "program", "errata_")
-    (line,) = [one for one in admin.get("/api/keys").json()["keys"] if one["id"] == key["id"]]
+    (line,) = [line_of_key for line_of_key in admin.get("/api/keys").json()["keys"] if line_of_key["id"] == key["id"]]
     assert (line["created_by"], line["revoked_at"], set(line)) == (
         "ada",
         None,
@@ -207,7 +207,7 @@ def test_key_of_a_disabled_administrator_opens_nothing(office: World, now: list[
     robot = TestClient(office.app, base_url=ADDRESS, headers={"Authorization": f"Bearer {key}"})
     child = robot.post("/api/keys", json={"name": "child"}).json()
     listed = robot.get("/api/keys").json()["keys"]
-    assert [one["created_by"] for one in listed if one["id"] == child["id"]] == ["eve"]
+    assert [line["created_by"] for line in listed if line["id"] == child["id"]] == ["eve"]
     by_child = TestClient(office.app, base_url=ADDRESS, headers={"Authorization": f"Bearer {child['key']}"})
     assert [client.post("/api/search", json={"query": "x"}).status_code for client in (robot, by_child)] == [200, 200]
     with office.parts.database.write() as session:

@@ -178,7 +178,7 @@ def test_regenerating_asks_the_model_anew(tmp_path: Path) -> None:
         first = ask(visitor, QUESTION)
         repeated = ask(made.client(), QUESTION)
         again = ask(visitor, QUESTION, conversation_id=first["conversation_id"], regenerate=first["answer_id"])
-        assert [one["answer"] for one in (first, repeated, again)] == [
+        assert [outcome["answer"] for outcome in (first, repeated, again)] == [
             "At nine [1].",
             "At nine [1].",
             "It opens at nine [1].",
@@ -209,8 +209,8 @@ def test_conversation_of_another_is_as_unknown_as_none(tmp_path: Path) -> None:
         conversation = ask(mine, QUESTION)["conversation_id"]
         ask(other, QUESTION)
         refusals = [
-            other.post("/api/chat", json={"question": "And now?", "conversation_id": one}).json()["detail"]
-            for one in (conversation, "none")
+            other.post("/api/chat", json={"question": "And now?", "conversation_id": id_}).json()["detail"]
+            for id_ in (conversation, "none")
         ]
         assert refusals == ["There is no such conversation."] * 2
         assert len(mine.get(f"/api/conversations/{conversation}").json()["turns"]) == 1

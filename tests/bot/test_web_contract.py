@@ -63,9 +63,9 @@ def client_of(shop: World, caller: str) -> TestClient:
 
 
 def credentials(client: TestClient) -> dict[str, str]:
-    sent = {"Cookie": "; ".join(f"{name}={value}" for name, value in client.cookies.items())}
-    sent["Authorization"] = client.headers.get("authorization", "")
-    return {name: value for name, value in sent.items() if value}
+    headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in client.cookies.items())}
+    headers["Authorization"] = client.headers.get("authorization", "")
+    return {name: value for name, value in headers.items() if value}
 
 
 def settings(shop: World, caller: str) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def test_listing_filters_searches_pages_and_counts(shop: World, curator: TestCli
     def ids(**query: Any) -> list[int]:
         page = curator.get("/api/corrections", params=query).json()
         assert page["counts"] == {"queued": 2, "rejected": 1}
-        return [one["id"] for one in page["items"]]
+        return [item["id"] for item in page["items"]]
 
     assert ids() == [other, rejected, percent]
     assert ids(state="queued") == [other, percent]
@@ -82,7 +82,7 @@ def test_listing_filters_searches_pages_and_counts(shop: World, curator: TestCli
     assert ids(q="50%p") == []
     assert ids(q="DISCOUNT", state="queued") == [other, percent]
     page = curator.get("/api/corrections", params={"limit": 1, "offset": 1}).json()
-    assert ([one["id"] for one in page["items"]], page["total"]) == ([rejected], 3)
+    assert ([item["id"] for item in page["items"]], page["total"]) == ([rejected], 3)
     assert curator.get("/api/corrections", params={"offset": 99}).json()["items"] == []
     assert refusal(curator.get("/api/corrections", params={"priority": "high"}))[0] == 422
 
@@ -106,7 +106,7 @@ def test_an_item_has_everything_that_a_curator_needs(shop: World, curator: TestC
     assert "prompt" not in snapshot
     whole = curator.get(f"/api/corrections/{item['id']}?prompts=true").json()
     assert [message["role"] for message in whole["snapshot"]["prompt"]][-1] == "user"
-    assert [one["snapshot"] for one in whole["complaints"]] == [whole["snapshot"]]
+    assert [report["snapshot"] for report in whole["complaints"]] == [whole["snapshot"]]
     assert item["suggestions"]["conflicts"][0]["document_id"] == "returns"
     assert [line["action"] for line in item["history"]] == ["report"]
 
@@ -279,7 +279,7 @@ def test_a_rejection_of_many_is_taken_back_at_once(shop: World, curator: TestCli
     numbers = [complain(shop, question) for question in ("Is this spam one?", "Is this spam two?", "And three?")]
     rejected = curator.post("/api/corrections/reject", json={"ids": numbers, "reason": "spam"}).json()["results"]
     act(shop.client("ada"), numbers[1], "reopen")
-    body = {"ids": numbers, "revisions": {one["id"]: one["revision"] for one in rejected}}
+    body = {"ids": numbers, "revisions": {item["id"]: item["revision"] for item in rejected}}
     results = curator.post("/api/corrections/reopen", json=body).json()["results"]
     assert [result["state"] for result in results] == ["reopened", None, "reopened"]
     assert results[1]["error"]["code"] == "correction_changed_by"

@@ -123,9 +123,9 @@ def test_every_event_of_a_chat_is_described(shop: World, api: dict[str, Any], qu
     stream = api["paths"]["/api/chat"]["post"]["responses"]["200"]["content"]["text/event-stream"]["schema"]
     described = {event["properties"]["event"]["const"]: event["properties"]["data"] for event in stream["oneOf"]}
     assert described.keys() == EVENTS.keys()
-    sent = events(shop.client(), question)
-    assert [sent[0][0], sent[-1][0]] == ["meta", "error" if question == "fail" else "done"]
-    for name, data in sent:
+    chat_events = events(shop.client(), question)
+    assert [chat_events[0][0], chat_events[-1][0]] == ["meta", "error" if question == "fail" else "done"]
+    for name, data in chat_events:
         EVENTS[name].model_validate(data)
 
 
@@ -135,16 +135,16 @@ def test_every_chunk_of_a_completion_is_described(shop: World, question: str) ->
     body = {"model": "errata", "messages": messages, "stream": True, "stream_options": {"include_usage": True}}
     answer = shop.program().post("/v1/chat/completions", json=body)
     assert answer.headers["content-type"].startswith("text/event-stream")
-    sent = [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data: ")]
-    Chunk.model_validate_json(sent[0])
+    chunks = [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data: ")]
+    Chunk.model_validate_json(chunks[0])
     if question == "fail":
-        Failure.model_validate_json(sent[-1])
+        Failure.model_validate_json(chunks[-1])
     else:
-        assert [Chunk.model_validate_json(line).usage is None for line in sent[:-1]] == [
-            *[True] * (len(sent) - 2),
+        assert [Chunk.model_validate_json(line).usage is None for line in chunks[:-1]] == [
+            *[True] * (len(chunks) - 2),
             False,
         ]
-        assert sent[-1] == "[DONE]"
+        assert chunks[-1] == "[DONE]"
 
 
 @pytest.mark.parametrize(

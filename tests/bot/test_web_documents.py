@@ -61,7 +61,7 @@ def test_document_is_shown_with_its_versions(curator: TestClient) -> None:
     )
     put(curator, "prices", "New prices", "Bread costs three euros.")
     now, before = curator.get(at("prices")).json(), curator.get(f"{at('prices')}?version=1").json()
-    assert [(one["version"], one["actor"], one["kind"]) for one in now["versions"]] == [
+    assert [(version["version"], version["actor"], version["kind"]) for version in now["versions"]] == [
         (1, "carla", "source"),
         (2, "carla", "source"),
     ]
@@ -108,7 +108,7 @@ def test_document_id_may_look_like_a_path(curator: TestClient, document_id: str)
     stored = put(curator, document_id, "T", f"Text of {document_id}")
     assert stored["id"] == document_id
     assert curator.get(at(document_id)).json()["id"] == document_id
-    assert document_id in [one["id"] for one in curator.get("/api/documents?limit=500").json()["documents"]]
+    assert document_id in [line["id"] for line in curator.get("/api/documents?limit=500").json()["documents"]]
     assert curator.delete(at(document_id)).status_code == 204
     assert curator.delete(at(document_id)).status_code == 404
     assert curator.get(at(document_id)).json()["retired"] is True
@@ -182,7 +182,7 @@ def test_listing_searches_ids_and_titles_literally(curator: TestClient) -> None:
     def ids(query: str) -> list[str]:
         page = curator.get("/api/documents", params={"q": query, "limit": 500}).json()
         assert page["total"] == len(page["documents"])
-        return [one["id"] for one in page["documents"]]
+        return [line["id"] for line in page["documents"]]
 
     assert ids("t-100%") == ["list-100%"]
     assert ids("list_") == ["list_a"]
@@ -190,12 +190,12 @@ def test_listing_searches_ids_and_titles_literally(curator: TestClient) -> None:
     assert ids("list\\") == []
     assert ids("list-") == ["list-100%", "list-100x"]
     page = curator.get("/api/documents", params={"q": "list", "limit": 1, "offset": 1}).json()
-    assert ([one["id"] for one in page["documents"]], page["total"]) == (["list-100x"], 3)
+    assert ([line["id"] for line in page["documents"]], page["total"]) == (["list-100x"], 3)
 
 
 def upload(client: TestClient, *files: tuple[str, bytes], language: str = "en", **fields: str) -> Any:
-    sent = [("files", (name, content)) for name, content in files]
-    return client.post("/api/documents", files=sent, data=fields, headers={"Accept-Language": language})
+    parts = [("files", (name, content)) for name, content in files]
+    return client.post("/api/documents", files=parts, data=fields, headers={"Accept-Language": language})
 
 
 def done(shop: World, client: TestClient, response: Any) -> dict[str, dict[str, Any]]:
@@ -206,7 +206,7 @@ def done(shop: World, client: TestClient, response: Any) -> dict[str, dict[str, 
     shop.work()
     job = client.get(f"/api/jobs/{job_id}").json()
     assert (job["state"], job["done"], job["total"]) == ("done", len(job["files"]), len(job["files"]))
-    return {one["name"]: one for one in job["files"]}
+    return {file["name"]: file for file in job["files"]}
 
 
 def test_uploads_of_several_formats_end_indexed_or_rejected_with_a_reason(shop: World, curator: TestClient) -> None:
@@ -232,7 +232,7 @@ def test_uploads_of_several_formats_end_indexed_or_rejected_with_a_reason(shop: 
             ("a\\b\\win.md", b"# Windows\n\nI was on drive C."),
         ),
     )
-    states = {name: one["state"] for name, one in files.items()}
+    states = {name: file["state"] for name, file in files.items()}
     assert states == {
         "notes.md": "indexed",
         "gb.txt": "indexed",
@@ -248,7 +248,7 @@ def test_uploads_of_several_formats_end_indexed_or_rejected_with_a_reason(shop: 
         "evil.md": "indexed",
         "win.md": "indexed",
     }
-    assert all(one["reason"] for one in files.values() if one["state"] == "rejected")
+    assert all(file["reason"] for file in files.values() if file["state"] == "rejected")
     assert files["notes.md"]["document_id"] == "upload/notes.md"
     assert hits(curator, "猫头鹰什么时候捕猎", k=1) == ["upload/gb.txt"]
     assert hits(curator, "heron stands still", k=1) == ["upload/letter.docx"]
@@ -257,13 +257,13 @@ def test_uploads_of_several_formats_end_indexed_or_rejected_with_a_reason(shop: 
 
 def test_uploads_again_are_unchanged_or_rejected_until_asked_to_replace(shop: World, curator: TestClient) -> None:
     done(shop, curator, upload(curator, ("again.md", b"# Boats\n\nOnce."), ("other.md", b"The same.")))
-    sent = upload(curator, ("again.md", b"# Bikes\n\nTwice."), ("other.md", b"The same."))
-    files = done(shop, curator, sent)
-    assert {name: (one["state"], one["version"], one["replaces"]) for name, one in files.items()} == {
+    first = upload(curator, ("again.md", b"# Bikes\n\nTwice."), ("other.md", b"The same."))
+    files = done(shop, curator, first)
+    assert {name: (file["state"], file["version"], file["replaces"]) for name, file in files.items()} == {
         "again.md": ("rejected", None, "upload/again.md"),
         "other.md": ("unchanged", 1, None),
     }
-    job = curator.get(f"/api/jobs/{sent.json()['job']['id']}", headers={"Accept-Language": "zh-CN"}).json()
+    job = curator.get(f"/api/jobs/{first.json()['job']['id']}", headers={"Accept-Language": "zh-CN"}).json()
     assert files["again.md"]["reason"] == "It would replace a document that has another text: upload/again.md (Boats)."
     assert job["files"][0]["reason"] == "会覆盖一份内容不同的文档：upload/again.md（Boats）。"
     assert curator.get(at("upload/again.md")).json()["text"] == "# Boats\n\nOnce."
@@ -298,10 +298,10 @@ def test_file_names_are_never_a_crash(shop: World, curator: TestClient, name: st
 
 
 def test_of_two_files_of_one_name_the_first_is_taken_in(shop: World, curator: TestClient) -> None:
-    sent = upload(curator, ("a/same.md", b"One."), ("b/same.md", b"Two."), replace="true")
+    response = upload(curator, ("a/same.md", b"One."), ("b/same.md", b"Two."), replace="true")
     shop.work()
-    files = curator.get(f"/api/jobs/{sent.json()['job']['id']}").json()["files"]
-    assert [(one["name"], one["state"]) for one in files] == [("same.md", "indexed"), ("same.md", "rejected")]
+    files = curator.get(f"/api/jobs/{response.json()['job']['id']}").json()["files"]
+    assert [(file["name"], file["state"]) for file in files] == [("same.md", "indexed"), ("same.md", "rejected")]
     assert files[1]["reason"].startswith("Another file of this upload is named same.md")
     assert curator.get(at("upload/same.md")).json()["text"] == "One."
 
@@ -441,6 +441,8 @@ def test_a_text_that_hides_something_is_kept_and_remarked_upon(shop: World, cura
     assert shown["remarks"][0].startswith("含有看不见的字符：U+202C POP DIRECTIONAL FORMATTING (1)")
     files = done(shop, curator, upload(curator, ("parcels.md", text.encode()), ("pl\u202ein.md", b"Plain.")))
     assert files["parcels.md"]["state"] == "indexed"
-    assert [one.partition(":")[0] for one in files["parcels.md"]["remarks"]] == ["It has characters that nobody sees"]
+    assert [sentence.partition(":")[0] for sentence in files["parcels.md"]["remarks"]] == [
+        "It has characters that nobody sees"
+    ]
     assert files["pl\u202ein.md"]["state"] == "rejected"
     assert "U+202E RIGHT-TO-LEFT OVERRIDE" in files["pl\u202ein.md"]["reason"]

@@ -85,11 +85,11 @@ def test_unsafe_methods_are_for_the_same_site_only(shop: World, site: str, statu
 def test_every_unsafe_method_is_guarded(shop: World) -> None:
     curator = shop.client("carla")
     headers = {"Sec-Fetch-Site": "cross-site"}
-    got = [
+    statuses = [
         curator.request(method, "/api/documents/hours", headers=headers).status_code
         for method in ("POST", "PUT", "PATCH", "DELETE", "UNKNOWN")
     ]
-    assert got == [403] * 5
+    assert statuses == [403] * 5
     assert curator.get("/api/documents/hours").status_code == 200
 
 
@@ -267,7 +267,7 @@ def test_security_headers_stand_on_streams_and_refusals(shop: World) -> None:
 
 
 def test_policy_allows_nothing_inline_and_no_other_host() -> None:
-    directives = dict(one.strip().split(" ", 1) for one in CONTENT_SECURITY_POLICY.split(";"))
+    directives = dict(directive.strip().split(" ", 1) for directive in CONTENT_SECURITY_POLICY.split(";"))
     assert directives["default-src"] == "'none'"
     assert directives["frame-ancestors"] == "'none'"
     sources = {source for value in directives.values() for source in value.split()}
@@ -348,8 +348,8 @@ def test_address_of_a_flood_is_the_network_of_one_subscriber(tmp_path: Path) -> 
 
         def statuses(*addresses: str) -> list[int]:
             return [
-                TestClient(shop.app, base_url=ADDRESS, client=(one, 1)).post("/api/chat", json=QUESTION).status_code
-                for one in addresses
+                TestClient(shop.app, base_url=ADDRESS, client=(address, 1)).post("/api/chat", json=QUESTION).status_code
+                for address in addresses
             ]
 
         assert statuses("2001:db8::1", "2001:db8::2:1", "2001:db8:0:1::1") == [200, 429, 200]
@@ -365,10 +365,10 @@ def test_a_new_cookie_brings_no_more_questions_and_one_browser_has_fewer_than_a_
         def post(client: TestClient) -> Response:
             return client.post("/api/chat", json={"question": "One?", "stream": False})
 
-        one = shop.client()
-        assert [post(one).status_code for _ in range(3)] == [200, 200, 429]
-        assert post(one).json()["code"] == "too_many_questions"
-        assert "You asked 2 questions within a minute" in post(one).json()["detail"]
+        browser = shop.client()
+        assert [post(browser).status_code for _ in range(3)] == [200, 200, 429]
+        assert post(browser).json()["code"] == "too_many_questions"
+        assert "You asked 2 questions within a minute" in post(browser).json()["detail"]
         assert [post(shop.client()).status_code for _ in range(4)] == [200, 200, 200, 429]
         assert post(shop.client()).json()["code"] == "too_many_questions_of_network"
         assert post(shop.client(address="10.0.0.9")).status_code == 200

@@ -217,7 +217,7 @@ def test_annotations_stand_where_the_marks_of_the_answer_are(client: openai.Open
         message = complete(client, question).choices[0].message
         text, cited = message.content, [annotation.url_citation.model_dump() for annotation in message.annotations]
     assert text == "🏬 At nine [1].\n\nOr read `hours[1]`; on Sundays [2] at ten."
-    assert [(text[one["start_index"] : one["end_index"]], one["title"]) for one in cited] == [
+    assert [(text[source["start_index"] : source["end_index"]], source["title"]) for source in cited] == [
         ("[1]", "Hours"),
         ("[2]", "Sundays"),
     ]

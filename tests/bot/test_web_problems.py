@@ -179,9 +179,9 @@ def test_405_names_all_methods_of_the_address(admin: TestClient, method: str, pa
 def test_wrong_bodies_are_refused_with_the_name_of_the_field(
     admin: TestClient, path: str, body: str, detail: str
 ) -> None:
-    status, said = problem(admin.post(path, content=body, headers=JSON))
+    status, answer = problem(admin.post(path, content=body, headers=JSON))
     assert status == 422
-    assert said == detail or (detail.startswith("Document") and said.endswith(" has no text."))
+    assert answer == detail or (detail.startswith("Document") and answer.endswith(" has no text."))
 
 
 @pytest.mark.parametrize("path", ["/api/chat", "/api/documents", "/api/session", "/api/search"])
@@ -300,7 +300,7 @@ def test_reasons_of_refused_files_are_in_the_readers_language(shop: World, admin
     shop.work()
 
     def reasons(headers: dict[str, str]) -> list[str]:
-        return [one["reason"] for one in admin.get(f"/api/jobs/{job}", headers=headers).json()["files"]]
+        return [file["reason"] for file in admin.get(f"/api/jobs/{job}", headers=headers).json()["files"]]
 
     assert reasons({})[0] == "The file is empty."
     assert reasons(CHINESE)[0] == "文件是空的。"

@@ -47,12 +47,12 @@ def holder(made: World, role: str, collection: str | None) -> TestClient:
 def ask(client: TestClient, **more: Any) -> dict[str, Any]:
     answer = client.post("/api/chat", json={"question": QUESTION, "stream": False, **more})
     assert answer.status_code == 200
-    found: dict[str, Any] = answer.json()
-    return found
+    outcome: dict[str, Any] = answer.json()
+    return outcome
 
 
 def sources(answer: dict[str, Any]) -> set[str]:
-    return {one["document_id"] for one in answer["sources"]}
+    return {source["document_id"] for source in answer["sources"]}
 
 
 def searched(client: TestClient, **more: Any) -> set[str]:
@@ -61,7 +61,7 @@ def searched(client: TestClient, **more: Any) -> set[str]:
 
 
 def test_a_key_searches_and_asks_in_its_collection(town: World) -> None:
-    shop, bank, all_ = (holder(town, "program", one) for one in ("shop", "bank", None))
+    shop, bank, all_ = (holder(town, "program", collection) for collection in ("shop", "bank", None))
     assert (searched(shop), searched(bank), searched(all_)) == ({"shop"}, {"bank"}, {"shop", "bank"})
     assert (sources(ask(shop)), sources(ask(bank))) == ({"shop"}, {"bank"})
     body = {"model": "errata", "messages": [{"role": "user", "content": QUESTION}]}
@@ -86,7 +86,11 @@ def test_a_complaint_goes_to_the_desk_of_its_collection_and_its_correction_to_it
     assert numbers[0] != numbers[1]
     desk = holder(town, "curator", "shop")
     queue = desk.get("/api/corrections").json()
-    assert ([one["id"] for one in queue["items"]], queue["total"], queue["counts"]) == ([numbers[0]], 1, {"queued": 1})
+    assert ([item["id"] for item in queue["items"]], queue["total"], queue["counts"]) == (
+        [numbers[0]],
+        1,
+        {"queued": 1},
+    )
     assert desk.get("/api/corrections", params={"collection": "bank"}).json()["total"] == 0
     assert desk.get(f"/api/corrections/{numbers[1]}").status_code == 404
     draft = f"/api/corrections/{numbers[0]}/draft"
@@ -112,13 +116,13 @@ def test_lists_of_a_signed_in_curator_can_be_narrowed(town: World) -> None:
 def test_documents_outside_the_scope_are_not_there(town: World) -> None:
     desk = holder(town, "curator", "shop")
     listed = desk.get("/api/documents").json()
-    assert ([one["id"] for one in listed["documents"]], listed["total"]) == (["shop"], 1)
+    assert ([line["id"] for line in listed["documents"]], listed["total"]) == (["shop"], 1)
     before = town.client("carla").get("/api/documents/bank").json()
     assert desk.get("/api/documents/bank").status_code == 404
     assert desk.delete("/api/documents/bank").status_code == 404
     assert desk.post("/api/documents/bank/restore").status_code == 404
-    taken = desk.post("/api/documents", json={"id": "bank", "title": "B", "text": "It is mine."})
-    assert (taken.status_code, taken.json()["code"]) == (409, "document_in_other_collection")
+    response = desk.post("/api/documents", json={"id": "bank", "title": "B", "text": "It is mine."})
+    assert (response.status_code, response.json()["code"]) == (409, "document_in_other_collection")
     assert town.client("carla").get("/api/documents/bank").json() == before
 
 
@@ -156,8 +160,8 @@ def test_an_upload_meets_nothing_of_another_collection_that_has_its_name(town: W
 
     def upload(client: TestClient, *rows: str) -> dict[str, Any]:
         text = "".join(f'{{"id": "{row}", "title": "{row}", "text": "Secret {row} of {row}."}}\n' for row in rows)
-        sent = {"files": ("rows.jsonl", text.encode(), "application/jsonl")}
-        job = client.post("/api/documents", files=sent, data={"replace": replace}).json()["job"]["id"]
+        files = {"files": ("rows.jsonl", text.encode(), "application/jsonl")}
+        job = client.post("/api/documents", files=files, data={"replace": replace}).json()["job"]["id"]
         town.work()
         (result,) = client.get(f"/api/jobs/{job}").json()["files"]
         page: dict[str, Any] = result
@@ -199,7 +203,10 @@ def test_a_conversation_shows_no_more_than_the_scope_of_today(tmp_path: Path) ->
         assert curator.post(f"/api/corrections/{number}/approve").status_code == 200
         path = f"/api/conversations/{answer['conversation_id']}"
         (turn,) = visitor.get(path).json()["turns"]
-        assert ([one["title"] for one in turn["sources"]], turn["correction"]["answer"]) == (["bank"], "At three.")
+        assert ([source["title"] for source in turn["sources"]], turn["correction"]["answer"]) == (
+            ["bank"],
+            "At three.",
+        )
         assert visitor.get("/api/conversations").json()["conversations"][0]["corrected"] is True
         made.parts.settings = made.parts.settings.model_copy(update={"visitor_collections": ["shop"]})
         (turn,) = visitor.get(path).json()["turns"]
@@ -246,7 +253,7 @@ def test_the_list_of_keys_shows_their_collections(town: World) -> None:
     admin = town.client("ada")
     made = admin.post("/api/keys", json={"name": "robot", "collection": "shop"}).json()
     assert made["collection"] == "shop"
-    assert [one["collection"] for one in admin.get("/api/keys").json()["keys"]][-2:] == [None, "shop"]
+    assert [line["collection"] for line in admin.get("/api/keys").json()["keys"]][-2:] == [None, "shop"]
     refused = admin.post("/api/keys", json={"name": "robot", "collection": "no spaces"})
     assert (refused.status_code, refused.json()["code"]) == (422, "collection_name")
     assert writable(EVERYTHING, None) is None

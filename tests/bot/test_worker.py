@@ -157,7 +157,7 @@ def test_a_job_of_an_unknown_kind_waits_and_others_go_on(database: Database) -> 
     worker = Worker(database, {"ask": lambda _payload, _report: None})
     assert worker.step()
     assert not worker.step()
-    assert [told(database, one)[0] for one in (unknown, known)] == ["queued", "done"]
+    assert [told(database, job)[0] for job in (unknown, known)] == ["queued", "done"]
 
 
 def test_a_long_job_delays_only_jobs_of_its_kind(database: Database) -> None:

@@ -92,11 +92,11 @@ CASES = {
 def clerk(prompt: str) -> str:
     """A model that reads: asked about returning, it gives the number of days in the first passage that has one, and
     cites every passage with that number."""
-    if found := re.search("(?:Last question|最后一个问题): (.*)", prompt):
-        return found[1]  # a follow-up stands alone here
+    if match := re.search("(?:Last question|最后一个问题): (.*)", prompt):
+        return match[1]  # a follow-up stands alone here
     passages_text, _, question = prompt.rpartition("Question: ")
     passages = re.findall(r"(?ms)^\[(\d+)\] [^\n]*\n(.*?)(?=^\[\d+\] |\Z)", passages_text)
-    days = {n: (said[1], said[2]) for n, text in passages if (said := re.search(r"(\d+)(?:\*\*)? (days|天)", text))}
+    days = {n: (span[1], span[2]) for n, text in passages if (span := re.search(r"(\d+)(?:\*\*)? (days|天)", text))}
     if days and re.search("return|退", question):
         first, words = next((n, text) for n, text in passages if n in days)
         number, unit = days[first]
@@ -168,7 +168,7 @@ class Audience:
 
     def faults(self) -> list[str]:
         """What nobody announced."""
-        return [fault for fault in self._faults if not any(re.search(one, fault) for one in self._announced)]
+        return [fault for fault in self._faults if not any(re.search(pattern, fault) for pattern in self._announced)]
 
     def _asked(self, address: str, request: Request) -> None:
         self.requests.append(request.url)

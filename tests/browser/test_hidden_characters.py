@@ -42,7 +42,7 @@ def test_the_pages_and_the_server_hide_and_need_the_same_characters(chromium: Br
     page.goto(f"{static_site}/blank")
     marked = page.evaluate(MARKED, texts)
     page.close()
-    differ = [(text, one) for text, one in zip(texts, marked, strict=True) if one != server_marks(text)]
+    differ = [(text, marks) for text, marks in zip(texts, marked, strict=True) if marks != server_marks(text)]
     assert differ == []
 
 

@@ -227,9 +227,9 @@ def test_render_keeps_the_numbers_of_lists_and_the_sides_of_columns(page: Page) 
 def test_render_known_citations_become_buttons(page: Page) -> None:
     button = '<button type="button" class="cite" data-n="{0}" aria-label="{0}">{0}</button>'
     text = "A [1], b [3], c [1, 2] d【2】."
-    one, both, two = button.format(1), button.format(1) + button.format(2), button.format(2)
+    first, both, two = button.format(1), button.format(1) + button.format(2), button.format(2)
     expected = (
-        f'<p>A<span class="cited">{one},</span> b [3], c<span class="cited">{both}</span> '
+        f'<p>A<span class="cited">{first},</span> b [3], c<span class="cited">{both}</span> '
         f'd<span class="cited">{two}.</span></p>\n'
     )
     assert shown(page, text, citations=[1, 2]) == expected

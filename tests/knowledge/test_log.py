@@ -81,7 +81,7 @@ def test_passages_are_given_live_or_not(world: World) -> None:
     world.put("returns", RETURNS, url="https://example.org/returns")
     world.remove("returns")
     passages = world.source.passages([2, 1, 99])
-    assert {id_: (one.text, one.headings, one.url, one.title) for id_, one in passages.items()} == {
+    assert {id_: (passage.text, passage.headings, passage.url, passage.title) for id_, passage in passages.items()} == {
         1: ("Goods may be returned within 14 days.", ("Returns",), "https://example.org/returns", "returns"),
         2: ("Money comes back within 5 days.", ("Refunds",), "https://example.org/returns", "returns"),
     }

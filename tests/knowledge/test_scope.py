@@ -41,7 +41,10 @@ def answered(*sources: str, cites: tuple[int, ...] = (1,)) -> dict[str, Any]:
     return {
         "answer": "It was so [1].",
         "prompt": [{"role": "user", "content": "all passages"}],
-        "sources": [{"n": n, "document_id": one, "passage": f"{one}!"} for n, one in enumerate(sources, start=1)],
+        "sources": [
+            {"n": n, "document_id": document_id, "passage": f"{document_id}!"}
+            for n, document_id in enumerate(sources, start=1)
+        ],
         "citations": list(cites),
     }
 
@@ -185,7 +188,7 @@ def test_corrections_of_two_collections_cannot_be_merged(shop: World) -> None:
     with pytest.raises(NotAllowed) as refused:
         shop.curation.merge([shoes, books], actor="ann")
     assert refused.value.code == "merge_across_collections"
-    assert [shop.state(one)[0] for one in (shoes, books)] == ["queued", "queued"]
+    assert [shop.state(correction_id)[0] for correction_id in (shoes, books)] == ["queued", "queued"]
 
 
 def test_the_queue_of_a_scope_lists_and_counts_no_others(shop: World) -> None:
@@ -251,7 +254,7 @@ def test_the_passages_that_a_scope_does_not_cover_are_no_suggestions(shop: World
     with shop.database.write() as session:
         number = complaints.report(session, complaint(QUESTION, snapshot=snapshot), EVERYTHING).id
     suggested = {
-        scope: [one["document_id"] for one in shop.desk(scope).item(number)["suggestions"]["conflicts"]]
+        scope: [conflict["document_id"] for conflict in shop.desk(scope).item(number)["suggestions"]["conflicts"]]
         for scope in (SHOES, BOTH)
     }
     assert suggested == {SHOES: ["shoes"], BOTH: ["shoes", "books"]}

@@ -73,20 +73,20 @@ def states(progress: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def test_upload_reports_each_file_and_keeps_them_until_discarded(world: World, tmp_path: Path) -> None:
-    sent = payload(tmp_path / "sent", ("hours.md", "# Hours\n\nOpen at nine."), ("scan.pdf", "no pdf"))
-    assert states(Job(world, tmp_path).run(sent)) == [("hours.md", "indexed"), ("scan.pdf", "rejected")]
+    upload = payload(tmp_path / "sent", ("hours.md", "# Hours\n\nOpen at nine."), ("scan.pdf", "no pdf"))
+    assert states(Job(world, tmp_path).run(upload)) == [("hours.md", "indexed"), ("scan.pdf", "rejected")]
     assert world.live() == {"upload/hours.md": ["Open at nine."]}
-    assert states(Job(world, tmp_path).run(sent)) == [("hours.md", "unchanged"), ("scan.pdf", "rejected")]
-    uploads.discard_upload(world.database, sent, uploads=tmp_path)
+    assert states(Job(world, tmp_path).run(upload)) == [("hours.md", "unchanged"), ("scan.pdf", "rejected")]
+    uploads.discard_upload(world.database, upload, uploads=tmp_path)
     assert not (tmp_path / "sent").exists()
-    uploads.discard_upload(world.database, sent, uploads=tmp_path)
+    uploads.discard_upload(world.database, upload, uploads=tmp_path)
 
 
 def test_an_upload_of_an_earlier_version_which_names_the_whole_path_is_read_where_the_data_folder_is_now(
     world: World, tmp_path: Path
 ) -> None:
-    sent = payload(tmp_path / "sent", ("hours.md", "Open at nine."))
-    earlier = {**sent, "folder": "/former/place/uploads/sent"}
+    upload = payload(tmp_path / "sent", ("hours.md", "Open at nine."))
+    earlier = {**upload, "folder": "/former/place/uploads/sent"}
     assert states(Job(world, tmp_path).run(earlier)) == [("hours.md", "indexed")]
     uploads.discard_upload(world.database, earlier, uploads=tmp_path)
     assert list(tmp_path.glob("sent")) == []
@@ -103,8 +103,8 @@ def test_upload_does_not_replace_another_document_without_a_request(world: World
     )
     assert "upload/plan.md (Roof)" in refused["reason"]
     assert world.live() == {"upload/plan.md": ["The roof is repaired in May."]}
-    (taken,) = Job(world, tmp_path).run(payload(tmp_path / "3", other, replace=True))["files"]
-    assert (taken["state"], taken["version"]) == ("indexed", 2)
+    (replacing,) = Job(world, tmp_path).run(payload(tmp_path / "3", other, replace=True))["files"]
+    assert (replacing["state"], replacing["version"]) == ("indexed", 2)
     assert world.live() == {"upload/plan.md": ["The cellar is dry."]}
 
 
@@ -142,8 +142,10 @@ def test_new_rows_of_an_uploaded_table_go_to_the_collection_of_the_others(world:
 
 
 def test_two_files_of_one_name_in_one_upload_end_one_by_one(world: World, tmp_path: Path) -> None:
-    sent = payload(tmp_path / "1", ("note.md", "First."), ("other.md", "Other."), ("note.md", "Second."), replace=True)
-    progress = Job(world, tmp_path).run(sent)
+    upload = payload(
+        tmp_path / "1", ("note.md", "First."), ("other.md", "Other."), ("note.md", "Second."), replace=True
+    )
+    progress = Job(world, tmp_path).run(upload)
     assert states(progress) == [("note.md", "indexed"), ("other.md", "indexed"), ("note.md", "rejected")]
     assert progress["files"][2]["code"] == "upload_name_twice"
     assert world.live() == {"upload/note.md": ["First."], "upload/other.md": ["Other."]}
@@ -157,23 +159,23 @@ def test_upload_brings_back_a_document_that_was_retired(world: World, tmp_path: 
 
 
 def test_upload_goes_on_after_the_last_finished_file(world: World, tmp_path: Path) -> None:
-    sent = payload(tmp_path / "1", *((f"{name}.md", f"{name} is a letter.") for name in "abcd"))
+    upload = payload(tmp_path / "1", *((f"{name}.md", f"{name} is a letter.") for name in "abcd"))
     job = Job(world, tmp_path)
     for _ in range(4):
         with pytest.raises(ServerEnds):
-            job.run(sent, ends_at="c.md")
+            job.run(upload, ends_at="c.md")
     assert job.read == ["a.md", "b.md"]
-    assert states(job.run(sent)) == [(f"{name}.md", "indexed") for name in "abcd"]
+    assert states(job.run(upload)) == [(f"{name}.md", "indexed") for name in "abcd"]
     assert job.read == ["a.md", "b.md", "c.md", "d.md"]
 
 
 def test_a_file_that_ends_the_server_again_and_again_is_left_out(world: World, tmp_path: Path) -> None:
-    sent = payload(tmp_path / "1", *((f"{name}.md", f"{name} is a letter.") for name in "abc"))
+    upload = payload(tmp_path / "1", *((f"{name}.md", f"{name} is a letter.") for name in "abc"))
     job = Job(world, tmp_path)
     for _ in range(uploads.MOST_ENDS):
         with pytest.raises(ServerEnds):
-            job.run(sent, ends_at="b.md")
-    progress = job.run(sent, ends_at="b.md")
+            job.run(upload, ends_at="b.md")
+    progress = job.run(upload, ends_at="b.md")
     assert states(progress) == [("a.md", "indexed"), ("b.md", "rejected"), ("c.md", "indexed")]
     assert progress["files"][1]["reason"] == "The server ended 5 times while it read this file, so it was left out."
 
@@ -181,7 +183,7 @@ def test_a_file_that_ends_the_server_again_and_again_is_left_out(world: World, t
 def test_a_failure_of_the_job_is_not_the_fault_of_the_file(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sent = payload(tmp_path / "1", ("a.md", "A."))
+    upload = payload(tmp_path / "1", ("a.md", "A."))
     job = Job(world, tmp_path)
 
     def broken(*_args: object) -> None:
@@ -191,19 +193,19 @@ def test_a_failure_of_the_job_is_not_the_fault_of_the_file(
         patch.setattr(uploads, "_ingest_file", broken)
         for _ in range(uploads.MOST_ENDS + 1):
             with pytest.raises(OSError, match="full"):
-                job.run(sent)
-    assert states(job.run(sent)) == [("a.md", "indexed")]
+                job.run(upload)
+    assert states(job.run(upload)) == [("a.md", "indexed")]
 
 
 def test_the_files_of_an_upload_that_failed_for_good_are_kept_for_a_week(world: World, tmp_path: Path) -> None:
-    sent, other = (payload(tmp_path / "uploads" / name, ("a.md", "A.")) for name in ("sent", "other"))
+    failed, other = (payload(tmp_path / "uploads" / name, ("a.md", "A.")) for name in ("sent", "other"))
     with world.database.write() as session:
-        job = jobs.enqueue(session, uploads.INGEST, sent, actor="carla")
+        job = jobs.enqueue(session, uploads.INGEST, failed, actor="carla")
         job.state, job.failures = "running", jobs.MAX_FAILURES - 1
         session.flush()
         assert jobs.fail(session, job, "the engine is gone")
         job_id = job.id
-    uploads.discard_upload(world.database, sent, uploads=tmp_path / "uploads")
+    uploads.discard_upload(world.database, failed, uploads=tmp_path / "uploads")
     with world.database.read() as session:
         sentence = uploads.kept_files(jobs.get(session, job_id), tmp_path / "uploads")
     assert sentence is not None
@@ -219,9 +221,9 @@ def test_the_files_of_an_upload_that_failed_for_good_are_kept_for_a_week(world: 
 
 
 def test_a_start_removes_the_files_of_a_failed_upload_after_a_week(world: World, tmp_path: Path) -> None:
-    sent = payload(tmp_path / "uploads" / "sent", ("a.md", "A."))
+    upload = payload(tmp_path / "uploads" / "sent", ("a.md", "A."))
     with world.database.write() as session:
-        job = jobs.enqueue(session, uploads.INGEST, sent, actor="carla")
+        job = jobs.enqueue(session, uploads.INGEST, upload, actor="carla")
         job.state, job.finished_at = "failed", utc_now() - timedelta(days=8)
     assert uploads.discard_forgotten(world.database, tmp_path / "uploads") == 1
 
@@ -267,9 +269,15 @@ def test_a_busy_database_or_a_full_disk_rejects_no_file(
     world: World, tmp_path: Path, trouble: Any, error: type[Exception]
 ) -> None:
     text = "A is a letter. " * 5_000
-    sent = payload(tmp_path / "1", ("a.md", text))
+    upload = payload(tmp_path / "1", ("a.md", text))
     with Loader() as loader, pytest.raises(error), trouble(world):
         uploads._ingest_file(
-            world.database, world.embedder, loader, tmp_path / "1" / "0.md", "a.md", (), {**sent, "collection": "main"}
+            world.database,
+            world.embedder,
+            loader,
+            tmp_path / "1" / "0.md",
+            "a.md",
+            (),
+            {**upload, "collection": "main"},
         )
-    assert states(Job(world, tmp_path).run(sent)) == [("a.md", "indexed")]
+    assert states(Job(world, tmp_path).run(upload)) == [("a.md", "indexed")]

@@ -99,11 +99,11 @@ def test_random_copies_beside_a_log_are_refused_and_killed_databases_are_not(tmp
 
 def test_a_database_that_others_write_to_is_not_refused(tmp_path: Path) -> None:
     path = tmp_path / "errata.db"
-    with closing(sqlite.connect(path, isolation_level=None)) as one, closing(sqlite.connect(path)) as other:
-        one.execute("pragma journal_mode=wal")
-        one.execute("create table t(id integer primary key, x text)")
+    with closing(sqlite.connect(path, isolation_level=None)) as first, closing(sqlite.connect(path)) as other:
+        first.execute("pragma journal_mode=wal")
+        first.execute("create table t(id integer primary key, x text)")
         for number in range(200):
-            one.execute("insert into t(x) values (?)", ("x" * 3000,))
+            first.execute("insert into t(x) values (?)", ("x" * 3000,))
             if number % 10 == 0:
                 other.execute("pragma wal_checkpoint(restart)")
             wal.check(path)

@@ -241,6 +241,6 @@ def advance(world: World, correction_id: int, action: str, **how: Any) -> None:
 
 def history(world: World, correction_id: int) -> list[tuple[str, str | None, str, str, str | None]]:
     return [
-        (one["action"], one["from"], one["to"], one["actor"], one["reason"])
-        for one in world.curation.item(correction_id)["history"]
+        (step["action"], step["from"], step["to"], step["actor"], step["reason"])
+        for step in world.curation.item(correction_id)["history"]
     ]

@@ -102,9 +102,9 @@ def test_an_answer_that_cannot_be_stored_reaches_the_reader_who_learns_that_it_i
         def limit(connection: object, *_: object) -> None:
             connection.execute(f"pragma max_page_count={pages + 100}")  # type: ignore[attr-defined]
 
-        heard = events(shop.client(), QUESTION)
-        assert "".join(data["text"] for name, data in heard if name == "token") == "At nine [1]."
-        assert (heard[-1][0], heard[-1][1]["code"]) == ("error", "answer_not_stored")
+        stream = events(shop.client(), QUESTION)
+        assert "".join(data["text"] for name, data in stream if name == "token") == "At nine [1]."
+        assert (stream[-1][0], stream[-1][1]["code"]) == ("error", "answer_not_stored")
         whole = shop.client().post("/api/chat", json={"question": QUESTION, "stream": False})
         assert (whole.status_code, whole.json()["code"]) == (507, "answer_not_stored")
 

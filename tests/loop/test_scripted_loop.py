@@ -86,7 +86,8 @@ def test_loop_proof_looks_at_the_passages_that_the_prompt_takes(tmp_path: Path) 
         curator.put(f"/api/corrections/{correction_id}/draft", json=draft)
         proof = act(curator, correction_id, "prove")["proof"]
         seen = [
-            (one["outcome"], [source["document_id"] for source in one["after"]["sources"]]) for one in proof["items"]
+            (replay["outcome"], [source["document_id"] for source in replay["after"]["sources"]])
+            for replay in proof["items"]
         ]
         assert seen == [("fixed", [f"erratum-{correction_id}"]), ("not_fixed", ["hours"])]
 
@@ -260,7 +261,7 @@ def test_loop_a_follow_up_with_the_words_of_a_corrected_question_gets_no_curated
         talk = {"conversation_id": ask(visitor, "How long do parcels to islands take?")["conversation_id"]}
         follow_up = ask(visitor, "How long?", **talk)
         again = ask(visitor, "How long?", regenerate=follow_up["answer_id"], **talk)
-        assert [(one["status"], one["match"]) for one in (follow_up, again)] == [("answered", None)] * 2
+        assert [(outcome["status"], outcome["match"]) for outcome in (follow_up, again)] == [("answered", None)] * 2
         repeated = ask(shop.client(), "How long?", conversation_id=None)
         assert repeated["status"] == "curated"
 

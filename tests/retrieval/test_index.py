@@ -84,14 +84,14 @@ def test_compacted_index_equals_a_new_build_in_every_array(history: list[object]
         added = tuple(row(id_, text) for id_, text in step.items() if id_ not in hidden)
         index = index.apply(Change(index.seq + 1, added, hidden)).compacted()
         live = {id_: text for id_, text in live.items() if id_ not in hidden} | {new.id: new.text for new in added}
-    one, other = index.sealed, build(*(row(id_, text) for id_, text in live.items())).sealed
-    assert one.keywords.terms == other.keywords.terms
-    assert one.labels == other.labels
+    compacted, other = index.sealed, build(*(row(id_, text) for id_, text in live.items())).sealed
+    assert compacted.keywords.terms == other.keywords.terms
+    assert compacted.labels == other.labels
     for name in ("ids", "digests", "codes"):
-        assert np.array_equal(getattr(one, name), getattr(other, name))
+        assert np.array_equal(getattr(compacted, name), getattr(other, name))
     for name in ("starts", "ordinals", "counts", "lengths"):
-        assert np.array_equal(getattr(one.keywords, name), getattr(other.keywords, name))
-    assert np.array_equal(one.vectors.matrix, other.vectors.matrix)
+        assert np.array_equal(getattr(compacted.keywords, name), getattr(other.keywords, name))
+    assert np.array_equal(compacted.vectors.matrix, other.vectors.matrix)
 
 
 def test_apply_leaves_the_old_index_as_it_was() -> None:

@@ -199,8 +199,8 @@ class Client:
         """A correction is found as long as it is live, and not after it was rolled back."""
         if not (question := self._in_state("live", "rolled_back")):
             return
-        found = self._send("POST", "/api/search", {"query": question.corrected, "k": 5})
-        served = any(question.corrected in hit["passage"] for hit in found["hits"])
+        search = self._send("POST", "/api/search", {"query": question.corrected, "k": 5})
+        served = any(question.corrected in hit["passage"] for hit in search["hits"])
         if served != (question.state == "live"):
             self.faults.append(f"{question.text} is {question.state}, but its correction is found: {served}")
 

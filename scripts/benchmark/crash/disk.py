@@ -149,6 +149,6 @@ class Filling(Site):
             ready = http.get("/readyz")
             if (ready.status_code, "disk" in ready.text) != ((503, True) if full else (200, False)):
                 self.report(f"the disk is {'full' if full else 'free'}, /readyz says {ready.status_code} {ready.text}")
-            found = http.post("/api/search", json={"query": "book code", "k": 3})
-            if found.status_code != 200 or not found.json()["hits"]:
-                self.report(f"a search gives {found.status_code} {found.text[:200]}")
+            search = http.post("/api/search", json={"query": "book code", "k": 3})
+            if search.status_code != 200 or not search.json()["hits"]:
+                self.report(f"a search gives {search.status_code} {search.text[:200]}")

@@ -47,7 +47,7 @@ def test_an_embedding_model_that_was_not_measured_has_no_floor() -> None:
 )
 def test_a_correction_counts_only_as_first_hit_and_for_a_near_question(dense: float, led: bool, expected: bool) -> None:
     stages = {"dense": dense} | ({"erratum": 1.0} if led else {})
-    found = SearchResult((Hit(passage(1, "At nine.", erratum=True), 2.0, stages),), 1, 0.0, 0.0, dense, 0.5)
-    assert shipped("any", "multilingual-e5-small").evidence.corrected(found) is expected
-    assert not Evidence().corrected(found)
+    search_result = SearchResult((Hit(passage(1, "At nine.", erratum=True), 2.0, stages),), 1, 0.0, 0.0, dense, 0.5)
+    assert shipped("any", "multilingual-e5-small").evidence.corrected(search_result) is expected
+    assert not Evidence().corrected(search_result)
     assert not shipped("any", "multilingual-e5-small").evidence.corrected(result(0.0))

@@ -81,11 +81,11 @@ def read(
 def test_it_answers_with_the_best_sentence(
     passages: list[tuple[str, str, str]], question: str, expected: str, cited: tuple[int, ...]
 ) -> None:
-    heard: list[str] = []
-    reply = read(passages, question, on_text=heard.append)
+    pieces: list[str] = []
+    reply = read(passages, question, on_text=pieces.append)
     assert (reply.status, reply.text, reply.citations, reply.reason) == ("answered", expected, cited, None)
-    assert "".join(heard) == expected
-    assert len(heard) == reply.completion_tokens > 1
+    assert "".join(pieces) == expected
+    assert len(pieces) == reply.completion_tokens > 1
 
 
 @pytest.mark.parametrize(
@@ -104,15 +104,15 @@ def test_it_refuses_where_no_sentence_shares_enough(passages: list[tuple[str, st
 
 def test_a_stop_keeps_the_text_so_far() -> None:
     stop = threading.Event()
-    heard: list[str] = []
+    pieces: list[str] = []
 
     def on_text(text: str) -> None:
-        heard.append(text)
-        if len(heard) == 2:
+        pieces.append(text)
+        if len(pieces) == 2:
             stop.set()
 
     reply = read(ENGLISH, TICKET, stop=stop, on_text=on_text)
-    assert (reply.status, "".join(heard)) == ("stopped", "A ticket")
+    assert (reply.status, "".join(pieces)) == ("stopped", "A ticket")
     assert reply.text.startswith("A ticket")
 
 

@@ -135,7 +135,7 @@ def test_brackets_in_code_and_links_are_never_changed(blocks: list[str], last: s
 @given(st.text("[]1，,`~\n\t ()x九\\<code>/:$-", max_size=60))
 def test_any_text_keeps_everything_except_its_brackets(text: str) -> None:
     marks = markers(text)
-    assert all(0 <= one.start < one.end <= other.start for one, other in pairwise(marks))
+    assert all(0 <= mark.start < mark.end <= other.start for mark, other in pairwise(marks))
     answer, _ = verify(text, PASSAGES)
     outside = "".join(
         text[at:end]

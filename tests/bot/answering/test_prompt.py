@@ -41,7 +41,7 @@ def test_choose_keeps_to_the_budget_and_always_takes_the_first_hit() -> None:
 
 def test_weigh_says_of_each_hit_why_it_is_not_read() -> None:
     hits = [hit(1, 1.0), hit(2, 0.5), hit(3, 0.95), hit(4, 0.9), hit(5, 0.4)]
-    assert [(one.passage.id, use) for one, use in weigh(hits, Selection(most=2))] == [
+    assert [(weighed.passage.id, use) for weighed, use in weigh(hits, Selection(most=2))] == [
         (1, Use.READ),
         (2, Use.FAR),
         (3, Use.READ),

@@ -58,13 +58,13 @@ def test_too_few_questions_give_no_limit() -> None:
 
 
 def test_figures_are_given_for_each_language() -> None:
-    chinese = [replace(one, language="zh") for one in SURE]
+    chinese = [replace(sample, language="zh") for sample in SURE]
     figures = fit([*SURE, *chinese]).figures
-    assert {name: one.lost.of for name, one in figures.items()} == {"all": 78, "en": 39, "zh": 39}
+    assert {name: sample.lost.of for name, sample in figures.items()} == {"all": 78, "en": 39, "zh": 39}
 
 
 def test_floors_are_taken_only_where_the_profile_has_none() -> None:
-    calibration = fit([*SURE, observation(0.01, cosine=0.7), *(replace(one, language="zh") for one in SURE)])
+    calibration = fit([*SURE, observation(0.01, cosine=0.7), *(replace(sample, language="zh") for sample in SURE)])
     assert calibration.floors == {"en": 0.68, "zh": 0.88}
     known = Profile("known", evidence=Evidence({"en": 0.8, "zh": -1.0}))
     applied = calibration.applied(known, "now")

@@ -100,9 +100,9 @@ class History:
 
     def changes(self, *, without: int | None = None) -> list[Change]:
         return [
-            one.change
-            for number, one in self.published.items()
-            if one.change is not None and one.applies and number != without
+            publication.change
+            for number, publication in self.published.items()
+            if publication.change is not None and publication.applies and number != without
         ]
 
     def present(self, document: str, *, without: int | None = None) -> list[Statement]:
@@ -143,35 +143,37 @@ class History:
             return bool(session.scalar(query.where(Entry.correction_id == number, Entry.live)))
 
     def compare(self) -> None:
-        before = {number: one.applies for number, one in self.published.items()}
+        before = {number: publication.applies for number, publication in self.published.items()}
         for document in self.sources.keys() - self.removed:
             possible = self.applied(document, self.changes())[1]
-            for number, one in self.published.items():
-                if one.change is None or one.change.document != document or not one.applies:
+            for number, publication in self.published.items():
+                if publication.change is None or publication.change.document != document or not publication.applies:
                     continue
-                one.applies = self.active(number)
-                assert not one.applies or one.change in possible  # made on another statement: must be dropped
+                publication.applies = self.active(number)
+                assert (
+                    not publication.applies or publication.change in possible
+                )  # made on another statement: must be dropped
                 repeated = [statement.goods for statement in self.sources[document].repeated]
-                clear = self.alone and one.change.goods not in repeated
-                assert one.applies or not clear or one.change not in possible
+                clear = self.alone and publication.change.goods not in repeated
+                assert publication.applies or not clear or publication.change not in possible
         for document in self.sources.keys() - self.removed:
             assert self.text(document) == self.read(document)
             assert sorted(self.found(document), key=str) == sorted(self.visible(document), key=str)
         for document in self.removed:
             assert self.found(document) == []
-        for number, one in self.published.items():
+        for number, publication in self.published.items():
             state, live = self.world.state(number)
             self.states[number] = state
             assert live
-            if before[number] and not one.applies:
+            if before[number] and not publication.applies:
                 assert state == "reopened"
-            if state == "approved" and one.change is not None:
-                assert one.applies
-                goods, field = one.change.goods, one.change.field
-                assert len({statement.value(field) for statement in self.visible(one.change.document)
+            if state == "approved" and publication.change is not None:
+                assert publication.applies
+                goods, field = publication.change.goods, publication.change.field
+                assert len({statement.value(field) for statement in self.visible(publication.change.document)
                             if statement.goods == goods}) <= 1  # fmt: skip
-            if state == "approved" and one.hidden is not None and one.hidden[1] != WHOLE:
-                document, statement = one.hidden
+            if state == "approved" and publication.hidden is not None and publication.hidden[1] != WHOLE:
+                document, statement = publication.hidden
                 own = self.present(document, without=number)  # as it was before its own change of the passage
                 assert document in self.removed or statement in (*self.present(document), *own)
         assert_index_follows(self.world)
@@ -239,12 +241,12 @@ class History:
                 now, field, self.layout.source(replace(self.sources[document], statements=tuple(statements)))
             )
             upon = [
-                one
-                for one in self.applied(document, self.changes(without=without))[1]
-                if (one.goods, one.field) == (goods, field)
+                earlier
+                for earlier in self.applied(document, self.changes(without=without))[1]
+                if (earlier.goods, earlier.field) == (goods, field)
             ]
             if find is not None:
-                last = max(upon, key=lambda one: one.order, default=None)
+                last = max(upon, key=lambda earlier: earlier.order, default=None)
                 audience = self.sources[document].audience
                 change = Change(
                     document, audience, goods, field, source.value(field), last, value, find, self.approvals
@@ -253,7 +255,7 @@ class History:
         if hide == WHOLE:
             hidden = (document, WHOLE)
         elif hide is not None and self.alone:
-            shown = next((one for one in self.present(document) if one.goods == hide), None)
+            shown = next((candidate for candidate in self.present(document) if candidate.goods == hide), None)
             hidden = (document, shown) if shown is not None else None
         return Published(change, hidden, self.approvals)
 
@@ -314,11 +316,13 @@ class History:
         """Whether other corrections come to nothing when this one ends and its earlier publication is there again."""
         ending = self.published[number]
         revived = [instead.change] if instead is not None and instead.change is not None else []
-        touched = {one.document for one in (ending.change if ending.applies else None, *revived) if one is not None}
+        touched = {
+            change.document for change in (ending.change if ending.applies else None, *revived) if change is not None
+        }
         others = self.changes(without=number)
-        kept = {one for document in touched - self.removed
-                for one in self.applied(document, [*others, *revived])[1]}  # fmt: skip
-        return any(one.document in touched - self.removed and one not in kept for one in others)
+        kept = {change for document in touched - self.removed
+                for change in self.applied(document, [*others, *revived])[1]}  # fmt: skip
+        return any(change.document in touched - self.removed and change not in kept for change in others)
 
     def number(self, index: int) -> int | None:
         return sorted(self.published)[index % len(self.published)] if self.published else None

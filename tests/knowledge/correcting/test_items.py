@@ -70,14 +70,18 @@ def test_the_queue_reads_no_more_than_its_lines_show(queue: World) -> None:
     statements: list[str] = []
     sa.event.listen(queue.database.engine, "before_cursor_execute", lambda *sent: statements.append(sent[2]))
     lines = {line["question"]: line for line in listing(queue)["items"]}
-    assert [lines[one]["answer_excerpt"] for one in ("Long?", "Longer?", "Nothing?")] == ["It was so.", long[:200], ""]
+    assert [lines[question]["answer_excerpt"] for question in ("Long?", "Longer?", "Nothing?")] == [
+        "It was so.",
+        long[:200],
+        "",
+    ]
     assert lines["Long?"]["complaints"] == 2
     whole = ("complaints.snapshot", "corrections.draft", "corrections.recheck")
     parts = [
         re.sub(r"JSON_EXTRACT\((complaints\.snapshot|corrections\.recheck), \?\)", "", statement)
         for statement in statements
     ]
-    assert [one for one in parts for column in whole if column in one] == []
+    assert [question for question in parts for column in whole if column in question] == []
     assert len(statements) <= 7  # BEGIN among them, however many items there are
 
 

@@ -79,12 +79,12 @@ def test_a_draft_that_takes_a_golden_question_away_has_regressed(world: World) -
     item = world.curation.prove(correction_id)
     assert item["proof"]["verdict"] == "regressed"
     assert outcomes(item)[2:] == [("golden", "when does money come back", "regressed")]
-    taken = item["proof"]["items"][-1]
-    assert [(taken[side]["status"], taken[side]["answer"]) for side in ("before", "after")] == [
+    golden = item["proof"]["items"][-1]
+    assert [(golden[side]["status"], golden[side]["answer"]) for side in ("before", "after")] == [
         ("curated", "Within 5 days."),
         ("curated", "30 days."),
     ]
-    assert taken["reason"] == "correction 1 answers this question; supersede erratum-1 to take its place"
+    assert golden["reason"] == "correction 1 answers this question; supersede erratum-1 to take its place"
 
 
 @pytest.mark.parametrize("taken", [{"question": "refunds when"}, {"paraphrases": ["“Refunds – when?”"]}, {}])
@@ -145,8 +145,8 @@ def test_a_draft_is_judged_by_the_hits_that_readers_get(world: World) -> None:
     assert [outcome for _, _, outcome in outcomes(world.curation.prove(correction_id))] == ["fixed", "fixed", "changed"]
     world.passages = 1
     item = world.curation.prove(correction_id)
-    assert [(one["outcome"], [source["document_id"] for source in one["after"]["sources"]])
-            for one in item["proof"]["items"]] == [
+    assert [(replayed["outcome"], [source["document_id"] for source in replayed["after"]["sources"]])
+            for replayed in item["proof"]["items"]] == [
         ("fixed", [f"erratum-{correction_id}"]),
         ("not_fixed", ["hours"]),
         ("same", [f"erratum-{first}"]),

@@ -94,7 +94,9 @@ def test_an_approval_and_a_rollback_at_once_leave_one_of_two_states(world: World
         except Stale:
             results[name] = "stale"
 
-    threads = [threading.Thread(target=work, args=one) for one in (("rollback", first), ("approve", second))]
+    threads = [
+        threading.Thread(target=work, args=arguments) for arguments in (("rollback", first), ("approve", second))
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -141,7 +143,7 @@ def test_processes_that_migrate_at_once_all_find_a_whole_schema(tmp_path: Path, 
     assert together("migrate", path) == ["ok"] * PROCESSES
     migrated, template = Database(f"sqlite:///{path}"), Database(f"sqlite:///{empty_database}")
     schema = "select type, name, sql from sqlite_master order by type, name"
-    with migrated.engine.connect() as one, template.engine.connect() as other:
-        assert one.exec_driver_sql(schema).all() == other.exec_driver_sql(schema).all()
+    with migrated.engine.connect() as connection, template.engine.connect() as other:
+        assert connection.exec_driver_sql(schema).all() == other.exec_driver_sql(schema).all()
     migrated.close()
     template.close()

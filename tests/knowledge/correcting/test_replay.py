@@ -60,9 +60,9 @@ def answer(
 
 def replayed(item: dict[str, Any], role: str) -> list[tuple[str, str, str | None]]:
     return [
-        (one["question"], one["outcome"], one["values"].get("words"))
-        for one in item["proof"]["items"]
-        if one["role"] == role
+        (replay["question"], replay["outcome"], replay["values"].get("words"))
+        for replay in item["proof"]["items"]
+        if replay["role"] == role
     ]
 
 

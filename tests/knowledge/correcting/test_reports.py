@@ -301,10 +301,10 @@ def test_a_correction_keeps_the_newest_few_complaints_of_a_person(world: World) 
         correction_id = world.complain(
             "Returns?", answer_id=f"a{number}", comment=f"{number}", reporter="visitor:1", network="office"
         )
-    comments = [one["comment"] for one in world.curation.item(correction_id)["complaints"]]
+    comments = [complaint["comment"] for complaint in world.curation.item(correction_id)["complaints"]]
     assert comments == ["mine", "297", "298", "299"]
     world.complain("Returns?", answer_id="a299", comment="again", reporter="visitor:1", network="office")
-    comments = [one["comment"] for one in world.curation.item(correction_id)["complaints"]]
+    comments = [complaint["comment"] for complaint in world.curation.item(correction_id)["complaints"]]
     assert comments == ["mine", "297", "298", "again"]
 
 
@@ -315,5 +315,8 @@ def test_a_correction_keeps_a_bounded_number_of_complaints_of_a_network(world: W
             "Returns?", answer_id=f"a{number}", comment=f"{number}", reporter=f"visitor:{number}", network="office"
         )
     item = world.curation.item(correction_id)
-    assert [one["comment"] for one in item["complaints"]] == ["mine", *(str(number) for number in range(40, 60))]
+    assert [complaint["comment"] for complaint in item["complaints"]] == [
+        "mine",
+        *(str(number) for number in range(40, 60)),
+    ]
     assert item["priority"] == "important"

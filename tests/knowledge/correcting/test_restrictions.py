@@ -28,7 +28,7 @@ def firm(world: World) -> World:
 
 def publish(world: World, *cited: str, **draft: Any) -> str:
     """A published correction of an answer that cited these documents. Returns its erratum's id."""
-    sources = [{"n": n, "document_id": one, "passage": "…"} for n, one in enumerate(cited, start=1)]
+    sources = [{"n": n, "document_id": document_id, "passage": "…"} for n, document_id in enumerate(cited, start=1)]
     snapshot = {"answer": "20 [1].", "sources": sources, "citations": [source["n"] for source in sources]}
     with world.database.write() as session:
         number = complaints.report(session, complaint(QUESTION, snapshot=snapshot), EVERYTHING).id
@@ -92,7 +92,7 @@ def test_a_correction_is_about_the_documents_that_it_cites_edits_or_hides(firm: 
 
 def test_a_correction_of_several_documents_takes_the_properties_that_are_equal_in_all(firm: World) -> None:
     erratum = publish(firm, "hr-leave", supersedes=[{"document_id": "hr-sick"}])
-    assert [served(firm, **one) for one in (HR, {"year": "2026"}, {"city": "Bern"}, {"city": "Genf"})] == [
+    assert [served(firm, **filters) for filters in (HR, {"year": "2026"}, {"city": "Bern"}, {"city": "Genf"})] == [
         True,
         True,
         False,
@@ -140,12 +140,14 @@ def test_a_proof_reads_what_a_restricted_question_would_read(firm: World) -> Non
     tried = [
         {
             hit.passage.document_id
-            for hit in firm.searcher.search(QUESTION, 50, scope=EVERYTHING, filters=one, candidate=candidate).hits
+            for hit in firm.searcher.search(QUESTION, 50, scope=EVERYTHING, filters=filters, candidate=candidate).hits
         }
-        for one in (HR, IT, {"document_id": "hr-leave"}, {"kind": "erratum"})
+        for filters in (HR, IT, {"document_id": "hr-leave"}, {"kind": "erratum"})
     ]
     firm.curation.approve(number, actor="ann")
-    assert tried == [documents_found(firm, **one) for one in (HR, IT, {"document_id": "hr-leave"}, {"kind": "erratum"})]
+    assert tried == [
+        documents_found(firm, **filters) for filters in (HR, IT, {"document_id": "hr-leave"}, {"kind": "erratum"})
+    ]
 
 
 def test_a_second_publication_takes_the_properties_of_that_time(firm: World) -> None:
