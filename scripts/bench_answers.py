@@ -21,26 +21,25 @@ engine, --timed questions of each language are also given to the bare engine, wi
 
 from __future__ import annotations
 
-import argparse
 import re
 import statistics
 import sys
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bot.answering.condense import EarlierTurn
 from bot.answering.values import Ask, Token
 from retrieval.scope import MAIN, Scope
-from scripts.benchmark import cases, data, handbook, results
+from scripts.benchmark import cases, command, data, handbook
 from scripts.benchmark.answers import contains
 from scripts.benchmark.errors import BenchError
 from scripts.benchmark.journal import Journal
-from scripts.benchmark.knowledge import DEFAULT_VECTORS, fill, installation
+from scripts.benchmark.knowledge import fill, installation
 from scripts.benchmark.results import Progress, Result
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Sequence
 
     from bot.answering.values import Outcome
@@ -52,30 +51,15 @@ _MARKER = re.compile(r"\[\d+\]")
 
 
 def main(arguments: Sequence[str] | None = None, make_parts: Callable[[Settings], Parts] | None = None) -> int:
-    options = _parser().parse_args(arguments)
-    try:
-        rows, settings = _run(options, make_parts)
-    except BenchError as error:
-        print(f"bench_answers: {error}", file=sys.stderr)
-        return 1
-    print(results.table(rows))
-    if options.out:
-        results.write(options.out, "answers", settings, rows)
-    return 0
+    return command.run("bench_answers", _parser().parse_args(arguments), lambda options: _run(options, make_parts))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="folder of the benchmark data")
+    parser = command.parser(__doc__, data_required=False)
+    command.add_documents(parser)
     parser.add_argument("--handbook", action="store_true", help="ask our own questions over the bundled handbook")
-    parser.add_argument("--sets", help="comma-separated; default: all")
     parser.add_argument("--engine", choices=("real", "extractive"), default="extractive")
-    parser.add_argument("--limit", type=int, help="at most this many questions of a set, chosen by chance")
-    parser.add_argument("--documents", type=int, help="at most this many documents of a set, with those asked about")
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--timed", type=int, default=5, help="questions of a language that the bare engine gets too")
-    parser.add_argument("--vectors", type=Path, default=DEFAULT_VECTORS, help=f"default: {DEFAULT_VECTORS}")
-    parser.add_argument("--out", type=Path, help="write results.json here")
     return parser
 
 

@@ -18,23 +18,22 @@ A stopped run goes on where it was if --out is the same.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bot.answering.values import Ask
 from retrieval import orders
 from retrieval.scope import Scope
-from scripts.benchmark import attacks, data, results
+from scripts.benchmark import attacks, command, data
 from scripts.benchmark.answers import contains
 from scripts.benchmark.errors import BenchError
 from scripts.benchmark.journal import Journal
-from scripts.benchmark.knowledge import DEFAULT_VECTORS, collection_of, fill, installation
+from scripts.benchmark.knowledge import collection_of, fill, installation
 from scripts.benchmark.results import Progress, Result
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Sequence
 
     from bot.settings import Settings
@@ -45,28 +44,13 @@ SUGGESTED = ("correction", "poison")  # these are asked through the HTTP interfa
 
 
 def main(arguments: Sequence[str] | None = None, make_parts: Callable[[Settings], Parts] | None = None) -> int:
-    options = _parser().parse_args(arguments)
-    try:
-        rows, settings = _run(options, make_parts)
-    except BenchError as error:
-        print(f"bench_attack: {error}", file=sys.stderr)
-        return 1
-    print(results.table(rows))
-    if options.out:
-        results.write(options.out, "attack", settings, rows)
-    return 0
+    return command.run("bench_attack", _parser().parse_args(arguments), lambda options: _run(options, make_parts))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder of the benchmark data")
-    parser.add_argument("--sets", help="comma-separated; default: all")
+    parser = command.parser(__doc__, items="attacks")
     parser.add_argument("--contexts", metavar="SET", help="take the harmless documents and questions of this set")
     parser.add_argument("--engine", choices=("real", "extractive"), default="extractive")
-    parser.add_argument("--limit", type=int, help="at most this many attacks of a set, chosen by chance")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--vectors", type=Path, default=DEFAULT_VECTORS, help=f"default: {DEFAULT_VECTORS}")
-    parser.add_argument("--out", type=Path, help="write results.json here")
     return parser
 
 

@@ -19,12 +19,10 @@ on where it was if --out is the same. Times on a shared machine are upper bounds
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from collections import defaultdict
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,15 +32,16 @@ from knowledge.tables import PassageRow
 from retrieval.fuse import fuse
 from retrieval.scope import EVERYTHING, Scope
 from retrieval.text import tokens
-from scripts.benchmark import data, results
+from scripts.benchmark import command, data
 from scripts.benchmark.errors import BenchError
 from scripts.benchmark.journal import Journal
-from scripts.benchmark.knowledge import DEFAULT_VECTORS, collection_of, fill, installation, stored_id
+from scripts.benchmark.knowledge import collection_of, fill, installation, stored_id
 from scripts.benchmark.metrics import METRICS, ranking_metrics
 from scripts.benchmark.remembering import RememberingEmbedder
 from scripts.benchmark.results import Progress, Result
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from bot.settings import Settings
@@ -72,16 +71,7 @@ class Task:
 
 
 def main(arguments: Sequence[str] | None = None, make_parts: Callable[[Settings], Parts] | None = None) -> int:
-    options = _parser().parse_args(arguments)
-    try:
-        rows, settings = _run(options, make_parts)
-    except BenchError as error:
-        print(f"bench_retrieval: {error}", file=sys.stderr)
-        return 1
-    print(results.table(rows))
-    if options.out:
-        results.write(options.out, "retrieval", settings, rows)
-    return 0
+    return command.run("bench_retrieval", _parser().parse_args(arguments), lambda options: _run(options, make_parts))
 
 
 def _run(
@@ -120,14 +110,8 @@ def _run(
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder of the benchmark data")
-    parser.add_argument("--sets", help="comma-separated; default: all")
-    parser.add_argument("--limit", type=int, help="at most this many questions of a set, chosen by chance")
-    parser.add_argument("--documents", type=int, help="at most this many documents of a set, with those asked about")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--vectors", type=Path, default=DEFAULT_VECTORS, help=f"default: {DEFAULT_VECTORS}")
-    parser.add_argument("--out", type=Path, help="write results.json here")
+    parser = command.parser(__doc__)
+    command.add_documents(parser)
     return parser
 
 

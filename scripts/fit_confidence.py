@@ -17,7 +17,6 @@ A stopped run goes on where it was if --out is the same.
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
 from dataclasses import replace
@@ -34,17 +33,18 @@ from retrieval.reading.spans import Text
 from retrieval.reading.weights import SHIPPED
 from retrieval.scope import Scope
 from retrieval.text import language_of
-from scripts.benchmark import cases, data, results
+from scripts.benchmark import cases, command, data
 from scripts.benchmark.answers import contains
 from scripts.benchmark.errors import BenchError
 from scripts.benchmark.intervals import Estimate
 from scripts.benchmark.journal import Journal
-from scripts.benchmark.knowledge import DEFAULT_VECTORS, fill, installation
+from scripts.benchmark.knowledge import fill, installation
 from scripts.benchmark.metrics import area_under_curve
 from scripts.benchmark.results import Progress, Result
 from scripts.reader.examples import squad2
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
@@ -60,29 +60,14 @@ Row = dict[str, Any]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
-    try:
-        rows, settings = _run(options)
-    except BenchError as error:
-        print(f"fit_confidence: {error}", file=sys.stderr)
-        return 1
-    print(results.table(rows))
-    if options.out:
-        results.write(options.out, "confidence", settings, rows)
-    return 0
+    return command.run("fit_confidence", _parser().parse_args(arguments), _run)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder of the benchmark data")
-    parser.add_argument("--sets", help="comma-separated; default: all")
+    parser = command.parser(__doc__)
+    command.add_documents(parser)
     parser.add_argument("--engine", choices=("real", "none"), default="none")
     parser.add_argument("--weights", type=Path, help="the reader's; default: those that ship with Errata")
-    parser.add_argument("--limit", type=int, help="at most this many questions of a set, chosen by chance")
-    parser.add_argument("--documents", type=int, help="at most this many documents of a set, with those asked about")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--vectors", type=Path, default=DEFAULT_VECTORS, help=f"default: {DEFAULT_VECTORS}")
-    parser.add_argument("--out", type=Path, help="write results.json here")
     return parser
 
 
