@@ -71,7 +71,7 @@ def _run(
     journal = Journal.beside(options.out, settings)
     chosen = {"chat_model": "extractive"} if options.engine == "extractive" else {}
     embedded = Progress("texts embedded")
-    unlimited = {"questions_per_minute": 1_000_000}
+    unlimited = {"questions_per_minute": 1_000_000, "questions_per_minute_per_asker": 1_000_000}
     for suggested in (False, True):  # visitors see everything, so that suggestions need a knowledge base of their own
         left = [a for a in tried if a.key not in journal and (a.set in SUGGESTED) is suggested]
         with installation(options.vectors, progress=embedded.at, make_parts=make_parts, **chosen, **unlimited) as parts:

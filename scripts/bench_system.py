@@ -160,7 +160,8 @@ def writeback(run: Run) -> None:
     from bot import accounts
     from bot.web.app import create_app
 
-    parts = _parts(run.folder / "writeback", chat_model="extractive")
+    unlimited = {"questions_per_minute": 1_000_000, "questions_per_minute_per_asker": 1_000_000}
+    parts = _parts(run.folder / "writeback", chat_model="extractive", **unlimited)
     with parts.database.write() as session:
         accounts.add_user(session, "bench", "bench bench bench", "admin")
     client = TestClient(create_app(parts), base_url="http://127.0.0.1:8000")

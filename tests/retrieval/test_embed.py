@@ -9,6 +9,7 @@ import pytest
 
 from retrieval.embed import SentenceTransformerEmbedder
 from retrieval.errors import EmbedderError
+from tests.retrieval.tiny import save_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,34 +19,7 @@ WORDS = ["query", "passage", "bread", "oven", "data", "import", "数", "据", ":
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real but very small SentenceTransformer: one layer, eight dimensions, nine words, random weights."""
-    import torch
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
-
-    base = tmp_path_factory.mktemp("base")
-    vocabulary = {word: number for number, word in enumerate(["[PAD]", "[UNK]", *WORDS])}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, unk_token="[UNK]", pad_token="[PAD]", model_max_length=16
-    ).save_pretrained(base)
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=8,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=8,
-        max_position_embeddings=16,
-    )
-    BertModel(config).save_pretrained(base)
-    target = tmp_path_factory.mktemp("model")
-    transformer = Transformer(str(base), max_seq_length=16)
-    SentenceTransformer(modules=[transformer, Pooling(8)], device="cpu").save(str(target))
-    return target
+    return save_model(tmp_path_factory.mktemp("tiny"), WORDS, layers=1, dimension=8, most_tokens=16)
 
 
 def embedder(folder: Path, **options: object) -> SentenceTransformerEmbedder:

@@ -17,6 +17,7 @@ from retrieval.reading import span_reader, weights
 from retrieval.reading.network import TRAINED_LAYERS, ReaderNetwork
 from retrieval.reading.span_reader import SpanReader
 from retrieval.reading.spans import NOTHING, Text, best_span, sentences_around
+from tests.retrieval.tiny import SPECIAL, save_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,41 +27,7 @@ WORDS = ["when", "does", "it", "open", "opens", "at", "nine", "Hours", "closed",
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SentenceTransformer of eight layers and sixteen dimensions with random weights."""
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
-
-    base = tmp_path_factory.mktemp("base")
-    vocabulary = {word: number for number, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS])}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        unk_token="[UNK]",
-        pad_token="[PAD]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        model_max_length=512,
-    ).save_pretrained(base)
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=16,
-        num_hidden_layers=8,
-        num_attention_heads=2,
-        intermediate_size=8,
-        max_position_embeddings=512,
-    )
-    BertModel(config).save_pretrained(base)
-    target = tmp_path_factory.mktemp("model")
-    transformer = Transformer(str(base), max_seq_length=512)
-    SentenceTransformer(modules=[transformer, Pooling(16)], device="cpu").save(str(target))
-    return target
+    return save_model(tmp_path_factory.mktemp("tiny"), WORDS, layers=8, dimension=16, most_tokens=512)
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +70,7 @@ class Nine(torch.nn.Module):
 @pytest.fixture
 def nine(embedder: SentenceTransformerEmbedder, file: Path) -> SpanReader:
     reader = SpanReader(embedder, file)
-    reader._network = Nine(4 + WORDS.index("nine"))  # type: ignore[assignment]
+    reader._network = Nine(len(SPECIAL) + WORDS.index("nine"))  # type: ignore[assignment]
     return reader
 
 
