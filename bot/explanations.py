@@ -83,6 +83,7 @@ def _candidates(
                 "headings": list(passage.headings),
                 "passage": passage.text,
                 "curated": passage.erratum,
+                "place": passage.place and passage.place.to_json(),
                 "score": entry["score"],
                 "stages": entry["stages"],
                 "use": str(entry["use"]),

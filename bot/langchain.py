@@ -124,6 +124,7 @@ def _curated(matched: Matched, states: dict[int, str]) -> Document:
             "url": None,
             "language": None,
             "erratum": True,
+            "place": None,
             "score": 1.0,
             "stages": {"curated": matched.probability},
             "knowledge_version": matched.knowledge_version,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from retrieval.errors import ErrataError
+    from retrieval.place import Place
 
 FOLDER = Path(__file__).parent / "locales"
 LOCALES = {"en": "en", "zh": "zh-CN"}  # language of a text → catalogue
@@ -45,6 +46,17 @@ def text(key: str, language: str, **values: object) -> str:
     for name, value in values.items():
         words = words.replace("{" + name + "}", str(value))
     return words
+
+
+def place(where: Place | None, language: str) -> str:
+    """Where a passage stands in its file, in words; "" if that is not known."""
+    if where is None:
+        return ""
+    key = f"place.{where.kind}{'s' if where.last is not None else ''}"
+    words = text(key, language, first=where.first, last=where.last, name=where.name)
+    return (
+        text("place.in_sheet", language, sheet=where.name, rows=words) if where.kind == "row" and where.name else words
+    )
 
 
 def has(key: str) -> bool:

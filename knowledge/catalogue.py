@@ -56,7 +56,7 @@ def document(session: Session, document_id: str, scope: Scope, *, version: int |
         raise NotFound("There is no document {document_id!r}.", code="document_not_found", document_id=document_id)
     versions = session.scalars(
         sa.select(DocumentVersion)
-        .options(defer(DocumentVersion.text), defer(DocumentVersion.details))
+        .options(defer(DocumentVersion.text), defer(DocumentVersion.details), defer(DocumentVersion.places))
         .where(DocumentVersion.document_id == document_id)
         .order_by(DocumentVersion.version)
     )

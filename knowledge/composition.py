@@ -19,6 +19,8 @@ from knowledge.surroundings import Outline, Surroundings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from retrieval.place import Places
+
 SOURCE = 0  # the writer of the source text; edits have their ids
 
 
@@ -73,8 +75,10 @@ class StoredEdit:
 class Composition:
     """A source text with edits. ``kept``: the ids of the edits that applied; ``broken``: those that did not."""
 
-    def __init__(self, title: str, source: str) -> None:
+    def __init__(self, title: str, source: str, places: Places | None = None) -> None:
+        """``places``: where the source stands in its file."""
         self._title = title
+        self.places = places  # of the present text
         self._written = {SOURCE: source}
         self._stretches = [Stretch(SOURCE, 0, len(source))]
         self._replaced: dict[int, tuple[int, int]] = {}  # edit → the stretch of the source that it is about
@@ -112,12 +116,13 @@ class Composition:
         origin = first - around.start
         return Anchor(around, tuple(_moved(stretch, -origin) for stretch in words))
 
-    def replace(self, changes: Sequence[tuple[int, int, str]]) -> str:
-        """The text after these changes: (start, end, new words). They do not overlap."""
-        text = self.text
+    def replace(self, changes: Sequence[tuple[int, int, str]]) -> tuple[str, Places | None]:
+        """The text after these changes, and its places. A change: (start, end, new words). They do not overlap."""
+        text, places = self.text, self.places
         for start, end, new in sorted(changes, reverse=True):
+            places = places and places.edited(text, start, end, new)
             text = text[:start] + new + text[end:]
-        return text
+        return text, places
 
     def _locate(self, edit: StoredEdit, *, same_source: bool) -> int | None:
         """Where the words of an edit begin in the present text."""
@@ -144,6 +149,7 @@ class Composition:
 
     def _put(self, start: int, end: int, edit: int, new: str) -> None:
         length = sum(stretch.end - stretch.start for stretch in self._stretches)
+        self.places = self.places and self.places.edited(self.text, start, end, new)
         self._replaced[edit] = self._source_of(self._stretches_at(start, end))
         self._written[edit] = new
         written = [Stretch(edit, 0, len(new))] if new else []

@@ -220,6 +220,7 @@ def _add_version(
             url=content.url,
             details=dict(content.details),
             typed=None if content.typed is None else dict(content.typed),
+            places=content.places.to_json() if content.places and not edits else None,
             actor=actor,
             reason=reason,
             correction_id=correction_id,
@@ -244,6 +245,7 @@ def _add_passages(session: Session, document_id: str, version: int, a_plan: Plan
                 "sha256": piece.sha256,
                 "language": piece.language,
                 "live": False,
+                "place": piece.place and piece.place.to_json(),
             }
             for piece in a_plan.pieces
         ]

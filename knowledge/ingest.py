@@ -280,7 +280,7 @@ def _new(document_id: str, name: str, loaded: LoadedDocument, source: str, colle
     title = loaded.title or Path(name).stem
     return NewDocument(
         id=own_id,
-        content=Content(title, loaded.text, loaded.url, dict(loaded.metadata)),
+        content=Content(title, loaded.text, loaded.url, dict(loaded.metadata), places=loaded.places),
         source=source,
         language=loaded.language,
         collection=collection,

@@ -13,15 +13,18 @@ if TYPE_CHECKING:
 
     from knowledge.load import Loader
     from retrieval.phrases import Phrase
+    from retrieval.place import Place
 
 
 @dataclass(frozen=True, slots=True)
 class InspectedPassage:
-    """A passage as search would find it. ``headings``: those above the text, outermost first."""
+    """A passage as search would find it. ``headings``: those above the text, outermost first; ``place``: where it
+    stands in the file, if that is known."""
 
     headings: tuple[str, ...]
     text: str
     language: str
+    place: Place | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ def inspect(loader: Loader, path: Path, name: str) -> Inspection:
         content = document.content
         language = document.language or versions.language_of_content(content)
         pieces = versions.pieces(content, language)
-        passages = tuple(InspectedPassage(piece.headings, piece.text, piece.language) for piece in pieces)
+        passages = tuple(InspectedPassage(piece.headings, piece.text, piece.language, piece.place) for piece in pieces)
         key = document.id.removeprefix(name).removeprefix("#")
         documents.append(InspectedDocument(key, content.title, language, content.url, dict(content.details), passages))
     return Inspection(tuple(documents), tuple(ingest.remarks_on(new)))

@@ -14,6 +14,7 @@ from knowledge.errors import KnowledgeError
 from knowledge.scoping import fulfils, properties
 from knowledge.tables import Document, DocumentVersion, Embedding, LogChange, LogStep, PassageRow
 from retrieval.passage import Change, Passage, Row, indexed_text
+from retrieval.place import place_from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -194,6 +195,7 @@ def load_passages(session: Session, ids: Sequence[int]) -> list[Passage]:
                 erratum=kind == "erratum",
                 collection=collection,
                 properties=properties(row.document_id, source, kind, details),
+                place=place_from_json(row.place),
             )
             for row, title, url, details, kind, source, collection in rows
         ]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from knowledge import documents, versions
+from knowledge import documents, places, versions
 from knowledge.correcting import affected
 from knowledge.correcting.publication import is_erratum_id
 from knowledge.correcting.reasons import Reason
@@ -253,6 +253,9 @@ def _store(
             version = documents.install(session, plan, fingerprint=fingerprint, actor=actor, reason=reason)
             read_anew = plan.base is not None and _is_read_anew(session, plan.document_id, readings)
             stored.append(Stored(plan.document_id, version, changed=True, read_anew=read_anew))
+        if plan.moved:
+            assert plan.seen.base_version is not None
+            places.note(session, plan.document_id, plan.seen.base_version, plan.places)
         if plan.document_id in readings:
             _note(session, plan.document_id, readings[plan.document_id])
     changed = [result.id for result in stored if result.changed]

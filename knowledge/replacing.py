@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from knowledge.composition import Anchor, Composition, Replacement
+    from retrieval.place import Places
 
 
 def place(
     document_id: str, composed: Composition, add: Sequence[Replacement], *, limit: int
-) -> tuple[str, tuple[Anchor, ...]]:
-    """(the text with the new replacements, where each of them belongs). Each is made on the text without the others.
+) -> tuple[str, Places | None, tuple[Anchor, ...]]:
+    """(the text with the new replacements, its places, where each of them belongs). Each is made on the text without
+    the others.
 
     ``limit``: characters of the text. Raises Invalid (words that do not occur exactly once, replacements that overlap,
     a resulting text that is blank or too long).
@@ -44,7 +46,7 @@ def place(
             raise _too_many_places(document_id, new.find, before.count(new.find))
         anchors.append(anchor)
         changes.append((start, end, new.replace))
-    text = composed.replace(changes)
+    text, places = composed.replace(changes)
     if add and not text.strip():
         raise Invalid(
             "The edits leave nothing of {document_id!r}: supersede the document instead.",
@@ -58,7 +60,7 @@ def place(
             document_id=document_id,
             limit=limit,
         )
-    return text, tuple(anchors)
+    return text, places, tuple(anchors)
 
 
 def _only_place(document_id: str, text: str, words: str) -> int:

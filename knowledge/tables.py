@@ -87,6 +87,8 @@ class DocumentVersion(Base):
     correction_id: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     typed: Mapped[dict[str, Any] | None]  # metadata as a program sent them (versions.Content)
+    # of a base version: where its text stands in its file (retrieval.place.Places); changes when the file's lines move
+    places: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
 
 
 class PassageRow(Base):
@@ -113,6 +115,8 @@ class PassageRow(Base):
     )  # of the indexed text: equal text is not embedded twice
     language: Mapped[str] = mapped_column(sa.String(16))
     live: Mapped[bool] = mapped_column(default=False)
+    # where it stands in the file of its document (retrieval.place.Place; null: not known)
+    place: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
 
 
 class Embedding(Base):

@@ -15,7 +15,7 @@ import hashlib
 import json
 import unicodedata
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import sqlalchemy as sa
 
@@ -30,6 +30,7 @@ from knowledge.vectors import read
 from retrieval import invisible
 from retrieval.chunk import chunk
 from retrieval.passage import Passage
+from retrieval.place import place_from_json, places_from_json
 from retrieval.scope import MAIN
 from retrieval.text import language_in, language_of
 
@@ -40,24 +41,30 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sqlalchemy.orm import Session
 
+    from retrieval.chunk import Chunk
     from retrieval.embed import Embedder
+    from retrieval.place import Place, Places
 
 MAX_TEXT = 20_000_000  # characters of one document: about 20,000 pages; more is a mistake or an attack
 MAX_TITLE = 1_000
 MAX_ID = 500
 BATCH = 500  # below SQLite's limit of bound parameters
 
+Cut: TypeAlias = "tuple[int, tuple[str, ...], str, Place | None]"  # position, headings, text, place
+
 
 @dataclass(frozen=True, slots=True)
 class Content:
     """The content of a version. ``details`` are what filters compare; ``typed``: the same metadata as JSON, where a
-    program that sent them wants them back with their types and nesting."""
+    program that sent them wants them back with their types and nesting. ``places``: where the text stands in its file;
+    no part of the content, so a file whose lines only moved makes no new version."""
 
     title: str
     text: str
     url: str | None = None
     details: Mapping[str, str] = field(default_factory=dict)
     typed: Mapping[str, Any] | None = None
+    places: Places | None = field(default=None, compare=False)
 
     def sha256(self) -> str:
         parts: list[object] = [self.title, self.text, self.url, dict(sorted(self.details.items()))]
@@ -91,6 +98,7 @@ class Piece:
     language: str
     sha256: str  # of the indexed text: equal text is not embedded twice
     indexed_text: str
+    place: Place | None = None
     vector: NDArray[np.float32] | None = None
 
 
@@ -112,6 +120,8 @@ class Plan:
     repeated: tuple[int, ...]  # kept edits of a statement that the new base has in more places than the present one
     added: tuple[Anchor, ...]  # where the new replacements that the content contains belong, in their order
     pieces: tuple[Piece, ...]
+    moved: bool  # the base has the same content as before, which stands elsewhere in its file now
+    places: Places | None  # of the base
 
     @property
     def unchanged(self) -> bool:
@@ -135,6 +145,7 @@ class Plan:
                 erratum=self.kind == "erratum",
                 collection=self.collection,
                 properties=properties(self.document_id, self.source, self.kind, self.content.details),
+                place=piece.place,
             )
             for piece in self.pieces
         ]
@@ -182,23 +193,25 @@ def plan(
     seen = see(session, document_id)
     base_version = back_to or seen.base_version
     present = _content(session, document_id, base_version)
+    moved = False
     if base is not None:
         base = replace(base, text=_with_plain_line_ends(base.text))
         _check_input(document_id, base)
         if present is not None and base.sha256() == present.sha256():
-            base = None  # the same text again
+            moved = base.places != present.places
+            present, base = replace(present, places=base.places), None  # the same text again
     root = base or present
     assert root is not None
     active = [
-        _stored_edit(edit)
+        stored_edit(edit)
         for edit in session.scalars(
             sa.select(Edit).where(Edit.id.in_({*seen.edits, *revive}.difference(drop))).order_by(Edit.id)
         )
     ]
-    composed = Composition(root.title, root.text).apply(active, same_source=base is None)
+    composed = Composition(root.title, root.text, root.places).apply(active, same_source=base is None)
     kept = [edit for edit in active if edit.id in composed.kept]
-    text, anchors = place(document_id, composed, add, limit=MAX_TEXT)
-    content = replace(root, text=text)
+    text, places, anchors = place(document_id, composed, add, limit=MAX_TEXT)
+    content = replace(root, text=text, places=places)
     is_new = base is not None or bool(add)
     stored = [] if is_new else _stored(session, document_id, base_version, edits_key(composed.kept))
     language = language or (document.language if document else language_of_content(content))
@@ -217,6 +230,8 @@ def plan(
         repeated=_repeated(kept, present, base) if kept and present and base else (),
         added=anchors,
         pieces=_pieces(content.title, language, stored) if stored else pieces(content, language),
+        moved=moved,
+        places=root.places,
     )
 
 
@@ -227,7 +242,15 @@ def language_of_content(content: Content) -> str:
 
 def pieces(content: Content, language: str) -> tuple[Piece, ...]:
     """The passages that a text is cut into. ``language``: that of the document; a passage may have another."""
-    return _pieces(content.title, language, [(cut.position, cut.headings, cut.text) for cut in chunk(content.text)])
+    cuts = [(cut.position, cut.headings, cut.text, where) for cut, where in cuts_of(content.text, content.places)]
+    return _pieces(content.title, language, cuts)
+
+
+def cuts_of(text: str, places: Places | None) -> list[tuple[Chunk, Place | None]]:
+    """The chunks of a text, and where each stands in the file."""
+    return [
+        (cut, None if places is None else places.of(text, cut.start, cut.start + len(cut.text))) for cut in chunk(text)
+    ]
 
 
 def see(session: Session, document_id: str) -> Seen:
@@ -313,7 +336,8 @@ def _with_plain_line_ends(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _stored_edit(edit: Edit) -> StoredEdit:
+def stored_edit(edit: Edit) -> StoredEdit:
+    """An edit as a composition applies it."""
     anchor = from_json(edit.anchor) if edit.anchor else None
     return StoredEdit(edit.id, Replacement(edit.find, edit.replace), anchor)
 
@@ -333,15 +357,13 @@ def _repeated(edits: Iterable[StoredEdit], present: Content, new: Content) -> tu
 
 def _content(session: Session, document_id: str, version: int | None) -> Content | None:
     row = session.get(DocumentVersion, (document_id, version)) if version is not None else None
-    return Content(row.title, row.text, row.url, row.details, row.typed) if row else None
+    return Content(row.title, row.text, row.url, row.details, row.typed, places_from_json(row.places)) if row else None
 
 
-def _stored(
-    session: Session, document_id: str, base_version: int | None, edits: str
-) -> list[tuple[int, tuple[str, ...], str]]:
-    """(position, headings, text) of the stored passages of a composition; none if it never existed."""
+def _stored(session: Session, document_id: str, base_version: int | None, edits: str) -> list[Cut]:
+    """The stored passages of a composition; none if it never existed."""
     rows = session.execute(
-        sa.select(PassageRow.position, PassageRow.headings, PassageRow.text)
+        sa.select(PassageRow.position, PassageRow.headings, PassageRow.text, PassageRow.place)
         .join(
             DocumentVersion,
             sa.and_(
@@ -355,13 +377,13 @@ def _stored(
         )
         .order_by(PassageRow.position)
     )
-    return [(position, tuple(headings), text) for position, headings, text in rows]
+    return [(position, tuple(headings), text, place_from_json(where)) for position, headings, text, where in rows]
 
 
-def _pieces(title: str, language: str, parts: Iterable[tuple[int, tuple[str, ...], str]]) -> tuple[Piece, ...]:
+def _pieces(title: str, language: str, parts: Iterable[Cut]) -> tuple[Piece, ...]:
     made = []
-    for position, headings, text in parts:
+    for position, headings, text, where in parts:
         indexed = Passage(0, "", 0, position, title, headings, text, "").indexed_text
         sha256 = hashlib.sha256(indexed.encode()).hexdigest()
-        made.append(Piece(position, headings, text, language_in(text, language), sha256, indexed))
+        made.append(Piece(position, headings, text, language_in(text, language), sha256, indexed, where))
     return tuple(made)

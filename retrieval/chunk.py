@@ -55,11 +55,13 @@ _CUTS = [
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """``position`` counts from 0 in the document; ``headings`` are the headings above the text, outermost first."""
+    """``position`` counts from 0 in the document; ``headings`` are the headings above the text, outermost first;
+    ``start`` is the offset of the text in the document, whose line end is ``\\n``."""
 
     position: int
     headings: tuple[str, ...]
     text: str
+    start: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +89,9 @@ def chunk(text: str, *, size: int = SIZE, overlap: int = 0) -> list[Chunk]:
     if not 0 <= overlap < size:
         raise ValueError(f"an overlap of {overlap} does not fit a chunk size of {size}")
     chunks: list[Chunk] = []
-    for headings, body in _sections(text.replace("\r\n", "\n").replace("\r", "\n")):
-        for piece in _packed(body, size, overlap):
-            chunks.append(Chunk(len(chunks), headings, piece))
+    for headings, body, start in _sections(text.replace("\r\n", "\n").replace("\r", "\n")):
+        for at, piece in _packed(body, size, overlap):
+            chunks.append(Chunk(len(chunks), headings, piece, start + at))
     return chunks
 
 
@@ -111,35 +113,40 @@ def is_table_row(line: str) -> bool:
     return len(line) > 1 and line.startswith("|") and line.endswith("|")
 
 
-def _sections(text: str) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Yields (heading path, body) of each section; a heading with nothing below it is itself the body of a section."""
+def _sections(text: str) -> Iterator[tuple[tuple[str, ...], str, int]]:
+    """Yields (heading path, body, offset of the body) of each section; a heading with nothing below it is itself the
+    body of a section."""
     path: list[tuple[int, str]] = []
-    body: list[str] = []
-    childless = ""  # the last heading line while no text has followed it
+    body: list[Line] = []
+    childless: Line | None = None  # the last heading while no text has followed it
     for line in lines(text):
         if not line.level:
-            body.append(line.text)
+            body.append(line)
             continue
         if _has_text(body):
-            yield _names(path), "\n".join(body)
+            yield _names(path), *_joined(body)
         elif childless and line.level <= path[-1][0]:
-            yield _names(path[:-1]), childless
+            yield _names(path[:-1]), childless.text, childless.start
         if _has_text(body) or (path and line.level <= path[-1][0]):
-            childless = ""
+            childless = None
         body = []
         while path and path[-1][0] >= line.level:
             path.pop()
         if line.title:
             path.append((line.level, line.title))
-            childless = line.text
+            childless = line
     if _has_text(body):
-        yield _names(path), "\n".join(body)
+        yield _names(path), *_joined(body)
     elif childless:
-        yield _names(path[:-1]), childless
+        yield _names(path[:-1]), childless.text, childless.start
 
 
-def _has_text(lines: list[str]) -> bool:
-    return any(line and not line.isspace() for line in lines)
+def _joined(body: list[Line]) -> tuple[str, int]:
+    return "\n".join(line.text for line in body), body[0].start
+
+
+def _has_text(body: list[Line]) -> bool:
+    return any(line.text and not line.text.isspace() for line in body)
 
 
 def _names(path: list[tuple[int, str]]) -> tuple[str, ...]:
@@ -165,19 +172,25 @@ def _fence_after(fence: str, line: str) -> str:
     return "" if closes else fence
 
 
-def _packed(body: str, size: int, overlap: int) -> Iterator[str]:
-    """Joins neighbouring pieces while they fit into ``size``; every result is a part of ``body``."""
-    current, length = "", 0
+def _packed(body: str, size: int, overlap: int) -> Iterator[tuple[int, str]]:
+    """Joins neighbouring pieces while they fit into ``size``. Yields (offset in ``body``, that part of it)."""
+    current, length, start = "", 0, 0  # start: where ``current`` begins
     before = ""
     for piece in _pieces(body, size):
         weight = _bytes(piece)
         if current.strip() and length + weight > size:
+            end = start + len(current)
             current, lead = _without_lead(current, size - weight)
-            yield (_tail(before, overlap) + current).strip()
-            before, current, length = current, lead, _bytes(lead)
+            yield _stripped(_tail(before, overlap), current, start)
+            before, current, length, start = current, lead, _bytes(lead), end - len(lead)
         current, length = current + piece, length + weight
     if current.strip():
-        yield (_tail(before, overlap) + current).strip()
+        yield _stripped(_tail(before, overlap), current, start)
+
+
+def _stripped(tail: str, current: str, start: int) -> tuple[int, str]:
+    whole = tail + current
+    return start - len(tail) + len(whole) - len(whole.lstrip()), whole.strip()
 
 
 def _without_lead(text: str, room: int) -> tuple[str, str]:

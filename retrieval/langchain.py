@@ -25,7 +25,7 @@ class ErrataRetriever(BaseRetriever):
     """The ``k`` best passages for a question inside ``scope``, at the newest state of the knowledge.
 
     Each document's metadata has ``passage_id``, ``document_id``, ``version``, ``title``, ``headings``, ``url``,
-    ``language``, ``erratum``, ``score``, ``stages`` and ``knowledge_version``.
+    ``language``, ``erratum``, ``place``, ``score``, ``stages`` and ``knowledge_version``.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -58,9 +58,10 @@ def document_of(hit: Hit, seq: int) -> Document:
             "version": passage.version,
             "title": passage.title,
             "headings": list(passage.headings),
-            "url": passage.url,
+            "url": passage.address,
             "language": passage.language,
             "erratum": passage.erratum,
+            "place": passage.place and passage.place.to_json(),
             "score": hit.score,
             "stages": dict(hit.stages),
             "knowledge_version": seq,

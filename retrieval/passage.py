@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from retrieval import invisible
+from retrieval import invisible, place
 from retrieval.scope import MAIN
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+
+    from retrieval.place import Place
 
     Vector = NDArray[np.float32]
 
@@ -28,7 +30,8 @@ class Passage:
     """A part of one version of a document, as it is shown, cited and put into the prompt.
 
     ``id`` is a stable int64 from the knowledge log; passages that exist only on a candidate
-    have negative ids. ``position`` counts the passages of a document version from 0.
+    have negative ids. ``position`` counts the passages of a document version from 0. ``place``: where it stands in its
+    file, if that is known; nobody searches for it, and no prompt has it.
     """
 
     id: int
@@ -43,6 +46,12 @@ class Passage:
     erratum: bool = False
     collection: str = MAIN
     properties: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)  # what filters compare
+    place: Place | None = None
+
+    @property
+    def address(self) -> str | None:
+        """The address of the document, which opens at the place of the passage if it can."""
+        return place.address(self.url, self.place)
 
     def fulfils(self, filters: Mapping[str, str]) -> bool:
         """Whether the passage matches the filters, by the same rule as ``PassageLog.select`` for stored passages."""

@@ -318,12 +318,13 @@ def _source(n: int, hit: Hit, quoted: tuple[int, str] | None) -> Source:
         version=passage.version,
         title=passage.title,
         headings=passage.headings,
-        url=passage.url,
+        url=passage.address,
         passage=passage.text,
         score=round(hit.score, 6),
         stages=dict(hit.stages),
         curated=passage.erratum,
         quote=quoted[1] if quoted is not None and quoted[0] == n else "",
+        place=passage.place,
     )
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bot.answering.prompt import Message
     from knowledge.correcting.matching import Match
     from retrieval.passage import Hit
+    from retrieval.place import Place
     from retrieval.reading.spans import SpanReading
     from retrieval.scope import Scope
 
@@ -42,7 +43,8 @@ class Reason(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Source:
     """A passage as the contract shows it; ``n`` is the number that citations use. ``quote``: its sentence in which the
-    span reader is sure to see the answer; empty in all other passages."""
+    span reader is sure to see the answer; empty in all other passages. ``url`` opens at the ``place`` of the passage in
+    its file if it can."""
 
     n: int
     passage_id: int
@@ -56,6 +58,7 @@ class Source:
     stages: Mapping[str, float]
     curated: bool
     quote: str = ""
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bot import texts
 from bot.commands.context import INTERRUPTED, open_parts, say, say_json
 
 if TYPE_CHECKING:
@@ -92,7 +93,8 @@ def _show(outcome: Outcome, streamed: str) -> None:
     for source in outcome.sources:
         cited = "*" if source.n in outcome.citations else " "
         path = " › ".join(dict.fromkeys(part for part in (source.title, *source.headings) if part))
-        say(f" {cited}[{source.n}] {path} — {source.document_id}, version {source.version}")
+        where = "".join(f", {words}" for words in (texts.place(source.place, "en"), source.url) if words)
+        say(f" {cited}[{source.n}] {path} — {source.document_id}, version {source.version}{where}")
     say(f"\n{outcome.status}, {outcome.timings_ms.get('total', 0) / 1000:.1f} s")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bot import texts
 from bot.commands.context import FAILED, say, say_json
 
 if TYPE_CHECKING:
@@ -82,7 +83,8 @@ def _show_document(document: InspectedDocument) -> None:
         say(f"{field}: {value}")
     for number, passage in enumerate(document.passages, start=1):
         language = "" if passage.language == document.language else f" [{passage.language}]"
-        say(f"-- {number}{language} {' › '.join(passage.headings)}".rstrip())
+        place = f" ({where})" if (where := texts.place(passage.place, "en")) else ""
+        say(f"-- {number}{language}{place} {' › '.join(passage.headings)}".rstrip())
         say(passage.text)
     say()
 

@@ -27,6 +27,7 @@ from bot.web.security import MaybeIdentity, PartsDep, ScopeDep
 from knowledge import quoting
 from knowledge.errors import NotFound
 from knowledge.scoping import outside
+from retrieval.place import place_from_json
 from retrieval.scope import EVERYTHING, Scope
 
 router = APIRouter(include_in_schema=False)
@@ -49,6 +50,7 @@ PAGE = """\
   <main class="fallback">
     <h1>{title}</h1>
     <p>{headings}</p>
+    <p>{place}</p>
     <blockquote class="passage-text">{passage}</blockquote>
     <p>{note}</p>
   </main>
@@ -74,6 +76,7 @@ def cited_page(
         "language": texts.LOCALES[language],
         "title": source["title"],
         "headings": " › ".join(source["headings"]),
+        "place": texts.place(place_from_json(source.get("place")), language),
         "passage": source["passage"],
         "note": texts.text(
             "server.cited.note", language, document=source["document_id"], version=source["version"], n=n

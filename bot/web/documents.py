@@ -222,12 +222,13 @@ def search(body: SearchBody, _identity: Program, scope: ScopeDep, parts: PartsDe
                 "version": hit.passage.version,
                 "title": hit.passage.title,
                 "headings": list(hit.passage.headings),
-                "url": hit.passage.url,
+                "url": hit.passage.address,
                 "passage": hit.passage.text,
                 "language": hit.passage.language,
                 "score": hit.score,
                 "stages": dict(hit.stages),
                 "curated": hit.passage.erratum,
+                "place": hit.passage.place and hit.passage.place.to_json(),
             }
             for n, hit in enumerate(result.hits, start=1)
         ],

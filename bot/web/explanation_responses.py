@@ -8,7 +8,7 @@ from pydantic import Field
 
 from bot.answering.prompt import Use
 from bot.answering.values import Reason, Status
-from bot.web.responses import Form
+from bot.web.responses import Form, Place
 
 
 class Explanation(Form):
@@ -27,6 +27,7 @@ class Candidate(Form):
     headings: list[str]
     passage: str
     curated: bool
+    place: Place | None
     score: float | None
     stages: dict[str, float]
     use: Use = Field(description="read, or why not: far (others fit far better) or full (no room)")

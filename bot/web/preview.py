@@ -79,7 +79,12 @@ def _shown(name: str, inspection: Inspection) -> dict[str, Any]:
                 "url": document.url,
                 "metadata": dict(document.metadata),
                 "passages": [
-                    {"headings": list(passage.headings), "text": passage.text, "language": passage.language}
+                    {
+                        "headings": list(passage.headings),
+                        "text": passage.text,
+                        "language": passage.language,
+                        "place": passage.place and passage.place.to_json(),
+                    }
                     for passage in passages
                 ],
                 "passage_count": len(document.passages),

@@ -46,8 +46,17 @@ class Problem(Form):
 # Chat
 
 
+class Place(Form):
+    """Where a passage stands in the file of its document. Numbers count from 1."""
+
+    kind: Literal["page", "row", "line", "item", "slide", "anchor"]
+    first: int | None = Field(None, description="where it begins; null: an anchor")
+    last: int | None = Field(None, description="where it ends, if it is another one; lines have none")
+    name: str | None = Field(None, description="the sheet of a row, or the anchor")
+
+
 class Source(Form):
-    """A passage from which an answer was written; citations use ``n``."""
+    """A passage from which an answer was written; citations use ``n``. ``url`` opens at its place if it can."""
 
     n: int = Field(ge=1)
     passage_id: int
@@ -62,6 +71,7 @@ class Source(Form):
     curated: bool
     quote: str = Field("", description="The sentence in which the answer is, where that is sure")
     collection: str = "main"
+    place: Place | None = None
 
 
 class Timings(Form):
@@ -244,6 +254,7 @@ class PreviewPassage(Form):
     headings: list[str]
     text: str
     language: str
+    place: Place | None
 
 
 class PreviewDocument(Form):
@@ -338,6 +349,7 @@ class Hit(Form):
     score: float
     stages: dict[str, float]
     curated: bool
+    place: Place | None
 
 
 class SearchTimings(Form):

@@ -20,11 +20,13 @@ NumberedRow = tuple[int, list[str]]  # (number of the row from 1, cells)
 
 @dataclass(frozen=True, slots=True)
 class Headed:
-    """A table: the lines above its header, the header, and the rows below it."""
+    """A table: the lines above its header, the header, and the rows below it. ``numbers``: those of the rows of the
+    lines above, then that of the header."""
 
     above: tuple[str, ...]
     header: list[str]
     rows: Iterator[NumberedRow]
+    numbers: tuple[int, ...]
 
 
 def split(rows: Iterable[NumberedRow]) -> Headed:
@@ -40,11 +42,12 @@ def split(rows: Iterable[NumberedRow]) -> Headed:
     at = next((at for at, (_, row) in enumerate(first) if 2 * _filled(row) > usual), 0)
     above = tuple(" ".join(dict.fromkeys(cell.strip() for cell in row if cell.strip())) for _, row in first[:at])
     header = first[at][1] if first else []
+    numbers = tuple(number for number, _ in first[: at + 1])
     at += 1
     while at < len(first) and _continues(header, first[at][1]):
         header = _joined(header, first[at][1])
         at += 1
-    return Headed(above, header, itertools.chain(first[at:], remaining))
+    return Headed(above, header, itertools.chain(first[at:], remaining), numbers)
 
 
 def _continues(header: Sequence[str], row: Sequence[str]) -> bool:

@@ -43,9 +43,9 @@ def parse(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
     furniture.remove(tree, left_out)
     seen.remove_unseen(tree, left_out)
     main = main_part(tree)
-    text = render.markdown(main)
+    text, known = render.markdown_with_anchors(main)
     title = _title(tree, main) or PurePosixPath(name).stem
-    yield LoadedDocument("", title, text, language(stated, text), url, left_out=left_out.take())
+    yield LoadedDocument("", title, text, language(stated, text), url, left_out=left_out.take(), places=known)
 
 
 def main_part(tree: Element) -> Element:

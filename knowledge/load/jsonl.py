@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from knowledge.load.errors import Damaged
 from knowledge.load.records import Records, role
 from knowledge.load.text import decode
 from retrieval.phrases import Phrase
+from retrieval.place import Places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,7 +25,8 @@ _WRAPPERS = ("documents", "data", "items", "records")
 def parse(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
     """Yields one document for each object. Raises Damaged with the number of a line or object that is not one."""
     text = decode(data)
-    objects = _objects(text) if PurePosixPath(name).suffix.lower() == ".json" else _lines(text)
+    is_whole = PurePosixPath(name).suffix.lower() == ".json"
+    objects = _objects(text) if is_whole else _lines(text)
     records = Records()
     for place, number, value in objects:
         document = records.document(_fields(value, place), place, f"row-{number}")
@@ -34,7 +37,7 @@ def parse(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
                 place=place,
                 example=EXAMPLE,
             )
-        yield document
+        yield replace(document, places=Places("item" if is_whole else "line", ((0, number),)))
 
 
 def _lines(text: str) -> Iterator[tuple[Phrase, int, Any]]:

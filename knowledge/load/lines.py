@@ -11,13 +11,14 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from knowledge.load import headers
-from knowledge.load.tables import markdown as markdown_table
+from knowledge.load import headers, places, tables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from retrieval.place import Places
 
 HEADING_SIZE = 1.15  # times the body's size; smaller letters are emphasis
 HEADING_CHARACTERS = 150
@@ -53,58 +54,69 @@ class Line:
     rows: tuple[tuple[str, ...], ...] = ()
 
 
-def markdown(pages: Sequence[Sequence[Line]], outline: Mapping[tuple[int, str], int]) -> str:
-    """The text of all pages. ``outline`` has the level (from 1) of each heading by (page from 0, ``heading_key``);
-    without an outline, letter sizes give the levels."""
+Part: TypeAlias = tuple[str, int]  # a text, and its page from 0
+Row: TypeAlias = tuple[int, tuple[str, ...]]  # a row of a table: its page from 0, its cells
+
+
+def markdown(pages: Sequence[Sequence[Line]], outline: Mapping[tuple[int, str], int]) -> tuple[str, Places]:
+    """(the text of all pages, where its parts stand). ``outline`` has the level (from 1) of each heading by (page from
+    0, ``heading_key``); without an outline, letter sizes give the levels."""
     pages = _without_noise(pages)
     levels = _levels(pages) if not outline else {}
-    blocks: list[list[str]] = []  # each a list of lines: a paragraph may continue over many pages
+    blocks: list[list[Part]] = []  # a paragraph may continue over many pages
     before: Line | None = None
     before_level = 0
-    tables = _whole_tables(pages)
+    whole_tables = _whole_tables(pages)
     for number, page in enumerate(pages):
         for at, line in enumerate(page):
             if line.rows:
-                if rows := tables.get((number, at)):
-                    blocks.append([_table(rows)])
+                if rows := whole_tables.get((number, at)):
+                    blocks.append(_table(rows))
                 before, before_level = None, 0
                 continue
             level = outline.get((number, heading_key(line.text)), 0) or _level(line, levels)
             if level and level == before_level and at and not outline:  # a heading on two lines
-                _join(blocks[-1], line.text)
+                _join(blocks[-1], line.text, number)
             elif level:
-                blocks.append([f"{'#' * min(level, 6)} {line.text}"])
+                blocks.append([(f"{'#' * min(level, 6)} {line.text}", number)])
             elif before is None or before_level or not _goes_on(before, line, page, at):
-                blocks.append([_plain(line.text)])
+                blocks.append([(_plain(line.text), number)])
             elif _is_full(before, page, at):
-                _join(blocks[-1], line.text)
+                _join(blocks[-1], line.text, number)
             else:
-                blocks[-1].append(f"\n{_plain(line.text)}")
+                blocks[-1].append((f"\n{_plain(line.text)}", number))
             before, before_level = line, level
-    return "\n\n".join("".join(block) for block in blocks)
+    parts = [part for block in blocks for part in (*block, ("\n\n", block[-1][1]))]
+    return places.joined("page", [(text, number + 1) for text, number in parts[:-1]], "")
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    table = headers.split((number, list(row)) for number, row in enumerate(rows, start=1))
-    return "\n\n".join([*table.above, markdown_table(table.header, [row for _, row in table.rows])])
+def _table(rows: Sequence[Row]) -> list[Part]:
+    table = headers.split((page, list(cells)) for page, cells in rows)
+    body = list(table.rows)
+    above = [(f"{line}\n\n", page) for line, page in zip(table.above, table.numbers, strict=False)]
+    return above + [
+        (text, body[at][0] if body else table.numbers[-1])
+        for text, at in tables.parts(table.header, [cells for _, cells in body])
+    ]
 
 
-def _whole_tables(pages: Sequence[Sequence[Line]]) -> dict[tuple[int, int], list[tuple[str, ...]]]:
+def _whole_tables(pages: Sequence[Sequence[Line]]) -> dict[tuple[int, int], list[Row]]:
     """The rows of the tables by (page, line). A table at the top of a page that has the columns of the one at the end
     of the page before is its continuation."""
-    tables: dict[tuple[int, int], list[tuple[str, ...]]] = {}
-    last: list[tuple[str, ...]] | None = None  # the table that the page before ended with
+    whole: dict[tuple[int, int], list[Row]] = {}
+    last: list[Row] | None = None  # the table that the page before ended with
     for number, page in enumerate(pages):
         for at, line in enumerate(page):
             if not line.rows:
                 continue
-            if at == 0 and last is not None and len(last[0]) == len(line.rows[0]):
-                last += line.rows[1:] if line.rows[0] == last[0] else line.rows
+            rows = [(number, cells) for cells in line.rows]
+            if at == 0 and last is not None and len(last[0][1]) == len(line.rows[0]):
+                last += rows[1:] if line.rows[0] == last[0][1] else rows
             else:
-                last = tables[number, at] = list(line.rows)
+                last = whole[number, at] = rows
         if page and not page[-1].rows:
             last = None
-    return tables
+    return whole
 
 
 def heading_key(text: str) -> str:
@@ -130,14 +142,14 @@ def _is_full(line: Line, page: Sequence[Line], at: int) -> bool:
     return len(near) > 1 and _width(line.text) >= FULL_LINE * max(near) and max(near) > 20
 
 
-def _join(block: list[str], text: str) -> None:
+def _join(block: list[Part], text: str, page: int) -> None:
     """Joins a line to the last line of a block: a divided word without its hyphen, Chinese without a space."""
-    last = block[-1]
+    last, last_page = block[-1]
     if _HYPHEN.search(last) and text[:1].islower():
-        block[-1] = last[:-1]
+        block[-1] = (last[:-1], last_page)
     elif not (last and text and _WIDE.match(last[-1]) and _WIDE.match(text[0])):
-        block.append(" ")
-    block.append(text)
+        block.append((" ", last_page))
+    block.append((text, page))
 
 
 def _plain(text: str) -> str:

@@ -10,13 +10,13 @@ import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from knowledge.load import markdown_tables, records
+from knowledge.load import markdown_tables, places, records
 from knowledge.load.text import decode
 from knowledge.load.tidy import language, web_address
 from knowledge.load.values import Limits, LoadedDocument
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _FRONT = re.compile(r"\A\s*---[ \t]*\n(.{0,20000}?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _FIELD = re.compile(r"([^\W\d][\w -]{0,60}?)[ \t]*[:：](?:[ \t]+(.*)|[ \t]*|(?<=：)(.*))$")
@@ -36,15 +36,21 @@ _URLS = ("url", "source_url", "canonical_url", "canonical", "permalink", "source
 def parse(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
     """Yields one document. Front matter gives title, url, language and metadata; without a title, the first heading is
     it."""
-    text = decode(data).replace("\r\n", "\n").replace("\r", "\n")
-    fields, text = front_matter(text)
-    text, first = with_headings(text)
+    whole = decode(data).replace("\r\n", "\n").replace("\r", "\n")
+    fields, body = front_matter(whole)
+    before = whole[: len(whole) - len(body)].count("\n")
+    rows, first = with_headings(places.numbered(body.split("\n"), before + 1))
     title = fields.pop("title", "") or first or PurePosixPath(name).stem
     stated = fields.pop("language", "") or fields.pop("lang", "")
     url = next((fields.pop(key) for key in _URLS if web_address(fields.get(key))), None)
     facts = {name: value for name, value in fields.items() if name not in _TECHNICAL}
-    text = records.with_context(markdown_tables.in_pieces(text).lstrip("\n"), facts)
-    yield LoadedDocument("", title, text, language(stated), url, fields)
+    rows = markdown_tables.in_pieces(rows)
+    written = "\n".join(rows)
+    text = written.lstrip("\n")
+    known = places.of_lines(rows).without_start(written, len(written) - len(text))
+    in_context = records.with_context(text, facts)
+    known = known.behind(len(in_context) - len(text), 1)  # the front matter begins on the first line
+    yield LoadedDocument("", title, in_context, language(stated), url, fields, places=known)
 
 
 def front_matter(text: str) -> tuple[dict[str, str], str]:
@@ -63,11 +69,11 @@ def front_matter(text: str) -> tuple[dict[str, str], str]:
     return fields, text[match.end() :]
 
 
-def with_headings(text: str) -> tuple[str, str]:
-    """The text with every heading as a ``#`` heading, and the words of the first heading without its marks."""
+def with_headings(rows: Sequence[str]) -> tuple[list[str], str]:
+    """The lines with every heading as a ``#`` heading, and the words of the first heading without its marks."""
     written: list[str] = []
     first, fence, paragraph = "", "", 0  # paragraph: how many lines of a paragraph come before this line
-    for row in text.split("\n"):
+    for row in rows:
         fence_before, fence = fence, _fence_after(fence, row)
         if fence_before or fence:
             written.append(row)
@@ -75,7 +81,8 @@ def with_headings(text: str) -> tuple[str, str]:
             continue
         underline = _UNDERLINE.match(row)
         if underline and paragraph == 1:
-            written[-1] = f"{'#' if underline[1][0] == '=' else '##'} {written[-1].strip()}"
+            title = f"{'#' if underline[1][0] == '=' else '##'} {written[-1].strip()}"
+            written[-1] = places.like(written[-1], title)
             first = first or plain(written[-1].lstrip("# "))
             paragraph = 0
             continue
@@ -83,7 +90,7 @@ def with_headings(text: str) -> tuple[str, str]:
             first = first or plain(heading[1])
         written.append(row)
         paragraph = 0 if _NO_PARAGRAPH.match(row) else paragraph + 1
-    return "\n".join(written), first
+    return written, first
 
 
 def plain(heading: str) -> str:

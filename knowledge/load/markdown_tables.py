@@ -6,29 +6,34 @@ A table that fits into one passage stays as it is, unless its rows have no bars 
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from knowledge.load import tables
+from knowledge.load.places import like
 from retrieval.chunk import Line, is_table_row, lines
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _RULE = re.compile(r"\s*\|?(?:\s*:?-+:?\s*\|)+\s*(?::?-+:?\s*)?$|\s*\|\s*:?-+:?\s*$")
 _CELL = re.compile(r"(?:\\.|[^|\\])*")
 
 
-def in_pieces(text: str) -> str:
-    """The text with its long tables in pieces of a passage's size, each with the header."""
-    rows = list(lines(text))
+def in_pieces(texts: Sequence[str]) -> list[str]:
+    """The lines with long tables in pieces of a passage's size, each with the header. The texts of some of them have
+    several lines."""
+    rows = list(lines("\n".join(texts)))
     written: list[str] = []
     at = 0
     while at < len(rows):
         end = _end_of_table(rows, at)
         if end == at:
-            written.append(rows[at].text)
+            written.append(texts[at])
             at += 1
             continue
-        block = [row.text for row in rows[at:end]]
-        written.append(_written(block))
+        written += _written(texts[at:end])
         at = end
-    return "\n".join(written)
+    return written
 
 
 def _end_of_table(rows: list[Line], at: int) -> int:
@@ -47,12 +52,17 @@ def _is_row(row: Line) -> bool:
     return not row.fenced and not row.level and "|" in row.text and bool(row.text.strip(" |\t"))
 
 
-def _written(block: list[str]) -> str:
+def _written(block: Sequence[str]) -> Sequence[str]:
     whole = "\n".join(block)
     if len(whole.encode("utf-8", "replace")) <= tables.PIECE_BYTES and all(is_table_row(row.strip()) for row in block):
-        return whole
+        return block
     header, _, *body = map(_cells, block)
-    return tables.markdown(header, body)
+    written = [
+        like(block[min(at + 2, len(block) - 1)], line)
+        for text, at in tables.parts(header, body)
+        for line in text.removeprefix("\n").split("\n")  # the caller joins them
+    ]
+    return [like(block[0], written[0]), *written[1:]]
 
 
 def _cells(row: str) -> list[str]:

@@ -97,9 +97,9 @@ def parse(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
         metadata["unreadable_pages"] = _ranges(broken)
     outline = _outline(reader, pages)
     left_out = _put_tables(pages, data, ruled, TABLE_SECONDS * limits.seconds)
-    text = lines.markdown(pages, outline)
+    text, known = lines.markdown(pages, outline)
     title = _title(reader) or PurePosixPath(name).stem
-    yield LoadedDocument("", title, text, metadata=metadata, left_out=left_out)
+    yield LoadedDocument("", title, text, metadata=metadata, left_out=left_out, places=known)
 
 
 def _open(data: bytes, limits: Limits) -> PdfReader:

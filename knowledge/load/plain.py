@@ -10,7 +10,7 @@ import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from knowledge.load import structure
+from knowledge.load import places, structure
 from knowledge.load.left_out import LeftOut
 from knowledge.load.text import decode
 from knowledge.load.values import Limits, LoadedDocument
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TITLE_CHARACTERS = 80
-_MARKS = re.compile(r"^\.\. _[^\n]{1,200}:[ \t]*\n", re.MULTILINE)  # names for places, which no reader sees
+_MARK = re.compile(r"\.\. _.{1,200}:[ \t]*")  # a line that names a place, which no reader sees
 _HASH = re.compile(r" {0,3}#{1,6}(?:[ \t]|$)")
 _ADORNMENTS = frozenset("=-~^\"'`*+#:._<>")
 _UNDERLINES = frozenset("=-~^*#")  # in plain text, where other signs under a line are not meant for it
@@ -28,21 +28,21 @@ _UNDERLINES = frozenset("=-~^*#")  # in plain text, where other signs under a li
 def parse(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
     """Yields one document; its title is the first heading, or the file's name without the suffix."""
     path = PurePosixPath(name)
-    text, title = decode(data), ""
-    if path.suffix.lower() == ".rst":
-        text, title = _with_headings(_MARKS.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
-        yield LoadedDocument("", title or path.stem, text)
-        return
+    lines = places.numbered(decode(data).replace("\r\n", "\n").replace("\r", "\n").split("\n"))
     left_out = LeftOut()
-    lines, contents = structure.without_contents(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"))
-    left_out.add("navigation", contents)
-    lines = structure.joined(lines)
-    text, title = _with_headings("\n".join(lines), plain=True)
-    if not title:
-        lines, numbered = structure.with_headings([_escaped(line) for line in lines])
-        if numbered:
-            text, title = "\n".join(lines), _title(lines)
-    yield LoadedDocument("", title or path.stem, text, left_out=left_out.take())
+    if path.suffix.lower() == ".rst":
+        written, title = _with_headings([*(line for line in lines[:-1] if not _MARK.fullmatch(line)), lines[-1]])
+    else:
+        lines, contents = structure.without_contents(lines)
+        left_out.add("navigation", contents)
+        lines = structure.joined(lines)
+        written, title = _with_headings(lines, plain=True)
+        if not title:
+            lines, headings = structure.with_headings([_escaped(line) for line in lines])
+            if headings:
+                written, title = lines, _title(lines)
+    known = places.of_lines(written)
+    yield LoadedDocument("", title or path.stem, "\n".join(written), left_out=left_out.take(), places=known)
 
 
 def _title(lines: list[str]) -> str:
@@ -53,10 +53,9 @@ def _title(lines: list[str]) -> str:
     return title if alone and len(title) <= TITLE_CHARACTERS and not title.startswith("#") else ""
 
 
-def _with_headings(text: str, *, plain: bool = False) -> tuple[str, str]:
-    """The text with ``#`` headings, and the first of them. Levels follow the order in which the styles appear.
+def _with_headings(lines: list[str], *, plain: bool = False) -> tuple[list[str], str]:
+    """The lines with ``#`` headings, and the first of them. Levels follow the order in which the styles appear.
     ``plain``: not reStructuredText, so an underline must be as long as its title."""
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     styles: list[tuple[str, bool]] = []
     first = ""
     written: list[str] = []
@@ -71,19 +70,20 @@ def _with_headings(text: str, *, plain: bool = False) -> tuple[str, str]:
                 styles.append(style)
             first = first or lines[heading].strip()
             headings.add(len(written))
-            written.append(f"{'#' * min(6, styles.index(style) + 1)} {lines[heading].strip()}")
+            level = min(6, styles.index(style) + 1)
+            written.append(places.like(lines[heading], f"{'#' * level} {lines[heading].strip()}"))
             at = heading + 2
         else:
             written.append(lines[at])
             at += 1
     if headings:  # then "# apt-get update" is no heading but a command
         written = [line if at in headings else _escaped(line) for at, line in enumerate(written)]
-    return "\n".join(written), first
+    return written, first
 
 
 def _escaped(line: str) -> str:
     """The line, not to be read as a heading."""
-    return line.replace("#", "\\#", 1) if _HASH.match(line) else line
+    return places.like(line, line.replace("#", "\\#", 1)) if _HASH.match(line) else line
 
 
 def _is_title(lines: list[str], at: int, *, over: bool, plain: bool) -> bool:

@@ -10,9 +10,12 @@ import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from knowledge.load import headers, markup, tables
+from retrieval.place import Places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from retrieval.place import Mark
 
 Element: TypeAlias = Any  # lxml has no types
 
@@ -21,6 +24,7 @@ MOST_SPANNED = 50  # columns that a cell gives its text to
 MOST_ROWS = 1_000_000
 LINKS_KEPT = 2  # in one paragraph: "fill in the form (link)" keeps its target; a list of links would be full of targets
 
+BETWEEN = "\n\n"  # blocks
 BLOCKS = frozenset({
     "address", "article", "aside", "blockquote", "body", "center", "dd", "details", "dialog", "div", "dl", "dt",
     "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hgroup", "hr",
@@ -38,6 +42,7 @@ _NOTES = frozenset({
     "admonition", "admonitionblock", "alert", "attention", "callout", "caution", "danger", "hint", "important", "note",
     "notice", "sidebar", "sidebarblock", "tip", "warning",
 })  # fmt: skip
+_SECTIONS = frozenset({"article", "div", "header", "hgroup", "section"})
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _WIDE = r"[\u3000-\u303f\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]"
 _WIDE_BREAK = re.compile(f"(?<={_WIDE})[ \t]*\n[ \t]*(?={_WIDE})")
@@ -72,7 +77,24 @@ def tree(html: str) -> Element:
 
 def markdown(element: Element) -> str:
     """The text below an element: headings, paragraphs, lists, tables and code, an empty line between blocks."""
-    return "\n\n".join(_Writer(element).blocks(element, 0))
+    return BETWEEN.join(_Writer(element).blocks(element, 0))
+
+
+def markdown_with_anchors(element: Element) -> tuple[str, Places]:
+    """The same, and where its parts stand: in the section of the nearest heading above that has an anchor. Sections are
+    in each other as the levels of their headings say."""
+    blocks = _Writer(element).blocks(element, 0)
+    marks: list[Mark] = []
+    sections: list[tuple[int, str]] = []  # (level, anchor or "") of the headings above
+    offset = 0
+    for block in blocks:
+        if isinstance(block, _Heading):
+            while sections and sections[-1][0] >= block.level:
+                sections.pop()
+            sections.append((block.level, block.anchor))
+            marks.append((offset, next((anchor for _, anchor in reversed(sections) if anchor), None)))
+        offset += len(block) + len(BETWEEN)
+    return BETWEEN.join(blocks), Places("anchor", tuple(marks))
 
 
 def first_heading(root: Element) -> str:
@@ -133,6 +155,42 @@ class _Run:
         return re.sub("\n{3,}", "\n\n", "\n".join(lines)).strip()
 
 
+class _Heading(str):
+    """The line of a heading. ``anchor``: by which a link finds it, "" for none."""
+
+    level: int
+    anchor: str
+
+    @classmethod
+    def of(cls, element: Element, level: int, words: str) -> _Heading:
+        heading = cls(f"{'#' * level} {words}")
+        heading.level, heading.anchor = level, _anchor(element)
+        return heading
+
+
+def _anchor(heading: Element) -> str:
+    """The id of a heading, of an empty link just before it, or of a section that begins with it; "" for none."""
+    own = heading.xpath("(descendant-or-self::*/@id | descendant::a/@name)[1]")
+    if own:
+        return str(own[0])
+    before = heading.getprevious()
+    if before is not None and before.tag == "a" and _is_blank(before):
+        return str(before.get("id") or before.get("name") or "")
+    element = heading
+    while (above := element.getparent()) is not None and above.tag in _SECTIONS:
+        if (above.text or "").strip() or not all(map(_is_blank, element.itersiblings(preceding=True))):
+            return ""
+        if anchor := above.get("id"):
+            return str(anchor)
+        element = above
+    return ""
+
+
+def _is_blank(element: Element) -> bool:
+    """Whether neither the element nor what follows it before the next one has text."""
+    return not text_of(element) and not (element.tail or "").strip()
+
+
 class _Writer:
     def __init__(self, root: Element) -> None:
         # Elements that contain a block at any depth. The set keeps lxml's proxy objects alive, so that identity is
@@ -176,7 +234,7 @@ class _Writer:
             words = " ".join(" ".join(self.blocks(element, depth)).split()).lstrip("\\# ")
             if words and _is_in_note(element):
                 return [words if words.endswith((":", "：", "?", "？", "!", "！", ".", "。")) else f"{words}:"]
-            return [f"{'#' * _HEADINGS[tag]} {words}"] if words else []
+            return [_Heading.of(element, _HEADINGS[tag], words)] if words else []
         if tag in {"ul", "ol", "menu"}:
             items = self._items(element, depth)
             return ["\n".join(items)] if items else []

@@ -13,12 +13,13 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from knowledge.load import headers, tables
+from knowledge.load import headers, places, tables
 from knowledge.load.errors import Damaged, TooLarge
 from knowledge.load.records import Records, is_record
 from knowledge.load.text import decode
 from knowledge.load.values import Limits, LoadedDocument
 from retrieval.phrases import Phrase
+from retrieval.place import Places
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -52,18 +53,20 @@ def documents(
     records: Records,
     limits: Limits,
     left_out: Mapping[str, int] | None = None,
+    sheet: str | None = None,
 ) -> Iterator[LoadedDocument]:
     """The documents of a table: one for each row, or one.
 
     ``title`` and ``key`` are those of the only document, unless there is a title above the header. ``left_out`` is
-    stated with the first document.
+    stated with the first document. ``sheet``: the name of the sheet that the rows are in, for their places.
     """
     table = headers.split(rows)
     made = (
         _row_documents(table, key, records) if is_record(table.header) else _table_document(table, title, key, limits)
     )
     for document in made:
-        yield replace(document, left_out=left_out) if left_out else document
+        known = document.places and replace(document.places, sheet=sheet)
+        yield replace(document, left_out=left_out or {}, places=known)
         left_out = None
 
 
@@ -71,6 +74,7 @@ def _table_document(table: Headed, title: str, key: str, limits: Limits) -> Iter
     if not table.header:
         return
     body: list[list[str]] = []
+    numbers: list[int] = []
     size = 0
     for number, row in table.rows:
         size += sum(map(len, row)) + len(row)
@@ -82,10 +86,15 @@ def _table_document(table: Headed, title: str, key: str, limits: Limits) -> Iter
                 row=number,
             )
         body.append(row)
-    above = list(table.above)
-    if above and len(above[0]) <= TITLE_CHARACTERS:
-        title = above.pop(0)
-    yield LoadedDocument(key, title, "\n\n".join([*above, tables.markdown(table.header, body)]))
+        numbers.append(number)
+    *above_numbers, header_number = table.numbers
+    above = list(zip(table.above, above_numbers, strict=True))
+    if above and len(above[0][0]) <= TITLE_CHARACTERS:
+        title = above.pop(0)[0]
+    parts = [(f"{line}\n\n", number) for line, number in above]
+    parts += [(text, numbers[at] if numbers else header_number) for text, at in tables.parts(table.header, body)]
+    text, known = places.joined("row", parts, "")
+    yield LoadedDocument(key, title, text, places=known)
 
 
 def _row_documents(table: Headed, sheet: str, records: Records) -> Iterator[LoadedDocument]:
@@ -99,7 +108,7 @@ def _row_documents(table: Headed, sheet: str, records: Records) -> Iterator[Load
         fields = dict(zip(names, row, strict=False))
         fallback = f"{sheet}-row-{number}" if sheet else f"row-{number}"
         if document := records.document(fields, place, fallback, topic=topic):
-            yield document
+            yield replace(document, places=Places("row", ((0, number),)))
 
 
 def _numbered(reader: Iterable[list[str]]) -> Iterator[tuple[int, list[str]]]:

@@ -7,7 +7,7 @@ import io
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from knowledge.load import archive, headers, tables
+from knowledge.load import archive, headers, places, tables
 from knowledge.load.left_out import LeftOut
 from knowledge.load.values import Limits, LoadedDocument
 
@@ -24,17 +24,16 @@ def parse(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
     archive.check(data, limits, kind="PPTX")
     left_out = LeftOut()
     title = ""
-    blocks: list[str] = []
-    for slide in Presentation(io.BytesIO(data)).slides:
+    blocks: list[tuple[str, int]] = []  # with the number of the slide, hidden ones counted as the program counts them
+    for number, slide in enumerate(Presentation(io.BytesIO(data)).slides, start=1):
         if slide.element.get("show") in {"0", "false"}:
             left_out.add("hidden_slides")
             continue
-        heading, text = _slide(slide, left_out)
+        heading, written = _slide(slide, left_out)
         title = title or heading
-        blocks += [f"# {heading}" if heading else "", *text]
-    yield LoadedDocument(
-        "", title or PurePosixPath(name).stem, "\n\n".join(filter(None, blocks)), left_out=left_out.take()
-    )
+        blocks += [(block, number) for block in (f"# {heading}" if heading else "", *written) if block]
+    text, known = places.joined("slide", blocks, "\n\n")
+    yield LoadedDocument("", title or PurePosixPath(name).stem, text, left_out=left_out.take(), places=known)
 
 
 def _slide(slide: Any, left_out: LeftOut) -> tuple[str, list[str]]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from knowledge.load.places import like
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -128,7 +130,7 @@ def with_headings(lines: Sequence[str]) -> tuple[list[str], list[str]]:
     while at < len(lines):
         if at in headings and _has_text_below(lines, headings, at):
             end, level, title = headings[at]
-            written.append(f"{'#' * min(level, 6)} {title}")
+            written.append(like(lines[at], f"{'#' * min(level, 6)} {title}"))
             words.append(title)
             at = end
         else:
@@ -175,7 +177,7 @@ def joined(lines: Sequence[str]) -> list[str]:
             and not _ITEM.match(line)
             and not _COLUMNS.search(before)
         ):
-            written[-1] = written[-1].rstrip() + line.strip()
+            written[-1] = like(written[-1], written[-1].rstrip() + line.strip())
         else:
             written.append(line)
         before = line

@@ -15,24 +15,29 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
     Rows that are too wide for a piece become lists of "column: value". Blank rows and columns are left out.
     """
-    header, rows = _without_blanks(header, rows)
-    if not rows:
-        return " | ".join(cell for cell in header if cell)
+    return "".join(text for text, _ in parts(header, rows))
+
+
+def parts(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[tuple[str, int]]:
+    """The same, cut where another row begins: (text, index of the row). A header belongs to the row below it."""
+    header, kept = _without_blanks(header, rows)
+    if not kept:
+        return [(" | ".join(cell for cell in header if cell), 0)]
     head = f"{_row(header)}\n{_row(['---'] * len(header))}\n"
-    written = [_row(row) for row in rows]
-    if max(_bytes(row) for row in written) + _bytes(head) > PIECE_BYTES:
-        return "\n\n".join(_listed(header, row) for row in rows)
-    pieces: list[str] = []
-    piece, size = "", 0
-    for row in written:
-        if piece and size + _bytes(row) + 1 > PIECE_BYTES:
-            pieces.append(piece)
-            piece = ""
-        if not piece:
-            piece, size = head + row, _bytes(head) + _bytes(row)
+    written = [(_row(row), at) for at, row in kept]
+    if max(_bytes(row) for row, _ in written) + _bytes(head) > PIECE_BYTES:
+        lists = [(_listed(header, row), at) for at, row in kept]
+        return [lists[0], *((f"\n\n{listed}", at) for listed, at in lists[1:])]
+    made: list[tuple[str, int]] = []
+    size = 0  # of the present piece
+    for row, at in written:
+        if made and size + _bytes(row) + 1 <= PIECE_BYTES:
+            made.append((f"\n{row}", at))
+            size += _bytes(row) + 1
         else:
-            piece, size = f"{piece}\n{row}", size + _bytes(row) + 1
-    return "\n\n".join([*pieces, piece])
+            made.append((f"\n\n{head}{row}" if made else f"{head}{row}", at))
+            size = _bytes(head) + _bytes(row)
+    return made
 
 
 def columns(header: Sequence[str], width: int) -> list[str]:
@@ -51,12 +56,15 @@ def columns(header: Sequence[str], width: int) -> list[str]:
     return names
 
 
-def _without_blanks(header: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[list[str], list[list[str]]]:
+def _without_blanks(
+    header: Sequence[str], rows: Sequence[Sequence[str]]
+) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """(the header, (index, cells) of each row that is not blank), all without blank columns."""
     width = max([len(header), *(len(row) for row in rows)], default=0)
     cells = [[row[at].strip() if at < len(row) else "" for at in range(width)] for row in (header, *rows)]
     used = [at for at in range(width) if any(row[at] for row in cells)]
     trimmed = [[row[at] for at in used] for row in cells]
-    return trimmed[0] if trimmed else [], [row for row in trimmed[1:] if any(row)]
+    return trimmed[0] if trimmed else [], [(at, row) for at, row in enumerate(trimmed[1:]) if any(row)]
 
 
 def _row(cells: Sequence[str]) -> str:

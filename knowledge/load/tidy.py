@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from knowledge.load import places
 from knowledge.load.errors import Empty, TooLarge
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def tidy(documents: Iterable[LoadedDocument], limits: Limits) -> Iterator[Loaded
     """Yields the documents, cleaned. Raises TooLarge, and Empty when none has text."""
     count = characters = 0
     for document in documents:
-        text = clean(document.text).strip("\n")
+        whole, known = places.cleaned(document.text, document.places, clean)
+        text = whole.strip("\n")
         if not text.strip():
             continue
         count += 1
@@ -67,7 +69,8 @@ def tidy(documents: Iterable[LoadedDocument], limits: Limits) -> Iterator[Loaded
         key = line(document.key)[:KEY_CHARACTERS]
         url = web_address(document.url)
         metadata = _metadata(document.metadata)
-        yield replace(document, key=key, title=title, text=text, url=url, metadata=metadata)
+        known = known and known.without_start(whole, len(whole) - len(whole.lstrip("\n")))
+        yield replace(document, key=key, title=title, text=text, url=url, metadata=metadata, places=known)
     if not count:
         raise Empty("There is no text in the file.", code="file_no_text")
 

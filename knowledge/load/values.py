@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from retrieval.place import Places
 
 # Raised with every change because of which some file is read as another text. Stored with each document.
 READER = 2
@@ -23,7 +26,8 @@ class LoadedDocument:
     ``key`` is stable within the file: "" if the file is one document, else the row's or object's id (or a
     replacement for it). ``language`` is the language that the file states ("zh", "en", …), or None. ``url`` is http
     or https. All strings are clean: valid Unicode, no control characters but newline and tab. ``left_out``: what the
-    file has and the text has not, by kind (``left_out.KINDS``).
+    file has and the text has not, by kind (``left_out.KINDS``). ``places``: where the parts of the text stand in the
+    file; None where nobody knows.
     """
 
     key: str
@@ -33,6 +37,7 @@ class LoadedDocument:
     url: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
+    places: Places | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

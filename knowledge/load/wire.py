@@ -18,13 +18,14 @@ from typing import Any
 from knowledge.load.errors import BY_KIND, Damaged, LoadError
 from knowledge.load.left_out import KINDS
 from knowledge.load.values import Limits, LoadedDocument
+from retrieval import place
 from retrieval.phrases import Phrase
 
 MESSAGE_CHARACTERS = 1_000
 MOST_VALUES = 16  # values of an error; ours have up to three
 _NAME = re.compile(r"[a-z_]{1,64}")
 SLACK_BYTES = (
-    1_000_000  # of a line in addition to its text: title, address and metadata, which tidy() keeps far smaller
+    8_000_000  # of a line in addition to its text: title, address, metadata and places, which tidy() keeps smaller
 )
 
 
@@ -116,7 +117,28 @@ def _document(fields: dict[str, Any]) -> LoadedDocument:
         url=None if fields["url"] is None else _text(fields["url"]),
         metadata={_text(name): _text(value) for name, value in dict(fields["metadata"]).items()},
         left_out={kind: int(count) for kind, count in dict(fields["left_out"]).items() if kind in KINDS},
+        places=None if fields["places"] is None else _places(fields["places"]),
     )
+
+
+def _places(fields: dict[str, Any]) -> place.Places:
+    """The places, if they are in order. Raises TypeError or ValueError otherwise."""
+    kind, sheet = _text(fields["kind"]), fields["sheet"]
+    marks = tuple((_whole(offset), _number_or_anchor(value)) for offset, value in fields["marks"])
+    offsets = [offset for offset, _ in marks]
+    if kind not in place.KINDS or offsets != sorted(offsets):
+        raise ValueError(kind)
+    return place.Places(kind, marks, None if sheet is None else _text(sheet), fields["counts"] is True)
+
+
+def _number_or_anchor(value: Any) -> int | str | None:
+    return value if value is None else _text(value) if isinstance(value, str) else _whole(value)
+
+
+def _whole(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 31:
+        raise TypeError
+    return value
 
 
 def _text(value: Any) -> str:

@@ -41,7 +41,7 @@ def parse(data: bytes, name: str, limits: Limits) -> Iterator[LoadedDocument]:
         key = "" if len(shown) == 1 else sheet.title
         rows = list(_rows(sheet, left_out))
         if any(cell.strip() for _, row in rows for cell in row):
-            yield from sheets.documents(rows, title, key, records, limits, left_out.take())
+            yield from sheets.documents(rows, title, key, records, limits, left_out.take(), sheet.title)
 
 
 def _rows(sheet: Any, left_out: LeftOut) -> Iterator[NumberedRow]:

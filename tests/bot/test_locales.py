@@ -29,6 +29,7 @@ LANGUAGES = ("en", "zh-CN")
 # Values that the pages look up as `prefix.value`, most of them sent by the server: each has a text of its own.
 FAMILIES = {
     "state": {"queued", "drafted", "approved", "verified", "reopened", "rejected", "merged", "rolled_back"},
+    "place": {"page", "pages", "row", "rows", "line", "item", "slide", "slides", "anchor"},
     "priority": {"urgent", "important", "normal"},
     "origin": {"rated_down", "unanswered", "api", "curator"},
     "origin_long": {"rated_down", "unanswered", "api", "curator"},

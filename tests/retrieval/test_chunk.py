@@ -49,7 +49,7 @@ def test_chunk_positions_count_from_zero() -> None:
 
 
 def test_a_heading_without_text_below_becomes_a_chunk() -> None:
-    assert chunk("# One\n\n##\n\n# Two") == [Chunk(0, (), "# One"), Chunk(1, (), "# Two")]
+    assert chunk("# One\n\n##\n\n# Two") == [Chunk(0, (), "# One", 0), Chunk(1, (), "# Two", 11)]
 
 
 def test_blank_text_has_no_chunks() -> None:
@@ -57,7 +57,7 @@ def test_blank_text_has_no_chunks() -> None:
 
 
 def test_chunk_reads_all_line_ends() -> None:
-    assert chunk("# A\r\none\r\n# B\rtwo") == [Chunk(0, ("A",), "one"), Chunk(1, ("B",), "two")]
+    assert chunk("# A\r\none\r\n# B\rtwo") == [Chunk(0, ("A",), "one", 4), Chunk(1, ("B",), "two", 12)]
 
 
 def test_chunk_keeps_code_whole_where_it_fits() -> None:
@@ -143,6 +143,7 @@ def test_chunks_contain_all_text_of_the_document(text: str, size: int) -> None:
     position = 0
     for number, piece in enumerate(pieces):
         assert piece.position == number
+        assert source[piece.start : piece.start + len(piece.text)] == piece.text
         assert piece.text.strip() == piece.text != ""
         assert len(piece.text.encode("utf-8", "surrogatepass")) <= max(size, 300)  # a lone heading may be longer
         start = source.find(piece.text, position)

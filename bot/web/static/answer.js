@@ -16,6 +16,7 @@ import { patch, render } from "./render.js";
  * @property {boolean} [curated]
  * @property {string} [quote] the sentence of it that surely answers
  * @property {string[]} [headings]
+ * @property {import("./passage.js").Place | null} [place] where it stands in its file
  * @property {boolean} [orders] it tells a model what to do; only in a curator's item
  */
 

@@ -1,19 +1,33 @@
 /** The passage behind a citation: a side panel on wide screens, a sheet from below on a phone. */
 import { html, useLayoutEffect, useRef } from "./html.js";
-import { formatNumber, languageOf, t } from "./i18n.js";
+import { formatNumber, has, languageOf, t } from "./i18n.js";
 import { safeLink } from "./render.js";
 import { IconButton } from "./ui.js";
 
 /** @typedef {import("./answer.js").Source} Source */
+/** @typedef {{kind: string, first?: number | null, last?: number | null, name?: string | null}} Place */
 
 /**
- * The document, version and address of a passage. Used wherever a source is named.
+ * Where a passage stands in its file, in words; "" if that is not known.
+ * @param {Place | null | undefined} place
+ */
+export function placeText(place) {
+  if (!place) return "";
+  const range = place.last == null ? place.kind : `${place.kind}s`;
+  if (!has(`place.${range}`)) return ""; // a kind that this page does not know yet
+  const words = t(`place.${range}`, { first: place.first ?? 0, last: place.last ?? 0, name: place.name ?? "" });
+  return place.kind === "row" && place.name ? t("place.in_sheet", { sheet: place.name, rows: words }) : words;
+}
+
+/**
+ * The document, version and place of a passage. Used wherever a source is named.
  * @param {{source: Source}} props
  */
 export function SourceLine({ source }) {
   return html`<span class="source-line">
     <span class="source-title" lang=${languageOf(source.title)}>${source.title || source.document_id}</span>
     ${source.version != null && html`<span class="source-version">${t("source.version", { version: source.version })}</span>`}
+    ${source.place && html`<span class="source-place">${placeText(source.place)}</span>`}
     ${source.curated && html`<span class="mark mark-erratum">${t("source.corrected")}</span>`}
   </span>`;
 }
@@ -54,6 +68,7 @@ export function PassagePanel({ source, sources, onSelect, onClose, children }) {
     <p class="passage-facts">
       ${source.curated && html`<span class="mark mark-erratum">${t("source.corrected")}</span>`}
       ${source.version != null && html`<span>${t("source.version", { version: source.version })}</span>`}
+      ${source.place && html`<span class="source-place">${placeText(source.place)}</span>`}
       ${source.score != null && html`<span>${t("source.score", { score: formatNumber(source.score) })}</span>`}
     </p>
     ${source.headings?.length ? html`<p class="passage-headings" lang=${languageOf(source.headings.join(""))}>${source.headings.join(" › ")}</p>` : null}

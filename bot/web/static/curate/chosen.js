@@ -2,7 +2,7 @@
 import { html, signal } from "../html.js";
 import { explain } from "../errors.js";
 import { languageOf, t } from "../i18n.js";
-import { PassageText } from "../passage.js";
+import { PassageText, placeText } from "../passage.js";
 import { upload } from "./knowledge.js";
 import { request } from "./session.js";
 
@@ -77,6 +77,7 @@ function Shown({ shown }) {
     ${shown.documents.map((/** @type {any} */ document) => html`<article class="preview" tabindex="0" key=${document.key}>
       <h3 lang=${languageOf(document.title)}>${document.title} <span class="mark mark-soft">${document.language}</span></h3>
       <ol>${document.passages.map((/** @type {any} */ passage) => html`<li>
+        ${passage.place && html`<p class="hint source-place">${placeText(passage.place)}</p>`}
         ${passage.headings.length > 0 && html`<p class="hint" lang=${languageOf(passage.headings.join(" "))}>${passage.headings.join(" › ")}</p>`}
         <${PassageText} text=${passage.text} />
       </li>`)}</ol>

@@ -3,7 +3,7 @@ import { segment } from "../api.js";
 import { Explained } from "../explained.js";
 import { html } from "../html.js";
 import { formatNumber, formatShare, label, languageOf, t } from "../i18n.js";
-import { PassageText } from "../passage.js";
+import { PassageText, placeText } from "../passage.js";
 import { request } from "./session.js";
 
 /** @param {{correctionId: number}} props */
@@ -34,6 +34,7 @@ function Candidates({ candidates }) {
     <ol class="candidates">${candidates.map((candidate) => html`<li key=${candidate.passage_id} class="passage-row"><details>
       <summary>
         <span class="source-title" lang=${languageOf(candidate.title)}>${candidate.title || candidate.document_id}</span>
+        ${candidate.place && html`<span class="source-place">${placeText(candidate.place)}</span>`}
         <span class="mark mark-soft">${label("use", candidate.use)}</span>
         ${candidate.cited && html`<span class="mark mark-soft">${t("snapshot.cited")}</span>`}
         ${candidate.curated && html`<span class="mark mark-erratum">${t("source.corrected")}</span>`}
