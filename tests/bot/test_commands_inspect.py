@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from tests.bot.commandline import CommandLine
 
+NOWHERE = {"kind": None, "first": None, "last": None, "name": None}
 PAGE = """<html lang="en"><head><title>Parking</title></head><body>
-<h1>Parking</h1><h2>Prices</h2><p>A day costs 12 euros.</p><h2>Nights</h2><p>夜间停车免费。</p>
+<h1>Parking</h1><h2 id="prices">Prices</h2><p>A day costs 12 euros.</p><h2>Nights</h2><p>夜间停车免费。</p>
 <p hidden>The staff code is 4711.</p></body></html>"""
 
 
@@ -34,7 +35,12 @@ def test_inspect_shows_the_passages_that_an_ingest_stores(errata: CommandLine, t
     with parts.database.read() as session:
         rows = session.execute(
             sa.select(
-                PassageRow.document_id, DocumentVersion.title, PassageRow.headings, PassageRow.text, PassageRow.language
+                PassageRow.document_id,
+                DocumentVersion.title,
+                PassageRow.headings,
+                PassageRow.text,
+                PassageRow.language,
+                PassageRow.place,
             )
             .join(DocumentVersion, DocumentVersion.document_id == PassageRow.document_id)
             .order_by(PassageRow.id)
@@ -48,9 +54,9 @@ def test_inspect_shows_the_passages_that_an_ingest_stores(errata: CommandLine, t
     ]
     assert len(listed) == 4
     assert [
-        (document_id, title, passage["headings"], passage["text"], passage["language"])
+        (document_id, title, passage["headings"], passage["text"], passage["language"], passage["place"])
         for document_id, title, passage in listed
-    ] == [(row[0], row[1], list(row[2]), row[3], row[4]) for row in rows]
+    ] == [(row[0], row[1], list(row[2]), row[3], row[4], row[5] and {**NOWHERE, **row[5]}) for row in rows]
 
 
 def test_inspect_prints_title_headings_text_and_what_is_left_out(errata: CommandLine, tmp_path: Path) -> None:
@@ -62,7 +68,7 @@ def test_inspect_prints_title_headings_text_and_what_is_left_out(errata: Command
         "Remark: Hidden parts of the text are not read: 1.",
         "Title: Parking",
         "Language: en",
-        "-- 1 Parking › Prices",
+        "-- 1 (at #prices) Parking › Prices",
         "A day costs 12 euros.",
         "-- 2 [zh] Parking › Nights",
         "夜间停车免费。",

@@ -139,7 +139,7 @@ def test_ask_answers_with_sources(errata: CommandLine, shop: Path) -> None:
     printed = errata("ask", "When does the shop open in the morning?")
     assert printed.code == 0
     assert printed.out.startswith("The shop opens at nine in the morning.")
-    assert " *[1] Hours — shop/hours.md, version 1\n" in printed.out
+    assert " *[1] Hours — shop/hours.md, version 1, line 3\n" in printed.out
 
 
 def test_ask_gives_json(errata: CommandLine, shop: Path) -> None:

@@ -20,7 +20,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield made
 
 
-PAGE = "<h1>Parking</h1><h2>Prices</h2><p>A day costs 12 euros.</p><p hidden>The code is 4711.</p>"
+PAGE = "<h1>Parking</h1><h2 id='prices'>Prices</h2><p>A day costs 12 euros.</p><p hidden>The code is 4711.</p>"
 
 
 def test_preview_shows_what_an_upload_would_store_and_stores_nothing(shop: World) -> None:
@@ -35,7 +35,14 @@ def test_preview_shows_what_an_upload_would_store_and_stores_nothing(shop: World
                 "language": "en",
                 "url": None,
                 "metadata": {},
-                "passages": [{"headings": ["Parking", "Prices"], "text": "A day costs 12 euros.", "language": "en"}],
+                "passages": [
+                    {
+                        "headings": ["Parking", "Prices"],
+                        "text": "A day costs 12 euros.",
+                        "language": "en",
+                        "place": {"kind": "anchor", "first": None, "last": None, "name": "prices"},
+                    }
+                ],
                 "passage_count": 1,
             }
         ],
