@@ -7,7 +7,7 @@ forgets what it cannot know: a place is right, or there is none.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote
@@ -84,14 +84,11 @@ class Places:
             return Place(self.kind, name=first) if first else None
         if self.counts:
             return Place(self.kind, first)
-        between = self.marks[bisect_right(self.marks, start, key=_offset) :]
-        numbers = [first]
-        for offset, value in between:
-            if offset >= end:
-                break
-            if not isinstance(value, int):
-                return None
-            numbers.append(value)
+        between = range(bisect_right(self.marks, start, key=_offset), bisect_left(self.marks, end, key=_offset))
+        values = [first, *(self.marks[at][1] for at in between)]
+        numbers = [value for value in values if isinstance(value, int)]
+        if len(numbers) < len(values):
+            return None
         low, high = min(numbers), max(numbers)
         return Place(self.kind, low, high if high > low else None, self.sheet)
 

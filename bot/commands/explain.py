@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bot import texts
 from bot.commands.context import open_parts, say, say_json
+from retrieval.place import place_from_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,10 +61,11 @@ def _show(detail: Mapping[str, Any]) -> None:
     for candidate in detail["candidates"]:
         number = f"[{candidate['n']}]" if candidate["n"] else "   "
         mark = "*" if candidate["cited"] else " "
+        place = texts.place(place_from_json(candidate["place"]), "en")
         stages = ", ".join(f"{name} {value}" for name, value in candidate["stages"].items())
         say(
             f"\n{mark}{number} {candidate['use']:<4} {candidate['score']}  {candidate['document_id']}, version "
-            f"{candidate['version']}{' (correction)' if candidate['curated'] else ''}"
+            f"{candidate['version']}{f', {place}' if place else ''}{' (correction)' if candidate['curated'] else ''}"
         )
         say(f"      {stages}")
         if candidate["span"]:

@@ -6,7 +6,7 @@ Knows nothing about formats.
 from __future__ import annotations
 
 import re
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 from retrieval.place import Mark, Places
@@ -75,18 +75,17 @@ def cleaned(text: str, places: Places | None, clean: Callable[[str], str]) -> tu
     whole = clean(text)
     if places is None or _is_too_long(places):
         return whole, None
-    marks = _with_other_breaks(text, places)
-    cuts = [0, *(offset for offset, _ in marks), len(text)]
-    parts = [clean(text[start:end]) for start, end in pairwise(cuts)]
-    if "".join(parts) != whole:  # characters on both sides of a mark became one
-        return whole, None
-    offset = 0
-    moved: list[Mark] = []
-    for part, (_, value) in zip(parts, marks, strict=False):
-        offset += len(part)
-        moved.append((offset, _known(value)))
+    marks = places.marks
+    if whole != text:
+        marks = _with_other_breaks(text, places)
+        parts = [clean(text[start:end]) for start, end in pairwise([0, *(offset for offset, _ in marks), len(text)])]
+        if "".join(parts) != whole:  # characters on both sides of a mark became one
+            return whole, None
+        offsets = accumulate(map(len, parts))
+        marks = tuple((offset, value) for offset, (_, value) in zip(offsets, marks, strict=False))
+    moved = tuple((offset, _known(value)) for offset, value in marks)
     sheet = None if places.sheet is None else " ".join(clean(places.sheet).split())[:NAME_CHARACTERS] or None
-    return whole, Places(places.kind, tuple(moved), sheet, places.counts)
+    return whole, Places(places.kind, moved, sheet, places.counts)
 
 
 def _is_too_long(places: Places) -> bool:

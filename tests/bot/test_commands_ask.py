@@ -40,7 +40,7 @@ def test_ask_streams_and_ctrl_c_keeps_the_text_so_far(errata: CommandLine, tmp_p
         assert "Traceback" not in process.stderr.read()
     text = printed.decode().replace("\r\n", "\n")
     assert text.startswith("word [1] word [1] ")
-    assert f" *[1] Hours — {tmp_path.name}/hours.md, version 1\n" in text
+    assert f" *[1] Hours — {tmp_path.name}/hours.md, version 1, line 3\n" in text
     assert "\nstopped, " in text
 
 

@@ -253,6 +253,7 @@ def test_the_operator_reads_it_on_the_command_line(errata: CommandLine, tmp_path
     assert result.code == 0, result.err
     assert result.out.startswith(f"{QUESTION}\n\nPassages that the search found: 1.")
     assert "*[1] read" in result.out
+    assert "hours.md, version 1, line 3\n" in result.out
     whole = json.loads(errata("explain", "--json").out)
     assert errata("explain", whole["answer_id"]).out == result.out
     assert [candidate["use"] for candidate in whole["candidates"]] == ["read"]

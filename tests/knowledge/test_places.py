@@ -183,3 +183,15 @@ def test_words_that_replace_rows_of_a_table_have_no_rows(world: World, tmp_path:
         text: place for text, place in before.items() if text in after
     }
     assert all(place for text, place in after.items() if "blue" not in text)
+
+
+def test_a_document_that_comes_back_with_its_file_has_the_places_of_that_file(world: World, folder: Path) -> None:
+    read(world, folder)
+    (folder / "returns.md").unlink()
+    (folder / "other.md").write_text("Open at nine.", encoding="utf-8")
+    ingest.ingest(world.database, world.embedder, [folder], actor="test", prune=True)
+    assert places(world) == lines(1)
+    (folder / "other.md").unlink()
+    write(folder, f"\n\n{RETURNS}")
+    assert read(world, folder) == "indexed"
+    assert sorted(places(world), key=str) == lines(1, 5, 9)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from retrieval.place import Place, Places, address, place_from_json, places_from_json
 
@@ -117,3 +119,32 @@ def test_places_are_read_back_as_they_were_stored() -> None:
         assert place_from_json(place.to_json() if place else None) == place
     for places in (Places("row", ((0, 5), (9, None)), "Prices"), Places("anchor", ((3, "fees"),)), None):
         assert places_from_json(places.to_json() if places else None) == places
+
+
+EDITS = st.lists(st.tuples(st.integers(0, 200), st.integers(1, 30), st.text("x\n", max_size=6)), max_size=4)
+
+
+@pytest.mark.parametrize("kind", ["row", "line"])
+@given(EDITS)
+def test_after_any_edits_what_is_left_of_the_file_has_its_place_and_new_words_have_no_wrong_one(
+    kind: str, edits: list[tuple[int, int, str]]
+) -> None:
+    """Every character of the text knows its true line; new words may stand in any line of the words they replaced."""
+    text = "".join(f"{chr(97 + line)}{'-' * (line % 5)}\n" for line in range(20))
+    true: list[set[int]] = [{line} for line, row in enumerate(text.splitlines(keepends=True), start=1) for _ in row]
+    starts = [0, *(at + 1 for at, character in enumerate(text) if character == "\n")][:-1]
+    marks = tuple((start, line) for line, start in enumerate(starts, start=1))
+    places = Places(kind, marks[:1] if kind == "line" else marks, counts=kind == "line")
+    for at, length, new in edits:
+        start = min(at, len(text) - 1)
+        end = min(start + length, len(text))
+        places = places.edited(text, start, end, new)
+        true[start:end] = [set().union(*true[start:end])] * len(new)
+        text = text[:start] + new + text[end:]
+        if not text:
+            return
+    for at, lines in enumerate(true):
+        place = places.of(text, at, at + 1)
+        assert place.first in lines if place else len(lines) > 1 or kind == "line"
+        if text[at] in "abcdefghijklmnopqrst":
+            assert place == Place(kind, ord(text[at]) - 96)
