@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from retrieval import invisible
+from retrieval import invisible, precision
 from retrieval.errors import EmbedderError
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class SentenceTransformerEmbedder:
         with self._tokenising:
             features = model.preprocess(printable)
         features = {name: value.to(model.device) if hasattr(value, "to") else value for name, value in features.items()}
-        with torch.inference_mode():
+        with torch.inference_mode(), precision.computing(model.device):
             raw = model(features)["sentence_embedding"].to("cpu", torch.float32).numpy()
         return _unit_rows(raw, self.dimension)
 

@@ -8,6 +8,7 @@ import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from retrieval import precision
 from retrieval.errors import SpanReaderError
 from retrieval.reading import weights
 from retrieval.reading.spans import MOST_ODDS, NOTHING, SpanReading, best_span, sentences_around
@@ -119,7 +120,7 @@ class SpanReader:
         for row, window in enumerate(windows):
             ids[row, : len(window.ids)] = torch.tensor(window.ids)
             mask[row, : len(window.ids)] = 1
-        with torch.inference_mode():
+        with torch.inference_mode(), precision.computing(transformer.device):
             start, end, answerable = network(ids.to(transformer.device), mask.to(transformer.device))
         rows = zip(start.cpu().numpy(), end.cpu().numpy(), answerable.tolist(), strict=True)
         return [(first, last, float(odds)) for first, last, odds in rows]
