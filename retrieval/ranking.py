@@ -76,15 +76,16 @@ class Ranking:
 RANKING = Ranking()
 
 
-def errata_first(hits: Sequence[Hit], bonus: Mapping[int, float]) -> list[Hit]:
+def errata_first(hits: Sequence[Hit], bonus: Mapping[int, float], best: float = -1.0) -> list[Hit]:
     """Moves each erratum that is about the question before the other passages.
 
     The rule: an erratum whose cosine and bonus (``Ranking.bonus``, by its id) together are at least the best cosine of
-    the other passages comes before every hit that is not moved; the order inside both groups is kept. Its score rises
+    the other passages (``best``, or that of a hit) comes before every hit that is not moved; the order inside both
+    groups is kept. Its score rises
     by 2, above any other hit's, so that scores still order the hits, and it gets the stage ``erratum``. An erratum
     without a cosine or a bonus is not moved.
     """
-    best = max((hit.stages.get("dense", -1.0) for hit in hits if not hit.passage.erratum), default=-1.0)
+    best = max((best, *(hit.stages.get("dense", -1.0) for hit in hits if not hit.passage.erratum)))
     first: list[Hit] = []
     rest: list[Hit] = []
     for hit in hits:

@@ -42,6 +42,7 @@ _log = logging.getLogger(__name__)
 COVERAGE_HITS = 3  # how many hits are searched for the question's words
 _MOST_CODES = 8  # codes of a question that are looked up
 _MOST_ERRATA = 8  # errata whose question is compared with the question of a search
+_MOST_REMEMBERED = 200_000  # ids of passages that are known to be no errata: about 20 MB
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,6 +110,7 @@ class Searcher:
         self._background = Background(background, ranking.background_lead)
         self._source = source
         self._embedder = embedder
+        self._ordinary: set[int] = set()  # ids of passages that are known to be no errata
         self._follower = Follower(
             source,
             fingerprint=embedder.fingerprint,
@@ -231,27 +233,36 @@ class Searcher:
         for name, ranking in (("dense", dense), ("keyword", keyword)):
             for rank, (id_, score) in enumerate(ranking, start=1):
                 stages[id_] |= {name: score, f"{name}_rank": float(rank)}
-        # An erratum further down may be moved to the front, so every passage near the best one is read.
+        # An erratum further down may be moved to the front, so each passage near the best one is read, once.
         near = {id_: score for id_, score in dense if score >= dense[0][1] - self._ranking.most_for_errata}
         passages: dict[int, Passage | None] = {}
         chosen: list[Hit] = []
         for most in range(k, len(fused) + k, k):  # once, unless some passages have the same words
             first = [id_ for id_, _ in fused[:most]]
-            unread = [id_ for id_ in dict.fromkeys((*first, *exact, *near)) if id_ not in passages]
+            unknown = [id_ for id_ in near if id_ not in self._ordinary]
+            unread = [id_ for id_ in dict.fromkeys((*first, *exact, *unknown)) if id_ not in passages]
             read = self._passages(unread, candidate)
             passages |= {id_: read.get(id_) for id_ in unread}
+            self._remember_ordinary(read)
             hits = [
                 Hit(passage, score, {**stages[id_], "fused": score})
                 for id_, score in fused
                 if (passage := passages.get(id_)) is not None
             ]
             errata = [hit.passage for hit in hits if hit.passage.erratum and hit.passage.id in near]
-            ordered = errata_first(exact_first(hits, exact), self._bonus(query, vector, errata))
+            best = max((near[id_] for id_ in near if _is_ordinary(id_, passages)), default=-1.0)
+            ordered = errata_first(exact_first(hits, exact), self._bonus(query, vector, errata), best)
             moved = {"erratum", "exact"}
             chosen = distinct([hit for hit in ordered if hit.passage.id in first or moved & hit.stages.keys()])
             if len(chosen) >= k:
                 break
         return tuple(chosen[:k])
+
+    def _remember_ordinary(self, passages: Mapping[int, Passage]) -> None:
+        """Passages never change; a candidate's own, with negative ids, are forgotten with it."""
+        if len(self._ordinary) > _MOST_REMEMBERED:
+            self._ordinary.clear()
+        self._ordinary.update(id_ for id_, passage in passages.items() if id_ >= 0 and not passage.erratum)
 
     def _bonus(self, query: str, vector: NDArray[np.float32], errata: Sequence[Passage]) -> dict[int, float]:
         """How much the cosine of each of these errata rises for a question, by id; that of the first ones only. The
@@ -271,6 +282,12 @@ class Searcher:
         if missing := [id_ for id_ in stored_ids if id_ not in passages]:
             _log.error("passages %s are in the index but not in the database; run: errata doctor", missing)
         return passages
+
+
+def _is_ordinary(id_: int, passages: Mapping[int, Passage | None]) -> bool:
+    """Whether a passage is no erratum; one that was not read is none."""
+    passage = passages.get(id_)
+    return id_ not in passages or (passage is not None and not passage.erratum)
 
 
 def _with_rare_code(view: PassageView, query: str, most: int, part: Part | None) -> tuple[int, ...]:

@@ -70,7 +70,8 @@ class HashingEmbedder:
 class MemoryLog:
     """The log of a knowledge base in memory; implements ``retrieval.follow.PassageLog``.
 
-    ``add`` and ``hide`` append to the log and return the new sequence number. Passages are never forgotten.
+    ``add`` and ``hide`` append to the log and return the new sequence number. Passages are never forgotten. ``read``
+    has the ids of passages that were asked for.
     """
 
     def __init__(self, embedder: HashingEmbedder | None = None) -> None:
@@ -80,6 +81,7 @@ class MemoryLog:
         self._live: set[int] = set()
         self._log: list[Change] = []
         self._lock = threading.RLock()
+        self.read: list[int] = []
 
     def add(self, *passages: Passage, hide: Iterable[int] = ()) -> int:
         """Appends one step to the log: it adds passages (hidden ones again, too) and hides others."""
@@ -111,6 +113,7 @@ class MemoryLog:
             return self._log[after:]
 
     def passages(self, ids: Sequence[int]) -> Mapping[int, Passage]:
+        self.read += ids
         return {id_: self._passages[id_] for id_ in ids if id_ in self._passages}
 
     def select(self, filters: Mapping[str, str]) -> frozenset[int]:

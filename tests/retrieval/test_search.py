@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from retrieval.passage import Hit
+from retrieval.passage import Hit, Passage
 from retrieval.ranking import Ranking, errata_first
 from retrieval.scope import EVERYTHING, MAIN, Scope
 from retrieval.search import Check, Searcher
@@ -260,6 +260,28 @@ def test_the_questions_of_at_most_eight_errata_are_embedded_for_a_search() -> No
     before = source.embedder.embedded
     searcher.search("When does the ferry leave?", 5, scope=EVERYTHING)
     assert source.embedder.embedded - before == 1 + 8
+
+
+def shelf(number: int) -> Passage:
+    return passage(number, f"shelf {number % 7} has {number % 5} red {number % 3} books", erratum=number % 11 == 0)
+
+
+def test_a_searcher_that_has_searched_before_finds_the_same_and_reads_only_its_hits() -> None:
+    source = MemoryLog()
+    source.add(*(shelf(number) for number in range(1, 60)))
+    used = Searcher(source, source.embedder)
+    questions = [f"which shelf has {number % 4} red books {number % 3}" for number in range(12)]
+    before = [used.search(question, 3, scope=EVERYTHING).hits for question in questions]
+    source.add(*(shelf(number) for number in range(60, 80)))
+    for question in questions:
+        used.search(question, 3, scope=EVERYTHING)
+    for question in questions:
+        source.read.clear()
+        hits = used.search(question, 3, scope=EVERYTHING).hits
+        near_errata = sum(number % 11 == 0 for number in range(1, 80))
+        assert len(source.read) <= 3 + near_errata
+        assert hits == Searcher(source, source.embedder).search(question, 3, scope=EVERYTHING).hits
+    assert before != [used.search(question, 3, scope=EVERYTHING).hits for question in questions]
 
 
 def test_search_puts_an_erratum_before_the_passage_that_it_corrects() -> None:
