@@ -34,6 +34,7 @@ FREE_WARN, FREE_FAIL = 2_000_000_000, 200_000_000  # bytes on the disk of the da
 SAFE_SQLITE = ((3, 51, 3), (3, 50, 7), (3, 44, 6))  # the first releases, per line, with the WAL-reset fix
 JOB_WAITS = timedelta(minutes=10)  # a job that waits longer has no worker
 HEALTH_SECONDS = 2.0
+RESTORE = "Stop the server and restore a backup: errata restore FILE --force"
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +301,14 @@ def clock(_parts: Parts) -> Finding:
     return Finding("time and text", "ok", f"{now:%Y-%m-%d %H:%M} UTC, {encoding}")
 
 
+def whole_database(parts: Parts) -> Finding:
+    """Every index of the database against its table, and every reference from one row to another."""
+    damage = parts.database.integrity(whole=True)
+    if damage != "ok":
+        return Finding("whole database", "fail", f"It is damaged: {damage}", RESTORE)
+    return Finding("whole database", "ok", "indexes and references are sound")
+
+
 def stored_hashes(parts: Parts) -> Finding:
     """Every text of documents and passages against the hash that was stored with it."""
     from knowledge.hashes import changed_passages, changed_versions
@@ -312,7 +321,7 @@ def stored_hashes(parts: Parts) -> Finding:
         return Finding("stored hashes", "ok", what)
     named = [*changed[:3], *(f"passage {passage_id}" for passage_id in changed_ids[:3])]
     what = f"{len(changed)} versions and {len(changed_ids)} passages were changed in the file: {', '.join(named)}"
-    return Finding("stored hashes", "fail", what, "Stop the server and restore a backup: errata restore FILE --force")
+    return Finding("stored hashes", "fail", what, RESTORE)
 
 
 def model_files(parts: Parts) -> Finding:
@@ -356,6 +365,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("time and text", clock),
 )
 DEEP: tuple[tuple[str, Check], ...] = (
+    ("whole database", whole_database),
     ("stored hashes", stored_hashes),
     ("model files", model_files),
     ("chat engine", chat_engine),

@@ -240,12 +240,16 @@ class Database:
                 return f"SQLite {connection.exec_driver_sql('select sqlite_version()').scalar_one()}"
             return str(connection.exec_driver_sql("select version()").scalar_one())
 
-    def integrity(self) -> str:
-        """``ok``, or the damage that SQLite reports."""
+    def integrity(self, *, whole: bool = False) -> str:
+        """``ok``, or the damage that SQLite reports. ``whole``: also indexes that differ from their table, and rows
+        that belong to no row of another table; this takes longer."""
         if self.engine.dialect.name != "sqlite":
             return "ok"
         with self.engine.connect() as connection:
-            return str(connection.exec_driver_sql("pragma quick_check(1)").scalar_one())
+            check = "integrity_check" if whole else "quick_check"
+            damage = str(connection.exec_driver_sql(f"pragma {check}(1)").scalar_one())
+            alone = connection.exec_driver_sql("pragma foreign_key_check").first() if whole and damage == "ok" else None
+            return f"a row of {alone[0]} belongs to no row of {alone[2]}" if alone else damage
 
     def close(self) -> None:
         self.engine.dispose()

@@ -8,6 +8,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import pysqlite3.dbapi2 as sqlite
 import pytest
 import sqlalchemy as sa
 
@@ -181,3 +182,18 @@ def test_doctor_deep_names_words_that_were_changed_in_the_database(parts: Parts,
     finding = doctor.stored_hashes(parts)
     assert (finding.state, named in finding.what) == ("fail", True)
     assert doctor.database(parts).state == "ok"  # SQLite itself does not notice it
+
+
+def test_doctor_deep_notices_rows_that_belong_to_nothing(parts: Parts) -> None:
+    document(parts)
+    assert doctor.whole_database(parts).state == "ok"
+    with closing(sqlite.connect(parts.settings.database)) as connection:
+        connection.execute("pragma foreign_keys = off")
+        connection.execute("update document_versions set document_id = 'hourt'")
+        connection.commit()
+    finding = doctor.whole_database(parts)
+    assert (finding.state, finding.what) == (
+        "fail",
+        "It is damaged: a row of passages belongs to no row of document_versions",
+    )
+    assert doctor.database(parts).state == "ok"  # the quick check at each start does not notice it

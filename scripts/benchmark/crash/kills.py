@@ -159,7 +159,11 @@ class Round(Site):
             if (code := process.wait(120)) != 0:
                 self.report(f"errata backup ends with {code}: {words(process)[-600:]}")
                 return
-            self._copy = (file, self.ledger.copy())
+            promised = self.ledger.copy()
+            # The files of uploads that wait are no part of a backup, so that these may be missing after a restore.
+            promised.begin("backup", {(facts.UPLOADS, name): (None,) for name in self._waiting_uploads()})
+            promised.doubt("backup")
+            self._copy = (file, promised)
             return
         file, promised = self._copy
         while self.random.random() < 0.7:
